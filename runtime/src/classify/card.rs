@@ -1,0 +1,262 @@
+//! The model card: what a model is, what it was made from and how far it was measured, kept as
+//! JSON in the ONNX file's own metadata so that one file is enough.
+
+use crate::eye_state::{EyeState, STATES};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Key of the card among an ONNX file's metadata properties.
+pub const METADATA_KEY: &str = "parseye.card";
+
+/// Version of the card's layout that this program reads and writes.
+pub const FORMAT: u32 = 1;
+
+/// Number of equal bins over 0 to 1 in a confidence histogram.
+pub const CONFIDENCE_BINS: usize = 20;
+
+/// Everything a user may ask of a model, and everything the runtime needs to run it rightly.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ModelCard {
+    /// Layout of this card, [`FORMAT`].
+    pub format: u32,
+    /// Short name, such as `wrn-16-1`.
+    pub name: String,
+    /// Architecture as `train --arch` takes it.
+    pub architecture: String,
+    /// Number of trained parameters.
+    pub parameters: u64,
+    /// Eye states in the order of the outputs.
+    pub labels: Vec<String>,
+    /// What the network is fed.
+    pub input: InputCard,
+    /// Logits are divided by this before the softmax; fitted on the validation split.
+    pub temperature: f32,
+    /// How the model was made.
+    pub training: TrainingCard,
+    /// Measured on the validation split, clean pictures.
+    pub validation: AccuracyCard,
+    /// Accuracy on the validation split under attack.
+    pub robustness: Vec<AttackCard>,
+    /// Confidence on the clean validation split: what to compare a live stream with.
+    pub reference_confidence: ConfidenceHistogram,
+}
+
+/// What the network is fed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct InputCard {
+    /// Name of the ONNX input.
+    pub name: String,
+    /// Shape for one eye.
+    pub shape: [usize; 4],
+    /// Preprocessing in words.
+    pub preprocessing: String,
+    /// Smallest standard deviation that a crop is divided by, in gray levels.
+    pub contrast_floor: f32,
+}
+
+impl Default for InputCard {
+    fn default() -> Self {
+        use super::input::{CONTRAST_FLOOR, SIDE};
+        Self {
+            name: "image".into(),
+            shape: [1, 1, SIDE, SIDE],
+            preprocessing: "full-range BT.601 luma, levelled square around the eye, area average, \
+                            minus its mean, over its standard deviation"
+                .into(),
+            contrast_floor: CONTRAST_FLOOR,
+        }
+    }
+}
+
+/// How a model was made: with these, the same data and the same number of threads, `train` makes
+/// the same model again.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TrainingCard {
+    /// The command.
+    pub command: String,
+    /// Seed of all randomness.
+    pub seed: u64,
+    /// Version control commit of the program, with `-dirty` where files had been changed.
+    pub commit: String,
+    /// Hash over the manifest and every picture it lists.
+    pub data_sha256: String,
+    /// Crops of the training split, by source.
+    pub crops_by_source: BTreeMap<String, usize>,
+    /// The data's origins and the credit that they ask for.
+    pub data_credit: String,
+    /// Epochs trained.
+    pub epochs: usize,
+    /// Epoch whose weights were kept, from 1, chosen on the validation split.
+    pub chosen_epoch: usize,
+    /// Arithmetic of the training, `f32` or `bf16`.
+    pub precision: String,
+    /// Device of the training.
+    pub device: String,
+    /// Threads of the training.
+    pub threads: usize,
+}
+
+/// Accuracy on clean pictures.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AccuracyCard {
+    /// Number of crops.
+    pub n: usize,
+    /// Share answered rightly.
+    pub accuracy: f64,
+    /// Mean over the states of the share of each answered rightly.
+    pub macro_accuracy: f64,
+    /// Share of each state answered rightly.
+    pub recall: BTreeMap<String, f64>,
+    /// Expected calibration error with the card's temperature.
+    pub ece: f64,
+    /// The same with temperature 1.
+    pub ece_uncalibrated: f64,
+}
+
+/// Accuracy under one attack at one budget.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AttackCard {
+    /// Name of the attack, such as `fgsm`.
+    pub attack: String,
+    /// Budget as a step in standardised units.
+    pub epsilon: f64,
+    /// The same budget as perturbation SNR in dB.
+    pub snr_db: f64,
+    /// Number of crops.
+    pub n: usize,
+    /// Share answered rightly.
+    pub accuracy: f64,
+    /// Mean over the states of the share of each answered rightly.
+    pub macro_accuracy: f64,
+}
+
+/// Counts of confidences in [`CONFIDENCE_BINS`] equal bins over 0 to 1.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConfidenceHistogram {
+    /// Counts from the lowest bin to the highest.
+    pub counts: Vec<u64>,
+}
+
+impl ConfidenceHistogram {
+    /// Counts confidences; 1.0 belongs to the last bin.
+    pub fn of(confidences: impl IntoIterator<Item = f32>) -> Self {
+        let mut counts = vec![0; CONFIDENCE_BINS];
+        for confidence in confidences {
+            let bin = (confidence * CONFIDENCE_BINS as f32) as usize;
+            counts[bin.min(CONFIDENCE_BINS - 1)] += 1;
+        }
+        Self { counts }
+    }
+}
+
+impl ModelCard {
+    /// Checks that this program would feed and read the model as it was trained.
+    ///
+    /// # Errors
+    /// A sentence that names what differs.
+    pub fn check(&self) -> Result<(), String> {
+        if self.format != FORMAT {
+            return Err(format!(
+                "its card has layout {} where this program reads {FORMAT}",
+                self.format
+            ));
+        }
+        let expected = EyeState::ALL.map(EyeState::name);
+        if self.labels.len() != STATES || self.labels.iter().ne(expected.iter()) {
+            return Err(format!(
+                "its labels are {:?} where Parseye's are {expected:?}",
+                self.labels
+            ));
+        }
+        let input = InputCard::default();
+        if self.input.name != input.name || self.input.shape != input.shape {
+            return Err(format!(
+                "its input is {} {:?} where Parseye feeds {} {:?}",
+                self.input.name, self.input.shape, input.name, input.shape
+            ));
+        }
+        if self.input.contrast_floor != input.contrast_floor {
+            return Err(format!(
+                "it was trained with a contrast floor of {} gray levels where this program uses {}",
+                self.input.contrast_floor, input.contrast_floor
+            ));
+        }
+        if !(self.temperature.is_finite() && self.temperature > 0.0) {
+            return Err(format!(
+                "its temperature is {} where a number above 0 is needed",
+                self.temperature
+            ));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// A card that passes [`ModelCard::check`], for tests.
+    pub(crate) fn example() -> ModelCard {
+        ModelCard {
+            format: FORMAT,
+            name: "example".into(),
+            architecture: "none".into(),
+            parameters: 0,
+            labels: EyeState::ALL.map(|state| state.name().to_owned()).to_vec(),
+            input: InputCard::default(),
+            temperature: 1.0,
+            training: TrainingCard {
+                command: "none".into(),
+                seed: 0,
+                commit: "none".into(),
+                data_sha256: String::new(),
+                crops_by_source: BTreeMap::new(),
+                data_credit: String::new(),
+                epochs: 0,
+                chosen_epoch: 0,
+                precision: "f32".into(),
+                device: "cpu".into(),
+                threads: 1,
+            },
+            validation: AccuracyCard {
+                n: 0,
+                accuracy: 0.0,
+                macro_accuracy: 0.0,
+                recall: BTreeMap::new(),
+                ece: 0.0,
+                ece_uncalibrated: 0.0,
+            },
+            robustness: Vec::new(),
+            reference_confidence: ConfidenceHistogram::default(),
+        }
+    }
+
+    #[test]
+    fn a_card_survives_its_json() {
+        let card = example();
+        let json = serde_json::to_string(&card).unwrap();
+        assert_eq!(serde_json::from_str::<ModelCard>(&json).unwrap(), card);
+    }
+
+    #[test]
+    fn what_differs_is_named() {
+        let mut other = example();
+        other.labels.swap(0, 2);
+        assert!(other.check().unwrap_err().contains("labels"));
+        let mut other = example();
+        other.input.contrast_floor = 4.0;
+        assert!(other.check().unwrap_err().contains("contrast floor of 4"));
+        let mut other = example();
+        other.temperature = f32::NAN;
+        assert!(other.check().unwrap_err().contains("temperature"));
+        assert_eq!(example().check(), Ok(()));
+    }
+
+    #[test]
+    fn confidences_fall_into_their_bins() {
+        let histogram = ConfidenceHistogram::of([0.0, 0.049, 0.05, 0.999, 1.0]);
+        assert_eq!(histogram.counts[0], 2);
+        assert_eq!(histogram.counts[1], 1);
+        assert_eq!(histogram.counts[CONFIDENCE_BINS - 1], 2);
+    }
+}

@@ -1,0 +1,409 @@
+//! The list of labelled eye crops that training and evaluation read: `manifest.csv`.
+//!
+//! Columns: `path` (relative to the manifest's folder), `label`, `source`, `subject`, `eye`,
+//! `split`, `label_kind`, `openness`, `note`. Splits are by subject, never by picture: a subject in
+//! two splits is an error, for it would let a network be tested on people it was trained on.
+
+use crate::eye_state::{Eye, EyeState};
+use serde::{Deserialize, Serialize};
+use std::{
+    collections::{HashMap, HashSet},
+    fmt,
+    path::{Component, Path, PathBuf},
+    str::FromStr,
+};
+
+/// Use that a subject's crops are set aside for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Split {
+    /// Fitted on.
+    Train,
+    /// Choices are made on it.
+    Val,
+    /// Only measured on.
+    Test,
+}
+
+impl Split {
+    /// All splits.
+    pub const ALL: [Self; 3] = [Self::Train, Self::Val, Self::Test];
+
+    /// Name in the manifest.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Train => "train",
+            Self::Val => "val",
+            Self::Test => "test",
+        }
+    }
+}
+
+impl fmt::Display for Split {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for Split {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        named("split", name, &Self::ALL, Self::name)
+    }
+}
+
+/// Who said what state a crop shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LabelKind {
+    /// A person.
+    Human,
+    /// A landmark model.
+    Pseudo,
+    /// The way the crop was cut.
+    Geometric,
+}
+
+impl LabelKind {
+    /// All kinds.
+    pub const ALL: [Self; 3] = [Self::Human, Self::Pseudo, Self::Geometric];
+
+    /// Name in the manifest.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Human => "human",
+            Self::Pseudo => "pseudo",
+            Self::Geometric => "geometric",
+        }
+    }
+}
+
+fn named<T: Copy>(
+    what: &str,
+    given: &str,
+    all: &[T],
+    name: impl Fn(T) -> &'static str,
+) -> Result<T, String> {
+    let names = || all.iter().map(|item| name(*item));
+    all.iter().copied().find(|item| name(*item) == given).ok_or_else(|| {
+        format!(
+            "unknown {what} '{given}'{}; known: {}",
+            crate::nearest::hint(given, names()),
+            names().collect::<Vec<_>>().join(", ")
+        )
+    })
+}
+
+/// One labelled eye crop.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sample {
+    /// Picture, relative to [`Manifest::folder`].
+    pub path: PathBuf,
+    /// What it shows.
+    pub label: EyeState,
+    /// Data set it comes from.
+    pub source: String,
+    /// Person it shows.
+    pub subject: String,
+    /// Which eye, where known.
+    pub eye: Option<Eye>,
+    /// Use it is set aside for.
+    pub split: Split,
+    /// Who labelled it.
+    pub label_kind: LabelKind,
+    /// Lid gap over eye width by a landmark model, where known; not truth.
+    pub openness: Option<f32>,
+    /// Free text.
+    pub note: String,
+}
+
+/// A checked list of samples.
+#[derive(Clone, Debug)]
+pub struct Manifest {
+    /// Folder that the samples' paths are relative to.
+    pub folder: PathBuf,
+    /// In the order of the file.
+    pub samples: Vec<Sample>,
+}
+
+/// Why a manifest cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ManifestError {
+    /// The file cannot be read.
+    #[error("{path}: cannot be read: {reason}; give a manifest.csv (columns path, label, source, subject, eye, split, label_kind, openness, note), or make one with `train import`")]
+    Unreadable {
+        /// The manifest.
+        path: PathBuf,
+        /// The system's words.
+        reason: String,
+    },
+    /// A row is wrong.
+    #[error("{path}, line {line}: {reason}; correct or remove this row")]
+    Row {
+        /// The manifest.
+        path: PathBuf,
+        /// Line in the file, from 1.
+        line: u64,
+        /// What was wrong.
+        reason: String,
+    },
+    /// One person is in two splits.
+    #[error("{path}, line {line}: subject '{subject}' is in {split} here and in {other} before; move all pictures of a person to one split")]
+    SubjectInTwoSplits {
+        /// The manifest.
+        path: PathBuf,
+        /// Line in the file, from 1.
+        line: u64,
+        /// The person.
+        subject: String,
+        /// Split of this row.
+        split: Split,
+        /// Split of an earlier row.
+        other: Split,
+    },
+    /// Nothing to work on.
+    #[error("{path}: no sample{of_split}; check the manifest's split column")]
+    Empty {
+        /// The manifest.
+        path: PathBuf,
+        /// ` of split NAME`, or nothing.
+        of_split: String,
+    },
+}
+
+/// A row as it stands in the file.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Row {
+    path: String,
+    label: String,
+    source: String,
+    subject: String,
+    #[serde(default)]
+    eye: String,
+    split: String,
+    label_kind: String,
+    #[serde(default)]
+    openness: String,
+    #[serde(default)]
+    note: String,
+}
+
+impl Manifest {
+    /// Reads and checks a manifest. Every picture it names must be there.
+    ///
+    /// # Errors
+    /// Names the line and what is wrong with it.
+    pub fn read(path: &Path) -> Result<Self, ManifestError> {
+        let manifest = Self::read_rows(path)?;
+        for (index, sample) in manifest.samples.iter().enumerate() {
+            let picture = manifest.folder.join(&sample.path);
+            if !picture.is_file() {
+                return Err(ManifestError::Row {
+                    path: path.into(),
+                    line: index as u64 + 2,
+                    reason: format!("picture {} is missing", picture.display()),
+                });
+            }
+        }
+        Ok(manifest)
+    }
+
+    fn read_rows(path: &Path) -> Result<Self, ManifestError> {
+        let unreadable = |reason: String| ManifestError::Unreadable {
+            path: path.into(),
+            reason,
+        };
+        let file = std::fs::File::open(path).map_err(|error| unreadable(error.to_string()))?;
+        let mut reader = csv::Reader::from_reader(std::io::BufReader::new(file));
+        let mut samples = Vec::new();
+        let mut split_of: HashMap<String, Split> = HashMap::new();
+        let mut seen = HashSet::new();
+        for row in reader.deserialize::<Row>() {
+            let row = match row {
+                Ok(row) => row,
+                Err(error) => {
+                    let line = error.position().map_or(1, csv::Position::line);
+                    return Err(ManifestError::Row {
+                        path: path.into(),
+                        line,
+                        reason: error.to_string(),
+                    });
+                }
+            };
+            // One line a row: quoted fields with line breaks are refused by the path check below.
+            let line = samples.len() as u64 + 2;
+            let wrong = |reason: String| ManifestError::Row {
+                path: path.into(),
+                line,
+                reason,
+            };
+            let sample = row.check().map_err(wrong)?;
+            if !seen.insert(sample.path.clone()) {
+                return Err(wrong(format!("{} is listed twice", sample.path.display())));
+            }
+            let other = *split_of.entry(sample.subject.clone()).or_insert(sample.split);
+            if other != sample.split {
+                return Err(ManifestError::SubjectInTwoSplits {
+                    path: path.into(),
+                    line,
+                    subject: sample.subject,
+                    split: sample.split,
+                    other,
+                });
+            }
+            samples.push(sample);
+        }
+        if samples.is_empty() {
+            return Err(ManifestError::Empty {
+                path: path.into(),
+                of_split: String::new(),
+            });
+        }
+        Ok(Self {
+            folder: path.parent().unwrap_or(Path::new("")).into(),
+            samples,
+        })
+    }
+
+    /// Writes samples as a manifest.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn write(path: &Path, samples: &[Sample]) -> std::io::Result<()> {
+        let mut writer = csv::Writer::from_path(path)?;
+        for sample in samples {
+            writer.serialize(Row::from(sample))?;
+        }
+        writer.flush()
+    }
+
+    /// The samples of one split, in the order of the file.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn of_split(&self, split: Split) -> Result<Vec<&Sample>, ManifestError> {
+        let samples: Vec<_> = self.samples.iter().filter(|s| s.split == split).collect();
+        if samples.is_empty() {
+            return Err(ManifestError::Empty {
+                path: self.folder.join("manifest.csv"),
+                of_split: format!(" of split {split}"),
+            });
+        }
+        Ok(samples)
+    }
+}
+
+impl Row {
+    fn check(self) -> Result<Sample, String> {
+        let path = PathBuf::from(&self.path);
+        let inside = !self.path.is_empty()
+            && path.components().all(|part| matches!(part, Component::Normal(_)));
+        if !inside {
+            return Err(format!("path '{}' is not below the manifest's folder", self.path));
+        }
+        if self.subject.is_empty() || self.source.is_empty() {
+            return Err("subject or source is empty".into());
+        }
+        let eye = match self.eye.as_str() {
+            "" => None,
+            "left" => Some(Eye::Left),
+            "right" => Some(Eye::Right),
+            other => return Err(format!("unknown eye '{other}'; known: left, right, or empty")),
+        };
+        let openness = match self.openness.as_str() {
+            "" => None,
+            text => match text.parse::<f32>() {
+                Ok(value) if value.is_finite() => Some(value),
+                _ => return Err(format!("openness '{text}' is not a number")),
+            },
+        };
+        Ok(Sample {
+            path,
+            label: self.label.parse().map_err(|error: crate::eye_state::UnknownState| error.to_string())?,
+            source: self.source,
+            subject: self.subject,
+            eye,
+            split: self.split.parse()?,
+            label_kind: named("label kind", &self.label_kind, &LabelKind::ALL, LabelKind::name)?,
+            openness,
+            note: self.note,
+        })
+    }
+}
+
+impl From<&Sample> for Row {
+    fn from(sample: &Sample) -> Self {
+        Self {
+            path: sample.path.to_string_lossy().into_owned(),
+            label: sample.label.name().into(),
+            source: sample.source.clone(),
+            subject: sample.subject.clone(),
+            eye: match sample.eye {
+                None => "",
+                Some(Eye::Left) => "left",
+                Some(Eye::Right) => "right",
+            }
+            .into(),
+            split: sample.split.name().into(),
+            label_kind: sample.label_kind.name().into(),
+            openness: sample.openness.map_or_else(String::new, |value| value.to_string()),
+            note: sample.note.clone(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEADER: &str = "path,label,source,subject,eye,split,label_kind,openness,note\n";
+
+    fn read(rows: &str) -> Result<Manifest, ManifestError> {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["a.png", "b.png"] {
+            image::GrayImage::new(4, 4).save(folder.path().join(name)).unwrap();
+        }
+        let path = folder.path().join("manifest.csv");
+        std::fs::write(&path, format!("{HEADER}{rows}")).unwrap();
+        Manifest::read(&path)
+    }
+
+    fn refused(rows: &str, words: &[&str]) {
+        let error = read(rows).unwrap_err().to_string();
+        for word in words {
+            assert!(error.contains(word), "'{error}' lacks '{word}'");
+        }
+    }
+
+    #[test]
+    fn a_good_manifest_round_trips() {
+        let manifest = read("a.png,open,s,p,left,train,human,0.3,x\nb.png,closed,s,q,,test,pseudo,,\n").unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("manifest.csv");
+        Manifest::write(&path, &manifest.samples).unwrap();
+        assert_eq!(Manifest::read_rows(&path).unwrap().samples, manifest.samples);
+        assert_eq!(manifest.of_split(Split::Test).unwrap().len(), 1);
+        assert!(manifest.of_split(Split::Val).is_err());
+    }
+
+    #[test]
+    fn every_mistake_is_named_with_its_line() {
+        refused("a.png,opne,s,p,,train,human,,\n", &["line 2", "'opne'", "did you mean 'open'"]);
+        refused("a.png,open,s,p,,trian,human,,\n", &["line 2", "did you mean 'train'"]);
+        refused("a.png,open,s,p,,train,humna,,\n", &["did you mean 'human'"]);
+        refused("a.png,open,s,p,middle,train,human,,\n", &["unknown eye 'middle'"]);
+        refused("a.png,open,s,p,,train,human,wide,\n", &["openness 'wide'"]);
+        refused("a.png,open,s,,,train,human,,\n", &["subject"]);
+        refused("c.png,open,s,p,,train,human,,\n", &["line 2", "c.png is missing"]);
+        refused("../a.png,open,s,p,,train,human,,\n", &["not below"]);
+        refused("a.png,open\n", &["line 2"]);
+        refused("", &["no sample"]);
+        refused("a.png,open,s,p,,train,human,,\na.png,open,s,p,,train,human,,\n", &["line 3", "twice"]);
+        refused(
+            "a.png,open,s,p,,train,human,,\nb.png,open,s,p,,test,human,,\n",
+            &["line 3", "'p'", "test here", "train before"],
+        );
+    }
+}

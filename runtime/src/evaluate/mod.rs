@@ -1,0 +1,5 @@
+//! How good an answer is: labelled crops and confirmed blinks on one side, figures of merit on the
+//! other. Nothing here changes what the monitor says.
+
+pub mod manifest;
+pub mod metrics;

@@ -1,0 +1,16 @@
+//! Parseye watches a person's eyes through an ordinary camera, says for each eye whether it is
+//! open, partially open, closed or not visible, and keeps measuring how far its own answer can be
+//! trusted.
+//!
+//! # Layout
+//! The modules stand in the order in which a frame passes them:
+//! [`source`] delivers frames, [`locate`] finds the eyes, [`classify`] names their state.
+//! [`evaluate`] scores answers against labels; [`snr`] and [`eye_state`] hold the shared words.
+
+pub mod classify;
+pub mod evaluate;
+pub mod eye_state;
+pub mod locate;
+pub mod nearest;
+pub mod snr;
+pub mod source;

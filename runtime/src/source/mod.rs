@@ -1,0 +1,140 @@
+//! Where pictures come from: one trait over recordings, folders of images and cameras.
+//!
+//! A source only delivers frames with true times; it knows nothing of faces. What is done when a
+//! frame is late or lost is decided by [`crate::pipeline`].
+
+use image::{GrayImage, RgbImage};
+use std::{path::PathBuf, time::Duration};
+
+/// Largest picture side accepted, in pixels: beyond it a file is damaged or hostile.
+pub const MAX_SIDE: u32 = 8192;
+
+/// One picture of the way from the source to the events.
+#[derive(Clone, Debug)]
+pub struct Frame {
+    /// Number in the source, from 0. A recording numbers decoded frames; a camera's driver may
+    /// skip numbers where it lost frames.
+    pub sequence: u64,
+    /// Presentation time since the first frame (recordings), or capture time since the source was
+    /// opened on the monotonic clock (cameras).
+    pub time: Duration,
+    /// Colours, 8 bit, for the face locator.
+    pub rgb: RgbImage,
+    /// Brightness by [`luma_of`], 8 bit, for the eye crops.
+    pub luma: GrayImage,
+}
+
+impl Frame {
+    /// A frame from its colours.
+    pub fn from_rgb(sequence: u64, time: Duration, rgb: RgbImage) -> Self {
+        let luma = luma_of(&rgb);
+        Self {
+            sequence,
+            time,
+            rgb,
+            luma,
+        }
+    }
+}
+
+/// Full-range luma of the ITU-R BT.601 weights, the convention of training, replay and live
+/// pictures alike (and of JPEG's Y channel): `(77 R + 150 G + 29 B + 128) / 256`.
+pub fn luma_of(rgb: &RgbImage) -> GrayImage {
+    let mut luma = GrayImage::new(rgb.width(), rgb.height());
+    for (gray, colour) in luma.iter_mut().zip(rgb.as_raw().chunks_exact(3)) {
+        let sum = 77 * u32::from(colour[0]) + 150 * u32::from(colour[1]) + 29 * u32::from(colour[2]);
+        *gray = ((sum + 128) >> 8) as u8;
+    }
+    luma
+}
+
+/// Something that delivers frames one after the other.
+pub trait FrameSource: Send {
+    /// What the user calls this source: a file or folder name without ending, or a camera's name.
+    fn name(&self) -> &str;
+
+    /// The next frame, or `None` at the regular end of a recording.
+    ///
+    /// # Errors
+    /// When the source cannot go on. Frames delivered before stay valid.
+    fn next_frame(&mut self) -> Result<Option<Frame>, SourceError>;
+}
+
+/// Why a source cannot be opened or cannot go on: what was wrong, where, and what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    /// The path cannot be opened.
+    #[error("{path}: cannot be read: {reason}; check the path and its permissions")]
+    Unreadable {
+        /// What was asked for.
+        path: PathBuf,
+        /// The system's words.
+        reason: String,
+    },
+    /// The file holds no picture that can be decoded.
+    #[error("{path}: not a readable video or image: {reason}; play it in another program to check the file, or convert it with ffmpeg")]
+    NotAVideo {
+        /// What was asked for.
+        path: PathBuf,
+        /// The decoder's words.
+        reason: String,
+    },
+    /// Decoding broke off; everything before was delivered.
+    #[error("{path}: damaged after frame {frames}: {reason}; what came before it was used, copy or record the file again for the rest")]
+    Damaged {
+        /// What was asked for.
+        path: PathBuf,
+        /// Frames delivered before the damage.
+        frames: u64,
+        /// The decoder's words.
+        reason: String,
+    },
+    /// A picture is larger than [`MAX_SIDE`].
+    #[error("{path}: a picture of {width}x{height} pixels; the largest side accepted is {MAX_SIDE}, scale it down first")]
+    TooLarge {
+        /// What was asked for.
+        path: PathBuf,
+        /// Width in pixels.
+        width: u32,
+        /// Height in pixels.
+        height: u32,
+    },
+    /// The ffmpeg program is missing or cannot be started.
+    #[error("cannot start ffmpeg ({reason}), which reads and writes video: install it (on Debian, Ubuntu and Raspberry Pi OS: apt install ffmpeg)")]
+    NoFfmpeg {
+        /// The system's words.
+        reason: String,
+    },
+    /// A folder without a single image.
+    #[error("{path}: no image (png, jpg, jpeg, bmp) in this folder; give a folder of frames or a video file")]
+    EmptyFolder {
+        /// What was asked for.
+        path: PathBuf,
+    },
+    /// The camera cannot be opened or stopped delivering.
+    #[error("camera {camera}: {reason}; {remedy}")]
+    Camera {
+        /// Its device path or name.
+        camera: String,
+        /// What happened.
+        reason: String,
+        /// What to do.
+        remedy: String,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use image::Rgb;
+
+    #[test]
+    fn luma_keeps_grays_and_spans_the_full_range() {
+        for gray in 0..=255 {
+            let picture = RgbImage::from_pixel(2, 1, Rgb([gray; 3]));
+            assert_eq!(luma_of(&picture).as_raw(), &[gray; 2]);
+        }
+        let green = RgbImage::from_pixel(1, 1, Rgb([0, 255, 0]));
+        assert_eq!(luma_of(&green).as_raw(), &[149]);
+    }
+}
