@@ -195,7 +195,7 @@ mod tests {
         let answers: Vec<_> = (0..400)
             .map(|i| {
                 let truth = if i % 4 == 0 { EyeState::Closed } else { EyeState::Open };
-                ([4.0, -30.0, 0.0, -30.0], truth)
+                ([4.0, -300.0, 0.0, -300.0], truth)
             })
             .collect();
         let temperature = fit_temperature(&answers);
