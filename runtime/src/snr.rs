@@ -34,7 +34,10 @@ mod tests {
 
     #[test]
     fn no_perturbation_has_infinite_snr() {
-        assert_eq!(perturbation_snr_db(&[1.0, -1.0], &[0.0, 0.0]), f64::INFINITY);
+        assert_eq!(
+            perturbation_snr_db(&[1.0, -1.0], &[0.0, 0.0]),
+            f64::INFINITY
+        );
     }
 
     proptest! {

@@ -81,18 +81,16 @@ impl EyeStateModel {
             reason,
             remedy: MAKE_WITH_TRAIN,
         };
-        let onnx = tract_onnx::onnx();
-        let proto = onnx
+        let engine = onnx();
+        let proto = engine
             .proto_model_for_read(&mut &*bytes)
             .map_err(|error| wrong(format!("not a whole ONNX model ({})", last_words(&error))))?;
         let card = read_card(&proto).map_err(wrong)?;
         card.check().map_err(wrong)?;
         check_interface(&proto).map_err(wrong)?;
-        let plan = onnx
+        let plan = engine
             .model_for_proto_model(&proto)
-            .and_then(|model| {
-                model.with_input_fact(0, f32::fact([1, 1, SIDE, SIDE]).into())
-            })
+            .and_then(|model| model.with_input_fact(0, f32::fact([1, 1, SIDE, SIDE]).into()))
             .and_then(|model| model.into_optimized())
             .and_then(|model| model.into_runnable())
             .map_err(|error| wrong(format!("cannot be run ({})", last_words(&error))))?;
@@ -202,16 +200,29 @@ fn check_interface(proto: &pb::ModelProto) -> Result<(), String> {
     let inputs: Vec<_> = graph
         .input
         .iter()
-        .filter(|input| !graph.initializer.iter().any(|constant| constant.name == input.name))
+        .filter(|input| {
+            !graph
+                .initializer
+                .iter()
+                .any(|constant| constant.name == input.name)
+        })
         .collect();
     // An open batch dimension is fine: it is fixed at one eye when the plan is made.
     match inputs.as_slice() {
         [input] => expect_shape("input", input, "image", &[1, SIDE as i64, SIDE as i64])?,
-        _ => return Err(format!("it has {} inputs where one is expected", inputs.len())),
+        _ => {
+            return Err(format!(
+                "it has {} inputs where one is expected",
+                inputs.len()
+            ));
+        }
     }
     match graph.output.as_slice() {
         [output] => expect_shape("output", output, "logits", &[STATES as i64]),
-        outputs => Err(format!("it has {} outputs where one is expected", outputs.len())),
+        outputs => Err(format!(
+            "it has {} outputs where one is expected",
+            outputs.len()
+        )),
     }
 }
 

@@ -86,13 +86,16 @@ fn named<T: Copy>(
     name: impl Fn(T) -> &'static str,
 ) -> Result<T, String> {
     let names = || all.iter().map(|item| name(*item));
-    all.iter().copied().find(|item| name(*item) == given).ok_or_else(|| {
-        format!(
-            "unknown {what} '{given}'{}; known: {}",
-            crate::nearest::hint(given, names()),
-            names().collect::<Vec<_>>().join(", ")
-        )
-    })
+    all.iter()
+        .copied()
+        .find(|item| name(*item) == given)
+        .ok_or_else(|| {
+            format!(
+                "unknown {what} '{given}'{}; known: {}",
+                crate::nearest::hint(given, names()),
+                names().collect::<Vec<_>>().join(", ")
+            )
+        })
 }
 
 /// One labelled eye crop.
@@ -131,7 +134,9 @@ pub struct Manifest {
 #[derive(Debug, thiserror::Error)]
 pub enum ManifestError {
     /// The file cannot be read.
-    #[error("{path}: cannot be read: {reason}; give a manifest.csv (columns path, label, source, subject, eye, split, label_kind, openness, note), or make one with `train import`")]
+    #[error(
+        "{path}: cannot be read: {reason}; give a manifest.csv (columns path, label, source, subject, eye, split, label_kind, openness, note), or make one with `train import`"
+    )]
     Unreadable {
         /// The manifest.
         path: PathBuf,
@@ -149,7 +154,9 @@ pub enum ManifestError {
         reason: String,
     },
     /// One person is in two splits.
-    #[error("{path}, line {line}: subject '{subject}' is in {split} here and in {other} before; move all pictures of a person to one split")]
+    #[error(
+        "{path}, line {line}: subject '{subject}' is in {split} here and in {other} before; move all pictures of a person to one split"
+    )]
     SubjectInTwoSplits {
         /// The manifest.
         path: PathBuf,
@@ -243,7 +250,9 @@ impl Manifest {
             if !seen.insert(sample.path.clone()) {
                 return Err(wrong(format!("{} is listed twice", sample.path.display())));
             }
-            let other = *split_of.entry(sample.subject.clone()).or_insert(sample.split);
+            let other = *split_of
+                .entry(sample.subject.clone())
+                .or_insert(sample.split);
             if other != sample.split {
                 return Err(ManifestError::SubjectInTwoSplits {
                     path: path.into(),
@@ -299,9 +308,14 @@ impl Row {
     fn check(self) -> Result<Sample, String> {
         let path = PathBuf::from(&self.path);
         let inside = !self.path.is_empty()
-            && path.components().all(|part| matches!(part, Component::Normal(_)));
+            && path
+                .components()
+                .all(|part| matches!(part, Component::Normal(_)));
         if !inside {
-            return Err(format!("path '{}' is not below the manifest's folder", self.path));
+            return Err(format!(
+                "path '{}' is not below the manifest's folder",
+                self.path
+            ));
         }
         if self.subject.is_empty() || self.source.is_empty() {
             return Err("subject or source is empty".into());
@@ -310,7 +324,11 @@ impl Row {
             "" => None,
             "left" => Some(Eye::Left),
             "right" => Some(Eye::Right),
-            other => return Err(format!("unknown eye '{other}'; known: left, right, or empty")),
+            other => {
+                return Err(format!(
+                    "unknown eye '{other}'; known: left, right, or empty"
+                ));
+            }
         };
         let openness = match self.openness.as_str() {
             "" => None,
@@ -321,12 +339,20 @@ impl Row {
         };
         Ok(Sample {
             path,
-            label: self.label.parse().map_err(|error: crate::eye_state::UnknownState| error.to_string())?,
+            label: self
+                .label
+                .parse()
+                .map_err(|error: crate::eye_state::UnknownState| error.to_string())?,
             source: self.source,
             subject: self.subject,
             eye,
             split: self.split.parse()?,
-            label_kind: named("label kind", &self.label_kind, &LabelKind::ALL, LabelKind::name)?,
+            label_kind: named(
+                "label kind",
+                &self.label_kind,
+                &LabelKind::ALL,
+                LabelKind::name,
+            )?,
             openness,
             note: self.note,
         })
@@ -348,7 +374,9 @@ impl From<&Sample> for Row {
             .into(),
             split: sample.split.name().into(),
             label_kind: sample.label_kind.name().into(),
-            openness: sample.openness.map_or_else(String::new, |value| value.to_string()),
+            openness: sample
+                .openness
+                .map_or_else(String::new, |value| value.to_string()),
             note: sample.note.clone(),
         }
     }
@@ -363,7 +391,9 @@ mod tests {
     fn read(rows: &str) -> Result<Manifest, ManifestError> {
         let folder = tempfile::tempdir().unwrap();
         for name in ["a.png", "b.png"] {
-            image::GrayImage::new(4, 4).save(folder.path().join(name)).unwrap();
+            image::GrayImage::new(4, 4)
+                .save(folder.path().join(name))
+                .unwrap();
         }
         let path = folder.path().join("manifest.csv");
         std::fs::write(&path, format!("{HEADER}{rows}")).unwrap();
@@ -379,28 +409,48 @@ mod tests {
 
     #[test]
     fn a_good_manifest_round_trips() {
-        let manifest = read("a.png,open,s,p,left,train,human,0.3,x\nb.png,closed,s,q,,test,pseudo,,\n").unwrap();
+        let manifest =
+            read("a.png,open,s,p,left,train,human,0.3,x\nb.png,closed,s,q,,test,pseudo,,\n")
+                .unwrap();
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("manifest.csv");
         Manifest::write(&path, &manifest.samples).unwrap();
-        assert_eq!(Manifest::read_rows(&path).unwrap().samples, manifest.samples);
+        assert_eq!(
+            Manifest::read_rows(&path).unwrap().samples,
+            manifest.samples
+        );
         assert_eq!(manifest.of_split(Split::Test).unwrap().len(), 1);
         assert!(manifest.of_split(Split::Val).is_err());
     }
 
     #[test]
     fn every_mistake_is_named_with_its_line() {
-        refused("a.png,opne,s,p,,train,human,,\n", &["line 2", "'opne'", "did you mean 'open'"]);
-        refused("a.png,open,s,p,,trian,human,,\n", &["line 2", "did you mean 'train'"]);
+        refused(
+            "a.png,opne,s,p,,train,human,,\n",
+            &["line 2", "'opne'", "did you mean 'open'"],
+        );
+        refused(
+            "a.png,open,s,p,,trian,human,,\n",
+            &["line 2", "did you mean 'train'"],
+        );
         refused("a.png,open,s,p,,train,humna,,\n", &["did you mean 'human'"]);
-        refused("a.png,open,s,p,middle,train,human,,\n", &["unknown eye 'middle'"]);
+        refused(
+            "a.png,open,s,p,middle,train,human,,\n",
+            &["unknown eye 'middle'"],
+        );
         refused("a.png,open,s,p,,train,human,wide,\n", &["openness 'wide'"]);
         refused("a.png,open,s,,,train,human,,\n", &["subject"]);
-        refused("c.png,open,s,p,,train,human,,\n", &["line 2", "c.png is missing"]);
+        refused(
+            "c.png,open,s,p,,train,human,,\n",
+            &["line 2", "c.png is missing"],
+        );
         refused("../a.png,open,s,p,,train,human,,\n", &["not below"]);
         refused("a.png,open\n", &["line 2"]);
         refused("", &["no sample"]);
-        refused("a.png,open,s,p,,train,human,,\na.png,open,s,p,,train,human,,\n", &["line 3", "twice"]);
+        refused(
+            "a.png,open,s,p,,train,human,,\na.png,open,s,p,,train,human,,\n",
+            &["line 3", "twice"],
+        );
         refused(
             "a.png,open,s,p,,train,human,,\nb.png,open,s,p,,test,human,,\n",
             &["line 3", "'p'", "test here", "train before"],

@@ -47,7 +47,10 @@ impl Confusion {
 
     /// Mean recall over the states that occur; NaN without answers.
     pub fn macro_accuracy(&self) -> f64 {
-        let recalls: Vec<f64> = EyeState::ALL.iter().filter_map(|s| self.recall(*s)).collect();
+        let recalls: Vec<f64> = EyeState::ALL
+            .iter()
+            .filter_map(|s| self.recall(*s))
+            .collect();
         recalls.iter().sum::<f64>() / recalls.len() as f64
     }
 
@@ -112,7 +115,11 @@ pub fn clustered_interval<G>(
         .filter(|value| value.is_finite())
         .collect();
     figures.sort_by(f64::total_cmp);
-    let at = |share: f64| figures.get(((figures.len().max(1) - 1) as f64 * share).round() as usize).copied();
+    let at = |share: f64| {
+        figures
+            .get(((figures.len().max(1) - 1) as f64 * share).round() as usize)
+            .copied()
+    };
     Some(Interval {
         low: at(0.025)?,
         high: at(0.975)?,
@@ -127,7 +134,8 @@ pub fn fit_temperature(answers: &[([f32; STATES], EyeState)]) -> f32 {
         answers
             .iter()
             .map(|(logits, truth)| {
-                let probability = crate::classify::model::softmax(logits, temperature)[truth.index()];
+                let probability =
+                    crate::classify::model::softmax(logits, temperature)[truth.index()];
                 -f64::from(probability.max(f32::MIN_POSITIVE)).ln()
             })
             .sum()
@@ -194,12 +202,19 @@ mod tests {
         // Logit gap 4 says 98 % for the first of two likely states, but only 75 % are right.
         let answers: Vec<_> = (0..400)
             .map(|i| {
-                let truth = if i % 4 == 0 { EyeState::Closed } else { EyeState::Open };
+                let truth = if i % 4 == 0 {
+                    EyeState::Closed
+                } else {
+                    EyeState::Open
+                };
                 ([4.0, -300.0, 0.0, -300.0], truth)
             })
             .collect();
         let temperature = fit_temperature(&answers);
         // Exact: gap / ln(0.75 / 0.25).
-        assert!((temperature - 4.0 / 3.0_f32.ln()).abs() < 0.01, "{temperature}");
+        assert!(
+            (temperature - 4.0 / 3.0_f32.ln()).abs() < 0.01,
+            "{temperature}"
+        );
     }
 }

@@ -1,0 +1,210 @@
+//! Random variations of a training crop, cut anew from its native resolution each time, such as a
+//! real locator and a real camera make them.
+
+use super::crops::Crop;
+use image::{ImageBuffer, Luma};
+use parseye::{
+    classify::input::{PIXELS, SIDE, StandardisedCrop},
+    locate::crop::{Square, sample_gray},
+};
+use rand::{Rng, RngExt};
+use serde::{Deserialize, Serialize};
+
+/// How far each variation goes; each is drawn for every crop on its own.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Augmentation {
+    /// Largest shift as a share of the crop's side, either way. The locator's eye centres are
+    /// within 10 % of the eye distance in nine of ten faces.
+    pub shift: f32,
+    /// Largest change of size as a share, either way.
+    pub scale: f32,
+    /// Largest roll in degrees, either way.
+    pub roll_degrees: f32,
+    /// Chance of a mirror image: a left eye mirrored is a right eye.
+    pub flip: f32,
+    /// Chance of another exposure: a gain and a gamma with 8-bit rounding and clipping after them.
+    /// (Plain gain and offset alone would vanish in the standardisation.)
+    pub exposure: f32,
+    /// Smallest gain of an exposure; the largest is 1.6.
+    pub darkest_gain: f32,
+    /// Chance of a Gaussian blur.
+    pub blur: f32,
+    /// Largest sigma of the blur in pixels of the 32-pixel crop.
+    pub blur_sigma: f32,
+    /// Chance of added Gaussian noise.
+    pub noise: f32,
+    /// Largest sigma of the noise as a share of the crop's contrast; 0.3 is an SNR of 10 dB.
+    pub noise_sigma: f32,
+}
+
+impl Default for Augmentation {
+    fn default() -> Self {
+        Self {
+            shift: 0.15,
+            scale: 0.20,
+            roll_degrees: 10.0,
+            flip: 0.5,
+            exposure: 0.5,
+            darkest_gain: 0.1,
+            blur: 0.3,
+            blur_sigma: 1.5,
+            noise: 0.3,
+            noise_sigma: 0.3,
+        }
+    }
+}
+
+/// Largest gain and range of gamma of another exposure: what auto-exposure commonly leaves.
+const BRIGHTEST_GAIN: f32 = 1.6;
+const GAMMA: (f32, f32) = (0.7, 1.4);
+
+impl Augmentation {
+    /// A random variation of a crop.
+    pub fn apply(&self, crop: &Crop, rng: &mut impl Rng) -> StandardisedCrop {
+        let whole = crop.whole();
+        let around = |rng: &mut dyn FnMut() -> f32, most: f32| (2.0 * rng() - 1.0) * most;
+        let mut uniform = || rng.random::<f32>();
+        let shift = [
+            around(&mut uniform, self.shift * whole.side),
+            around(&mut uniform, self.shift * whole.side),
+        ];
+        let square = Square {
+            centre: [whole.centre[0] + shift[0], whole.centre[1] + shift[1]],
+            side: whole.side * (1.0 + around(&mut uniform, self.scale)),
+            angle: around(&mut uniform, self.roll_degrees).to_radians(),
+        };
+        let mut gray = [0.0; PIXELS];
+        sample_gray(&crop.picture, &square, SIDE, &mut gray);
+        if rng.random::<f32>() < self.flip {
+            gray.chunks_exact_mut(SIDE).for_each(<[f32]>::reverse);
+        }
+        if rng.random::<f32>() < self.blur {
+            let sigma = self.blur_sigma * rng.random::<f32>();
+            gray = blurred(&gray, sigma);
+        }
+        let gain = if rng.random::<f32>() < self.exposure {
+            let (low, high) = (self.darkest_gain.ln(), BRIGHTEST_GAIN.ln());
+            let gain = (low + (high - low) * rng.random::<f32>()).exp();
+            let gamma = GAMMA.0 + (GAMMA.1 - GAMMA.0) * rng.random::<f32>();
+            for level in &mut gray {
+                *level = 255.0 * (*level / 255.0).max(0.0).powf(gamma) * gain;
+            }
+            true
+        } else {
+            false
+        };
+        if rng.random::<f32>() < self.noise {
+            let sigma = self.noise_sigma * rng.random::<f32>() * standard_deviation(&gray);
+            for level in &mut gray {
+                *level += sigma * normal(rng);
+            }
+        }
+        // What a sensor delivers is whole gray levels from 0 to 255. Crops that were left as they
+        // are stay so: area averages are finer than a gray level at run time as well.
+        for level in &mut gray {
+            *level = if gain { level.round() } else { *level }.clamp(0.0, 255.0);
+        }
+        StandardisedCrop::new(&gray)
+    }
+}
+
+fn blurred(gray: &[f32; PIXELS], sigma: f32) -> [f32; PIXELS] {
+    // Below this the kernel is a single pixel; imageproc wants a sigma above 0.
+    const LEAST_SIGMA: f32 = 0.05;
+    let side = SIDE as u32;
+    let picture = ImageBuffer::<Luma<f32>, _>::from_raw(side, side, gray.to_vec());
+    match picture {
+        Some(picture) if sigma > LEAST_SIGMA => {
+            let soft = imageproc::filter::gaussian_blur_f32(&picture, sigma);
+            let mut out = *gray;
+            out.copy_from_slice(soft.as_raw());
+            out
+        }
+        _ => *gray,
+    }
+}
+
+fn standard_deviation(gray: &[f32; PIXELS]) -> f32 {
+    let mean = gray.iter().sum::<f32>() / PIXELS as f32;
+    (gray.iter().map(|v| (v - mean).powi(2)).sum::<f32>() / PIXELS as f32).sqrt()
+}
+
+/// A standard normal number by Box and Muller's transform.
+pub fn normal(rng: &mut impl Rng) -> f32 {
+    // 1 - u lies in (0, 1], so its logarithm is finite.
+    let radius = (-2.0 * (1.0 - rng.random::<f32>()).ln()).sqrt();
+    radius * (std::f32::consts::TAU * rng.random::<f32>()).cos()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use parseye::{
+        evaluate::manifest::{LabelKind, Sample, Split},
+        eye_state::EyeState,
+    };
+    use rand::SeedableRng;
+    use rand_chacha::ChaCha8Rng;
+
+    fn crop() -> Crop {
+        Crop {
+            sample: Sample {
+                path: "x.png".into(),
+                label: EyeState::Open,
+                source: "s".into(),
+                subject: "p".into(),
+                eye: None,
+                split: Split::Train,
+                label_kind: LabelKind::Human,
+                openness: None,
+                note: String::new(),
+            },
+            picture: image::GrayImage::from_fn(64, 64, |x, y| Luma([(x * 3 + y / 2) as u8])),
+        }
+    }
+
+    const NONE: Augmentation = Augmentation {
+        shift: 0.0,
+        scale: 0.0,
+        roll_degrees: 0.0,
+        flip: 0.0,
+        exposure: 0.0,
+        darkest_gain: 1.0,
+        blur: 0.0,
+        blur_sigma: 0.0,
+        noise: 0.0,
+        noise_sigma: 0.0,
+    };
+
+    #[test]
+    fn without_variation_it_is_the_evaluated_crop() {
+        let mut rng = ChaCha8Rng::seed_from_u64(0);
+        assert_eq!(NONE.apply(&crop(), &mut rng), crop().standardised());
+    }
+
+    #[test]
+    fn a_sure_flip_mirrors() {
+        let flip = Augmentation { flip: 1.1, ..NONE };
+        let flipped = flip.apply(&crop(), &mut ChaCha8Rng::seed_from_u64(0));
+        let plain = crop().standardised();
+        assert!((flipped.values[0] - plain.values[SIDE - 1]).abs() < 1e-5);
+    }
+
+    #[test]
+    fn seeds_repeat_and_differ() {
+        let draw =
+            |seed| Augmentation::default().apply(&crop(), &mut ChaCha8Rng::seed_from_u64(seed));
+        assert_eq!(draw(5), draw(5));
+        assert_ne!(draw(5), draw(6));
+    }
+
+    #[test]
+    fn normal_numbers_have_mean_zero_and_variance_one() {
+        let mut rng = ChaCha8Rng::seed_from_u64(9);
+        let draws: Vec<f32> = (0..40_000).map(|_| normal(&mut rng)).collect();
+        let mean = draws.iter().sum::<f32>() / draws.len() as f32;
+        let variance = draws.iter().map(|v| v * v).sum::<f32>() / draws.len() as f32;
+        // Six standard errors.
+        assert!(mean.abs() < 0.03 && (variance - 1.0).abs() < 0.043);
+    }
+}

@@ -1,0 +1,46 @@
+//! Credit for known data sets, which every model card names.
+
+/// Sources by their name in the manifest.
+const CREDITS: [(&str, &str); 7] = [
+    (
+        "cew",
+        "CEW: Closed Eyes in the Wild (Song et al. 2014), research use",
+    ),
+    (
+        "cmu",
+        "CMU: CMU Face Images (Mitchell), educational use with attribution",
+    ),
+    (
+        "clip_crops",
+        "clips: eye crops of published face videos, research use",
+    ),
+    (
+        "mrl",
+        "MRL: MRL Eye Dataset (Fusek 2018), academic download",
+    ),
+    (
+        "orl",
+        "ORL: Database of Faces, credit Olivetti Research Laboratory",
+    ),
+    (
+        "ytf",
+        "YTF: YouTube Faces (Wolf, Hassner & Maoz 2011), research use",
+    ),
+    (
+        "ytf_patches",
+        "YTF patches: parts of YouTube Faces that are no eyes, research use",
+    ),
+];
+
+/// One sentence that names every source; unknown ones by their name in the manifest.
+pub fn of_sources<'a>(sources: impl IntoIterator<Item = &'a String>) -> String {
+    let credit = |source: &'a String| {
+        let known = CREDITS.iter().find(|(name, _)| name == source);
+        known.map_or(source.as_str(), |(_, credit)| credit)
+    };
+    sources
+        .into_iter()
+        .map(credit)
+        .collect::<Vec<_>>()
+        .join("; ")
+}

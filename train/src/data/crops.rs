@@ -1,0 +1,139 @@
+//! Eye crops in memory at native resolution, as training draws them and evaluation reads them.
+
+use image::GrayImage;
+use parseye::{
+    classify::input::{PIXELS, SIDE, StandardisedCrop},
+    evaluate::manifest::{Manifest, ManifestError, Sample, Split},
+    locate::crop::{Square, sample_gray},
+    source::luma_of,
+};
+use sha2::{Digest, Sha256};
+use std::path::{Path, PathBuf};
+
+/// One labelled picture.
+#[derive(Clone, Debug)]
+pub struct Crop {
+    /// Its row in the manifest.
+    pub sample: Sample,
+    /// Brightness at native resolution, 8 bit.
+    pub picture: GrayImage,
+}
+
+impl Crop {
+    /// The square that holds the whole picture.
+    pub fn whole(&self) -> Square {
+        let (width, height) = (self.picture.width() as f32, self.picture.height() as f32);
+        Square {
+            centre: [width / 2.0, height / 2.0],
+            side: width.max(height),
+            angle: 0.0,
+        }
+    }
+
+    /// The network's input, unchanged by augmentation.
+    pub fn standardised(&self) -> StandardisedCrop {
+        let mut gray = [0.0; PIXELS];
+        sample_gray(&self.picture, &self.whole(), SIDE, &mut gray);
+        StandardisedCrop::new(&gray)
+    }
+}
+
+/// The crops of a data set, by split.
+#[derive(Clone, Debug)]
+pub struct CropSet {
+    /// Fitted on.
+    pub train: Vec<Crop>,
+    /// Chosen on.
+    pub val: Vec<Crop>,
+    /// SHA-256 over the manifest and every picture it lists, in its order.
+    pub sha256: String,
+}
+
+/// Why a data set cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum DataError {
+    /// The manifest is wrong.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    /// A picture is wrong.
+    #[error(
+        "{path}: not a readable picture ({reason}); replace it or remove its row from the manifest"
+    )]
+    Picture {
+        /// The picture.
+        path: PathBuf,
+        /// The decoder's words.
+        reason: String,
+    },
+}
+
+impl CropSet {
+    /// Reads `folder/manifest.csv` and the pictures of the train and val splits. The test split is
+    /// hashed but never loaded: nothing in training can see it.
+    ///
+    /// # Errors
+    /// Names the row or picture that is wrong.
+    pub fn read(folder: &Path) -> Result<Self, DataError> {
+        let path = folder.join("manifest.csv");
+        let manifest = Manifest::read(&path)?;
+        manifest.of_split(Split::Train)?;
+        manifest.of_split(Split::Val)?;
+        let mut hash = Sha256::new();
+        hash.update(read_bytes(&path)?);
+        let (mut train, mut val) = (Vec::new(), Vec::new());
+        for sample in manifest.samples {
+            let path = manifest.folder.join(&sample.path);
+            let bytes = read_bytes(&path)?;
+            hash.update(&bytes);
+            let crops = match sample.split {
+                Split::Train => &mut train,
+                Split::Val => &mut val,
+                Split::Test => continue,
+            };
+            let picture = decode(&path, &bytes)?;
+            crops.push(Crop { sample, picture });
+        }
+        Ok(Self {
+            train,
+            val,
+            sha256: hex(&hash.finalize()),
+        })
+    }
+}
+
+fn read_bytes(path: &Path) -> Result<Vec<u8>, DataError> {
+    std::fs::read(path).map_err(|error| DataError::Picture {
+        path: path.into(),
+        reason: error.to_string(),
+    })
+}
+
+/// Decodes a picture to luma by the convention that the runtime uses for frames.
+fn decode(path: &Path, bytes: &[u8]) -> Result<GrayImage, DataError> {
+    let wrong = |reason: String| DataError::Picture {
+        path: path.into(),
+        reason,
+    };
+    let picture = image::load_from_memory(bytes).map_err(|error| wrong(error.to_string()))?;
+    if picture.width() < 2 || picture.height() < 2 {
+        return Err(wrong(format!(
+            "{}x{} pixels",
+            picture.width(),
+            picture.height()
+        )));
+    }
+    Ok(match picture {
+        image::DynamicImage::ImageLuma8(gray) => gray,
+        coloured => luma_of(&coloured.to_rgb8()),
+    })
+}
+
+/// Lower-case hexadecimal digits of bytes.
+pub fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

@@ -1,0 +1,11 @@
+//! Labelled eye crops: loading, drawing balanced epochs, augmenting, batching, importing.
+//!
+//! The manifest itself is [`parseye::evaluate::manifest`], shared with the runtime.
+
+pub mod augment;
+pub mod batch;
+pub mod credit;
+pub mod crops;
+pub mod import;
+pub mod sampling;
+pub mod split;

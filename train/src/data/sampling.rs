@@ -1,0 +1,128 @@
+//! Draws epochs in which every label, and within it every source, has the same weight.
+//!
+//! The sources differ in sensor and framing, and one of them holds most closed eyes: drawn as they
+//! come, closed eyes of the other sensors would be missed.
+
+use super::crops::Crop;
+use parseye::eye_state::EyeState;
+use rand::{Rng, RngExt};
+use std::collections::BTreeMap;
+
+/// Positions of the training crops by label and source.
+#[derive(Clone, Debug)]
+pub struct BalancedSampler {
+    /// For each label that occurs: for each of its sources, the crops' positions.
+    strata: Vec<Vec<Vec<usize>>>,
+}
+
+impl BalancedSampler {
+    /// Groups crops by label and source.
+    pub fn new(crops: &[Crop]) -> Self {
+        let mut by_label: BTreeMap<EyeState, BTreeMap<&str, Vec<usize>>> = BTreeMap::new();
+        for (index, crop) in crops.iter().enumerate() {
+            let sources = by_label.entry(crop.sample.label).or_default();
+            sources
+                .entry(crop.sample.source.as_str())
+                .or_default()
+                .push(index);
+        }
+        let strata = by_label
+            .into_values()
+            .map(|sources| sources.into_values().collect());
+        Self {
+            strata: strata.collect(),
+        }
+    }
+
+    /// Draws `count` positions, each label equally often up to one draw, in random order.
+    ///
+    /// Within a stratum crops come in shuffled rounds, so none is drawn twice before all were.
+    pub fn draw(&self, count: usize, rng: &mut impl Rng) -> Vec<usize> {
+        let mut drawn = Vec::with_capacity(count);
+        for (label, sources) in self.strata.iter().enumerate() {
+            let share = quota(count, self.strata.len(), label);
+            for (source, crops) in sources.iter().enumerate() {
+                let mut left = quota(share, sources.len(), source);
+                while left > 0 {
+                    let mut round = crops.clone();
+                    shuffle(&mut round, rng);
+                    round.truncate(left);
+                    left -= round.len();
+                    drawn.extend(round);
+                }
+            }
+        }
+        shuffle(&mut drawn, rng);
+        drawn
+    }
+}
+
+/// The `index`-th of `parts` nearly equal whole shares of `count`.
+fn quota(count: usize, parts: usize, index: usize) -> usize {
+    count * (index + 1) / parts - count * index / parts
+}
+
+/// Fisher-Yates shuffle.
+fn shuffle(items: &mut [usize], rng: &mut impl Rng) {
+    for last in (1..items.len()).rev() {
+        items.swap(last, rng.random_range(0..=last));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use parseye::evaluate::manifest::{LabelKind, Sample, Split};
+    use rand::SeedableRng;
+    use rand_chacha::ChaCha8Rng;
+
+    fn crops(counts: &[(EyeState, &str, usize)]) -> Vec<Crop> {
+        let crop = |label, source: &str| Crop {
+            sample: Sample {
+                path: "x.png".into(),
+                label,
+                source: source.into(),
+                subject: "p".into(),
+                eye: None,
+                split: Split::Train,
+                label_kind: LabelKind::Human,
+                openness: None,
+                note: String::new(),
+            },
+            picture: image::GrayImage::new(2, 2),
+        };
+        counts
+            .iter()
+            .flat_map(|(label, source, n)| (0..*n).map(|_| crop(*label, source)))
+            .collect()
+    }
+
+    #[test]
+    fn labels_and_sources_weigh_the_same_however_many_crops_they_have() {
+        let crops = crops(&[
+            (EyeState::Open, "a", 1000),
+            (EyeState::Open, "b", 10),
+            (EyeState::Closed, "a", 7),
+        ]);
+        let drawn = BalancedSampler::new(&crops).draw(400, &mut ChaCha8Rng::seed_from_u64(1));
+        let count = |label, source: &str| {
+            let of =
+                |i: &&usize| crops[**i].sample.label == label && crops[**i].sample.source == source;
+            drawn.iter().filter(of).count()
+        };
+        assert_eq!(count(EyeState::Open, "a"), 100);
+        assert_eq!(count(EyeState::Open, "b"), 100);
+        assert_eq!(count(EyeState::Closed, "a"), 200);
+    }
+
+    #[test]
+    fn no_crop_comes_again_before_its_round_is_over_and_seeds_repeat() {
+        let crops = crops(&[(EyeState::Open, "a", 50)]);
+        let sampler = BalancedSampler::new(&crops);
+        let mut drawn = sampler.draw(50, &mut ChaCha8Rng::seed_from_u64(3));
+        assert_eq!(drawn, sampler.draw(50, &mut ChaCha8Rng::seed_from_u64(3)));
+        assert_ne!(drawn, sampler.draw(50, &mut ChaCha8Rng::seed_from_u64(4)));
+        drawn.sort_unstable();
+        assert_eq!(drawn, (0..50).collect::<Vec<_>>());
+    }
+}

@@ -1,0 +1,177 @@
+//! From a finished run to a model file: the best epoch's weights, measured through the runtime's
+//! engine, with a card that says how they were made.
+
+use super::{ExportError, model_bytes, parity, write_whole};
+use crate::{
+    attack::fgsm::Fgsm,
+    checkpoint::Checkpoint,
+    data::crops::{Crop, CropSet},
+    measure,
+    network::{
+        self,
+        module::{Network, Precision},
+    },
+};
+use parseye::{
+    classify::{
+        EyeStateModel, ModelCard, StandardisedCrop,
+        card::{AccuracyCard, ConfidenceHistogram, FORMAT, InputCard, TrainingCard},
+        model::softmax,
+    },
+    evaluate::metrics::{Confusion, expected_calibration_error, fit_temperature},
+    eye_state::{EyeState, STATES},
+    snr::epsilon_of_db,
+};
+use std::{collections::BTreeMap, path::Path};
+use tch::Device;
+
+/// SNRs at which a card reports white-box FGSM on the validation split: the study's, and 30 dB.
+const CARD_SNRS_DB: [f64; 5] = [50.0, 45.0, 40.0, 33.0, 30.0];
+
+/// Crops of the parity check, spread evenly over the validation split.
+const PARITY_CROPS: usize = 256;
+
+/// Circumstances of a run that its checkpoint does not hold.
+#[derive(Clone, Debug)]
+pub struct Circumstances {
+    /// Name of the model.
+    pub name: String,
+    /// The command as typed.
+    pub command: String,
+    /// Where it computed.
+    pub device: Device,
+}
+
+/// Writes `run`'s best epoch to `path` and returns the card.
+///
+/// # Errors
+/// When the runtime's answers differ from the network's, or the file cannot be written.
+pub fn write_model(
+    run: &Checkpoint,
+    crops: &CropSet,
+    circumstances: &Circumstances,
+    path: &Path,
+) -> Result<ModelCard, ExportError> {
+    let settings = &run.state.settings;
+    let spec = network::by_name(&settings.architecture).map_err(ExportError::Network)?;
+    // In f32 on the processor, as the runtime computes, whatever the training computed in.
+    let network = Network::new(&spec, Precision::F32, Device::Cpu, settings.seed)
+        .map_err(|error| ExportError::Network(error.to_string()))?;
+    network.load(&run.best).map_err(ExportError::Network)?;
+
+    let mut card = unmeasured_card(run, crops, circumstances, &network);
+    let provisional = EyeStateModel::from_bytes(&model_bytes(&network, &card)?, "exported model")?;
+    let every = crops.val.len().div_ceil(PARITY_CROPS).max(1);
+    let probes: Vec<&Crop> = crops.val.iter().step_by(every).collect();
+    parity::check(&network, &provisional, &probes, Crop::standardised)?;
+
+    let val: Vec<(StandardisedCrop, EyeState)> = crops
+        .val
+        .iter()
+        .map(|crop| (crop.standardised(), crop.sample.label))
+        .collect();
+    measure_clean(&mut card, &provisional, &val)?;
+    for snr in CARD_SNRS_DB {
+        let row = measure::under_attack(&network, &val, &Fgsm, epsilon_of_db(snr));
+        card.robustness
+            .push(row.map_err(|error| ExportError::Network(error.to_string()))?);
+    }
+
+    let bytes = model_bytes(&network, &card)?;
+    // What is written is what was measured: the final bytes pass the check themselves.
+    let exported = EyeStateModel::from_bytes(&bytes, "exported model")?;
+    parity::check(&network, &exported, &probes, Crop::standardised)?;
+    write_whole(path, &bytes)?;
+    Ok(card)
+}
+
+fn unmeasured_card(
+    run: &Checkpoint,
+    crops: &CropSet,
+    circumstances: &Circumstances,
+    network: &Network,
+) -> ModelCard {
+    let settings = &run.state.settings;
+    let mut crops_by_source: BTreeMap<String, usize> = BTreeMap::new();
+    for crop in &crops.train {
+        *crops_by_source
+            .entry(crop.sample.source.clone())
+            .or_default() += 1;
+    }
+    ModelCard {
+        format: FORMAT,
+        name: circumstances.name.clone(),
+        architecture: settings.architecture.clone(),
+        parameters: network.spec().parameters(),
+        labels: EyeState::ALL.map(|state| state.name().to_owned()).to_vec(),
+        input: InputCard::default(),
+        temperature: 1.0,
+        training: TrainingCard {
+            command: circumstances.command.clone(),
+            seed: settings.seed,
+            commit: env!("PARSEYE_COMMIT").into(),
+            data_sha256: crops.sha256.clone(),
+            data_credit: crate::data::credit::of_sources(crops_by_source.keys()),
+            crops_by_source,
+            epochs: settings.epochs,
+            chosen_epoch: run.state.best_epoch,
+            precision: match settings.precision {
+                Precision::F32 => "f32",
+                Precision::Bf16 => "bf16",
+            }
+            .into(),
+            device: match circumstances.device {
+                Device::Cpu => "cpu".into(),
+                other => format!("{other:?}").to_lowercase(),
+            },
+            threads: settings.threads,
+        },
+        validation: AccuracyCard {
+            n: 0,
+            accuracy: 0.0,
+            macro_accuracy: 0.0,
+            recall: BTreeMap::new(),
+            ece: 0.0,
+            ece_uncalibrated: 0.0,
+        },
+        robustness: Vec::new(),
+        reference_confidence: ConfidenceHistogram::default(),
+    }
+}
+
+/// Fills in temperature, clean accuracy, calibration and reference confidence, all answered by
+/// the runtime's engine.
+fn measure_clean(
+    card: &mut ModelCard,
+    model: &EyeStateModel,
+    val: &[(StandardisedCrop, EyeState)],
+) -> Result<(), ExportError> {
+    let mut classifier = model.classifier()?;
+    let mut answers: Vec<([f32; STATES], EyeState)> = Vec::with_capacity(val.len());
+    for (crop, truth) in val {
+        answers.push((classifier.logits(crop)?, *truth));
+    }
+    let temperature = fit_temperature(&answers);
+    let mut confusion = Confusion::default();
+    for (logits, truth) in &answers {
+        confusion.add(*truth, EyeState::most_likely(logits));
+    }
+    let confidences = |temperature: f32| {
+        answers.iter().map(move |(logits, truth)| {
+            let confidence = softmax(logits, temperature).into_iter().fold(0.0, f32::max);
+            (confidence, EyeState::most_likely(logits) == *truth)
+        })
+    };
+    card.temperature = temperature;
+    card.validation = AccuracyCard {
+        n: val.len(),
+        accuracy: confusion.accuracy(),
+        macro_accuracy: confusion.macro_accuracy(),
+        recall: confusion.recalls(),
+        ece: expected_calibration_error(confidences(temperature)),
+        ece_uncalibrated: expected_calibration_error(confidences(1.0)),
+    };
+    card.reference_confidence =
+        ConfidenceHistogram::of(confidences(temperature).map(|(confidence, _)| confidence));
+    Ok(())
+}

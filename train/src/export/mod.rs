@@ -1,0 +1,82 @@
+//! From a trained network to an ONNX file: the forward graph with its card, refused unless the
+//! runtime's own engine gives the answers of tch.
+
+pub mod finish;
+pub mod forward;
+pub mod graph;
+pub mod parity;
+
+use crate::network::module::Network;
+use parseye::classify::ModelCard;
+use std::path::{Path, PathBuf};
+
+/// Why a model is not written.
+#[derive(Debug, thiserror::Error)]
+pub enum ExportError {
+    /// A parameter is missing, not finite or not of its layer's shape.
+    #[error(
+        "cannot export: {0}; the checkpoint is kept, train again with a lower --learning-rate if numbers are not finite"
+    )]
+    Network(String),
+    /// The runtime cannot load what was made.
+    #[error("the exported model does not load")]
+    Load(#[from] parseye::classify::ModelError),
+    /// The runtime's answers differ from the network's.
+    #[error(
+        "refused to write the model: the runtime's logits differ from the trained network's by {difference:e} on crop {crop}, more than {tolerance:e}; preprocessing or weights differ between training and export"
+    )]
+    Parity {
+        /// Largest difference of a logit.
+        difference: f32,
+        /// Position of the crop where it stands.
+        crop: usize,
+        /// Largest difference allowed.
+        tolerance: f32,
+    },
+    /// The card cannot be written as JSON.
+    #[error("the card cannot be written as JSON")]
+    Card(#[from] serde_json::Error),
+    /// The file cannot be written.
+    #[error("{path}: cannot be written: {reason}; free some space or give another --out")]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// The system's words.
+        reason: String,
+    },
+}
+
+/// The bytes of an ONNX file: `network`'s forward graph with `card` in its metadata.
+///
+/// # Errors
+/// When the network's parameters cannot be exported.
+pub fn model_bytes(network: &Network, card: &ModelCard) -> Result<Vec<u8>, ExportError> {
+    let graph = forward::forward_graph(network).map_err(ExportError::Network)?;
+    Ok(graph.into_model(serde_json::to_string(card)?))
+}
+
+/// Writes a file whole or not at all: a reader never sees half of it.
+///
+/// # Errors
+/// When the folder or the file cannot be written.
+pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), ExportError> {
+    let wrong = |error: std::io::Error| ExportError::Write {
+        path: path.into(),
+        reason: error.to_string(),
+    };
+    let mut partial = path.as_os_str().to_owned();
+    partial.push(".partial");
+    let partial = PathBuf::from(partial);
+    let write = || -> std::io::Result<()> {
+        use std::io::Write;
+        let mut file = std::fs::File::create(&partial)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        std::fs::rename(&partial, path)
+    };
+    write().map_err(|error| {
+        // Best effort: the error that counts is the one being returned.
+        let _ = std::fs::remove_file(&partial);
+        wrong(error)
+    })
+}

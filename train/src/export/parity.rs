@@ -1,0 +1,99 @@
+//! The check every model passes before it is written: the runtime's engine, from the picture on,
+//! gives the logits that tch gave in training.
+//!
+//! Both sides start from the same picture and preprocess it on their own, so that a difference in
+//! preprocessing is found as well as one in weights or graph.
+
+use super::ExportError;
+use crate::{
+    data::{batch::Batch, crops::Crop},
+    network::module::{Mode, Network},
+};
+use parseye::{
+    classify::{
+        EyeStateModel, StandardisedCrop,
+        input::{PIXELS, SIDE},
+    },
+    eye_state::STATES,
+    locate::crop::sample_gray,
+};
+use tch::{Device, Kind, Tensor};
+
+/// Largest difference of a logit. Folding and another order of sums cost about 1e-6; a wrong
+/// weight or preprocessing costs tenths.
+pub const TOLERANCE: f32 = 1e-4;
+
+/// Compares the runtime's logits of `model` with those of `network` fed by `preprocess`, which is
+/// what training feeds it with. Returns the largest difference seen.
+///
+/// # Errors
+/// When one is larger than [`TOLERANCE`] or the model cannot run.
+pub fn check(
+    network: &Network,
+    model: &EyeStateModel,
+    crops: &[&Crop],
+    preprocess: impl Fn(&Crop) -> StandardisedCrop,
+) -> Result<f32, ExportError> {
+    let trained = crops
+        .iter()
+        .map(|crop| (preprocess(crop), crop.sample.label));
+    let expected = logits(network, &trained.collect::<Vec<_>>())?;
+    let mut classifier = model.classifier()?;
+    let mut largest = 0.0;
+    for (index, (crop, expected)) in crops.iter().zip(&expected).enumerate() {
+        let mut gray = [0.0; PIXELS];
+        sample_gray(&crop.picture, &crop.whole(), SIDE, &mut gray);
+        let answer = classifier.logits(&StandardisedCrop::new(&gray))?;
+        for (a, b) in answer.iter().zip(expected) {
+            let difference = (a - b).abs();
+            // Not `>`: a difference that is not a number must fail as well.
+            if !(difference <= TOLERANCE) {
+                return Err(ExportError::Parity {
+                    difference,
+                    crop: index,
+                    tolerance: TOLERANCE,
+                });
+            }
+            largest = difference.max(largest);
+        }
+    }
+    Ok(largest)
+}
+
+/// Crops that go through the network at once; bounds the memory.
+const CHUNK: usize = 256;
+
+/// The trained network's own logits, batch norms as in use.
+///
+/// # Errors
+/// When the device cannot hold the crops.
+pub fn logits(
+    network: &Network,
+    crops: &[(StandardisedCrop, parseye::eye_state::EyeState)],
+) -> Result<Vec<[f32; STATES]>, ExportError> {
+    let device = network.device();
+    let failed = |error: tch::TchError| ExportError::Network(error.to_string());
+    let mut all = Vec::with_capacity(crops.len());
+    for chunk in crops.chunks(CHUNK) {
+        let batch = Batch::new(chunk, device).map_err(failed)?;
+        let output = tch::no_grad(|| network.forward(&batch.images, Mode::Eval));
+        all.extend(rows(&output).map_err(failed)?);
+    }
+    Ok(all)
+}
+
+/// The rows of a [N,4] tensor.
+///
+/// # Errors
+/// When the tensor has another shape.
+pub fn rows(logits: &Tensor) -> Result<Vec<[f32; STATES]>, tch::TchError> {
+    let flat = logits
+        .detach()
+        .f_to_device(Device::Cpu)?
+        .f_to_kind(Kind::Float)?;
+    let flat: Vec<f32> = Vec::try_from(flat.f_contiguous()?.f_flatten(0, -1)?)?;
+    Ok(flat
+        .chunks_exact(STATES)
+        .map(|row| std::array::from_fn(|state| row[state]))
+        .collect())
+}

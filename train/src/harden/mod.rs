@@ -1,0 +1,4 @@
+//! Hardening: what is done during training so that a network withstands disturbed pictures.
+
+pub mod adversarial;
+pub mod epsilon;

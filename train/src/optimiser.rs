@@ -1,0 +1,82 @@
+//! Stochastic gradient descent with Nesterov momentum and weight decay.
+//!
+//! libtorch has one, but tch cannot save its momentum, and a run that resumes must go on as if it
+//! had never stopped.
+
+use crate::network::module::Network;
+use std::collections::BTreeMap;
+use tch::Tensor;
+
+/// Nesterov SGD over a network's parameters.
+#[derive(Debug)]
+pub struct Sgd {
+    /// Share of the velocity that is kept at each step.
+    pub momentum: f64,
+    /// Pull of weights towards zero; batch norms and biases are left alone.
+    pub weight_decay: f64,
+    velocity: BTreeMap<String, Tensor>,
+}
+
+impl Sgd {
+    /// An optimiser at rest.
+    pub fn new(network: &Network, momentum: f64, weight_decay: f64) -> Self {
+        let parameters = network.parameters();
+        let at_rest = parameters
+            .iter()
+            .map(|(name, p)| ((*name).to_owned(), p.zeros_like().detach()));
+        Self {
+            momentum,
+            weight_decay,
+            velocity: at_rest.collect(),
+        }
+    }
+
+    /// Velocities by parameter name, to save.
+    pub fn velocity(&self) -> &BTreeMap<String, Tensor> {
+        &self.velocity
+    }
+
+    /// Takes up saved velocities.
+    ///
+    /// # Errors
+    /// Names a velocity that is missing or of another shape.
+    pub fn load(&mut self, values: &BTreeMap<String, Tensor>) -> Result<(), String> {
+        for (name, velocity) in &mut self.velocity {
+            let value = values
+                .get(name)
+                .ok_or_else(|| format!("velocity of '{name}' is missing"))?;
+            if value.size() != velocity.size() {
+                return Err(format!("velocity of '{name}' has another shape"));
+            }
+            velocity
+                .f_copy_(value)
+                .map_err(|error| format!("velocity of '{name}': {error}"))?;
+        }
+        Ok(())
+    }
+
+    /// One step down the gradient of `loss`:
+    /// g <- grad + decay w; v <- momentum v + g; w <- w - rate (g + momentum v).
+    pub fn step(&mut self, network: &Network, loss: &Tensor, rate: f64) {
+        let parameters = network.parameters();
+        let tensors: Vec<&Tensor> = parameters.iter().map(|(_, tensor)| *tensor).collect();
+        let gradients = Tensor::run_backward(&[loss], &tensors, false, false);
+        tch::no_grad(|| {
+            for ((name, parameter), gradient) in parameters.iter().zip(gradients) {
+                let Some(velocity) = self.velocity.get_mut(*name) else {
+                    continue;
+                };
+                let mut weight = parameter.shallow_clone();
+                // Weights have two dimensions or more; scales and biases have one.
+                let gradient = if weight.dim() > 1 && self.weight_decay > 0.0 {
+                    gradient + &weight * self.weight_decay
+                } else {
+                    gradient
+                };
+                *velocity *= self.momentum;
+                *velocity += &gradient;
+                weight -= (gradient + &*velocity * self.momentum) * rate;
+            }
+        });
+    }
+}
