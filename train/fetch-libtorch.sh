@@ -86,7 +86,7 @@ TMPDIR=$PWD/$incomplete/temporary
 export TMPDIR
 install=(install --quiet --no-cache-dir --no-compile --target "$incomplete/unpacked")
 
-echo "fetch-libtorch: fetching torch $torch ($variant) through pip" >&2
+echo "fetch-libtorch: fetching torch $torch ($variant, $room GB of room while unpacking) through pip" >&2
 # First for the Python at hand. Where it is too old or too new for this release, or pip too old to
 # know the platform's name, the wheel of a version that certainly has one.
 if ! .ci/pip.sh "${install[@]}" "${wheels[@]}" 2>"$incomplete/log"; then
