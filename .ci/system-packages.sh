@@ -128,7 +128,7 @@ if [ ${#packages[@]} -gt 0 ]; then
         install_with env DEBIAN_FRONTEND=noninteractive >&2 ||
             fail "apt-get could not install ${packages[*]} (its reason is above); run by hand: $by_hand"
     elif [ -t 0 ] && [ -t 2 ] && has sudo; then
-        read -r -p "parseye: missing: ${packages[*]}. Run 'sudo $by_hand' now? [Y/n] " answer
+        read -r -p "parseye: missing: ${packages[*]}. Run 'sudo $by_hand' now? [Y/n] " answer || answer=no
         case $answer in
         '' | [Yy]*) ;;
         *) fail "nothing was installed; to go on, run: sudo $by_hand" ;;
