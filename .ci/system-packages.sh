@@ -1,0 +1,155 @@
+#!/usr/bin/env bash
+# Makes sure that the tools a make target needs are on this machine.
+#
+# Usage: .ci/system-packages.sh run|test|models|libtorch|demo
+#
+# It probes for the tools themselves, so it is right on any system and for tools that were not
+# installed as packages, and it is silent when nothing is missing. What is missing is installed by
+# apt when this runs as root, offered through sudo at a terminal, and named in one line otherwise.
+# Rust is never installed, only asked for: it belongs to the user, not to the system.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+fail() {
+    echo "parseye: $1" >&2
+    exit 1
+}
+
+target=${1:-}
+case $target in
+run | test | models | libtorch | demo) ;;
+*) fail "usage: .ci/system-packages.sh run|test|models|libtorch|demo" ;;
+esac
+
+packages=()
+need() {
+    local package
+    for package in ${packages[@]+"${packages[@]}"}; do
+        [ "$package" = "$1" ] && return
+    done
+    packages+=("$1")
+}
+has() { command -v "$1" >/dev/null 2>&1; }
+
+# Preprocessing one header needs the compiler and the headers, and costs milliseconds.
+compiles() { # COMPILER LANGUAGE HEADER
+    has "$1" && echo "#include <$3>" | "$1" -E -x "$2" - >/dev/null 2>&1
+}
+
+# What the bindings generator of the camera crate looks for: libclang and clang's own headers,
+# which some systems package apart from it.
+has_libclang() {
+    local found=()
+    shopt -s nullglob
+    if [ -n "${LIBCLANG_PATH:-}" ]; then
+        found=("$LIBCLANG_PATH" "$LIBCLANG_PATH"/libclang*.so*)
+        shopt -u nullglob
+        [ ${#found[@]} -gt 1 ] || [ -f "$LIBCLANG_PATH" ]
+        return
+    fi
+    found=(/usr/lib/llvm*/lib/libclang.so* /usr/lib/llvm*/lib/libclang-[0-9]*.so*
+        /usr/lib*/libclang.so* /usr/lib*/libclang-[0-9]*.so*
+        /usr/lib/*-linux-gnu*/libclang.so* /usr/lib/*-linux-gnu*/libclang-[0-9]*.so*
+        /usr/local/lib*/libclang.so* /usr/local/lib*/libclang-[0-9]*.so*)
+    local headers=(/usr/lib/llvm*/lib/clang/*/include/stddef.h /usr/lib*/clang/*/include/stddef.h
+        /usr/local/lib*/clang/*/include/stddef.h)
+    shopt -u nullglob
+    [ ${#found[@]} -gt 0 ] && [ ${#headers[@]} -gt 0 ]
+}
+
+# A fresh pip can be made from ensurepip where pip itself is absent (see .ci/pip.sh).
+has_python_module() {
+    has python3 && python3 - "$@" <<'PYTHON' 2>/dev/null
+import importlib.util, sys
+sys.exit(not any(importlib.util.find_spec(name) for name in sys.argv[1:]))
+PYTHON
+}
+
+for_building() {
+    compiles cc c linux/videodev2.h || need g++
+    has_libclang || need libclang-dev
+    { has ffmpeg && has ffprobe; } || need ffmpeg
+}
+for_locator() {
+    [ -s models/locator/face_detection_front_128x128.onnx ] && return
+    for_network
+    has npm || has_python_module pip || need python3-pip
+}
+for_libtorch() {
+    compiles c++ c++ vector || need g++
+    [ -e third_party/py/torch/lib/libtorch_cpu.so ] && return
+    for_pip
+}
+for_demo() {
+    [ -s demo/clip.mp4 ] || for_pip
+}
+for_pip() {
+    for_network
+    has_python_module pip ensurepip || need python3-pip
+}
+for_network() {
+    [ -n "${SSL_CERT_FILE:-}${SSL_CERT_DIR:-}" ] || [ -e /etc/ssl/certs/ca-certificates.crt ] ||
+        [ -e /etc/pki/tls/certs/ca-bundle.crt ] || [ -e /etc/ssl/cert.pem ] || need ca-certificates
+}
+
+case $target in
+run)
+    for_building
+    for_locator
+    ;;
+test)
+    for_building
+    for_locator
+    for_libtorch
+    ;;
+models) for_locator ;;
+libtorch) for_libtorch ;;
+demo)
+    for_building
+    for_locator
+    for_demo
+    ;;
+esac
+
+install_with() { # COMMAND PREFIX...
+    local lists=(/var/lib/apt/lists/*_Packages* /var/lib/apt/lists/*_InRelease)
+    # No lists at all, as in a fresh container, or lists that name versions no longer served.
+    [ -e "${lists[0]}" ] || [ -e "${lists[1]:-}" ] || "$@" apt-get update || return 1
+    "$@" apt-get install -y --no-install-recommends "${packages[@]}" && return
+    "$@" apt-get update && "$@" apt-get install -y --no-install-recommends "${packages[@]}"
+}
+
+if [ ${#packages[@]} -gt 0 ]; then
+    by_hand="apt-get install --no-install-recommends ${packages[*]}"
+    if ! has apt-get; then
+        fail "missing on this system: ${packages[*]} (Debian's package names); install what your system calls them, then run make again"
+    elif [ "$(id -u)" = 0 ]; then
+        echo "parseye: installing ${packages[*]}" >&2
+        install_with env DEBIAN_FRONTEND=noninteractive >&2 ||
+            fail "apt-get could not install ${packages[*]} (its reason is above); run by hand: $by_hand"
+    elif [ -t 0 ] && [ -t 2 ] && has sudo; then
+        read -r -p "parseye: missing: ${packages[*]}. Run 'sudo $by_hand' now? [Y/n] " answer || answer=no
+        case $answer in
+        '' | [Yy]*) ;;
+        *) fail "nothing was installed; to go on, run: sudo $by_hand" ;;
+        esac
+        install_with sudo >&2 ||
+            fail "apt-get could not install ${packages[*]} (its reason is above); run by hand: sudo $by_hand"
+    else
+        fail "missing system packages; run as root, then make again: $by_hand"
+    fi
+fi
+
+case $target in
+models | libtorch) exit 0 ;;
+esac
+
+oldest=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
+has cargo ||
+    fail "Rust is missing: install it with rustup (Rust's own installer), $oldest or newer, open a new shell, then run make again"
+version=$(cargo --version 2>/dev/null | cut -d' ' -f2) || version=
+[ -n "$version" ] ||
+    fail "'cargo --version' fails: run 'rustup default stable', then make again"
+if [ "$(printf '%s\n%s\n' "$oldest" "$version" | sort -V | head -n1)" != "$oldest" ]; then
+    fail "Rust $version is too old, $oldest or newer is needed: run 'rustup update stable' (where Rust came with the system, install rustup first), then make again"
+fi

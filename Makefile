@@ -1,0 +1,49 @@
+# Everything a fresh machine needs, in one word each. `make` alone lists them.
+# Arguments go in ARGS: make run ARGS="--camera 1 --log eyes.jsonl"
+
+.DEFAULT_GOAL := help
+.PHONY: help run test models libtorch demo bench ci
+MAKEFLAGS += --no-print-directory
+
+CARGO ?= cargo
+ARGS ?=
+# Right after an installation with rustup the shell does not know this folder yet.
+export PATH := $(PATH):$(HOME)/.cargo/bin
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: ## set up what is missing and watch the first camera (ARGS="--camera ID --log FILE")
+	@.ci/system-packages.sh run
+	@models/fetch-locator.sh
+	@$(CARGO) run --locked --release -p parseye -- monitor $(ARGS)
+
+test: ## set up what is missing, libtorch too, and run every test
+	@.ci/system-packages.sh test
+	@models/fetch-locator.sh
+	@train/fetch-libtorch.sh
+	@$(CARGO) test --locked --workspace $(ARGS)
+
+models: ## fetch the face locator, which is not part of the repository
+	@.ci/system-packages.sh models
+	@models/fetch-locator.sh
+
+libtorch: ## fetch libtorch, which only `train` needs
+	@.ci/system-packages.sh libtorch
+	@train/fetch-libtorch.sh
+
+demo: ## without a camera: replay a clip made of a public-domain portrait
+	@.ci/system-packages.sh demo
+	@models/fetch-locator.sh
+	@docs/demo/make-clip.sh
+	@$(CARGO) run --locked --release -p parseye -- replay demo/clip.mp4 --annotate demo/annotated.mp4 \
+		--log demo/log.jsonl --summary demo/summary.json $(ARGS)
+	@echo "demo: watch demo/annotated.mp4; each frame's answer is in demo/log.jsonl, the totals in demo/summary.json"
+
+bench: ## measure the speed on this machine (ARGS="-- NAME" for one benchmark)
+	@.ci/system-packages.sh run
+	@models/fetch-locator.sh
+	@$(CARGO) bench --locked -p parseye $(ARGS)
+
+ci: ## all that a change must pass: tests, format, lints, documentation, dependencies
+	@.ci/run
