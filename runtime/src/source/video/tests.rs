@@ -51,7 +51,7 @@ fn frames_have_their_own_times_and_the_same_pixels_on_every_run() {
     let clip = make(
         &folder,
         "a clip: 1.mkv",
-        "-f lavfi -i testsrc=size=64x48:rate=25 -frames:v 6 -vf setpts=(5+N*N*0.01)/TB -fps_mode passthrough -enc_time_base 1:1000",
+        "-f lavfi -i testsrc=size=64x48:rate=25 -frames:v 6 -vf settb=1/1000,setpts=5000+N*N*10 -fps_mode passthrough -enc_time_base 1:1000",
     );
     let (frames, error) = read_all(&clip);
     assert!(error.is_none(), "{error:?}");
