@@ -161,7 +161,7 @@ fn choose<'a>(id: Option<&str>, nodes: &'a [Node]) -> Result<&'a Path, SourceErr
             }
             None => Err(failed(
                 id,
-                format!("there is no such camera; {}", seen(nodes)),
+                format!("there is no such device; {}", seen(nodes)),
                 "check its cable, or choose one that `parseye cameras` lists",
             )),
         };
@@ -169,6 +169,9 @@ fn choose<'a>(id: Option<&str>, nodes: &'a [Node]) -> Result<&'a Path, SourceErr
     let wanted = id.to_lowercase();
     let named = cameras().find(|camera| camera.name.to_lowercase().contains(&wanted));
     named.map(|camera| camera.path.as_path()).ok_or_else(|| {
+        if cameras().next().is_none() {
+            return failed(id, none_because(nodes), backend::WITHOUT_CAMERA);
+        }
         let hint = nearest::hint(id, cameras().map(|camera| camera.name.as_str()));
         failed(
             id,
