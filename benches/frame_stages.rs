@@ -20,7 +20,7 @@ use parseye::{
     },
     source::luma_of,
 };
-use std::{hint::black_box, path::Path};
+use std::{error::Error, hint::black_box, path::Path};
 
 const WIDTH: u32 = 640;
 const HEIGHT: u32 = 480;
@@ -29,21 +29,21 @@ const HEIGHT: u32 = 480;
 const EYE_SQUARE: f32 = 0.85;
 
 /// The picture to work on: with bars rather than stretched, so that a face stays one.
-fn picture() -> RgbImage {
+fn picture() -> Result<RgbImage, Box<dyn Error>> {
     let Some(path) = std::env::var_os("PARSEYE_BENCH_PICTURE") else {
-        return RgbImage::from_fn(WIDTH, HEIGHT, |x, y| {
+        return Ok(RgbImage::from_fn(WIDTH, HEIGHT, |x, y| {
             let wave = ((x as f32 / 17.0).sin() * (y as f32 / 23.0).cos() * 60.0 + 128.0) as u8;
             Rgb([wave, wave / 2 + 60, 255 - wave])
-        });
+        }));
     };
     let given = image::open(&path)
-        .unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+        .map_err(|error| format!("{}: {error}", path.display()))?
         .resize(WIDTH, HEIGHT, imageops::FilterType::Triangle)
         .into_rgb8();
     let mut picture = RgbImage::new(WIDTH, HEIGHT);
     let x = i64::from((WIDTH - given.width()) / 2);
     imageops::replace(&mut picture, &given, x, 0);
-    picture
+    Ok(picture)
 }
 
 /// A face as large as that of someone at a desk, for pictures in which none is found.
@@ -62,25 +62,31 @@ fn assumed_face() -> Face {
     }
 }
 
-fn stages(criterion: &mut Criterion) {
-    let picture = picture();
+fn stages(criterion: &mut Criterion) -> Result<(), Box<dyn Error>> {
+    let picture = picture()?;
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let file = root.join("models/locator").join(LOCATOR_FILE);
-    let open = || BlazeFace::open(&file).unwrap_or_else(|error| panic!("{error}"));
-    let mut network = open();
-    let mut locator = FaceLocator::open(&file).unwrap_or_else(|error| panic!("{error}"));
-    let model = EyeStateModel::built_in().unwrap_or_else(|error| panic!("{error}"));
-    let mut classifier = model.classifier().unwrap_or_else(|error| panic!("{error}"));
+    let mut network = BlazeFace::open(&file)?;
+    let mut locator = FaceLocator::open(&file)?;
+    let model = EyeStateModel::built_in()?;
+    let mut classifier = model.classifier()?;
 
-    let found = locator.locate(&picture).unwrap_or_else(|error| panic!("{error}"));
-    eprintln!("face in the picture: {}", if found.is_some() { "yes" } else { "no, one is assumed" });
+    let found = locator.locate(&picture)?;
+    eprintln!(
+        "face in the picture: {}",
+        if found.is_some() {
+            "yes"
+        } else {
+            "no, one is assumed"
+        }
+    );
     let face = found.unwrap_or_else(assumed_face);
     let region = region_around(&face);
     let squares = face.eye_squares(EYE_SQUARE);
     let luma = luma_of(&picture);
     let mut input = vec![0.0; blazeface::SIDE * blazeface::SIDE * 3];
     sample_rgb_letterboxed(&picture, &region, blazeface::SIDE, &mut input);
-    let outputs = network.infer(&input).unwrap_or_else(|error| panic!("{error}"));
+    let outputs = network.infer(&input)?;
     let crop = |eye: Eye| {
         let mut gray = [0.0; PIXELS];
         sample_gray(&luma, squares.get(eye), SIDE, &mut gray);
@@ -104,7 +110,9 @@ fn stages(criterion: &mut Criterion) {
         let mut input = vec![0.0; blazeface::SIDE * blazeface::SIDE * 3];
         b.iter(|| sample_rgb_letterboxed(black_box(&picture), &whole, blazeface::SIDE, &mut input));
     });
-    group.bench_function("locator inference", |b| b.iter(|| network.infer(black_box(&input))));
+    group.bench_function("locator inference", |b| {
+        b.iter(|| network.infer(black_box(&input)))
+    });
     group.bench_function("decode faces", |b| {
         b.iter(|| black_box(&outputs).detections(0.5).map(blazeface::merge));
     });
@@ -135,7 +143,15 @@ fn stages(criterion: &mut Criterion) {
         });
     });
     group.finish();
+    Ok(())
 }
 
-criterion_group!(benches, stages);
+fn bench(criterion: &mut Criterion) {
+    if let Err(error) = stages(criterion) {
+        eprintln!("{error}");
+        std::process::exit(1);
+    }
+}
+
+criterion_group!(benches, bench);
 criterion_main!(benches);

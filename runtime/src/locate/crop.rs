@@ -186,7 +186,9 @@ mod tests {
 
     #[test]
     fn shrinking_averages_the_area() {
-        let picture = GrayImage::from_fn(64, 64, |x, y| Luma([if (x + y) % 2 == 0 { 200 } else { 100 }]));
+        let picture = GrayImage::from_fn(64, 64, |x, y| {
+            Luma([if (x + y) % 2 == 0 { 200 } else { 100 }])
+        });
         let mut out = [0.0; 1024];
         sample_gray(&picture, &whole(64.0), 32, &mut out);
         assert!(out.iter().all(|value| (value - 150.0).abs() < 1e-3));
@@ -216,10 +218,20 @@ mod tests {
             angle: 0.3,
         };
         let mut gray = [0.0; 1024];
-        sample_gray(&GrayImage::from_pixel(8, 8, Luma([90])), &far, 32, &mut gray);
+        sample_gray(
+            &GrayImage::from_pixel(8, 8, Luma([90])),
+            &far,
+            32,
+            &mut gray,
+        );
         assert!(gray.iter().all(|value| (value - 90.0).abs() < 1e-3));
         let mut colours = [0.0; 48];
-        sample_rgb_letterboxed(&RgbImage::from_pixel(8, 8, Rgb([90; 3])), &far, 4, &mut colours);
+        sample_rgb_letterboxed(
+            &RgbImage::from_pixel(8, 8, Rgb([90; 3])),
+            &far,
+            4,
+            &mut colours,
+        );
         assert_eq!(colours, [-1.0; 48]);
     }
 
