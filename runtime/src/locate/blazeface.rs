@@ -1,0 +1,446 @@
+//! BlazeFace short range in tract: one run of the network on a square region of a picture.
+//!
+//! Which region to look at, and which of several faces to follow, is left to [`super::track`].
+//!
+//! Source of the network's constants: MediaPipe's face detection graph (SSD anchors of a 128-pixel
+//! input with strides 8 and 16, fixed anchor size; 16 regression values a candidate).
+
+use super::{
+    Face, LocateError,
+    crop::{Square, sample_rgb_letterboxed},
+};
+use crate::eye_state::PerEye;
+use image::RgbImage;
+use sha2::{Digest, Sha256};
+use std::path::Path;
+use tract_onnx::{pb, prelude::*};
+
+/// sha256 of the one file this decoder was written for.
+pub const SHA256: &str = "d388b1cf8a5f6f1af2b3f4c14f6d0f138bab970cd618cccd12dddb7484e82e51";
+
+/// Side of the network's input in pixels.
+pub const SIDE: usize = 128;
+
+/// Values regressed for a candidate: box centre, box size, then six keypoints.
+pub const VALUES: usize = 16;
+
+/// The network's two grids of anchors: cells a side and candidates a cell.
+pub const GRIDS: [Grid; 2] = [
+    Grid {
+        cells: 16,
+        per_cell: 2,
+    },
+    Grid {
+        cells: 8,
+        per_cell: 6,
+    },
+];
+
+/// Candidates that overlap the best by more than this (intersection over union) are the same face;
+/// MediaPipe's min_suppression_threshold.
+const SAME_FACE: f32 = 0.3;
+
+/// How far outside the region a box or an eye is believed, in sides of the region. A face in the
+/// region has its eyes nearby; numbers beyond are garbage that would overflow the geometry.
+const REACH: f32 = 2.0;
+
+/// A square grid of anchors.
+#[derive(Clone, Copy, Debug)]
+pub struct Grid {
+    /// Cells along each side.
+    pub cells: usize,
+    /// Candidates in each cell.
+    pub per_cell: usize,
+}
+
+impl Grid {
+    /// Number of candidates of the grid.
+    pub const fn candidates(self) -> usize {
+        self.cells * self.cells * self.per_cell
+    }
+}
+
+/// A face in the units of the region it was sought in: (0, 0) to (1, 1).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Detection {
+    /// Trust, 0 to 1.
+    pub score: f32,
+    /// Centre of the box.
+    pub centre: [f32; 2],
+    /// Width and height of the box, above 0.
+    pub size: [f32; 2],
+    /// Centres of the subject's eyes.
+    pub eyes: PerEye<[f32; 2]>,
+}
+
+impl Detection {
+    fn overlap(&self, other: &Self) -> f32 {
+        let shared = |axis: usize| {
+            let low = |d: &Self| d.centre[axis] - d.size[axis] / 2.0;
+            let high = |d: &Self| d.centre[axis] + d.size[axis] / 2.0;
+            (high(self).min(high(other)) - low(self).max(low(other))).max(0.0)
+        };
+        let area = |d: &Self| d.size[0] * d.size[1];
+        let intersection = shared(0) * shared(1);
+        intersection / (area(self) + area(other) - intersection)
+    }
+
+    /// The face in pixels of the picture that `region` is a part of.
+    pub fn in_picture(&self, region: &Square) -> Face {
+        Face {
+            score: self.score,
+            square: Square {
+                centre: region.to_picture(self.centre),
+                side: self.size[0].max(self.size[1]) * region.side,
+                angle: 0.0,
+            },
+            eyes: PerEye::from_fn(|eye| region.to_picture(*self.eyes.get(eye))),
+        }
+    }
+}
+
+/// Faces from the raw outputs of one grid: logits, and [`VALUES`] numbers for each, in input
+/// pixels from the cell's centre. Candidates below `threshold` or with numbers that are not finite
+/// or out of reach are dropped; a surplus or lack of numbers on either side is ignored.
+pub fn decode(
+    grid: Grid,
+    logits: &[f32],
+    values: &[f32],
+    threshold: f32,
+    found: &mut Vec<Detection>,
+) {
+    let rows = logits.iter().zip(values.chunks_exact(VALUES));
+    for (index, (logit, values)) in rows.take(grid.candidates()).enumerate() {
+        let score = 1.0 / (1.0 + (-logit).exp());
+        // A comparison with NaN is false, so that NaN is dropped, too.
+        let sure = score >= threshold;
+        if !sure {
+            continue;
+        }
+        let cell = index / grid.per_cell;
+        let anchor = [cell % grid.cells, cell / grid.cells]
+            .map(|position| (position as f32 + 0.5) / grid.cells as f32);
+        let point = |at: usize| {
+            [
+                values[at] / SIDE as f32 + anchor[0],
+                values[at + 1] / SIDE as f32 + anchor[1],
+            ]
+        };
+        let detection = Detection {
+            score,
+            centre: point(0),
+            size: [values[2] / SIDE as f32, values[3] / SIDE as f32],
+            // Keypoint 0 is the subject's right eye, keypoint 1 the left one.
+            eyes: PerEye {
+                left: point(6),
+                right: point(4),
+            },
+        };
+        if is_plausible(&detection) {
+            found.push(detection);
+        }
+    }
+}
+
+/// Whether every number is finite and within [`REACH`]; any comparison with NaN is false.
+fn is_plausible(detection: &Detection) -> bool {
+    let near = |point: [f32; 2]| point.iter().all(|v| (-REACH..=1.0 + REACH).contains(v));
+    // A box below one input pixel is no face, and would make the next region a point.
+    let sized = |v: &f32| (1.0 / SIDE as f32..=REACH).contains(v);
+    near(detection.centre)
+        && near(detection.eyes.left)
+        && near(detection.eyes.right)
+        && detection.size.iter().all(sized)
+}
+
+/// Merges candidates of the same face into their mean weighted by score, which steadies the eyes'
+/// positions; the best candidate's score stays. Best face first.
+pub fn merge(mut candidates: Vec<Detection>) -> Vec<Detection> {
+    candidates.sort_by(|a, b| b.score.total_cmp(&a.score));
+    let mut faces = Vec::new();
+    while let Some(best) = candidates.first().copied() {
+        let (same, others): (Vec<_>, Vec<_>) = candidates
+            .into_iter()
+            .enumerate()
+            // The best belongs to its own group even if its overlap is lost to rounding.
+            .partition(|(index, other)| *index == 0 || best.overlap(other) > SAME_FACE);
+        let total: f32 = same.iter().map(|(_, face)| face.score).sum();
+        let mean = |of: &dyn Fn(&Detection) -> [f32; 2]| {
+            let mut sum = [0.0; 2];
+            for (_, face) in &same {
+                let value = of(face);
+                sum[0] += face.score * value[0];
+                sum[1] += face.score * value[1];
+            }
+            sum.map(|v| v / total)
+        };
+        faces.push(Detection {
+            score: best.score,
+            centre: mean(&|face| face.centre),
+            size: mean(&|face| face.size),
+            eyes: PerEye {
+                left: mean(&|face| face.eyes.left),
+                right: mean(&|face| face.eyes.right),
+            },
+        });
+        candidates = others.into_iter().map(|(_, face)| face).collect();
+    }
+    faces
+}
+
+/// The network, ready to run on one thread.
+#[derive(Debug)]
+pub struct BlazeFace {
+    state: TypedSimpleState,
+}
+
+/// Raw outputs of one run.
+#[derive(Debug)]
+pub struct Outputs(TVec<TValue>);
+
+impl BlazeFace {
+    /// Loads the network from its file.
+    ///
+    /// # Errors
+    /// When the file cannot be read or is not the one of [`SHA256`].
+    pub fn open(path: &Path) -> Result<Self, LocateError> {
+        let unreadable = |error: std::io::Error| LocateError::Unreadable {
+            path: path.into(),
+            reason: error.to_string(),
+        };
+        let wrong = |found: String| LocateError::Wrong {
+            path: path.into(),
+            found,
+        };
+        /// The true file has 442,005 bytes; another must not fill the memory only to be hashed.
+        const MOST_BYTES: u64 = 1 << 24;
+        let size = std::fs::metadata(path).map_err(unreadable)?.len();
+        if size > MOST_BYTES {
+            return Err(wrong(format!("not computed for {size} bytes")));
+        }
+        let bytes = std::fs::read(path).map_err(unreadable)?;
+        let found: String = Sha256::digest(&bytes)
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        if found != SHA256 {
+            return Err(wrong(found));
+        }
+        Self::from_bytes(&bytes).map_err(failed)
+    }
+
+    fn from_bytes(bytes: &[u8]) -> TractResult<Self> {
+        let onnx = onnx();
+        let mut proto = onnx.proto_model_for_read(&mut &*bytes)?;
+        // ONNX says that ConstantOfShape without a value gives f32 zeros; tract 0.23 makes them
+        // f64, which then do not add up with the rest.
+        for node in proto.graph.iter_mut().flat_map(|graph| &mut graph.node) {
+            if node.op_type == "ConstantOfShape" && node.attribute.is_empty() {
+                node.attribute.push(f32_zero());
+            }
+        }
+        let plan = onnx
+            .model_for_proto_model(&proto)?
+            .with_input_fact(0, f32::fact([1, SIDE, SIDE, 3]).into())?
+            .into_optimized()?
+            .into_runnable()?;
+        Ok(Self {
+            state: plan.spawn()?,
+        })
+    }
+
+    /// Faces in a square region of a picture, best first, in pixels of the picture.
+    ///
+    /// # Errors
+    /// When the engine fails.
+    pub fn detect(
+        &mut self,
+        picture: &RgbImage,
+        region: &Square,
+        threshold: f32,
+    ) -> Result<Vec<Face>, LocateError> {
+        let mut input = vec![0.0; SIDE * SIDE * 3];
+        sample_rgb_letterboxed(picture, region, SIDE, &mut input);
+        let outputs = self.infer(&input)?;
+        let faces = merge(outputs.detections(threshold)?);
+        Ok(faces.iter().map(|face| face.in_picture(region)).collect())
+    }
+
+    /// One bare run: [`SIDE`] x [`SIDE`] RGB triples from -1 to 1.
+    ///
+    /// # Errors
+    /// When the engine fails.
+    pub fn infer(&mut self, input: &[f32]) -> Result<Outputs, LocateError> {
+        Tensor::from_shape(&[1, SIDE, SIDE, 3], input)
+            .and_then(|input| self.state.run(tvec!(input.into_tvalue())))
+            .map(Outputs)
+            .map_err(failed)
+    }
+}
+
+impl Outputs {
+    /// Every candidate that reaches `threshold`, not yet merged.
+    ///
+    /// # Errors
+    /// When the network gave something other than four tables of numbers.
+    pub fn detections(&self, threshold: f32) -> Result<Vec<Detection>, LocateError> {
+        let table = |index: usize| {
+            let output = self.0.get(index).ok_or_else(|| LocateError::Failed {
+                reason: format!("it gave {} outputs where 4 are expected", self.0.len()),
+            })?;
+            let view = output.to_plain_array_view::<f32>().map_err(failed)?;
+            view.to_slice().ok_or_else(|| LocateError::Failed {
+                reason: format!("its output {index} is scattered in memory"),
+            })
+        };
+        let mut found = Vec::new();
+        for (index, grid) in GRIDS.into_iter().enumerate() {
+            decode(grid, table(index)?, table(index + GRIDS.len())?, threshold, &mut found);
+        }
+        Ok(found)
+    }
+}
+
+fn f32_zero() -> pb::AttributeProto {
+    pb::AttributeProto {
+        name: "value".into(),
+        r#type: pb::attribute_proto::AttributeType::Tensor as i32,
+        t: Some(pb::TensorProto {
+            dims: vec![1],
+            data_type: pb::tensor_proto::DataType::Float as i32,
+            float_data: vec![0.0],
+            ..Default::default()
+        }),
+        ..Default::default()
+    }
+}
+
+fn failed(error: TractError) -> LocateError {
+    LocateError::Failed {
+        reason: error.root_cause().to_string().replace('\n', " "),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn detection(x: f32, y: f32, score: f32) -> Detection {
+        Detection {
+            score,
+            centre: [x, y],
+            size: [0.2, 0.2],
+            eyes: PerEye {
+                left: [x + 0.05, y],
+                right: [x - 0.05, y],
+            },
+        }
+    }
+
+    #[test]
+    fn a_score_at_an_anchor_gives_the_box_around_its_cell() {
+        for grid in GRIDS {
+            let (column, row) = (3, grid.cells - 2);
+            let index = (row * grid.cells + column) * grid.per_cell + 1;
+            let mut logits = vec![-20.0; grid.candidates()];
+            let mut values = vec![0.0; grid.candidates() * VALUES];
+            logits[index] = 3.0;
+            let row_values = &mut values[index * VALUES..][..VALUES];
+            // Box of a quarter of the input; right eye up and left on screen, left eye up and right.
+            row_values[2..8].copy_from_slice(&[32.0, 32.0, -8.0, -4.0, 8.0, -4.0]);
+            let mut found = Vec::new();
+            decode(grid, &logits, &values, 0.5, &mut found);
+            let centre = [column, row].map(|p| (p as f32 + 0.5) / grid.cells as f32);
+            assert_eq!(found.len(), 1);
+            assert_eq!(found[0].centre, centre);
+            assert_eq!(found[0].size, [0.25; 2]);
+            assert_eq!(found[0].eyes.right, [centre[0] - 0.0625, centre[1] - 0.03125]);
+            assert_eq!(found[0].eyes.left, [centre[0] + 0.0625, centre[1] - 0.03125]);
+            assert!((found[0].score - 0.95257).abs() < 1e-4);
+        }
+    }
+
+    #[test]
+    fn overlapping_candidates_become_their_weighted_mean() {
+        let faces = merge(vec![
+            detection(0.30, 0.5, 0.6),
+            detection(0.33, 0.5, 0.9),
+            detection(0.80, 0.5, 0.7),
+        ]);
+        assert_eq!(faces.len(), 2);
+        assert_eq!(faces[0].score, 0.9);
+        assert!((faces[0].centre[0] - 0.318).abs() < 1e-5);
+        assert!((faces[0].eyes.left[0] - 0.368).abs() < 1e-5);
+        assert!((faces[1].centre[0] - 0.80).abs() < 1e-6);
+    }
+
+    #[test]
+    fn a_face_in_a_turned_region_lands_where_the_region_lies() {
+        let region = Square {
+            centre: [100.0, 200.0],
+            side: 50.0,
+            angle: std::f32::consts::FRAC_PI_2,
+        };
+        let face = detection(0.5, 0.5, 0.9).in_picture(&region);
+        // The region's x axis points down, so the subject's left eye lies below.
+        assert!((face.eyes.left[0] - 100.0).abs() < 1e-4);
+        assert!((face.eyes.left[1] - 202.5).abs() < 1e-4);
+        assert!((face.roll() - std::f32::consts::FRAC_PI_2).abs() < 1e-4);
+        assert_eq!(face.square.side, 10.0);
+    }
+
+    #[test]
+    fn another_file_is_refused_by_its_hash() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("other.onnx");
+        std::fs::write(&path, b"something else").unwrap();
+        let line = BlazeFace::open(&path).unwrap_err().to_string();
+        assert!(line.contains("other.onnx") && line.contains("make models"), "{line}");
+        let line = BlazeFace::open(folder.path().join("none").as_path()).unwrap_err().to_string();
+        assert!(line.contains("cannot be read"), "{line}");
+    }
+
+    /// Ordinary numbers, extreme ones and those that are none.
+    fn number() -> impl Strategy<Value = f32> {
+        prop_oneof![
+            4 => -200.0_f32..200.0,
+            1 => any::<f32>(),
+            1 => prop::sample::select(vec![f32::NAN, f32::INFINITY, f32::NEG_INFINITY, f32::MAX]),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_the_network_says_faces_are_finite(
+            logits in prop::collection::vec(number(), 0..100),
+            values in prop::collection::vec(number(), 0..1700),
+            threshold in 0.0_f32..1.0,
+        ) {
+            let mut found = Vec::new();
+            for grid in GRIDS {
+                decode(grid, &logits, &values, threshold, &mut found);
+            }
+            let region = Square { centre: [320.0, 240.0], side: 640.0, angle: 0.4 };
+            for detection in merge(found) {
+                let face = detection.in_picture(&region);
+                prop_assert!(detection.score >= threshold && detection.score <= 1.0);
+                prop_assert!(face.square.side > 0.0 && face.square.side < 2000.0);
+                prop_assert!(face.roll().is_finite() && face.eye_distance().is_finite());
+                prop_assert!(face.square.centre.iter().all(|v| v.is_finite()));
+            }
+        }
+
+        #[test]
+        fn merged_faces_do_not_overlap_the_best_of_another(
+            places in prop::collection::vec((0.0_f32..1.0, 0.0_f32..1.0, 0.5_f32..1.0), 1..12),
+        ) {
+            let candidates: Vec<_> = places.iter().map(|(x, y, s)| detection(*x, *y, *s)).collect();
+            let faces = merge(candidates.clone());
+            prop_assert!(!faces.is_empty() && faces.len() <= candidates.len());
+            prop_assert!(faces.is_sorted_by(|a, b| a.score >= b.score));
+            let best = places.iter().map(|p| p.2).fold(0.0, f32::max);
+            prop_assert_eq!(faces[0].score, best);
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! Follows one face from frame to frame: finds it on the whole frame, confirms it, then looks only
+//! where it was, level and at the size the network likes best.
+//!
+//! What the network says about one region is [`super::blazeface`]'s.
+
+use super::{Face, LocateError, blazeface::BlazeFace, crop::Square};
+use image::RgbImage;
+use std::path::Path;
+
+/// Score that a face on the whole frame must reach. Below 0.75 hands, pillows and logos were seen
+/// to pass; it is stricter than MediaPipe's 0.5, since a false face would be followed.
+const ACQUIRE_SCORE: f32 = 0.75;
+
+/// Score that a face must reach where one is already believed to be, for confirming and following;
+/// MediaPipe's min_score_thresh. Closed eyes and motion blur lower the score of true faces.
+const FOLLOW_SCORE: f32 = 0.5;
+
+/// Side of the region that is searched, in face sides. At 2.0 the face fills half of the input, as
+/// in the network's training, and may move by half its size between two frames.
+const REGION_PER_FACE: f32 = 2.0;
+
+/// Largest change of a face's side between two looks, as a factor. No head comes twice as near in
+/// a frame; the bound keeps garbage from blowing the region up or shrinking it to a point.
+const MOST_GROWTH: f32 = 2.0;
+
+/// Finds the eyes of one person, frame after frame.
+#[derive(Debug)]
+pub struct FaceLocator {
+    network: BlazeFace,
+    /// The face of the last frame, as long as it is followed.
+    last: Option<Face>,
+}
+
+impl FaceLocator {
+    /// Loads the network; see [`super::find_locator`] for where it is.
+    ///
+    /// # Errors
+    /// When the file cannot be read or is not the expected one.
+    pub fn open(path: &Path) -> Result<Self, LocateError> {
+        Ok(Self {
+            network: BlazeFace::open(path)?,
+            last: None,
+        })
+    }
+
+    /// The face that is followed, or the largest new one; `None` where the picture shows none.
+    ///
+    /// # Errors
+    /// When the engine fails.
+    pub fn locate(&mut self, picture: &RgbImage) -> Result<Option<Face>, LocateError> {
+        self.last = match self.last.take() {
+            Some(last) => match self.follow(picture, &last)? {
+                Some(face) => Some(face),
+                // Acquiring on the very frame that lost the face: a jump costs no frame.
+                None => self.acquire(picture)?,
+            },
+            None => self.acquire(picture)?,
+        };
+        Ok(self.last)
+    }
+
+    /// Forgets the face that is followed: another recording starts.
+    pub fn reset(&mut self) {
+        self.last = None;
+    }
+
+    /// Searches the whole frame, then its centre at a larger scale.
+    fn acquire(&mut self, picture: &RgbImage) -> Result<Option<Face>, LocateError> {
+        for view in views(picture) {
+            let mut faces = self.network.detect(picture, &view, ACQUIRE_SCORE)?;
+            // The person in front of the camera is the one to watch.
+            faces.sort_by(|a, b| b.square.side.total_cmp(&a.square.side));
+            for face in faces {
+                // The second look, at another scale and levelled, drops what only looked like a
+                // face by chance and places the eyes more exactly.
+                if let Some(confirmed) = self.follow(picture, &face)? {
+                    return Ok(Some(confirmed));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// The face nearest to `last` in the region around it.
+    fn follow(&mut self, picture: &RgbImage, last: &Face) -> Result<Option<Face>, LocateError> {
+        let faces = self.network.detect(picture, &region_around(last), FOLLOW_SCORE)?;
+        let distance = |face: &Face| {
+            let [x, y] = last.square.centre;
+            (face.square.centre[0] - x).hypot(face.square.centre[1] - y)
+        };
+        Ok(faces
+            .into_iter()
+            .filter(|face| can_follow(face, last, picture.dimensions()))
+            .min_by(|a, b| distance(a).total_cmp(&distance(b))))
+    }
+}
+
+/// The square to search for a face that was at `last`: levelled by its eyes.
+pub fn region_around(last: &Face) -> Square {
+    Square {
+        side: REGION_PER_FACE * last.square.side,
+        angle: last.roll(),
+        ..last.square
+    }
+}
+
+/// Whether `face` can be where `last` was a moment ago, in a picture of the given size.
+fn can_follow(face: &Face, last: &Face, (width, height): (u32, u32)) -> bool {
+    let growth = face.square.side / last.square.side;
+    let [x, y] = face.square.centre;
+    (1.0 / MOST_GROWTH..=MOST_GROWTH).contains(&growth)
+        && (0.0..=width as f32).contains(&x)
+        && (0.0..=height as f32).contains(&y)
+}
+
+/// The whole frame with bars, and the largest square at its centre. Nothing for an empty picture,
+/// and only one where both are the same.
+fn views(picture: &RgbImage) -> Vec<Square> {
+    let (width, height) = (picture.width() as f32, picture.height() as f32);
+    let mut sides = vec![width.max(height), width.min(height)];
+    sides.dedup();
+    sides.retain(|_| width.min(height) > 0.0);
+    sides
+        .into_iter()
+        .map(|side| Square {
+            centre: [width / 2.0, height / 2.0],
+            side,
+            angle: 0.0,
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::eye_state::PerEye;
+
+    fn face(centre: [f32; 2], side: f32) -> Face {
+        Face {
+            score: 0.9,
+            square: Square {
+                centre,
+                side,
+                angle: 0.0,
+            },
+            eyes: PerEye {
+                left: [centre[0] + 20.0, centre[1] + 20.0],
+                right: [centre[0] - 20.0, centre[1] - 20.0],
+            },
+        }
+    }
+
+    #[test]
+    fn the_region_is_levelled_by_the_eyes() {
+        let last = face([100.0, 80.0], 100.0);
+        let region = region_around(&last);
+        assert_eq!((region.centre, region.side), ([100.0, 80.0], 200.0));
+        let (left, right) = (
+            region.from_picture(last.eyes.left),
+            region.from_picture(last.eyes.right),
+        );
+        assert!((left[1] - right[1]).abs() < 1e-5 && left[0] > right[0]);
+    }
+
+    #[test]
+    fn a_face_that_jumps_in_size_or_leaves_the_picture_is_not_followed() {
+        let last = face([100.0, 80.0], 100.0);
+        let size = (640, 480);
+        assert!(can_follow(&face([110.0, 80.0], 120.0), &last, size));
+        assert!(!can_follow(&face([110.0, 80.0], 210.0), &last, size));
+        assert!(!can_follow(&face([110.0, 80.0], 45.0), &last, size));
+        assert!(!can_follow(&face([-5.0, 80.0], 100.0), &last, size));
+        assert!(!can_follow(&face([f32::NAN, 80.0], 100.0), &last, size));
+        assert!(!can_follow(&face([100.0, 80.0], f32::NAN), &last, size));
+    }
+
+    #[test]
+    fn a_square_picture_is_searched_once_and_an_empty_one_not_at_all() {
+        assert_eq!(views(&RgbImage::new(64, 64)).len(), 1);
+        let wide: Vec<_> = views(&RgbImage::new(64, 48)).iter().map(|v| v.side).collect();
+        assert_eq!(wide, [64.0, 48.0]);
+        assert!(views(&RgbImage::new(0, 48)).is_empty());
+    }
+}
