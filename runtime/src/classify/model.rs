@@ -92,7 +92,7 @@ impl EyeStateModel {
             reason,
             remedy: MAKE_WITH_TRAIN,
         };
-        let onnx = tract_onnx::onnx();
+        let onnx = onnx();
         let proto = onnx
             .proto_model_for_read(&mut &*bytes)
             .map_err(|error| wrong(format!("not a whole ONNX model ({})", last_words(&error))))?;
