@@ -3,8 +3,20 @@
 //! A source only delivers frames with true times; it knows nothing of faces. What is done when a
 //! frame is late or lost is decided by [`crate::pipeline`].
 
+pub mod camera;
+mod ffmpeg_log;
+pub mod images;
+pub mod video;
+
+pub use camera::{Camera, CameraDescription, CameraRequest, list_cameras};
+pub use images::ImageFolder;
+pub use video::VideoFile;
+
 use image::{GrayImage, RgbImage};
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 /// Largest picture side accepted, in pixels: beyond it a file is damaged or hostile.
 pub const MAX_SIDE: u32 = 8192;
@@ -60,6 +72,39 @@ pub trait FrameSource: Send {
     fn next_frame(&mut self) -> Result<Option<Frame>, SourceError>;
 }
 
+/// Opens a recording: a folder of images, a single image, or a video file. Images follow each
+/// other at `image_rate` frames a second.
+///
+/// # Errors
+/// When the path cannot be read, the folder holds no image, the rate is no rate, or ffmpeg is
+/// missing. What is wrong inside a file may come out of [`FrameSource::next_frame`] instead.
+pub fn open_recording(path: &Path, image_rate: f64) -> Result<Box<dyn FrameSource>, SourceError> {
+    if path.is_dir() || images::is_image(path) {
+        Ok(Box::new(ImageFolder::open(path, image_rate)?))
+    } else {
+        Ok(Box::new(VideoFile::open(path)?))
+    }
+}
+
+/// What a recording is called: its file name without ending, or its folder's name.
+fn name_of(path: &Path) -> String {
+    // `.` and `..` have a name only once they are resolved.
+    let resolved = if path.file_name().is_some() {
+        path.to_path_buf()
+    } else {
+        path.canonicalize().unwrap_or_else(|_| path.to_path_buf())
+    };
+    let name = if resolved.is_dir() {
+        resolved.file_name()
+    } else {
+        resolved.file_stem()
+    };
+    name.map_or_else(
+        || path.display().to_string(),
+        |name| name.to_string_lossy().into_owned(),
+    )
+}
+
 /// Why a source cannot be opened or cannot go on: what was wrong, where, and what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
@@ -110,6 +155,14 @@ pub enum SourceError {
     EmptyFolder {
         /// What was asked for.
         path: PathBuf,
+    },
+    /// The rate of a folder of images is none.
+    #[error("{path}: images cannot follow each other at {rate} frames a second; give a rate above 0, at most {}", images::MAX_RATE)]
+    BadRate {
+        /// The folder.
+        path: PathBuf,
+        /// What was asked for.
+        rate: f64,
     },
     /// The camera cannot be opened or stopped delivering.
     #[error("camera {camera}: {reason}; {remedy}")]

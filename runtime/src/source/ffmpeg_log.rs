@@ -1,0 +1,344 @@
+//! Reads what the ffmpeg program says on its error stream: the true time and size of every frame
+//! (its `showinfo` filter), and why decoding failed.
+//!
+//! Starting ffmpeg and reading the pixels is left to [`super::video`].
+
+use std::time::Duration;
+
+const NANOSECONDS: i128 = 1_000_000_000;
+
+/// Complaints of decoders that whole files draw: bookkeeping of reference pictures by encoders
+/// that do not follow the standard's letter. The picture is right all the same.
+const HARMLESS: [&str; 4] = [
+    "mmco: unref short failure",
+    "co located POCs unavailable",
+    "number of reference frames",
+    "Missing reference picture, default is",
+];
+
+/// Complaints before the first picture of a recording that starts amid a group of pictures, as a
+/// stream recorder's do: there was never more to see.
+const LATE_START: [&str; 7] = [
+    "non-existing PPS",
+    "non-existing SPS",
+    "PPS id out of range",
+    "decode_slice_header error",
+    "no frame!",
+    "Could not find ref with POC",
+    "Error while decoding stream",
+];
+
+/// Lines that only repeat that something failed: the line before them says what.
+const SUMMARIES: [&str; 8] = [
+    "Error while decoding stream",
+    "Error submitting packet to decoder",
+    "Error splitting the input into NAL units",
+    "Error opening input",
+    "Error marking filters as finished",
+    "Error sending frames to consumers",
+    "Cannot determine format of input stream",
+    "Conversion failed",
+];
+
+/// ffmpeg's words for common failures, and what they mean to someone who only has a file.
+const PLAIN_WORDS: [(&str, &str); 4] = [
+    (
+        "moov atom not found",
+        "its index (moov atom) is missing, as when a recording was cut off",
+    ),
+    ("matches no streams", "it holds no video stream"),
+    ("partial file", "the file ends early (partial file)"),
+    (
+        "File ended prematurely",
+        "the file ends early (file ended prematurely)",
+    ),
+];
+
+/// A picture that ffmpeg is about to write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Picture {
+    /// Presentation time in nanoseconds from the stream's own origin, where the stream has one.
+    pub(super) time: Option<i128>,
+    /// Time to the next picture by the stream's nominal rate, where it has one.
+    pub(super) period: Option<Duration>,
+    pub(super) width: u32,
+    pub(super) height: u32,
+}
+
+/// What the lines so far have told.
+#[derive(Clone, Debug, Default)]
+pub(super) struct FfmpegLog {
+    time_base: Option<(i128, i128)>,
+    period: Option<Duration>,
+    pictures: u64,
+    first_complaint: Option<String>,
+    last_complaint: Option<String>,
+    /// ffmpeg's own summary of a failure, for want of a complaint.
+    summary: Option<String>,
+    length: Option<Duration>,
+    start: Duration,
+    length_is_a_guess: bool,
+    too_large: Option<(u32, u32)>,
+    is_text: bool,
+}
+
+impl FfmpegLog {
+    /// Takes in one line and says when it announces a picture.
+    pub(super) fn read_line(&mut self, line: &str) -> Option<Picture> {
+        let (filter, level, message) = split(line)?;
+        match level {
+            "info" if filter.starts_with("Parsed_showinfo_") => return self.showinfo(message),
+            "info" => self.header(message),
+            "warning" => self.length_is_a_guess |= message.contains("Estimating duration"),
+            "error" | "fatal" | "panic" => self.error(message),
+            _ => {}
+        }
+        None
+    }
+
+    /// The cause of what went wrong: the first complaint, since later ones follow from it.
+    pub(super) fn cause(&self) -> Option<&str> {
+        self.first_complaint.as_deref().or(self.summary.as_deref())
+    }
+
+    /// The last complaint: why decoding ended, where it had begun well.
+    pub(super) fn end(&self) -> Option<&str> {
+        self.last_complaint.as_deref().or(self.summary.as_deref())
+    }
+
+    /// The length that the file itself claims, where it does; at least this much from its first
+    /// picture on.
+    pub(super) fn claimed_length(&self) -> Option<Duration> {
+        let length = self.length.filter(|_| !self.length_is_a_guess)?;
+        Some(length.saturating_sub(self.start))
+    }
+
+    /// Size of a picture that was refused for being too large.
+    pub(super) fn too_large(&self) -> Option<(u32, u32)> {
+        self.too_large
+    }
+
+    /// Whether ffmpeg took a text file for a film of a text terminal, which it does by its ending.
+    pub(super) fn is_text(&self) -> bool {
+        self.is_text
+    }
+
+    fn showinfo(&mut self, message: &str) -> Option<Picture> {
+        if let Some(config) = message.strip_prefix("config in ") {
+            self.time_base = ratio(value_of(config, "time_base:")?.trim_end_matches(','));
+            self.period = value_of(config, "frame_rate:")
+                .and_then(ratio)
+                .and_then(|(frames, seconds)| nanoseconds(seconds, (1, frames)));
+            return None;
+        }
+        if !message.starts_with("n:") {
+            return None;
+        }
+        let (width, height) = size(value_of(message, " s:")?)?;
+        self.pictures += 1;
+        let time = value_of(message, " pts:")
+            .and_then(|pts| pts.parse::<i64>().ok())
+            .zip(self.time_base)
+            .and_then(|(pts, (seconds, ticks))| {
+                Some(i128::from(pts).checked_mul(seconds)?.checked_mul(NANOSECONDS)? / ticks)
+            });
+        Some(Picture {
+            time,
+            period: self.period,
+            width,
+            height,
+        })
+    }
+
+    fn header(&mut self, message: &str) {
+        if message.starts_with("Input #0, tty,") {
+            self.is_text = true;
+        }
+        if let Some(length) = message.trim_start().strip_prefix("Duration: ") {
+            // Matroska counts its length from time 0, even if the pictures start later.
+            let start = value_of(length, "start: ")
+                .and_then(|start| start.trim_end_matches(',').parse().ok())
+                .and_then(|start| Duration::try_from_secs_f64(start).ok());
+            self.length = clock(length.split(',').next().unwrap_or(length));
+            self.start = start.unwrap_or_default();
+        }
+    }
+
+    fn error(&mut self, message: &str) {
+        let has = |phrases: &[&str]| phrases.iter().any(|phrase| message.contains(phrase));
+        if has(&HARMLESS) || (self.pictures == 0 && has(&LATE_START)) {
+            return;
+        }
+        if let Some((_, rest)) = message.split_once("Picture size ")
+            && let Some(size) = rest.split(' ').next().and_then(size)
+        {
+            self.too_large = Some(size);
+        }
+        let plain = PLAIN_WORDS
+            .iter()
+            .find(|(phrase, _)| message.contains(phrase))
+            .map_or(message, |(_, plain)| plain);
+        if has(&SUMMARIES) {
+            self.summary.get_or_insert_with(|| plain.into());
+        } else if let Some(opening) = message.strip_prefix("file:") {
+            // `file:PATH: reason`; every message of ours names the path anyway.
+            let reason = opening.rsplit(": ").next().unwrap_or(opening);
+            self.summary.get_or_insert_with(|| reason.into());
+        } else {
+            self.first_complaint.get_or_insert_with(|| plain.into());
+            self.last_complaint = Some(plain.into());
+        }
+    }
+}
+
+/// Splits `[context @ address] ... [level] message` into the first context, the level and the
+/// message.
+fn split(line: &str) -> Option<(&str, &str, &str)> {
+    let mut rest = line.trim_end();
+    let mut context = "";
+    loop {
+        let (tag, after) = rest.strip_prefix('[')?.split_once(']')?;
+        rest = after.strip_prefix(' ').unwrap_or(after);
+        match tag {
+            "info" | "warning" | "error" | "fatal" | "panic" | "verbose" | "debug" => {
+                return Some((context, tag, rest));
+            }
+            _ if context.is_empty() => context = tag,
+            _ => {}
+        }
+    }
+}
+
+/// The word after `key`, which may be followed by blanks.
+fn value_of<'a>(text: &'a str, key: &str) -> Option<&'a str> {
+    text.split_once(key)?.1.split_whitespace().next()
+}
+
+/// `A/B` with both above 0.
+fn ratio(text: &str) -> Option<(i128, i128)> {
+    let (a, b) = text.split_once('/')?;
+    let (a, b) = (a.parse::<u32>().ok()?, b.parse::<u32>().ok()?);
+    (a > 0 && b > 0).then_some((a.into(), b.into()))
+}
+
+/// `WxH`.
+fn size(text: &str) -> Option<(u32, u32)> {
+    let (width, height) = text.split_once('x')?;
+    Some((width.parse().ok()?, height.parse().ok()?))
+}
+
+/// `HH:MM:SS.ss`.
+fn clock(text: &str) -> Option<Duration> {
+    let mut parts = text.trim().split(':');
+    let hours: u32 = parts.next()?.parse().ok()?;
+    let minutes: u32 = parts.next()?.parse().ok()?;
+    let seconds: f64 = parts.next()?.parse().ok()?;
+    let whole = u64::from(hours) * 3600 + u64::from(minutes) * 60;
+    Some(Duration::from_secs(whole) + Duration::try_from_secs_f64(seconds).ok()?)
+}
+
+/// `count * numerator / denominator` seconds.
+fn nanoseconds(count: i128, (numerator, denominator): (i128, i128)) -> Option<Duration> {
+    let value = count.checked_mul(numerator)?.checked_mul(NANOSECONDS)? / denominator;
+    Some(Duration::from_nanos(value.try_into().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const CONFIG: &str =
+        "[Parsed_showinfo_1 @ 0x55b9] [info] config in time_base: 1/12800, frame_rate: 25/1";
+
+    #[test]
+    fn a_picture_has_its_exact_time_and_size() {
+        let mut log = FfmpegLog::default();
+        assert_eq!(log.read_line(CONFIG), None);
+        let line = "[Parsed_showinfo_1 @ 0x55b9] [info] n:   3 pts:   1536 pts_time:0.12    pos:    17691 fmt:rgb24 sar:1/1 s:512x288 i:P iskey:0 type:B ";
+        assert_eq!(
+            log.read_line(line),
+            Some(Picture {
+                time: Some(120_000_000),
+                period: Some(Duration::from_millis(40)),
+                width: 512,
+                height: 288,
+            })
+        );
+        // Times of long recordings fill their columns, and newer versions print more of them.
+        let late = "[Parsed_showinfo_1 @ 0x55b9] [info] n:123456 pts:1280000001 pts_time:100000.000078125 duration:512 duration_time:0.04 fmt:rgb24 cl:unspecified sar:1/1 s:512x288 i:P iskey:0 type:B";
+        assert_eq!(log.read_line(late).unwrap().time, Some(100_000_000_078_125));
+    }
+
+    #[test]
+    fn a_picture_without_a_time_is_still_a_picture() {
+        let mut log = FfmpegLog::default();
+        log.read_line("[Parsed_showinfo_1 @ 0x1] [info] config in time_base: 1/1200000, frame_rate: 0/0");
+        let picture = log
+            .read_line("[Parsed_showinfo_1 @ 0x1] [info] n:   0 pts:   NOPTS pts_time:NOPTS   pos:0 fmt:rgb24 sar:0/1 s:64x48 i:P")
+            .unwrap();
+        assert_eq!((picture.time, picture.period), (None, None));
+    }
+
+    #[test]
+    fn chatter_of_whole_files_is_no_error() {
+        let mut log = FfmpegLog::default();
+        log.read_line("[h264 @ 0x5587] [error] non-existing PPS 0 referenced");
+        log.read_line("[h264 @ 0x5587] [error] mmco: unref short failure");
+        log.read_line("[swscaler @ 0x1] [swscaler @ 0x2] [warning] deprecated pixel format used");
+        log.read_line("    comment : [error] a file's own words");
+        assert_eq!(log.end(), None);
+    }
+
+    #[test]
+    fn the_last_telling_complaint_is_the_reason() {
+        let mut log = FfmpegLog::default();
+        log.read_line("[h264 @ 0x1] [error] Invalid NAL unit size (4046 > 2231).");
+        log.read_line("[mov,mp4 @ 0x2] [error] stream 0, offset 0x62197: partial file");
+        log.read_line("[error] Error while decoding stream #0:0: Invalid data found");
+        assert_eq!(log.end(), Some("the file ends early (partial file)"));
+        assert_eq!(log.cause(), Some("Invalid NAL unit size (4046 > 2231)."));
+    }
+
+    #[test]
+    fn oversized_pictures_and_text_files_are_told_apart() {
+        let mut log = FfmpegLog::default();
+        log.read_line("[png @ 0x1] [IMGUTILS @ 0x7f] [error] Picture size 9000x9001 exceeds specified max pixel count 67108864");
+        assert_eq!(log.too_large(), Some((9000, 9001)));
+        log.read_line("[info] Input #0, tty, from 'file:notes.txt':");
+        assert!(log.is_text());
+    }
+
+    #[test]
+    fn a_guessed_length_is_not_held_against_the_file() {
+        let mut log = FfmpegLog::default();
+        log.read_line("[info]   Duration: 01:00:05.02, start: 0.000000, bitrate: 571 kb/s");
+        assert_eq!(log.claimed_length(), Some(Duration::from_millis(3_605_020)));
+        log.read_line("[mpegvideo @ 0x1] [warning] Estimating duration from bitrate, this may be inaccurate");
+        assert_eq!(log.claimed_length(), None);
+    }
+
+    #[test]
+    fn a_late_start_shortens_the_claim() {
+        let mut log = FfmpegLog::default();
+        log.read_line("[info]   Duration: 00:00:05.25, start: 5.000000, bitrate: 571 kb/s");
+        assert_eq!(log.claimed_length(), Some(Duration::from_millis(250)));
+        log.read_line("[info]   Duration: N/A, bitrate: N/A");
+        assert_eq!(log.claimed_length(), None);
+    }
+
+    proptest! {
+        #[test]
+        fn no_line_upsets_the_reader(
+            head in "\\[(Parsed_showinfo_1 @ 0x1\\] \\[)?(info|error|fatal)\\] ",
+            body in "(n: *[0-9]{0,20} )?(config in )?(time_base: [0-9]{0,12}/[0-9]{0,12}, )?(frame_rate: [0-9]{0,12}/[0-9]{0,12} )?( pts: *-?[0-9]{0,22})?( s:[0-9]{0,12}x[0-9]{0,12})?(Duration: [0-9:.]{0,20})?(Picture size [0-9x]{0,9})?.{0,20}",
+            other in ".{0,80}",
+        ) {
+            let mut log = FfmpegLog::default();
+            log.read_line(CONFIG);
+            log.read_line(&format!("{head}{body}"));
+            log.read_line(&other);
+            log.read_line(&format!("{head}{other}"));
+        }
+    }
+}
