@@ -209,6 +209,9 @@ struct Watch<'a> {
 /// Significant digits of the frame age.
 const AGE_DIGITS: u8 = 2;
 
+/// Frames older than this many microseconds, a minute, count as that old.
+const OLDEST_US: u64 = 60_000_000;
+
 impl<'a> Watch<'a> {
     fn new(name: &'a str, status_every: Duration) -> Self {
         Self {
@@ -218,7 +221,7 @@ impl<'a> Watch<'a> {
             last_status: Instant::now(),
             frames_then: 0,
             last_reading: None,
-            ages: Histogram::new(AGE_DIGITS).ok(),
+            ages: Histogram::new_with_max(OLDEST_US, AGE_DIGITS).ok(),
         }
     }
 

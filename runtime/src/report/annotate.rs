@@ -65,7 +65,7 @@ impl Annotator {
             }
         }
         let mut canvas = Canvas(picture);
-        let scale = (canvas.0.width().max(canvas.0.height()) / 480).max(1);
+        let scale = (canvas.0.width().max(canvas.0.height()) / 320).max(1);
         if let Some(face) = &reading.face {
             canvas.outline(&face.square, Rgb888::CSS_STEEL_BLUE, scale);
         }

@@ -58,6 +58,9 @@ pub struct Tally {
 /// Significant digits of a stage's percentiles.
 const TIMING_DIGITS: u8 = 3;
 
+/// Stages that take longer than this many nanoseconds, a minute, count as that.
+const LONGEST_STAGE_NS: u64 = 60_000_000_000;
+
 impl Tally {
     /// Takes a frame.
     pub fn add_frame(&mut self, reading: &FrameReading, times: &StageTimes) {
@@ -68,7 +71,7 @@ impl Tally {
         for eye in Eye::ALL {
             self.states.get_mut(eye)[reading.eyes.get(eye).state().index()] += 1;
         }
-        let new = || Histogram::new(TIMING_DIGITS).ok();
+        let new = || Histogram::new_with_max(LONGEST_STAGE_NS, TIMING_DIGITS).ok();
         if self.stages.is_none()
             && let (Some(a), Some(b), Some(c), Some(d), Some(e)) = (new(), new(), new(), new(), new())
         {
@@ -141,7 +144,7 @@ impl Tally {
         match (&mut self.stages, &other.stages) {
             (Some(mine), Some(others)) => {
                 for (histogram, more) in mine.iter_mut().zip(others) {
-                    // Both grow as needed, so adding cannot fail.
+                    // Both have the same bounds, so adding cannot fail.
                     let _ = histogram.add(more);
                 }
             }
@@ -357,6 +360,7 @@ mod tests {
         assert_eq!(json["frames"], 150);
         assert_eq!(json["duration_s"], 6.0);
         assert_eq!(json["timing"]["fps"], 37.5);
+        assert!(json["timing"]["total"]["p99"].as_f64().unwrap() > 90.0);
     }
 
     #[test]
