@@ -133,7 +133,11 @@ fn views(picture: &RgbImage) -> Vec<Square> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::eye_state::PerEye;
+    use crate::{
+        eye_state::PerEye,
+        source::{FrameSource, VideoFile},
+    };
+    use std::path::PathBuf;
 
     fn face(centre: [f32; 2], side: f32) -> Face {
         Face {
@@ -180,5 +184,85 @@ mod tests {
         let wide: Vec<_> = views(&RgbImage::new(64, 48)).iter().map(|v| v.side).collect();
         assert_eq!(wide, [64.0, 48.0]);
         assert!(views(&RgbImage::new(0, 48)).is_empty());
+    }
+
+    /// The locator of this workspace and the real data, or `None` with a word why not.
+    fn at_hand() -> Option<(FaceLocator, PathBuf)> {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let network = root.join("models/locator").join(crate::locate::LOCATOR_FILE);
+        let data = std::env::var("PARSEYE_DATA")
+            .map_or_else(|_| root.join("../shared/data"), PathBuf::from);
+        for (path, remedy) in [(&network, "run `make models`"), (&data, "set PARSEYE_DATA")] {
+            if !path.exists() {
+                eprintln!("skipped: {} is missing; {remedy}", path.display());
+                return None;
+            }
+        }
+        Some((FaceLocator::open(&network).unwrap(), data))
+    }
+
+    #[test]
+    fn nearly_every_frame_of_the_real_clips_has_a_face() {
+        let Some((mut locator, data)) = at_hand() else {
+            return;
+        };
+        let mut paths: Vec<_> = std::fs::read_dir(data.join("clips"))
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| path.extension().is_some_and(|ending| ending == "mp4"))
+            .collect();
+        paths.sort();
+        assert_eq!(paths.len(), 12);
+        for path in paths {
+            locator.reset();
+            let mut source = VideoFile::open(&path).unwrap();
+            let (mut frames, mut found, mut profiles) = (0_u32, 0_u32, 0_u32);
+            while let Some(frame) = source.next_frame().unwrap() {
+                frames += 1;
+                if let Some(face) = locator.locate(&frame.rgb).unwrap() {
+                    found += 1;
+                    profiles += u32::from(face.is_profile());
+                    assert!(face.eyes.left[0] > face.eyes.right[0], "left and right are swapped");
+                }
+            }
+            let share = f64::from(found) / f64::from(frames);
+            eprintln!("{}: {frames} frames, face in {:.1} %, {profiles} profiles", source.name(), 100.0 * share);
+            assert!(share >= 0.98, "{}: {share}", path.display());
+        }
+    }
+
+    #[test]
+    fn pictures_without_a_face_have_none() {
+        let Some((mut locator, _)) = at_hand() else {
+            return;
+        };
+        let noise = RgbImage::from_fn(320, 240, |x, y| {
+            let hash = x.wrapping_mul(73_856_093) ^ y.wrapping_mul(19_349_663);
+            image::Rgb([hash as u8, (hash >> 8) as u8, (hash >> 16) as u8])
+        });
+        for picture in [RgbImage::new(640, 480), noise, RgbImage::new(1, 1), RgbImage::new(0, 0)] {
+            assert_eq!(locator.locate(&picture).unwrap(), None);
+        }
+    }
+
+    #[test]
+    fn a_face_that_jumps_is_found_again_in_the_same_frame() {
+        let Some((mut locator, data)) = at_hand() else {
+            return;
+        };
+        let clip = data.join("clips/liveportrait_d0.mp4");
+        let face = VideoFile::open(&clip).unwrap().next_frame().unwrap().unwrap().rgb;
+        let place = |x: i64| {
+            let mut picture = RgbImage::new(3 * face.width(), face.height());
+            image::imageops::replace(&mut picture, &face, x, 0);
+            picture
+        };
+        let far = i64::from(2 * face.width());
+        let first = locator.locate(&place(0)).unwrap().unwrap();
+        let second = locator.locate(&place(far)).unwrap().unwrap();
+        let moved = second.square.centre[0] - first.square.centre[0];
+        assert!((moved - far as f32).abs() < 0.1 * first.square.side, "{moved}");
+        assert_eq!(locator.locate(&RgbImage::new(640, 480)).unwrap(), None);
+        assert!(locator.locate(&place(0)).unwrap().is_some());
     }
 }

@@ -8,7 +8,7 @@ mod ffmpeg_log;
 pub mod images;
 pub mod video;
 
-pub use camera::{Camera, CameraDescription, CameraRequest, list_cameras};
+pub use camera::{Camera, CameraCounters, CameraDescription, CameraRequest, list_cameras};
 pub use images::ImageFolder;
 pub use video::VideoFile;
 

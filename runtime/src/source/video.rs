@@ -101,6 +101,8 @@ impl VideoFile {
             .arg(input)
             // The capital V leaves out cover pictures of sound files.
             .args(["-map", "0:V:0", "-vf", "format=rgb24,showinfo=checksum=0"])
+            // Otherwise a change of size amid the stream is scaled back to the first size.
+            .args(["-autoscale", "0"])
             .args([option, "passthrough", "-f", "rawvideo", "-pix_fmt", "rgb24"])
             .arg("pipe:1")
             .stdin(Stdio::null())
