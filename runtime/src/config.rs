@@ -220,7 +220,7 @@ impl Settings {
             return Err(format!("recording.image_rate is {rate}; give frames per second above 0, at most {MAX_RATE}"));
         }
         let every = self.report.status_every_s;
-        if !(every >= 1.0 && every <= 3600.0) {
+        if !(1.0..=3600.0).contains(&every) {
             return Err(format!("report.status_every_s is {every}; give seconds from 1 to 3600"));
         }
         let camera = &self.camera;

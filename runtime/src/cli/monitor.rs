@@ -1,7 +1,7 @@
 //! `parseye monitor`: a camera in, events out, a line of status now and then.
 
 use super::{exit_status, load_model, print, resolve::MonitorPlan, stop_on_signals};
-use anyhow::bail;
+use anyhow::anyhow;
 use parseye::{
     config::CameraSettings,
     pipeline::{
@@ -38,6 +38,7 @@ pub fn run(plan: MonitorPlan) -> anyhow::Result<ExitCode> {
         log.write(&Event::Start(StartEvent::new(Mode::Monitor, &model, clips, unix_time())))?;
     }
     let options = MonitorOptions {
+        opened: camera.opened(),
         duration: plan.duration,
         status_every: Duration::try_from_secs_f64(plan.settings.report.status_every_s)?,
     };
@@ -57,18 +58,16 @@ pub fn run(plan: MonitorPlan) -> anyhow::Result<ExitCode> {
 }
 
 fn open_camera(settings: &CameraSettings) -> anyhow::Result<Camera> {
-    if settings.id.is_none() && list_cameras().is_empty() {
-        bail!(
-            "no camera found (looked for /dev/video* that can capture); plug one in, or go on with \
-             a recording: `parseye replay FILE`, or `make demo`"
-        );
-    }
-    Ok(Camera::open(&CameraRequest {
+    let camera = Camera::open(&CameraRequest {
         id: settings.id.clone(),
         width: settings.width,
         height: settings.height,
         frame_rate: settings.frame_rate,
-    })?)
+    });
+    camera.map_err(|error| match list_cameras().is_empty() {
+        true => anyhow!("{error}; `make demo` makes one"),
+        false => error.into(),
+    })
 }
 
 /// On a terminal the line is written over the last one.

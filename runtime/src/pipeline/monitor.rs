@@ -31,6 +31,8 @@ const LOOK_UP: Duration = Duration::from_millis(100);
 /// What a monitor does beside watching.
 #[derive(Debug)]
 pub struct MonitorOptions {
+    /// The moment that is 0 in the frames' times.
+    pub opened: Instant,
     /// Ends by itself after this long.
     pub duration: Option<Duration>,
     /// Least time between two statuses.
@@ -59,7 +61,7 @@ pub struct Status {
     pub perclos: Option<f64>,
     /// Judged frames per second since the last status.
     pub fps: f64,
-    /// Median time from a frame's arrival to its reading since the last status.
+    /// Median time from a frame's capture to its reading since the last status.
     pub frame_age: Option<Duration>,
     /// Frames displaced since the start.
     pub dropped: u64,
@@ -86,9 +88,9 @@ impl fmt::Display for Status {
     }
 }
 
-/// The newest frame and when it came, from the capture thread to the vision thread.
+/// The newest frame, from the capture thread to the vision thread.
 struct HandOver {
-    newest: ArrayQueue<(Frame, Instant)>,
+    newest: ArrayQueue<Frame>,
     dropped: AtomicU64,
     /// Set when the capture thread ends, after its last frame and before its error can be read.
     ended: AtomicBool,
@@ -122,7 +124,7 @@ pub fn monitor(
         .spawn(move || capture(source.as_mut(), &theirs, &vision))
         .map_err(PipelineError::Thread)?;
 
-    let mut watch = Watch::new(&name, options.status_every);
+    let mut watch = Watch::new(&name, options);
     chain.reset();
     let begin = Instant::now();
     let outcome = loop {
@@ -133,14 +135,14 @@ pub fn monitor(
             break Ok(Outcome::Complete);
         }
         let ended = hand_over.ended.load(Ordering::Acquire);
-        let Some((frame, arrived)) = hand_over.newest.pop() else {
+        let Some(frame) = hand_over.newest.pop() else {
             if ended {
                 break Ok(Outcome::Complete);
             }
             std::thread::park_timeout(LOOK_UP);
             continue;
         };
-        if let Err(error) = watch.take(&frame, arrived, chain, log.as_deref_mut()) {
+        if let Err(error) = watch.take(&frame, chain, log.as_deref_mut()) {
             break Err(error);
         }
         watch.show(chain, hand_over.dropped.load(Ordering::Relaxed), &mut show);
@@ -180,7 +182,7 @@ fn capture(source: &mut dyn FrameSource, hand_over: &HandOver, vision: &Thread) 
         }
         match source.next_frame() {
             Ok(Some(frame)) => {
-                if hand_over.newest.force_push((frame, Instant::now())).is_some() {
+                if hand_over.newest.force_push(frame).is_some() {
                     hand_over.dropped.fetch_add(1, Ordering::Relaxed);
                 }
                 vision.unpark();
@@ -197,6 +199,7 @@ fn capture(source: &mut dyn FrameSource, hand_over: &HandOver, vision: &Thread) 
 /// What the vision thread keeps while it watches.
 struct Watch<'a> {
     name: &'a str,
+    opened: Instant,
     tally: Tally,
     status_every: Duration,
     last_status: Instant,
@@ -213,11 +216,12 @@ const AGE_DIGITS: u8 = 2;
 const OLDEST_US: u64 = 60_000_000;
 
 impl<'a> Watch<'a> {
-    fn new(name: &'a str, status_every: Duration) -> Self {
+    fn new(name: &'a str, options: &MonitorOptions) -> Self {
         Self {
             name,
+            opened: options.opened,
             tally: Tally::default(),
-            status_every,
+            status_every: options.status_every,
             last_status: Instant::now(),
             frames_then: 0,
             last_reading: None,
@@ -228,12 +232,11 @@ impl<'a> Watch<'a> {
     fn take(
         &mut self,
         frame: &Frame,
-        arrived: Instant,
         chain: &mut VisionChain,
         log: Option<&mut EventLog>,
     ) -> Result<(), PipelineError> {
         let judged = chain.judge(frame)?;
-        let age = arrived.elapsed();
+        let age = self.opened.elapsed().saturating_sub(frame.time);
         if let Some(ages) = &mut self.ages {
             ages.saturating_record(u64::try_from(age.as_micros()).unwrap_or(u64::MAX));
         }
@@ -316,7 +319,7 @@ mod tests {
         let error = capture(&mut Frames(100), &hand_over, &std::thread::current()).unwrap_err();
         assert!(error.to_string().contains("unplugged"));
         assert!(hand_over.ended.load(Ordering::Acquire));
-        assert_eq!(hand_over.newest.pop().unwrap().0.sequence, 99);
+        assert_eq!(hand_over.newest.pop().unwrap().sequence, 99);
         assert_eq!(hand_over.dropped.load(Ordering::Relaxed), 99);
     }
 }
