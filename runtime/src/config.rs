@@ -145,10 +145,12 @@ fn text_or_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<S
         Text(String),
         Number(u32),
     }
-    Ok(Option::<TextOrNumber>::deserialize(deserializer)?.map(|id| match id {
-        TextOrNumber::Text(text) => text,
-        TextOrNumber::Number(number) => number.to_string(),
-    }))
+    Ok(
+        Option::<TextOrNumber>::deserialize(deserializer)?.map(|id| match id {
+            TextOrNumber::Text(text) => text,
+            TextOrNumber::Number(number) => number.to_string(),
+        }),
+    )
 }
 
 /// Why the settings cannot be used: one line with the origin, the key and the remedy.
@@ -199,7 +201,10 @@ impl Settings {
             })?;
             figment = figment.merge(SettingsFile { path, text });
         }
-        let settings: Self = figment.merge(env).extract().map_err(|error| of_figment(&error))?;
+        let settings: Self = figment
+            .merge(env)
+            .extract()
+            .map_err(|error| of_figment(&error))?;
         settings.check().map_err(|reason| ConfigError::Wrong {
             origin: origins(files),
             reason,
@@ -209,19 +214,28 @@ impl Settings {
 
     /// Checks that every value means something.
     fn check(&self) -> Result<(), String> {
-        self.temporal.check().map_err(|reason| format!("temporal.{reason}"))?;
+        self.temporal
+            .check()
+            .map_err(|reason| format!("temporal.{reason}"))?;
         // A crop of less than a third of the eye distance misses the lids' corners, one of more
         // than two holds the other eye.
         if !(0.3..=2.0).contains(&self.eyes.crop_side) {
-            return Err(format!("eyes.crop_side is {}; give 0.3 to 2", self.eyes.crop_side));
+            return Err(format!(
+                "eyes.crop_side is {}; give 0.3 to 2",
+                self.eyes.crop_side
+            ));
         }
         let rate = self.recording.image_rate;
         if !(rate > 0.0 && rate <= MAX_RATE) {
-            return Err(format!("recording.image_rate is {rate}; give frames per second above 0, at most {MAX_RATE}"));
+            return Err(format!(
+                "recording.image_rate is {rate}; give frames per second above 0, at most {MAX_RATE}"
+            ));
         }
         let every = self.report.status_every_s;
         if !(1.0..=3600.0).contains(&every) {
-            return Err(format!("report.status_every_s is {every}; give seconds from 1 to 3600"));
+            return Err(format!(
+                "report.status_every_s is {every}; give seconds from 1 to 3600"
+            ));
         }
         let camera = &self.camera;
         for (key, value) in [("width", camera.width), ("height", camera.height)] {
@@ -270,7 +284,10 @@ fn user_file() -> Option<PathBuf> {
 }
 
 fn origins(files: &[PathBuf]) -> String {
-    let mut names: Vec<String> = files.iter().map(|path| path.display().to_string()).collect();
+    let mut names: Vec<String> = files
+        .iter()
+        .map(|path| path.display().to_string())
+        .collect();
     names.push("environment".into());
     names.join(" or ")
 }
@@ -300,7 +317,10 @@ fn of_figment(error: &figment::Error) -> ConfigError {
             )
         }
         kind if error.path.is_empty() => format!("{kind}; correct this line"),
-        kind => format!("{}: {kind}; configs/monitor.toml shows every key", key(&error.path)),
+        kind => format!(
+            "{}: {kind}; configs/monitor.toml shows every key",
+            key(&error.path)
+        ),
     };
     ConfigError::Wrong {
         origin,
@@ -330,7 +350,10 @@ mod tests {
         for word in words {
             assert!(error.contains(word), "'{error}' lacks '{word}'");
         }
-        assert!(error.contains("settings.toml") && !error.contains('\n'), "{error}");
+        assert!(
+            error.contains("settings.toml") && !error.contains('\n'),
+            "{error}"
+        );
     }
 
     #[test]
@@ -346,7 +369,10 @@ mod tests {
         let table: toml_keys::Table = toml_keys::parse(&all);
         for (section, keys) in given.as_object().unwrap() {
             for key in keys.as_object().unwrap().keys() {
-                assert!(table.contains(&format!("{section}.{key}")), "{section}.{key} is not documented");
+                assert!(
+                    table.contains(&format!("{section}.{key}")),
+                    "{section}.{key} is not documented"
+                );
             }
         }
     }
@@ -360,7 +386,11 @@ mod tests {
         pub fn parse(text: &str) -> Table {
             let mut section = String::new();
             let mut keys = Table::new();
-            for line in text.lines().map(str::trim).filter(|line| !line.starts_with('#')) {
+            for line in text
+                .lines()
+                .map(str::trim)
+                .filter(|line| !line.starts_with('#'))
+            {
                 if let Some(name) = line.strip_prefix('[') {
                     section = name.trim_end_matches(']').into();
                 } else if let Some((key, _)) = line.split_once('=') {
@@ -373,7 +403,8 @@ mod tests {
 
     #[test]
     fn a_file_changes_what_it_names() {
-        let settings = load("[camera]\nid = 2\nwidth = 320\n[temporal]\nlong_closure_s = 0.5\n").unwrap();
+        let settings =
+            load("[camera]\nid = 2\nwidth = 320\n[temporal]\nlong_closure_s = 0.5\n").unwrap();
         assert_eq!(settings.camera.id.as_deref(), Some("2"));
         assert_eq!((settings.camera.width, settings.camera.height), (320, 480));
         assert_eq!(settings.temporal.long_closure_s, 0.5);
@@ -381,21 +412,41 @@ mod tests {
 
     #[test]
     fn every_mistake_names_file_key_and_the_nearest_known() {
-        refused("[camera]\nwidht = 3\n", &["camera.widht", "did you mean 'width'"]);
+        refused(
+            "[camera]\nwidht = 3\n",
+            &["camera.widht", "did you mean 'width'"],
+        );
         refused("[camra]\nwidth = 3\n", &["camra", "did you mean 'camera'"]);
-        refused("[temporal]\nlong_closure = 3\n", &["temporal.long_closure", "'long_closure_s'"]);
-        refused("[camera]\nwidth = \"wide\"\n", &["camera.width", "\"wide\""]);
+        refused(
+            "[temporal]\nlong_closure = 3\n",
+            &["temporal.long_closure", "'long_closure_s'"],
+        );
+        refused(
+            "[camera]\nwidth = \"wide\"\n",
+            &["camera.width", "\"wide\""],
+        );
         refused("[camera\n", &[]);
-        refused("[temporal]\nclosed_above = 7\n", &["temporal.closed_above is 7"]);
+        refused(
+            "[temporal]\nclosed_above = 7\n",
+            &["temporal.closed_above is 7"],
+        );
         refused("[eyes]\ncrop_side = 0.0\n", &["eyes.crop_side is 0"]);
-        refused("[recording]\nimage_rate = -1\n", &["recording.image_rate is -1"]);
+        refused(
+            "[recording]\nimage_rate = -1\n",
+            &["recording.image_rate is -1"],
+        );
         refused("[camera]\nframe_rate = 0\n", &["camera.frame_rate is 0"]);
-        refused("[report]\nstatus_every_s = 0.1\n", &["report.status_every_s"]);
+        refused(
+            "[report]\nstatus_every_s = 0.1\n",
+            &["report.status_every_s"],
+        );
     }
 
     #[test]
     fn a_missing_file_that_was_asked_for_is_named() {
-        let error = Settings::load(Some(Path::new("/nowhere/x.toml"))).unwrap_err().to_string();
+        let error = Settings::load(Some(Path::new("/nowhere/x.toml")))
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("/nowhere/x.toml"), "{error}");
     }
 }

@@ -28,7 +28,9 @@ pub fn parseye(folder: &Path) -> Command {
 
 /// Where `make models` puts the face locator.
 pub fn locator_path() -> PathBuf {
-    root().join("models/locator").join(parseye::locate::LOCATOR_FILE)
+    root()
+        .join("models/locator")
+        .join(parseye::locate::LOCATOR_FILE)
 }
 
 /// Whether what a test needs is there; says so where it is not.
@@ -47,7 +49,10 @@ pub fn real_data() -> Option<PathBuf> {
     if folder.join("clips/blinks.csv").is_file() && folder.join("eyes/manifest.csv").is_file() {
         Some(folder)
     } else {
-        eprintln!("skipped: no real data in {}; set PARSEYE_DATA", folder.display());
+        eprintln!(
+            "skipped: no real data in {}; set PARSEYE_DATA",
+            folder.display()
+        );
         None
     }
 }
@@ -74,7 +79,12 @@ pub fn refused(command: &mut Command, status: i32, words: &[&str]) {
 #[track_caller]
 pub fn succeeds(command: &mut Command) -> Output {
     let output = command.output().expect("the program starts");
-    assert!(output.status.success(), "{}: {}", output.status, errors(&output));
+    assert!(
+        output.status.success(),
+        "{}: {}",
+        output.status,
+        errors(&output)
+    );
     output
 }
 
@@ -82,7 +92,10 @@ pub fn succeeds(command: &mut Command) -> Output {
 #[track_caller]
 pub fn events(path: &Path) -> Vec<serde_json::Value> {
     let text = std::fs::read_to_string(path).expect("the log is there");
-    assert!(text.is_empty() || text.ends_with('\n'), "the last line is torn");
+    assert!(
+        text.is_empty() || text.ends_with('\n'),
+        "the last line is torn"
+    );
     text.lines()
         .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{line}: {error}")))
         .collect()
@@ -90,13 +103,17 @@ pub fn events(path: &Path) -> Vec<serde_json::Value> {
 
 /// The events of one kind.
 pub fn of_kind<'a>(events: &'a [serde_json::Value], kind: &str) -> Vec<&'a serde_json::Value> {
-    events.iter().filter(|event| event["event"] == kind).collect()
+    events
+        .iter()
+        .filter(|event| event["event"] == kind)
+        .collect()
 }
 
 /// A JSON file.
 #[track_caller]
 pub fn json(path: &Path) -> serde_json::Value {
-    serde_json::from_str(&std::fs::read_to_string(path).expect("the file is there")).expect("it is JSON")
+    serde_json::from_str(&std::fs::read_to_string(path).expect("the file is there"))
+        .expect("it is JSON")
 }
 
 /// Frames and codec of a video, as ffprobe counts them by decoding all of it.
@@ -107,6 +124,14 @@ pub fn decoded_frames(path: &Path) -> usize {
         .arg(path)
         .output()
         .expect("ffprobe starts");
-    assert!(output.stderr.is_empty(), "{}: {}", path.display(), errors(&output));
-    String::from_utf8_lossy(&output.stdout).trim().parse().expect("a number of frames")
+    assert!(
+        output.stderr.is_empty(),
+        "{}: {}",
+        path.display(),
+        errors(&output)
+    );
+    String::from_utf8_lossy(&output.stdout)
+        .trim()
+        .parse()
+        .expect("a number of frames")
 }

@@ -61,7 +61,13 @@ pub fn onnx(form: &ModelForm) -> Vec<u8> {
     // Half of the rows count for the first output, the other half against it.
     let weights = (0..pixels).flat_map(|pixel| {
         let sign = if pixel < pixels / 2 { 1.0 } else { -1.0 };
-        (0..form.outputs).map(move |output| if output % 2 == 0 { sign * 0.01 * (1 - output) as f32 } else { 0.0 })
+        (0..form.outputs).map(move |output| {
+            if output % 2 == 0 {
+                sign * 0.01 * (1 - output) as f32
+            } else {
+                0.0
+            }
+        })
     });
     let node = |kind: &str, inputs: &[&str], output: &str| NodeProto {
         op_type: kind.into(),

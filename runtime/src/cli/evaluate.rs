@@ -34,8 +34,16 @@ fn table(evaluation: &Evaluation) -> Result<String, std::fmt::Error> {
     let names = evaluation.by_source.keys().map(String::len);
     let width = names.chain([NAME_WIDTH]).max().unwrap_or(NAME_WIDTH);
     let mut text = String::new();
-    writeln!(text, "{} on the {} split", evaluation.model, evaluation.split)?;
-    write!(text, "{:width$} {:>7} {:>7} {:>8} {:>7} {:>15} {:>6}", "", "crops", "people", "accuracy", "macro", "95 %", "ece")?;
+    writeln!(
+        text,
+        "{} on the {} split",
+        evaluation.model, evaluation.split
+    )?;
+    write!(
+        text,
+        "{:width$} {:>7} {:>7} {:>8} {:>7} {:>15} {:>6}",
+        "", "crops", "people", "accuracy", "macro", "95 %", "ece"
+    )?;
     for state in EyeState::ALL {
         write!(text, " {state:>14}")?;
     }
@@ -48,7 +56,15 @@ fn table(evaluation: &Evaluation) -> Result<String, std::fmt::Error> {
         writeln!(text, "open against closed, labelled by people:")?;
     }
     for (source, two) in &evaluation.open_against_closed {
-        writeln!(text, "{source:width$} {:>7} {:>7} {:>8.3} {:>7} {:>15}", two.n, "", two.accuracy, "", interval(two.ci95))?;
+        writeln!(
+            text,
+            "{source:width$} {:>7} {:>7} {:>8.3} {:>7} {:>15}",
+            two.n,
+            "",
+            two.accuracy,
+            "",
+            interval(two.ci95)
+        )?;
     }
     Ok(text)
 }
@@ -74,5 +90,8 @@ fn row(text: &mut String, name: &str, width: usize, figures: &Figures) -> std::f
 }
 
 fn interval(interval: Option<Interval>) -> String {
-    interval.map_or_else(|| "-".into(), |ends| format!("{:.3} to {:.3}", ends.low, ends.high))
+    interval.map_or_else(
+        || "-".into(),
+        |ends| format!("{:.3} to {:.3}", ends.low, ends.high),
+    )
 }

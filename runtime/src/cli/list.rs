@@ -44,7 +44,11 @@ pub fn models() -> anyhow::Result<ExitCode> {
             .iter()
             .map(|path| row(&path.display().to_string(), EyeStateModel::from_file(path))),
     );
-    let width = rows.iter().map(|(place, _)| place.chars().count()).max().unwrap_or(0);
+    let width = rows
+        .iter()
+        .map(|(place, _)| place.chars().count())
+        .max()
+        .unwrap_or(0);
     let mut text = String::new();
     for (place, words) in rows {
         writeln!(text, "{place:width$}  {words}")?;

@@ -55,10 +55,13 @@ pub fn complain(error: &dyn Display) {
 /// Writes to stdout. A reader that has gone, as in `parseye models | head -1`, is no error.
 fn print(text: &str) -> anyhow::Result<()> {
     let mut stdout = io::stdout().lock();
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(anyhow::anyhow!("stdout cannot be written: {error}; free some space or redirect it elsewhere"))
-        }
+    match stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush())
+    {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(anyhow::anyhow!(
+            "stdout cannot be written: {error}; free some space or redirect it elsewhere"
+        )),
         _ => Ok(()),
     }
 }
@@ -77,7 +80,11 @@ fn usage(error: &clap::Error) -> anyhow::Result<ExitCode> {
     let parts = text
         .lines()
         .take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more information"))
-        .map(|line| line.trim().trim_start_matches("error: ").trim_start_matches("tip: "))
+        .map(|line| {
+            line.trim()
+                .trim_start_matches("error: ")
+                .trim_start_matches("tip: ")
+        })
         .filter(|line| !line.is_empty());
     let mut line = String::new();
     for part in parts {
@@ -107,7 +114,11 @@ fn stop_on_signals() -> anyhow::Result<Stop> {
     let second = Arc::new(std::sync::atomic::AtomicBool::new(false));
     for signal in TERM_SIGNALS {
         let number = usize::try_from(*signal)?;
-        flag::register_conditional_shutdown(*signal, i32::try_from(SIGNAL_BASE + number)?, Arc::clone(&second))?;
+        flag::register_conditional_shutdown(
+            *signal,
+            i32::try_from(SIGNAL_BASE + number)?,
+            Arc::clone(&second),
+        )?;
         flag::register(*signal, Arc::clone(&second))?;
         flag::register_usize(*signal, stop.signal(), number)?;
     }

@@ -35,7 +35,12 @@ pub fn run(plan: MonitorPlan) -> anyhow::Result<ExitCode> {
     };
     if let Some(log) = &mut log {
         let clips = vec![camera.name().to_owned()];
-        log.write(&Event::Start(StartEvent::new(Mode::Monitor, &model, clips, unix_time())))?;
+        log.write(&Event::Start(StartEvent::new(
+            Mode::Monitor,
+            &model,
+            clips,
+            unix_time(),
+        )))?;
     }
     let options = MonitorOptions {
         opened: camera.opened(),
@@ -43,9 +48,16 @@ pub fn run(plan: MonitorPlan) -> anyhow::Result<ExitCode> {
         status_every: Duration::try_from_secs_f64(plan.settings.report.status_every_s)?,
     };
     let on_terminal = io::stderr().is_terminal();
-    let watched = monitor(Box::new(camera), &mut chain, log.as_mut(), &options, &stop, |status| {
-        show(status, on_terminal);
-    });
+    let watched = monitor(
+        Box::new(camera),
+        &mut chain,
+        log.as_mut(),
+        &options,
+        &stop,
+        |status| {
+            show(status, on_terminal);
+        },
+    );
     if on_terminal {
         let _ = writeln!(io::stderr());
     }
@@ -53,7 +65,11 @@ pub fn run(plan: MonitorPlan) -> anyhow::Result<ExitCode> {
     if let Some(log) = log {
         log.finish()?;
     }
-    print(&format!("{}; {} frames dropped\n", watched.tally.summary(None), watched.dropped))?;
+    print(&format!(
+        "{}; {} frames dropped\n",
+        watched.tally.summary(None),
+        watched.dropped
+    ))?;
     Ok(exit_status(watched.outcome, &stop))
 }
 

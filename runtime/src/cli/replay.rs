@@ -1,6 +1,10 @@
 //! `parseye replay`: recordings in, events, sums and annotated videos out.
 
-use super::{complain, exit_status, load_model, print, resolve::{ReplayPlan, ReplaySource}, stop_on_signals};
+use super::{
+    complain, exit_status, load_model, print,
+    resolve::{ReplayPlan, ReplaySource},
+    stop_on_signals,
+};
 use parseye::{
     config::Settings,
     evaluate::{
@@ -12,10 +16,10 @@ use parseye::{
         replay::{ReplayOutputs, Replayed, replay},
     },
     report::{
-        annotate::VideoWriter,
         event::{Event, Mode, Outcome, StartEvent},
         jsonl::{EventLog, Existing},
         summary::{RunSummary, Tally},
+        video::VideoWriter,
         write_json,
     },
     source::open_recording,
@@ -29,7 +33,11 @@ use std::{collections::BTreeMap, path::Path, process::ExitCode};
 /// changes the exit status only.
 pub fn run(plan: ReplayPlan) -> anyhow::Result<ExitCode> {
     let stop = stop_on_signals()?;
-    let truth = plan.truth.as_deref().map(|path| read_truth(path, &plan.sources)).transpose()?;
+    let truth = plan
+        .truth
+        .as_deref()
+        .map(|path| read_truth(path, &plan.sources))
+        .transpose()?;
     let model = load_model(&plan.settings)?;
     let mut chain = VisionChain::new(&plan.settings, &model)?;
     let mut log = match &plan.settings.report.log {
@@ -37,8 +45,17 @@ pub fn run(plan: ReplayPlan) -> anyhow::Result<ExitCode> {
         None => None,
     };
     if let Some(log) = &mut log {
-        let clips = plan.sources.iter().map(|source| source.clip.clone()).collect();
-        log.write(&Event::Start(StartEvent::new(Mode::Replay, &model, clips, None)))?;
+        let clips = plan
+            .sources
+            .iter()
+            .map(|source| source.clip.clone())
+            .collect();
+        log.write(&Event::Start(StartEvent::new(
+            Mode::Replay,
+            &model,
+            clips,
+            None,
+        )))?;
     }
 
     let mut results = Vec::new();
@@ -86,7 +103,11 @@ fn replay_source(
     log: Option<&mut EventLog>,
     stop: &Stop,
 ) -> anyhow::Result<Replayed> {
-    let video = source.annotate.as_deref().map(VideoWriter::create).transpose()?;
+    let video = source
+        .annotate
+        .as_deref()
+        .map(VideoWriter::create)
+        .transpose()?;
     let recording = open_recording(&source.path, settings.recording.image_rate);
     let outputs = ReplayOutputs { log, video };
     Ok(replay(&source.clip, recording, chain, outputs, stop)?)
@@ -112,7 +133,9 @@ fn score(clip: &str, replayed: &Replayed, truth: &Truth) -> Score {
     let mut truth: ClipTruth = truth.clips.get(clip).cloned().unwrap_or_default();
     if replayed.outcome != Outcome::Complete {
         // What was never read cannot be missed.
-        truth.blinks.retain(|blink| blink.last < replayed.tally.frames());
+        truth
+            .blinks
+            .retain(|blink| blink.last < replayed.tally.frames());
     }
     Score::of_clip(replayed.tally.blinks_of_both(), &truth)
 }

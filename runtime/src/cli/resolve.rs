@@ -97,7 +97,11 @@ pub fn replay(args: ReplayArgs, mut settings: Settings) -> anyhow::Result<Replay
             true => with_clip(out, &clip),
             false => out.to_path_buf(),
         });
-        sources.push(ReplaySource { path, clip, annotate });
+        sources.push(ReplaySource {
+            path,
+            clip,
+            annotate,
+        });
     }
     let inputs = sources.iter().map(|source| &source.path);
     let inputs: Vec<&Path> = inputs
@@ -126,10 +130,16 @@ pub fn replay(args: ReplayArgs, mut settings: Settings) -> anyhow::Result<Replay
 /// When the split is unknown, or the output would overwrite an input.
 pub fn evaluate(args: EvaluateArgs, mut settings: Settings) -> anyhow::Result<EvaluatePlan> {
     settings.model.file = args.model.or(settings.model.file);
-    let split = args.split.parse().map_err(|reason: String| anyhow::anyhow!("--split: {reason}"))?;
+    let split = args
+        .split
+        .parse()
+        .map_err(|reason: String| anyhow::anyhow!("--split: {reason}"))?;
     let inputs = [Some(&args.manifest), settings.model.file.as_ref()];
     let inputs: Vec<&Path> = inputs.into_iter().flatten().map(PathBuf::as_path).collect();
-    check_paths(&inputs, &args.json.iter().map(PathBuf::as_path).collect::<Vec<_>>())?;
+    check_paths(
+        &inputs,
+        &args.json.iter().map(PathBuf::as_path).collect::<Vec<_>>(),
+    )?;
     Ok(EvaluatePlan {
         settings,
         manifest: args.manifest,
@@ -153,21 +163,35 @@ fn with_clip(out: &Path, clip: &str) -> PathBuf {
 fn check_paths(inputs: &[&Path], outputs: &[&Path]) -> anyhow::Result<()> {
     // Two spellings of a file that is not there yet are compared as they stand.
     let resolved = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
-    let mut taken: Vec<(PathBuf, &Path)> = inputs.iter().map(|path| (resolved(path), *path)).collect();
+    let mut taken: Vec<(PathBuf, &Path)> =
+        inputs.iter().map(|path| (resolved(path), *path)).collect();
     for path in outputs {
         let this = resolved(path);
         if let Some((_, other)) = taken.iter().find(|(known, _)| *known == this) {
-            bail!("{} would overwrite {}; give another path", path.display(), other.display());
+            bail!(
+                "{} would overwrite {}; give another path",
+                path.display(),
+                other.display()
+            );
         }
         taken.push((this, path));
     }
     for path in outputs {
-        ensure!(!path.is_dir(), "{}: a folder; give a file to write to", path.display());
+        ensure!(
+            !path.is_dir(),
+            "{}: a folder; give a file to write to",
+            path.display()
+        );
         std::fs::OpenOptions::new()
             .create(true)
             .append(true)
             .open(path)
-            .with_context(|| format!("{}: cannot be written; check the folder and its permissions", path.display()))
+            .with_context(|| {
+                format!(
+                    "{}: cannot be written; check the folder and its permissions",
+                    path.display()
+                )
+            })
             .map_err(|error| anyhow::anyhow!("{error:#}"))?;
     }
     Ok(())
@@ -179,7 +203,10 @@ mod tests {
 
     #[test]
     fn each_of_several_videos_has_its_own_name() {
-        assert_eq!(with_clip(Path::new("a/out.mp4"), "x"), Path::new("a/out-x.mp4"));
+        assert_eq!(
+            with_clip(Path::new("a/out.mp4"), "x"),
+            Path::new("a/out-x.mp4")
+        );
         assert_eq!(with_clip(Path::new("out"), "x.y"), Path::new("out-x.y"));
     }
 

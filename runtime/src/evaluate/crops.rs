@@ -40,7 +40,9 @@ pub enum EvaluateError {
     #[error(transparent)]
     Model(#[from] ModelError),
     /// A picture is wrong.
-    #[error("{path}: not a readable picture: {reason}; replace it or remove its row from the manifest")]
+    #[error(
+        "{path}: not a readable picture: {reason}; replace it or remove its row from the manifest"
+    )]
     Picture {
         /// The picture.
         path: PathBuf,
@@ -136,7 +138,10 @@ pub fn evaluate(
     let all: Vec<&Answer> = answers.iter().collect();
     let mut by_source: BTreeMap<String, Vec<&Answer>> = BTreeMap::new();
     for answer in &answers {
-        by_source.entry(answer.sample.source.clone()).or_default().push(answer);
+        by_source
+            .entry(answer.sample.source.clone())
+            .or_default()
+            .push(answer);
     }
     let open_against_closed = by_source
         .iter()
@@ -240,7 +245,10 @@ fn confusion<'a>(answers: impl IntoIterator<Item = &'a Answer<'a>>) -> Confusion
 fn of_subjects<'a>(answers: &[&'a Answer<'a>]) -> Vec<Vec<&'a Answer<'a>>> {
     let mut subjects: BTreeMap<&str, Vec<&Answer>> = BTreeMap::new();
     for answer in answers {
-        subjects.entry(&answer.sample.subject).or_default().push(answer);
+        subjects
+            .entry(&answer.sample.subject)
+            .or_default()
+            .push(answer);
     }
     subjects.into_values().collect()
 }
@@ -256,9 +264,12 @@ fn figures<'a>(answers: &[&'a Answer<'a>]) -> Figures {
         drawn.for_each(|confusion| sum.merge(confusion));
         sum.macro_accuracy()
     });
-    let confidences = answers
-        .iter()
-        .map(|answer| (answer.probabilities[answer.state().index()], answer.is_right()));
+    let confidences = answers.iter().map(|answer| {
+        (
+            answer.probabilities[answer.state().index()],
+            answer.is_right(),
+        )
+    });
     Figures {
         n: counts.n(),
         subjects: of_subject.len(),
@@ -328,9 +339,18 @@ mod tests {
         let closed = sample(EyeState::Closed, "b", LabelKind::Human);
         let half = sample(EyeState::PartiallyOpen, "b", LabelKind::Pseudo);
         let answers = [
-            Answer { sample: &open, probabilities: [0.3, 0.6, 0.1, 0.0] },
-            Answer { sample: &closed, probabilities: [0.1, 0.1, 0.2, 0.6] },
-            Answer { sample: &half, probabilities: [0.9, 0.1, 0.0, 0.0] },
+            Answer {
+                sample: &open,
+                probabilities: [0.3, 0.6, 0.1, 0.0],
+            },
+            Answer {
+                sample: &closed,
+                probabilities: [0.1, 0.1, 0.2, 0.6],
+            },
+            Answer {
+                sample: &half,
+                probabilities: [0.9, 0.1, 0.0, 0.0],
+            },
         ];
         let all: Vec<&Answer> = answers.iter().collect();
         let two = open_against_closed(&all).unwrap();
@@ -346,7 +366,10 @@ mod tests {
         let gray = GrayImage::from_fn(40, 30, |x, y| image::Luma([(x * 5 + y) as u8]));
         let (a, b) = (folder.path().join("a.png"), folder.path().join("b.png"));
         gray.save(&a).unwrap();
-        image::DynamicImage::from(gray.clone()).to_rgb8().save(&b).unwrap();
+        image::DynamicImage::from(gray.clone())
+            .to_rgb8()
+            .save(&b)
+            .unwrap();
         let (a, b) = (read_gray(&a).unwrap(), read_gray(&b).unwrap());
         assert_eq!(standardised(&a), standardised(&b));
         assert!(read_gray(&folder.path().join("c.png")).is_err());

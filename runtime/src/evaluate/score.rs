@@ -78,7 +78,11 @@ fn most_hits(predicted: &[FrameRange], blinks: &[FrameRange]) -> u64 {
     blinks.sort_by_key(|range| (range.last, range.first));
     let candidates: Vec<Vec<usize>> = blinks
         .iter()
-        .map(|blink| (0..predicted.len()).filter(|p| predicted[*p].overlaps(blink)).collect())
+        .map(|blink| {
+            (0..predicted.len())
+                .filter(|p| predicted[*p].overlaps(blink))
+                .collect()
+        })
         .collect();
     let mut blink_of: Vec<Option<usize>> = vec![None; predicted.len()];
     let mut hits = 0;
@@ -118,11 +122,21 @@ mod tests {
     use proptest::prelude::*;
 
     fn ranges(pairs: &[(u64, u64)]) -> Vec<FrameRange> {
-        pairs.iter().map(|&(first, last)| FrameRange { first, last }).collect()
+        pairs
+            .iter()
+            .map(|&(first, last)| FrameRange { first, last })
+            .collect()
     }
 
-    fn score(predicted: &[(u64, u64)], blinks: &[(u64, u64)], neutral: &[(u64, u64)]) -> (u64, u64, u64) {
-        let truth = ClipTruth { blinks: ranges(blinks), neutral: ranges(neutral) };
+    fn score(
+        predicted: &[(u64, u64)],
+        blinks: &[(u64, u64)],
+        neutral: &[(u64, u64)],
+    ) -> (u64, u64, u64) {
+        let truth = ClipTruth {
+            blinks: ranges(blinks),
+            neutral: ranges(neutral),
+        };
         let score = Score::of_clip(&ranges(predicted), &truth);
         (score.tp, score.fp, score.missed)
     }
@@ -132,8 +146,16 @@ mod tests {
         assert_eq!(score(&[(5, 7)], &[(7, 9)], &[]), (1, 0, 0));
         assert_eq!(score(&[(5, 6)], &[(7, 9)], &[]), (0, 1, 1));
         assert_eq!(score(&[], &[(7, 9)], &[]), (0, 0, 1));
-        assert_eq!(score(&[(1, 1), (2, 2)], &[(0, 9)], &[]), (1, 1, 0), "a split blink hits once");
-        assert_eq!(score(&[(0, 30)], &[(2, 4), (10, 12)], &[]), (1, 0, 1), "merged blinks hit once");
+        assert_eq!(
+            score(&[(1, 1), (2, 2)], &[(0, 9)], &[]),
+            (1, 1, 0),
+            "a split blink hits once"
+        );
+        assert_eq!(
+            score(&[(0, 30)], &[(2, 4), (10, 12)], &[]),
+            (1, 0, 1),
+            "merged blinks hit once"
+        );
     }
 
     #[test]
@@ -148,11 +170,20 @@ mod tests {
     #[test]
     fn figures_are_absent_where_they_mean_nothing() {
         let nothing = Score::of_counts(0, 0, 0);
-        assert_eq!((nothing.precision, nothing.recall, nothing.f1), (None, None, None));
+        assert_eq!(
+            (nothing.precision, nothing.recall, nothing.f1),
+            (None, None, None)
+        );
         let alarm = Score::of_counts(0, 2, 0);
-        assert_eq!((alarm.precision, alarm.recall, alarm.f1), (Some(0.0), None, Some(0.0)));
+        assert_eq!(
+            (alarm.precision, alarm.recall, alarm.f1),
+            (Some(0.0), None, Some(0.0))
+        );
         let some = Score::total([&Score::of_counts(3, 1, 0), &Score::of_counts(0, 0, 2)]);
-        assert_eq!((some.precision, some.recall, some.f1), (Some(0.75), Some(0.6), Some(6.0 / 9.0)));
+        assert_eq!(
+            (some.precision, some.recall, some.f1),
+            (Some(0.75), Some(0.6), Some(6.0 / 9.0))
+        );
         let json = serde_json::to_value(nothing).unwrap();
         assert!(json["precision"].is_null() && json["fn"] == 0);
     }
@@ -174,7 +205,13 @@ mod tests {
 
     fn some_ranges() -> impl Strategy<Value = Vec<FrameRange>> {
         prop::collection::vec((0_u64..30, 0_u64..8), 0..6).prop_map(|pairs| {
-            pairs.into_iter().map(|(first, length)| FrameRange { first, last: first + length }).collect()
+            pairs
+                .into_iter()
+                .map(|(first, length)| FrameRange {
+                    first,
+                    last: first + length,
+                })
+                .collect()
         })
     }
 

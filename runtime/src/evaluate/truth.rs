@@ -25,7 +25,12 @@ pub enum TruthKind {
 
 impl TruthKind {
     /// All kinds.
-    pub const ALL: [Self; 4] = [Self::Blink, Self::Partial, Self::LongClosure, Self::Uncertain];
+    pub const ALL: [Self; 4] = [
+        Self::Blink,
+        Self::Partial,
+        Self::LongClosure,
+        Self::Uncertain,
+    ];
 
     /// Name in the file.
     pub const fn name(self) -> &'static str {
@@ -74,7 +79,9 @@ pub struct Truth {
 #[derive(Debug, thiserror::Error)]
 pub enum TruthError {
     /// The file cannot be read.
-    #[error("{path}: cannot be read: {reason}; give a CSV file with the columns clip, start_frame, end_frame, kind")]
+    #[error(
+        "{path}: cannot be read: {reason}; give a CSV file with the columns clip, start_frame, end_frame, kind"
+    )]
     Unreadable {
         /// The truth file.
         path: PathBuf,
@@ -92,7 +99,9 @@ pub enum TruthError {
         reason: String,
     },
     /// The file says nothing about any of the recordings.
-    #[error("{path}: names none of the sources ({sources}){hint}; its clip column holds file names without ending")]
+    #[error(
+        "{path}: names none of the sources ({sources}){hint}; its clip column holds file names without ending"
+    )]
     NoSourceNamed {
         /// The truth file.
         path: PathBuf,
@@ -136,11 +145,19 @@ impl Truth {
             line,
             reason,
         };
-        let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text);
-        let headers = reader.headers().map_err(|error| wrong(1, plain(&error)))?.clone();
+        let mut reader = csv::ReaderBuilder::new()
+            .trim(csv::Trim::All)
+            .from_reader(text);
+        let headers = reader
+            .headers()
+            .map_err(|error| wrong(1, plain(&error)))?
+            .clone();
         for record in reader.records() {
             let record = record.map_err(|error| {
-                wrong(error.position().map_or(0, csv::Position::line), plain(&error))
+                wrong(
+                    error.position().map_or(0, csv::Position::line),
+                    plain(&error),
+                )
             })?;
             let line = record.position().map_or(0, csv::Position::line);
             let row: Row = record
@@ -158,7 +175,10 @@ impl Truth {
             if range.last < range.first {
                 return Err(wrong(
                     line,
-                    format!("end_frame {} is before start_frame {}", range.last, range.first),
+                    format!(
+                        "end_frame {} is before start_frame {}",
+                        range.last, range.first
+                    ),
                 ));
             }
             let clip = clips.entry(row.clip).or_default();
@@ -189,11 +209,16 @@ impl Truth {
             return Ok(());
         }
         let known = || self.clips.keys().map(String::as_str);
-        let hint = sources.iter().map(|source| crate::nearest::hint(source, known()));
+        let hint = sources
+            .iter()
+            .map(|source| crate::nearest::hint(source, known()));
         Err(TruthError::NoSourceNamed {
             path: path.into(),
             sources: sources.join(", "),
-            hint: hint.into_iter().find(|hint| !hint.is_empty()).unwrap_or_default(),
+            hint: hint
+                .into_iter()
+                .find(|hint| !hint.is_empty())
+                .unwrap_or_default(),
         })
     }
 }
@@ -205,7 +230,9 @@ fn plain(error: &csv::Error) -> String {
             Some(field) => format!("column {}: {}", field + 1, err.kind()),
             None => err.kind().to_string(),
         },
-        csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
+        csv::ErrorKind::UnequalLengths {
+            expected_len, len, ..
+        } => {
             format!("{len} columns where the heading has {expected_len}")
         }
         csv::ErrorKind::Utf8 { .. } => "not UTF-8 text".into(),
@@ -233,7 +260,8 @@ mod tests {
 
     #[test]
     fn only_blinks_count() {
-        let truth = parse("a,3,5,blink\na,4,9,partial\nb,0,0,uncertain\na,8,8,long_closure\n").unwrap();
+        let truth =
+            parse("a,3,5,blink\na,4,9,partial\nb,0,0,uncertain\na,8,8,long_closure\n").unwrap();
         assert_eq!(truth.clips["a"].blinks, [FrameRange { first: 3, last: 5 }]);
         assert_eq!(truth.clips["a"].neutral.len(), 2);
         assert_eq!(truth.clips["b"].blinks, []);
@@ -241,14 +269,23 @@ mod tests {
 
     #[test]
     fn every_mistake_is_named_with_its_line() {
-        refused("a,1,2,blnk\n", &["line 2", "'blnk'", "did you mean 'blink'"]);
+        refused(
+            "a,1,2,blnk\n",
+            &["line 2", "'blnk'", "did you mean 'blink'"],
+        );
         refused("a,1,2,blink\na,x,2,blink\n", &["line 3", "column 2"]);
         refused("a,-1,2,blink\n", &["line 2", "column 2"]);
         refused("a,5,2,blink\n", &["line 2", "end_frame 2 is before"]);
         refused("a,1\n", &["line 2", "2 columns"]);
         refused(",1,2,blink\n", &["line 2", "clip is empty"]);
-        refused("a,1,4,blink\na,4,6,blink\n", &["line 3", "overlaps the blink 1 to 4"]);
-        let other = Truth::parse(b"clip,start,end_frame,kind\na,1,2,blink\n", Path::new("b.csv"));
+        refused(
+            "a,1,4,blink\na,4,6,blink\n",
+            &["line 3", "overlaps the blink 1 to 4"],
+        );
+        let other = Truth::parse(
+            b"clip,start,end_frame,kind\na,1,2,blink\n",
+            Path::new("b.csv"),
+        );
         let error = other.unwrap_err().to_string();
         assert!(error.contains("start"), "{error}");
     }
@@ -257,8 +294,15 @@ mod tests {
     fn a_truth_file_for_other_recordings_is_refused() {
         let truth = parse("liveportrait_d10,1,2,blink\n").unwrap();
         let path = Path::new("blinks.csv");
-        assert!(truth.expect_any(&["liveportrait_d10".into(), "x".into()], path).is_ok());
-        let error = truth.expect_any(&["liveportrait_d1".into()], path).unwrap_err().to_string();
+        assert!(
+            truth
+                .expect_any(&["liveportrait_d10".into(), "x".into()], path)
+                .is_ok()
+        );
+        let error = truth
+            .expect_any(&["liveportrait_d1".into()], path)
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("did you mean 'liveportrait_d10'"), "{error}");
     }
 

@@ -131,7 +131,10 @@ pub fn monitor(
         if stop.requested().is_some() {
             break Ok(Outcome::Interrupted);
         }
-        if options.duration.is_some_and(|duration| begin.elapsed() >= duration) {
+        if options
+            .duration
+            .is_some_and(|duration| begin.elapsed() >= duration)
+        {
             break Ok(Outcome::Complete);
         }
         let ended = hand_over.ended.load(Ordering::Acquire);
@@ -158,7 +161,11 @@ pub fn monitor(
         log.write(&Event::End(EndEvent {
             clip: name,
             frames: tally.frames(),
-            outcome: if broken.is_some() { Outcome::Failed } else { outcome },
+            outcome: if broken.is_some() {
+                Outcome::Failed
+            } else {
+                outcome
+            },
             error: broken.as_ref().map(ToString::to_string),
             unix_time: unix_time(),
         }))?;
@@ -175,7 +182,11 @@ pub fn monitor(
 }
 
 /// Reads the camera as fast as it delivers; never waits for the vision thread.
-fn capture(source: &mut dyn FrameSource, hand_over: &HandOver, vision: &Thread) -> Result<(), SourceError> {
+fn capture(
+    source: &mut dyn FrameSource,
+    hand_over: &HandOver,
+    vision: &Thread,
+) -> Result<(), SourceError> {
     let outcome = loop {
         if hand_over.leave.load(Ordering::Relaxed) {
             break Ok(());
@@ -246,7 +257,11 @@ impl<'a> Watch<'a> {
         }
         if let Some(log) = log {
             let now = unix_time();
-            log.write(&Event::Eyes(EyesEvent::new(self.name, &judged.reading, now)))?;
+            log.write(&Event::Eyes(EyesEvent::new(
+                self.name,
+                &judged.reading,
+                now,
+            )))?;
             for closure in &judged.ended {
                 log.write(&Event::of_closure(self.name, closure, now))?;
             }
@@ -257,7 +272,11 @@ impl<'a> Watch<'a> {
 
     fn show(&mut self, chain: &VisionChain, dropped: u64, show: &mut impl FnMut(&Status)) {
         let since = self.last_status.elapsed();
-        let Some(reading) = self.last_reading.as_ref().filter(|_| since >= self.status_every) else {
+        let Some(reading) = self
+            .last_reading
+            .as_ref()
+            .filter(|_| since >= self.status_every)
+        else {
             return;
         };
         let median = |ages: &Histogram<u32>| Duration::from_micros(ages.value_at_quantile(0.5));
@@ -266,7 +285,11 @@ impl<'a> Watch<'a> {
             blinks: self.tally.blinks(Watched::Both),
             perclos: chain.over_time().perclos_of_last_minute(),
             fps: (self.tally.frames() - self.frames_then) as f64 / since.as_secs_f64(),
-            frame_age: self.ages.as_ref().filter(|ages| !ages.is_empty()).map(median),
+            frame_age: self
+                .ages
+                .as_ref()
+                .filter(|ages| !ages.is_empty())
+                .map(median),
             dropped,
         });
         self.last_status = Instant::now();
@@ -304,7 +327,11 @@ mod tests {
                 });
             }
             self.0 -= 1;
-            Ok(Some(Frame::from_rgb(99 - self.0, Duration::ZERO, RgbImage::new(2, 2))))
+            Ok(Some(Frame::from_rgb(
+                99 - self.0,
+                Duration::ZERO,
+                RgbImage::new(2, 2),
+            )))
         }
     }
 

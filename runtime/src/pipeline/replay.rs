@@ -6,10 +6,11 @@
 use super::{PipelineError, Stop, VisionChain};
 use crate::{
     report::{
-        annotate::{Annotator, VideoWriter},
+        annotate::Annotator,
         event::{EndEvent, Event, EyesEvent, Outcome},
         jsonl::EventLog,
         summary::Tally,
+        video::VideoWriter,
     },
     source::{Frame, FrameSource, SourceError},
 };
@@ -144,7 +145,9 @@ impl DecodedAhead {
                 }
             }
         };
-        let thread = std::thread::Builder::new().name("decode".into()).spawn(read);
+        let thread = std::thread::Builder::new()
+            .name("decode".into())
+            .spawn(read);
         Ok(Self {
             frames: Some(frames),
             thread: Some(thread.map_err(PipelineError::Thread)?),

@@ -128,7 +128,10 @@ impl VisionChain {
         let mut judge = |crop, square| {
             self.classifier
                 .probabilities(crop)
-                .map(|probabilities| EyeReading::Measured { probabilities, square })
+                .map(|probabilities| EyeReading::Measured {
+                    probabilities,
+                    square,
+                })
         };
         let eyes = PerEye {
             left: judge(&crops.left, squares.left)?,

@@ -20,7 +20,10 @@ pub const SCHEMA: u32 = 1;
 /// One line of the log.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
-#[expect(clippy::large_enum_variant, reason = "nearly all events are the large one, and none is kept")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all events are the large one, and none is kept"
+)]
 pub enum Event {
     /// First line of every run.
     Start(StartEvent),
@@ -199,7 +202,12 @@ pub enum Outcome {
 
 impl StartEvent {
     /// The first line of a run.
-    pub fn new(mode: Mode, model: &EyeStateModel, clips: Vec<String>, unix_time: Option<f64>) -> Self {
+    pub fn new(
+        mode: Mode,
+        model: &EyeStateModel,
+        clips: Vec<String>,
+        unix_time: Option<f64>,
+    ) -> Self {
         Self {
             schema: SCHEMA,
             version: env!("CARGO_PKG_VERSION").into(),
@@ -263,7 +271,10 @@ impl From<&Face> for FaceRecord {
 impl From<&EyeReading> for EyeRecord {
     fn from(reading: &EyeReading) -> Self {
         let (probabilities, square, reason) = match reading {
-            EyeReading::Measured { probabilities, square } => {
+            EyeReading::Measured {
+                probabilities,
+                square,
+            } => {
                 let of = |state: EyeState| rounded(probabilities[state.index()], 1e6);
                 let named = Probabilities {
                     open: of(EyeState::Open),
@@ -318,13 +329,20 @@ mod tests {
             frame: 7,
             time: Duration::from_nanos(233_333_333),
             face: None,
-            eyes: PerEye { left: eye, right: eye },
+            eyes: PerEye {
+                left: eye,
+                right: eye,
+            },
         }
     }
 
     #[test]
     fn what_was_not_measured_is_null_and_has_a_reason() {
-        let event = Event::Eyes(EyesEvent::new("a", &reading(EyeReading::Unmeasured(Unseen::Profile)), None));
+        let event = Event::Eyes(EyesEvent::new(
+            "a",
+            &reading(EyeReading::Unmeasured(Unseen::Profile)),
+            None,
+        ));
         assert_eq!(
             serde_json::to_string(&event).unwrap(),
             r#"{"event":"eyes","clip":"a","time":0.233333,"frame":7,"face":null,"left":{"state":"not_visible","probabilities":null,"confidence":null,"box":null,"reason":"profile"},"right":{"state":"not_visible","probabilities":null,"confidence":null,"box":null,"reason":"profile"}}"#
@@ -335,13 +353,21 @@ mod tests {
     fn what_was_measured_has_names_and_units() {
         let eye = EyeReading::Measured {
             probabilities: [0.1, 0.2, 0.65, 0.05],
-            square: Square { centre: [10.0, 20.25], side: 32.5, angle: -0.0 },
+            square: Square {
+                centre: [10.0, 20.25],
+                side: 32.5,
+                angle: -0.0,
+            },
         };
-        let json = serde_json::to_value(Event::Eyes(EyesEvent::new("a", &reading(eye), Some(1.5)))).unwrap();
+        let json = serde_json::to_value(Event::Eyes(EyesEvent::new("a", &reading(eye), Some(1.5))))
+            .unwrap();
         assert_eq!(json["left"]["state"], "closed");
         assert_eq!(json["left"]["confidence"], 0.65);
         assert_eq!(json["right"]["probabilities"]["partially_open"], 0.2);
-        assert_eq!(json["right"]["box"].to_string(), r#"{"x":10.0,"y":20.25,"side":32.5,"angle":0.0}"#);
+        assert_eq!(
+            json["right"]["box"].to_string(),
+            r#"{"x":10.0,"y":20.25,"side":32.5,"angle":0.0}"#
+        );
         assert_eq!(json["unix_time"], 1.5);
         assert!(json["left"].get("reason").is_none());
     }

@@ -46,7 +46,11 @@ impl EventLog {
             match existing {
                 Existing::Replace => File::create(path),
                 Existing::Continue => {
-                    let mut file = OpenOptions::new().create(true).append(true).read(true).open(path)?;
+                    let mut file = OpenOptions::new()
+                        .create(true)
+                        .append(true)
+                        .read(true)
+                        .open(path)?;
                     end_last_line(&mut file)?;
                     Ok(file)
                 }
@@ -130,7 +134,10 @@ impl Drop for EventLog {
 
 /// Length of the whole lines at the beginning of `bytes`.
 fn whole_lines(bytes: &[u8]) -> usize {
-    bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last + 1)
+    bytes
+        .iter()
+        .rposition(|byte| *byte == b'\n')
+        .map_or(0, |last| last + 1)
 }
 
 /// A log that a power cut left in the middle of a line gets a line end, so that the next line
@@ -174,7 +181,9 @@ mod tests {
     fn lines(path: &Path) -> Vec<serde_json::Value> {
         let text = std::fs::read_to_string(path).unwrap();
         assert!(text.is_empty() || text.ends_with('\n'));
-        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+        text.lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
     }
 
     #[test]
@@ -189,7 +198,10 @@ mod tests {
         log.write(&event(1)).unwrap();
         drop(log);
         assert_eq!(lines(&path).len(), 1001);
-        EventLog::open(&path, Existing::Replace).unwrap().finish().unwrap();
+        EventLog::open(&path, Existing::Replace)
+            .unwrap()
+            .finish()
+            .unwrap();
         assert_eq!(lines(&path).len(), 0);
     }
 
@@ -228,7 +240,10 @@ mod tests {
         let mut log = EventLog::open(full, Existing::Replace).unwrap();
         log.write(&event(1)).unwrap();
         let error = log.finish().unwrap_err().to_string();
-        assert!(error.contains("/dev/full") && error.contains("space"), "{error}");
+        assert!(
+            error.contains("/dev/full") && error.contains("space"),
+            "{error}"
+        );
         assert!(EventLog::open(Path::new("/nowhere/log.jsonl"), Existing::Replace).is_err());
     }
 

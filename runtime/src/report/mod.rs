@@ -6,6 +6,7 @@ pub mod annotate;
 pub mod event;
 pub mod jsonl;
 pub mod summary;
+pub mod video;
 
 use std::path::PathBuf;
 
@@ -13,7 +14,9 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub enum ReportError {
     /// The event log.
-    #[error("{path}: the event log cannot be written: {reason}; what was written before is whole, free some space or give another path with --log")]
+    #[error(
+        "{path}: the event log cannot be written: {reason}; what was written before is whole, free some space or give another path with --log"
+    )]
     Log {
         /// The log.
         path: PathBuf,
@@ -29,7 +32,9 @@ pub enum ReportError {
         reason: String,
     },
     /// The annotated video.
-    #[error("{path}: the annotated video cannot be written: {reason}; free some space or give another path with --annotate")]
+    #[error(
+        "{path}: the annotated video cannot be written: {reason}; free some space or give another path with --annotate"
+    )]
     Video {
         /// The video.
         path: PathBuf,
@@ -45,12 +50,16 @@ pub enum ReportError {
 ///
 /// # Errors
 /// When the file cannot be written.
-pub fn write_json(path: &std::path::Path, value: &impl serde::Serialize) -> Result<(), ReportError> {
+pub fn write_json(
+    path: &std::path::Path,
+    value: &impl serde::Serialize,
+) -> Result<(), ReportError> {
     let failed = |reason: String| ReportError::File {
         path: path.into(),
         reason,
     };
-    let mut text = serde_json::to_string_pretty(value).map_err(|error| failed(error.to_string()))?;
+    let mut text =
+        serde_json::to_string_pretty(value).map_err(|error| failed(error.to_string()))?;
     text.push('\n');
     std::fs::write(path, text).map_err(|error| failed(error.to_string()))
 }

@@ -33,7 +33,13 @@ const STAGES: usize = 5;
 
 impl StageTimes {
     fn values(&self) -> [Duration; STAGES] {
-        [self.decode_wait, self.locate, self.crop, self.classify, self.total]
+        [
+            self.decode_wait,
+            self.locate,
+            self.crop,
+            self.classify,
+            self.total,
+        ]
     }
 }
 
@@ -73,7 +79,8 @@ impl Tally {
         }
         let new = || Histogram::new_with_max(LONGEST_STAGE_NS, TIMING_DIGITS).ok();
         if self.stages.is_none()
-            && let (Some(a), Some(b), Some(c), Some(d), Some(e)) = (new(), new(), new(), new(), new())
+            && let (Some(a), Some(b), Some(c), Some(d), Some(e)) =
+                (new(), new(), new(), new(), new())
         {
             self.stages = Some([a, b, c, d, e]);
         }
@@ -131,7 +138,12 @@ impl Tally {
         self.frames_with_face += other.frames_with_face;
         self.duration += other.duration;
         for eye in Eye::ALL {
-            for (count, more) in self.states.get_mut(eye).iter_mut().zip(other.states.get(eye)) {
+            for (count, more) in self
+                .states
+                .get_mut(eye)
+                .iter_mut()
+                .zip(other.states.get(eye))
+            {
                 *count += more;
             }
         }
@@ -155,7 +167,11 @@ impl Tally {
 
     /// The sums as they are written.
     pub fn summary(&self, truth: Option<Score>) -> Summary {
-        let stage = |index: usize| self.stages.as_ref().map(|stages| Percentiles::of(&stages[index]));
+        let stage = |index: usize| {
+            self.stages
+                .as_ref()
+                .map(|stages| Percentiles::of(&stages[index]))
+        };
         let counts = |eye: Eye| {
             let named = |state: EyeState| (state.name(), self.states.get(eye)[state.index()]);
             EyeState::ALL.into_iter().map(named).collect()
@@ -285,13 +301,21 @@ impl fmt::Display for Summary {
             write!(f, "; PERCLOS {:.1} %", 100.0 * perclos)?;
         }
         if let Some(score) = &self.truth {
-            write!(f, "; against the truth: {} hit, {} missed, {} false", score.tp, score.missed, score.fp)?;
+            write!(
+                f,
+                "; against the truth: {} hit, {} missed, {} false",
+                score.tp, score.missed, score.fp
+            )?;
             if let Some(f1) = score.f1 {
                 write!(f, ", F1 {f1:.3}")?;
             }
         }
         if let (Some(fps), Some(total)) = (self.timing.fps, self.timing.total) {
-            write!(f, "; {fps:.0} frames/s, {:.1} ms a frame (p95 {:.1})", total.p50, total.p95)?;
+            write!(
+                f,
+                "; {fps:.0} frames/s, {:.1} ms a frame (p95 {:.1})",
+                total.p50, total.p95
+            )?;
         }
         Ok(())
     }
@@ -328,9 +352,15 @@ mod tests {
                 frame,
                 time: Duration::from_millis(40 * frame),
                 face: None,
-                eyes: PerEye { left: eye, right: eye },
+                eyes: PerEye {
+                    left: eye,
+                    right: eye,
+                },
             };
-            let times = StageTimes { total: Duration::from_millis(frame + 1), ..StageTimes::default() };
+            let times = StageTimes {
+                total: Duration::from_millis(frame + 1),
+                ..StageTimes::default()
+            };
             tally.add_frame(&reading, &times);
         }
         let over_time = EyesOverTime::new(&TemporalSettings::default());

@@ -179,13 +179,36 @@ impl ClosureDetector {
         let mut ended = None;
         self.state = match (self.state, closed) {
             (_, None) => State::Unknown,
-            (State::Closed { start, first_frame, whole, .. }, Some(p)) if p > self.open_at_or_below => {
-                State::Closed { start, first_frame, last_frame: frame, whole }
-            }
-            (State::Closed { start, first_frame, last_frame, whole }, Some(_)) => {
+            (
+                State::Closed {
+                    start,
+                    first_frame,
+                    whole,
+                    ..
+                },
+                Some(p),
+            ) if p > self.open_at_or_below => State::Closed {
+                start,
+                first_frame,
+                last_frame: frame,
+                whole,
+            },
+            (
+                State::Closed {
+                    start,
+                    first_frame,
+                    last_frame,
+                    whole,
+                },
+                Some(_),
+            ) => {
                 let long = time.saturating_sub(start) >= self.long_closure;
                 ended = whole.then_some(UnnamedClosure {
-                    kind: if long { ClosureKind::LongClosure } else { ClosureKind::Blink },
+                    kind: if long {
+                        ClosureKind::LongClosure
+                    } else {
+                        ClosureKind::Blink
+                    },
                     start,
                     end: time,
                     first_frame,

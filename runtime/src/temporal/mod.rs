@@ -50,7 +50,11 @@ impl EyesOverTime {
             let step = self.eyes.get_mut(eye).step(time, frame, closed);
             ended.extend(step.ended.map(|closure| closure.of(eye.into())));
         }
-        let step = self.both.step(time, frame, both_closed_probability(&reading.eyes, &self.settings));
+        let step = self.both.step(
+            time,
+            frame,
+            both_closed_probability(&reading.eyes, &self.settings),
+        );
         self.session.step(time, &step);
         self.last_minute.step(time, &step);
         ended.extend(step.ended.map(|closure| closure.of(Watched::Both)));

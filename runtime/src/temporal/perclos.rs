@@ -79,7 +79,11 @@ impl Perclos {
                     self.settle();
                 }
             }
-            Lids::Apart => self.keep(Stretch { start, end: time, closed: false }),
+            Lids::Apart => self.keep(Stretch {
+                start,
+                end: time,
+                closed: false,
+            }),
             // A long gap hides how the running closure ended: what was seen of it is kept.
             Lids::Unknown => self.settle(),
         }
@@ -128,12 +132,17 @@ impl Perclos {
     }
 
     fn oldest(&self, now: Duration) -> Duration {
-        self.window.map_or(Duration::ZERO, |window| now.saturating_sub(window))
+        self.window
+            .map_or(Duration::ZERO, |window| now.saturating_sub(window))
     }
 
     fn forget_before(&mut self, now: Duration) {
         let oldest = self.oldest(now);
-        while self.stretches.front().is_some_and(|first| first.end <= oldest) {
+        while self
+            .stretches
+            .front()
+            .is_some_and(|first| first.end <= oldest)
+        {
             self.stretches.pop_front();
         }
         if let Some(first) = self.stretches.front_mut() {

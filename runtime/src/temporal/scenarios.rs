@@ -15,7 +15,9 @@ enum Look {
     /// Both crops show no eye.
     Hidden,
     /// The left eye is hidden, the right one closed or open.
-    LeftHidden { right_closed: bool },
+    LeftHidden {
+        right_closed: bool,
+    },
     NoFace,
     Profile,
     /// P(closed) of both eyes.
@@ -27,20 +29,41 @@ fn measured(closed: f32, hidden: f32) -> EyeReading {
     probabilities[EyeState::Closed.index()] = closed;
     probabilities[EyeState::NotVisible.index()] = hidden;
     probabilities[EyeState::Open.index()] = 1.0 - closed - hidden;
-    let square = Square { centre: [0.0; 2], side: 32.0, angle: 0.0 };
-    EyeReading::Measured { probabilities, square }
+    let square = Square {
+        centre: [0.0; 2],
+        side: 32.0,
+        angle: 0.0,
+    };
+    EyeReading::Measured {
+        probabilities,
+        square,
+    }
 }
 
 fn eyes(look: Look) -> PerEye<EyeReading> {
     let (open, closed, hidden) = (measured(0.02, 0.0), measured(0.95, 0.0), measured(0.0, 0.9));
-    let both = |eye| PerEye { left: eye, right: eye };
+    let both = |eye| PerEye {
+        left: eye,
+        right: eye,
+    };
     match look {
         Look::Open => both(open),
         Look::Closed => both(closed),
-        Look::WinkLeft => PerEye { left: closed, right: measured(0.01, 0.0) },
+        Look::WinkLeft => PerEye {
+            left: closed,
+            right: measured(0.01, 0.0),
+        },
         Look::Hidden => both(hidden),
-        Look::LeftHidden { right_closed: true } => PerEye { left: measured(0.3, 0.6), right: closed },
-        Look::LeftHidden { right_closed: false } => PerEye { left: hidden, right: open },
+        Look::LeftHidden { right_closed: true } => PerEye {
+            left: measured(0.3, 0.6),
+            right: closed,
+        },
+        Look::LeftHidden {
+            right_closed: false,
+        } => PerEye {
+            left: hidden,
+            right: open,
+        },
         Look::NoFace => both(EyeReading::Unmeasured(Unseen::NoFace)),
         Look::Profile => both(EyeReading::Unmeasured(Unseen::Profile)),
         Look::Of(p) => both(measured(p, 0.0)),
@@ -64,8 +87,13 @@ fn watch_at(script: &[(f64, Look)], settings: &TemporalSettings) -> (Vec<Closure
 
 /// Steps through runs of (frames, look) at [`FPS`].
 fn watch(script: &[(usize, Look)]) -> (Vec<Closure>, EyesOverTime) {
-    let looks = script.iter().flat_map(|(frames, look)| std::iter::repeat_n(*look, *frames));
-    let timed: Vec<_> = looks.enumerate().map(|(i, look)| (i as f64 / FPS, look)).collect();
+    let looks = script
+        .iter()
+        .flat_map(|(frames, look)| std::iter::repeat_n(*look, *frames));
+    let timed: Vec<_> = looks
+        .enumerate()
+        .map(|(i, look)| (i as f64 / FPS, look))
+        .collect();
     watch_at(&timed, &TemporalSettings::default())
 }
 
@@ -150,9 +178,19 @@ fn eyes_lost_while_closed_make_no_blink() {
 #[test]
 fn one_hidden_eye_leaves_the_other_ones_blink() {
     let (closures, _) = watch(&[
-        (10, Look::LeftHidden { right_closed: false }),
+        (
+            10,
+            Look::LeftHidden {
+                right_closed: false,
+            },
+        ),
         (4, Look::LeftHidden { right_closed: true }),
-        (10, Look::LeftHidden { right_closed: false }),
+        (
+            10,
+            Look::LeftHidden {
+                right_closed: false,
+            },
+        ),
     ]);
     assert_eq!(blinks(&closures, Watched::Left), []);
     assert_eq!(blinks(&closures, Watched::Right), [(10, 13)]);
@@ -177,7 +215,15 @@ fn a_sleeper_at_the_end_counts_without_an_event() {
 #[test]
 fn a_variable_frame_rate_changes_durations_not_counts() {
     let times = [0.0, 0.04, 0.05, 0.11, 0.30, 0.31, 0.33];
-    let looks = [Look::Open, Look::Open, Look::Closed, Look::Closed, Look::Closed, Look::Open, Look::Open];
+    let looks = [
+        Look::Open,
+        Look::Open,
+        Look::Closed,
+        Look::Closed,
+        Look::Closed,
+        Look::Open,
+        Look::Open,
+    ];
     let script: Vec<_> = times.into_iter().zip(looks).collect();
     let (closures, _) = watch_at(&script, &TemporalSettings::default());
     assert_eq!(blinks(&closures, Watched::Both), [(2, 4)]);
@@ -186,7 +232,13 @@ fn a_variable_frame_rate_changes_durations_not_counts() {
 
 #[test]
 fn what_happens_in_a_long_gap_is_unknown() {
-    let script = [(0.0, Look::Open), (0.1, Look::Closed), (2.0, Look::Closed), (2.1, Look::Open), (2.2, Look::Open)];
+    let script = [
+        (0.0, Look::Open),
+        (0.1, Look::Closed),
+        (2.0, Look::Closed),
+        (2.1, Look::Open),
+        (2.2, Look::Open),
+    ];
     let (closures, over_time) = watch_at(&script, &TemporalSettings::default());
     assert_eq!(closures, []);
     let (known, closed) = over_time.known_and_closed();
@@ -204,10 +256,22 @@ fn hysteresis_keeps_a_flickering_closure_whole() {
         (5, Look::Open),
     ];
     let (closures, _) = watch(&script);
-    assert_eq!(blinks(&closures, Watched::Both).len(), 2, "without hysteresis the flicker splits it");
-    let looks = script.iter().flat_map(|(frames, look)| std::iter::repeat_n(*look, *frames));
-    let timed: Vec<_> = looks.enumerate().map(|(i, look)| (i as f64 / FPS, look)).collect();
-    let settings = TemporalSettings { open_at_or_below: 0.3, ..TemporalSettings::default() };
+    assert_eq!(
+        blinks(&closures, Watched::Both).len(),
+        2,
+        "without hysteresis the flicker splits it"
+    );
+    let looks = script
+        .iter()
+        .flat_map(|(frames, look)| std::iter::repeat_n(*look, *frames));
+    let timed: Vec<_> = looks
+        .enumerate()
+        .map(|(i, look)| (i as f64 / FPS, look))
+        .collect();
+    let settings = TemporalSettings {
+        open_at_or_below: 0.3,
+        ..TemporalSettings::default()
+    };
     let (closures, _) = watch_at(&timed, &settings);
     assert_eq!(blinks(&closures, Watched::Both), [(5, 9)]);
 }
@@ -218,7 +282,11 @@ fn the_sliding_minute_forgets_what_the_session_keeps() {
     assert_eq!(over_time.perclos_of_last_minute(), Some(0.0));
     assert!(over_time.perclos().unwrap() > 0.04);
     let (_, over_time) = watch(&[(600, Look::Open), (61 * 30, Look::Closed)]);
-    assert_eq!(over_time.perclos_of_last_minute(), Some(1.0), "a running closure counts at once");
+    assert_eq!(
+        over_time.perclos_of_last_minute(),
+        Some(1.0),
+        "a running closure counts at once"
+    );
 }
 
 #[test]

@@ -76,7 +76,9 @@ impl TemporalSettings {
             ("perclos_window_s", self.perclos_window_s),
         ] {
             if !(value > 0.0 && value <= LONGEST_S) {
-                return Err(format!("{key} is {value}; give seconds above 0, at most {LONGEST_S}"));
+                return Err(format!(
+                    "{key} is {value}; give seconds above 0, at most {LONGEST_S}"
+                ));
             }
         }
         Ok(())
