@@ -4,13 +4,20 @@
 //!
 //! # Layout
 //! The modules stand in the order in which a frame passes them:
-//! [`source`] delivers frames, [`locate`] finds the eyes, [`classify`] names their state.
-//! [`evaluate`] scores answers against labels; [`snr`] and [`eye_state`] hold the shared words.
+//! [`source`] delivers frames, [`locate`] finds the eyes, [`classify`] names their state,
+//! [`temporal`] follows it over time, [`report`] tells; [`pipeline`] holds the threads that join
+//! them and [`config`] every setting. [`evaluate`] scores answers against labels; [`reading`],
+//! [`eye_state`] and [`snr`] hold the shared words.
 
 pub mod classify;
+pub mod config;
 pub mod evaluate;
 pub mod eye_state;
 pub mod locate;
 pub mod nearest;
+pub mod pipeline;
+pub mod reading;
+pub mod report;
 pub mod snr;
 pub mod source;
+pub mod temporal;

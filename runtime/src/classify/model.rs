@@ -8,6 +8,7 @@ use super::{
     input::{PIXELS, SIDE, StandardisedCrop},
 };
 use crate::eye_state::STATES;
+use sha2::{Digest, Sha256};
 use std::{path::Path, sync::Arc};
 use tract_onnx::{pb, prelude::*};
 
@@ -33,10 +34,20 @@ pub struct ModelError {
 const MAKE_WITH_TRAIN: &str =
     "give a model made by `train`, or leave out --model to use the one built in";
 
+/// The bytes that a model was loaded from, for logs and lists.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ModelFile {
+    /// Hash of the whole file, in hexadecimal.
+    pub sha256: String,
+    /// Size of the file in bytes.
+    pub bytes: usize,
+}
+
 /// An eye-state model ready to run: its card, and one plan that all threads share.
 #[derive(Clone, Debug)]
 pub struct EyeStateModel {
     card: Arc<ModelCard>,
+    file: Arc<ModelFile>,
     plan: Arc<TypedRunnableModel>,
 }
 
@@ -96,6 +107,13 @@ impl EyeStateModel {
             .map_err(|error| wrong(format!("cannot be run ({})", last_words(&error))))?;
         Ok(Self {
             card: Arc::new(card),
+            file: Arc::new(ModelFile {
+                sha256: Sha256::digest(bytes)
+                    .iter()
+                    .map(|byte| format!("{byte:02x}"))
+                    .collect(),
+                bytes: bytes.len(),
+            }),
             plan,
         })
     }
@@ -103,6 +121,11 @@ impl EyeStateModel {
     /// What the model is and how far it was measured.
     pub fn card(&self) -> &ModelCard {
         &self.card
+    }
+
+    /// The file that it was loaded from.
+    pub fn file(&self) -> &ModelFile {
+        &self.file
     }
 
     /// A classifier for the calling thread; the plan is shared, the scratch memory is its own.

@@ -79,7 +79,7 @@ impl LabelKind {
     }
 }
 
-fn named<T: Copy>(
+pub(super) fn named<T: Copy>(
     what: &str,
     given: &str,
     all: &[T],

@@ -88,7 +88,7 @@ pub fn open_recording(path: &Path, image_rate: f64) -> Result<Box<dyn FrameSourc
 }
 
 /// What a recording is called: its file name without ending, or its folder's name.
-fn name_of(path: &Path) -> String {
+pub fn name_of(path: &Path) -> String {
     // `.` and `..` have a name only once they are resolved.
     let resolved = if path.file_name().is_some() {
         path.to_path_buf()

@@ -1,0 +1,97 @@
+//! `parseye evaluate`: the classifier alone on labelled crops, as a table and as JSON.
+
+use super::{load_model, print, resolve::EvaluatePlan};
+use parseye::{
+    evaluate::{
+        crops::{Evaluation, Figures, evaluate},
+        manifest::Manifest,
+        metrics::Interval,
+    },
+    eye_state::EyeState,
+    report::write_json,
+};
+use std::{fmt::Write, process::ExitCode};
+
+/// Runs the command.
+///
+/// # Errors
+/// When the manifest, a picture or the model is wrong, or an output failed.
+pub fn run(plan: &EvaluatePlan) -> anyhow::Result<ExitCode> {
+    let model = load_model(&plan.settings)?;
+    let manifest = Manifest::read(&plan.manifest)?;
+    let evaluation = evaluate(&manifest, plan.split, &model)?;
+    if let Some(path) = &plan.json {
+        write_json(path, &evaluation)?;
+    }
+    print(&table(&evaluation)?)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Width of the column of source names at least.
+const NAME_WIDTH: usize = 12;
+
+fn table(evaluation: &Evaluation) -> Result<String, std::fmt::Error> {
+    let names = evaluation.by_source.keys().map(String::len);
+    let width = names.chain([NAME_WIDTH]).max().unwrap_or(NAME_WIDTH);
+    let mut text = String::new();
+    writeln!(
+        text,
+        "{} on the {} split",
+        evaluation.model, evaluation.split
+    )?;
+    write!(
+        text,
+        "{:width$} {:>7} {:>7} {:>8} {:>7} {:>15} {:>6}",
+        "", "crops", "people", "accuracy", "macro", "95 %", "ece"
+    )?;
+    for state in EyeState::ALL {
+        write!(text, " {state:>14}")?;
+    }
+    writeln!(text)?;
+    row(&mut text, "all", width, &evaluation.all)?;
+    for (source, figures) in &evaluation.by_source {
+        row(&mut text, source, width, figures)?;
+    }
+    if !evaluation.open_against_closed.is_empty() {
+        writeln!(text, "open against closed, labelled by people:")?;
+    }
+    for (source, two) in &evaluation.open_against_closed {
+        writeln!(
+            text,
+            "{source:width$} {:>7} {:>7} {:>8.3} {:>7} {:>15}",
+            two.n,
+            "",
+            two.accuracy,
+            "",
+            interval(two.ci95)
+        )?;
+    }
+    Ok(text)
+}
+
+fn row(text: &mut String, name: &str, width: usize, figures: &Figures) -> std::fmt::Result {
+    write!(
+        text,
+        "{name:width$} {:>7} {:>7} {:>8.3} {:>7.3} {:>15} {:>6.3}",
+        figures.n,
+        figures.subjects,
+        figures.accuracy,
+        figures.macro_accuracy,
+        interval(figures.macro_accuracy_ci95),
+        figures.ece
+    )?;
+    for state in EyeState::ALL {
+        match figures.recall.get(state.name()) {
+            Some(recall) => write!(text, " {recall:>14.3}")?,
+            None => write!(text, " {:>14}", "-")?,
+        }
+    }
+    writeln!(text)
+}
+
+fn interval(interval: Option<Interval>) -> String {
+    interval.map_or_else(
+        || "-".into(),
+        |ends| format!("{:.3} to {:.3}", ends.low, ends.high),
+    )
+}

@@ -1,0 +1,135 @@
+//! The command line. Flags are first taken as they stand ([`args`]), then checked and joined with
+//! the settings ([`resolve`]), then run; each command has its own module.
+
+mod args;
+mod evaluate;
+mod list;
+mod monitor;
+mod replay;
+mod resolve;
+
+use args::{Args, CommandArgs};
+use clap::{Parser, error::ErrorKind};
+use parseye::{classify::EyeStateModel, config::Settings, pipeline::Stop, report::event::Outcome};
+use std::{
+    ffi::OsString,
+    fmt::Display,
+    io::{self, Write},
+    process::ExitCode,
+    sync::Arc,
+};
+
+/// Exit status for a command line that cannot be understood, as is usual.
+const USAGE: u8 = 2;
+
+/// A program ended by a signal is reported as this plus the signal's number, as shells do.
+const SIGNAL_BASE: usize = 128;
+
+/// Runs the program.
+///
+/// # Errors
+/// One line for the user.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> anyhow::Result<ExitCode> {
+    let args = match Args::try_parse_from(arguments) {
+        Ok(args) => args,
+        Err(error) => return usage(&error),
+    };
+    let settings = Settings::load(args.config.as_deref())?;
+    match args.command {
+        CommandArgs::Monitor(args) => monitor::run(resolve::monitor(args, settings)?),
+        CommandArgs::Cameras => list::cameras(),
+        CommandArgs::Models => list::models(),
+        CommandArgs::Replay(args) => replay::run(resolve::replay(args, settings)?),
+        CommandArgs::Evaluate(args) => evaluate::run(&resolve::evaluate(args, settings)?),
+    }
+}
+
+/// Tells the user what went wrong, on one line.
+pub fn complain(error: &dyn Display) {
+    // When even this cannot be written, the exit status still tells.
+    let line = error.to_string();
+    let words: Vec<&str> = line.lines().map(str::trim).collect();
+    let _ = writeln!(io::stderr(), "parseye: {}", words.join(" "));
+}
+
+/// Writes to stdout. A reader that has gone, as in `parseye models | head -1`, is no error.
+fn print(text: &str) -> anyhow::Result<()> {
+    let mut stdout = io::stdout().lock();
+    match stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush())
+    {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(anyhow::anyhow!(
+            "stdout cannot be written: {error}; free some space or redirect it elsewhere"
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Help and version go to stdout; a mistake becomes one line that names the nearest known word.
+fn usage(error: &clap::Error) -> anyhow::Result<ExitCode> {
+    if !error.use_stderr() {
+        print(&error.render().to_string())?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        complain(&"no command given; see `parseye --help`");
+        return Ok(ExitCode::from(USAGE));
+    }
+    let text = error.render().to_string();
+    let parts = text
+        .lines()
+        .take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more information"))
+        .map(|line| {
+            line.trim()
+                .trim_start_matches("error: ")
+                .trim_start_matches("tip: ")
+        })
+        .filter(|line| !line.is_empty());
+    let mut line = String::new();
+    for part in parts {
+        let joint = match line.chars().last() {
+            None => "",
+            Some(':') => " ",
+            Some(_) => "; ",
+        };
+        line.push_str(joint);
+        line.push_str(part);
+    }
+    complain(&format!("{line}; see `parseye --help`"));
+    Ok(ExitCode::from(USAGE))
+}
+
+fn load_model(settings: &Settings) -> anyhow::Result<EyeStateModel> {
+    Ok(match &settings.model.file {
+        Some(path) => EyeStateModel::from_file(path)?,
+        None => EyeStateModel::built_in()?,
+    })
+}
+
+/// Ctrl-C and a polite kill ask to stop; a second one ends the program at once.
+fn stop_on_signals() -> anyhow::Result<Stop> {
+    use signal_hook::{consts::TERM_SIGNALS, flag};
+    let stop = Stop::new();
+    let second = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    for signal in TERM_SIGNALS {
+        let number = usize::try_from(*signal)?;
+        flag::register_conditional_shutdown(
+            *signal,
+            i32::try_from(SIGNAL_BASE + number)?,
+            Arc::clone(&second),
+        )?;
+        flag::register(*signal, Arc::clone(&second))?;
+        flag::register_usize(*signal, stop.signal(), number)?;
+    }
+    Ok(stop)
+}
+
+/// The exit status of a run that was not ended by an error of its own.
+fn exit_status(outcome: Outcome, stop: &Stop) -> ExitCode {
+    match (outcome, stop.requested()) {
+        (_, Some(signal)) => ExitCode::from(u8::try_from(SIGNAL_BASE + signal).unwrap_or(1)),
+        (Outcome::Complete, None) => ExitCode::SUCCESS,
+        (Outcome::Failed | Outcome::Interrupted, None) => ExitCode::FAILURE,
+    }
+}

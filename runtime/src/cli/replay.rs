@@ -1,0 +1,141 @@
+//! `parseye replay`: recordings in, events, sums and annotated videos out.
+
+use super::{
+    complain, exit_status, load_model, print,
+    resolve::{ReplayPlan, ReplaySource},
+    stop_on_signals,
+};
+use parseye::{
+    config::Settings,
+    evaluate::{
+        score::Score,
+        truth::{ClipTruth, Truth},
+    },
+    pipeline::{
+        Stop, VisionChain,
+        replay::{ReplayOutputs, Replayed, replay},
+    },
+    report::{
+        event::{Event, Mode, Outcome, StartEvent},
+        jsonl::{EventLog, Existing},
+        summary::{RunSummary, Tally},
+        video::VideoWriter,
+        write_json,
+    },
+    source::open_recording,
+};
+use std::{collections::BTreeMap, path::Path, process::ExitCode};
+
+/// Runs the command.
+///
+/// # Errors
+/// When nothing could be done, or an output failed. A damaged recording is complained about and
+/// changes the exit status only.
+pub fn run(plan: ReplayPlan) -> anyhow::Result<ExitCode> {
+    let stop = stop_on_signals()?;
+    let truth = plan
+        .truth
+        .as_deref()
+        .map(|path| read_truth(path, &plan.sources))
+        .transpose()?;
+    let model = load_model(&plan.settings)?;
+    let mut chain = VisionChain::new(&plan.settings, &model)?;
+    let mut log = match &plan.settings.report.log {
+        Some(path) => Some(EventLog::open(path, Existing::Replace)?),
+        None => None,
+    };
+    if let Some(log) = &mut log {
+        let clips = plan
+            .sources
+            .iter()
+            .map(|source| source.clip.clone())
+            .collect();
+        log.write(&Event::Start(StartEvent::new(
+            Mode::Replay,
+            &model,
+            clips,
+            None,
+        )))?;
+    }
+
+    let mut results = Vec::new();
+    let mut worst = Outcome::Complete;
+    for source in &plan.sources {
+        let replayed = replay_source(source, &plan.settings, &mut chain, log.as_mut(), &stop)?;
+        if let Some(error) = &replayed.error {
+            complain(error);
+            worst = Outcome::Failed;
+        }
+        let interrupted = replayed.outcome == Outcome::Interrupted;
+        results.push((source.clip.clone(), replayed));
+        if interrupted {
+            break;
+        }
+    }
+    if let Some(log) = log {
+        log.finish()?;
+    }
+    let summary = summarise(&results, truth.as_ref());
+    match &plan.summary {
+        Some(path) => write_json(path, &summary)?,
+        None => print(&summary.text())?,
+    }
+    Ok(exit_status(worst, &stop))
+}
+
+fn read_truth(path: &Path, sources: &[ReplaySource]) -> anyhow::Result<Truth> {
+    let truth = Truth::read(path)?;
+    let clips: Vec<String> = sources.iter().map(|source| source.clip.clone()).collect();
+    truth.expect_any(&clips, path)?;
+    for clip in clips.iter().filter(|clip| !truth.clips.contains_key(*clip)) {
+        complain(&format!(
+            "note: {} has no row for '{clip}'; every blink found in it counts as a false alarm",
+            path.display()
+        ));
+    }
+    Ok(truth)
+}
+
+fn replay_source(
+    source: &ReplaySource,
+    settings: &Settings,
+    chain: &mut VisionChain,
+    log: Option<&mut EventLog>,
+    stop: &Stop,
+) -> anyhow::Result<Replayed> {
+    let video = source
+        .annotate
+        .as_deref()
+        .map(VideoWriter::create)
+        .transpose()?;
+    let recording = open_recording(&source.path, settings.recording.image_rate);
+    let outputs = ReplayOutputs { log, video };
+    Ok(replay(&source.clip, recording, chain, outputs, stop)?)
+}
+
+fn summarise(results: &[(String, Replayed)], truth: Option<&Truth>) -> RunSummary {
+    let mut all = Tally::default();
+    let mut scores = Vec::new();
+    let mut clips = BTreeMap::new();
+    for (clip, replayed) in results {
+        let score = truth.map(|truth| score(clip, replayed, truth));
+        scores.extend(score);
+        all.merge(&replayed.tally);
+        clips.insert(clip.clone(), replayed.tally.summary(score));
+    }
+    RunSummary {
+        all: all.summary(truth.map(|_| Score::total(&scores))),
+        clips,
+    }
+}
+
+fn score(clip: &str, replayed: &Replayed, truth: &Truth) -> Score {
+    let mut truth: ClipTruth = truth.clips.get(clip).cloned().unwrap_or_default();
+    if replayed.outcome != Outcome::Complete {
+        // What was never read cannot be missed.
+        truth
+            .blinks
+            .retain(|blink| blink.last < replayed.tally.frames());
+    }
+    Score::of_clip(replayed.tally.blinks_of_both(), &truth)
+}

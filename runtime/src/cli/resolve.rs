@@ -1,0 +1,225 @@
+//! From flags and settings to what a command does: every value checked, every path decided, before
+//! anything is read or written.
+
+use super::args::{EvaluateArgs, MonitorArgs, ReplayArgs};
+use anyhow::{Context, bail, ensure};
+use parseye::{config::Settings, evaluate::manifest::Split, source::name_of};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+/// What `parseye monitor` does.
+#[derive(Debug)]
+pub struct MonitorPlan {
+    /// Settings with the flags' values.
+    pub settings: Settings,
+    /// Ends by itself after this long.
+    pub duration: Option<Duration>,
+}
+
+/// One recording of `parseye replay`.
+#[derive(Debug)]
+pub struct ReplaySource {
+    /// Where it is.
+    pub path: PathBuf,
+    /// What events call it.
+    pub clip: String,
+    /// Where its annotated video goes.
+    pub annotate: Option<PathBuf>,
+}
+
+/// What `parseye replay` does.
+#[derive(Debug)]
+pub struct ReplayPlan {
+    /// Settings with the flags' values.
+    pub settings: Settings,
+    /// In order.
+    pub sources: Vec<ReplaySource>,
+    /// Confirmed blinks.
+    pub truth: Option<PathBuf>,
+    /// Where the sums go.
+    pub summary: Option<PathBuf>,
+}
+
+/// What `parseye evaluate` does.
+#[derive(Debug)]
+pub struct EvaluatePlan {
+    /// Settings with the flags' values.
+    pub settings: Settings,
+    /// List of labelled crops.
+    pub manifest: PathBuf,
+    /// Crops to judge.
+    pub split: Split,
+    /// Where all figures go.
+    pub json: Option<PathBuf>,
+}
+
+/// Resolves `parseye monitor`.
+///
+/// # Errors
+/// When a value means nothing.
+pub fn monitor(args: MonitorArgs, mut settings: Settings) -> anyhow::Result<MonitorPlan> {
+    let duration = args
+        .duration
+        .map(|seconds| match Duration::try_from_secs_f64(seconds) {
+            Ok(duration) if !duration.is_zero() => Ok(duration),
+            _ => bail!("--duration is {seconds}; give seconds above 0"),
+        })
+        .transpose()?;
+    settings.camera.id = args.camera.or(settings.camera.id);
+    settings.model.file = args.model.or(settings.model.file);
+    settings.report.log = args.log.or(settings.report.log);
+    Ok(MonitorPlan { settings, duration })
+}
+
+/// Resolves `parseye replay`.
+///
+/// # Errors
+/// When two sources have one name, or an output would overwrite an input or another output.
+pub fn replay(args: ReplayArgs, mut settings: Settings) -> anyhow::Result<ReplayPlan> {
+    settings.model.file = args.model.or(settings.model.file);
+    settings.report.log = args.log.or(settings.report.log);
+    let several = args.sources.len() > 1;
+    let mut seen: BTreeMap<String, PathBuf> = BTreeMap::new();
+    let mut sources = Vec::new();
+    for path in args.sources {
+        let clip = name_of(&path);
+        if let Some(other) = seen.insert(clip.clone(), path.clone()) {
+            bail!(
+                "{} and {} are both called '{clip}' in the log; rename one, or replay them one after the other",
+                other.display(),
+                path.display()
+            );
+        }
+        let annotate = args.annotate.as_deref().map(|out| match several {
+            true => with_clip(out, &clip),
+            false => out.to_path_buf(),
+        });
+        sources.push(ReplaySource {
+            path,
+            clip,
+            annotate,
+        });
+    }
+    let inputs = sources.iter().map(|source| &source.path);
+    let inputs: Vec<&Path> = inputs
+        .chain(&args.truth)
+        .chain(&settings.model.file)
+        .map(PathBuf::as_path)
+        .collect();
+    let outputs = sources.iter().filter_map(|source| source.annotate.as_ref());
+    let outputs: Vec<&Path> = outputs
+        .chain(&settings.report.log)
+        .chain(&args.summary)
+        .map(PathBuf::as_path)
+        .collect();
+    check_paths(&inputs, &outputs)?;
+    Ok(ReplayPlan {
+        settings,
+        sources,
+        truth: args.truth,
+        summary: args.summary,
+    })
+}
+
+/// Resolves `parseye evaluate`.
+///
+/// # Errors
+/// When the split is unknown, or the output would overwrite an input.
+pub fn evaluate(args: EvaluateArgs, mut settings: Settings) -> anyhow::Result<EvaluatePlan> {
+    settings.model.file = args.model.or(settings.model.file);
+    let split = args
+        .split
+        .parse()
+        .map_err(|reason: String| anyhow::anyhow!("--split: {reason}"))?;
+    let inputs = [Some(&args.manifest), settings.model.file.as_ref()];
+    let inputs: Vec<&Path> = inputs.into_iter().flatten().map(PathBuf::as_path).collect();
+    check_paths(
+        &inputs,
+        &args.json.iter().map(PathBuf::as_path).collect::<Vec<_>>(),
+    )?;
+    Ok(EvaluatePlan {
+        settings,
+        manifest: args.manifest,
+        split,
+        json: args.json,
+    })
+}
+
+/// `out.mp4` for the clip `a` becomes `out-a.mp4`.
+fn with_clip(out: &Path, clip: &str) -> PathBuf {
+    let stem = out.file_stem().unwrap_or_default().to_string_lossy();
+    let name = match out.extension() {
+        Some(extension) => format!("{stem}-{clip}.{}", extension.to_string_lossy()),
+        None => format!("{stem}-{clip}"),
+    };
+    out.with_file_name(name)
+}
+
+/// No output may overwrite an input or another output, and each must be writable: hours of work
+/// must not end in a mistyped folder.
+fn check_paths(inputs: &[&Path], outputs: &[&Path]) -> anyhow::Result<()> {
+    // Two spellings of a file that is not there yet are compared as they stand.
+    let resolved = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
+    let mut taken: Vec<(PathBuf, &Path)> =
+        inputs.iter().map(|path| (resolved(path), *path)).collect();
+    for path in outputs {
+        let this = resolved(path);
+        if let Some((_, other)) = taken.iter().find(|(known, _)| *known == this) {
+            bail!(
+                "{} would overwrite {}; give another path",
+                path.display(),
+                other.display()
+            );
+        }
+        taken.push((this, path));
+    }
+    for path in outputs {
+        ensure!(
+            !path.is_dir(),
+            "{}: a folder; give a file to write to",
+            path.display()
+        );
+        std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(path)
+            .with_context(|| {
+                format!(
+                    "{}: cannot be written; check the folder and its permissions",
+                    path.display()
+                )
+            })
+            .map_err(|error| anyhow::anyhow!("{error:#}"))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_of_several_videos_has_its_own_name() {
+        assert_eq!(
+            with_clip(Path::new("a/out.mp4"), "x"),
+            Path::new("a/out-x.mp4")
+        );
+        assert_eq!(with_clip(Path::new("out"), "x.y"), Path::new("out-x.y"));
+    }
+
+    #[test]
+    fn no_output_overwrites_anything_that_was_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let (a, b) = (folder.path().join("a.mp4"), folder.path().join("b.mp4"));
+        std::fs::write(&a, "x").unwrap();
+        let other_spelling = folder.path().join(".").join("a.mp4");
+        assert!(check_paths(&[&a], &[&other_spelling]).is_err());
+        assert!(check_paths(&[&a], &[&b, &b]).is_err());
+        assert!(check_paths(&[&a], &[&b]).is_ok());
+        assert_eq!(std::fs::read_to_string(&a).unwrap(), "x");
+        assert!(check_paths(&[], &[folder.path()]).is_err());
+    }
+}

@@ -1,0 +1,452 @@
+//! Every setting: defaults, then configuration files, then the environment, then flags.
+//!
+//! Files are `$XDG_CONFIG_HOME/parseye/config.toml` (or `~/.config/...`) and `./parseye.toml`, the
+//! latter winning; `--config FILE` takes the place of both. The environment's names are
+//! `PARSEYE_<SECTION>__<KEY>`, such as `PARSEYE_CAMERA__FRAME_RATE=15`. What a flag overrides is
+//! decided by the command line, not here.
+
+use crate::{nearest::hint, temporal::TemporalSettings};
+use figment::{
+    Figment, Metadata, Profile, Provider,
+    error::Kind,
+    providers::{Env, Format, Serialized, Toml},
+    value::{Dict, Map},
+};
+use serde::{Deserialize, Deserializer, Serialize};
+use std::path::{Path, PathBuf};
+
+/// File of settings in the folder where the program is started.
+const LOCAL_FILE: &str = "parseye.toml";
+
+/// What the names of environment settings begin with.
+const PREFIX: &str = "PARSEYE_";
+
+/// Variables that begin with [`PREFIX`] but are no settings: `PARSEYE_DATA` tells the project's
+/// own tests where their data is, `PARSEYE_LIBTORCH` which libtorch `make libtorch` fetches.
+const NOT_SETTINGS: [&str; 2] = ["PARSEYE_DATA", "PARSEYE_LIBTORCH"];
+
+/// All settings. `configs/monitor.toml` lists each with its default.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// Camera of `parseye monitor`.
+    pub camera: CameraSettings,
+    /// Recordings of `parseye replay`.
+    pub recording: RecordingSettings,
+    /// Finding the face.
+    pub locator: LocatorSettings,
+    /// Cutting the eyes.
+    pub eyes: EyeSettings,
+    /// Judging the eyes.
+    pub model: ModelSettings,
+    /// Blinks, long closures, PERCLOS.
+    pub temporal: TemporalSettings,
+    /// What is written where.
+    pub report: ReportSettings,
+}
+
+/// Camera of `parseye monitor`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CameraSettings {
+    /// Camera as `parseye cameras` lists it; none takes the first that delivers pictures.
+    #[serde(deserialize_with = "text_or_number")]
+    pub id: Option<String>,
+    /// Width asked for in pixels.
+    pub width: u32,
+    /// Height asked for in pixels.
+    pub height: u32,
+    /// Frames per second asked for.
+    pub frame_rate: u32,
+}
+
+impl Default for CameraSettings {
+    fn default() -> Self {
+        // VGA at 30 is what every webcam delivers, and an eye at arm's length spans 40 pixels.
+        Self {
+            id: None,
+            width: 640,
+            height: 480,
+            frame_rate: 30,
+        }
+    }
+}
+
+/// Recordings of `parseye replay`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RecordingSettings {
+    /// Frames per second of a folder of images, which holds no times.
+    pub image_rate: f64,
+}
+
+impl Default for RecordingSettings {
+    fn default() -> Self {
+        Self { image_rate: 30.0 }
+    }
+}
+
+/// Finding the face.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LocatorSettings {
+    /// The locator's ONNX file; none looks where `make models` puts it.
+    pub file: Option<PathBuf>,
+}
+
+/// Cutting the eyes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EyeSettings {
+    /// Side of an eye's crop in distances between the eyes' centres.
+    ///
+    /// 0.85 is the framing of the training crops; the network saw a fifth more and less.
+    pub crop_side: f32,
+}
+
+impl Default for EyeSettings {
+    fn default() -> Self {
+        Self { crop_side: 0.85 }
+    }
+}
+
+/// Judging the eyes.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ModelSettings {
+    /// An eye-state model made by `train`; none takes the one built in.
+    pub file: Option<PathBuf>,
+}
+
+/// What is written where.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ReportSettings {
+    /// The event log, JSON lines; none writes no log.
+    pub log: Option<PathBuf>,
+    /// Least seconds between two status lines of `parseye monitor`.
+    pub status_every_s: f64,
+}
+
+impl Default for ReportSettings {
+    fn default() -> Self {
+        Self {
+            log: None,
+            status_every_s: 1.0,
+        }
+    }
+}
+
+/// A camera may be given as `"/dev/video0"` or as the number 0.
+fn text_or_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum TextOrNumber {
+        Text(String),
+        Number(u32),
+    }
+    Ok(
+        Option::<TextOrNumber>::deserialize(deserializer)?.map(|id| match id {
+            TextOrNumber::Text(text) => text,
+            TextOrNumber::Number(number) => number.to_string(),
+        }),
+    )
+}
+
+/// Why the settings cannot be used: one line with the origin, the key and the remedy.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// A file that was asked for cannot be read.
+    #[error("{path}: cannot be read: {reason}; check the path, or leave out --config")]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// The system's words.
+        reason: String,
+    },
+    /// A file or the environment holds something wrong.
+    #[error("{origin}: {reason}")]
+    Wrong {
+        /// The file, or `environment`.
+        origin: String,
+        /// What was wrong, with the key and what to do.
+        reason: String,
+    },
+}
+
+impl Settings {
+    /// Reads the settings for a command line; `explicit` is the file of `--config`.
+    ///
+    /// # Errors
+    /// When a file cannot be read or a value means nothing.
+    pub fn load(explicit: Option<&Path>) -> Result<Self, ConfigError> {
+        let files = match explicit {
+            Some(path) => vec![path.to_path_buf()],
+            None => user_file()
+                .into_iter()
+                .chain([PathBuf::from(LOCAL_FILE)])
+                .filter(|path| path.is_file())
+                .collect(),
+        };
+        let env = Env::prefixed(PREFIX).ignore(&NOT_SETTINGS.map(|name| &name[PREFIX.len()..]));
+        Self::merge(&files, env.split("__"))
+    }
+
+    fn merge(files: &[PathBuf], env: Env) -> Result<Self, ConfigError> {
+        let mut figment = Figment::from(Serialized::defaults(Self::default()));
+        for path in files {
+            let text = std::fs::read_to_string(path).map_err(|error| ConfigError::Unreadable {
+                path: path.clone(),
+                reason: error.to_string(),
+            })?;
+            figment = figment.merge(SettingsFile { path, text });
+        }
+        let settings: Self = figment
+            .merge(env)
+            .extract()
+            .map_err(|error| of_figment(&error))?;
+        settings.check().map_err(|reason| ConfigError::Wrong {
+            origin: origins(files),
+            reason,
+        })?;
+        Ok(settings)
+    }
+
+    /// Checks that every value means something.
+    fn check(&self) -> Result<(), String> {
+        self.temporal
+            .check()
+            .map_err(|reason| format!("temporal.{reason}"))?;
+        // A crop of less than a third of the eye distance misses the lids' corners, one of more
+        // than two holds the other eye.
+        if !(0.3..=2.0).contains(&self.eyes.crop_side) {
+            return Err(format!(
+                "eyes.crop_side is {}; give 0.3 to 2",
+                self.eyes.crop_side
+            ));
+        }
+        let rate = self.recording.image_rate;
+        if !(rate > 0.0 && rate <= MAX_RATE) {
+            return Err(format!(
+                "recording.image_rate is {rate}; give frames per second above 0, at most {MAX_RATE}"
+            ));
+        }
+        let every = self.report.status_every_s;
+        if !(1.0..=3600.0).contains(&every) {
+            return Err(format!(
+                "report.status_every_s is {every}; give seconds from 1 to 3600"
+            ));
+        }
+        let camera = &self.camera;
+        for (key, value) in [("width", camera.width), ("height", camera.height)] {
+            if !(1..=crate::source::MAX_SIDE).contains(&value) {
+                return Err(format!(
+                    "camera.{key} is {value}; give pixels from 1 to {}",
+                    crate::source::MAX_SIDE
+                ));
+            }
+        }
+        if !(1..=MAX_RATE as u32).contains(&camera.frame_rate) {
+            return Err(format!(
+                "camera.frame_rate is {}; give frames per second from 1 to {MAX_RATE}",
+                camera.frame_rate
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// Highest frame rate accepted; no camera that shows a face is faster.
+const MAX_RATE: f64 = 1000.0;
+
+/// A TOML file whose errors carry its path.
+struct SettingsFile<'a> {
+    path: &'a Path,
+    text: String,
+}
+
+impl Provider for SettingsFile<'_> {
+    fn metadata(&self) -> Metadata {
+        Metadata::from("settings file", self.path)
+    }
+
+    fn data(&self) -> Result<Map<Profile, Dict>, figment::Error> {
+        Toml::string(&self.text).data()
+    }
+}
+
+fn user_file() -> Option<PathBuf> {
+    let folder = std::env::var_os("XDG_CONFIG_HOME")
+        .filter(|folder| !folder.is_empty())
+        .map(PathBuf::from)
+        .or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".config")))?;
+    Some(folder.join("parseye/config.toml"))
+}
+
+fn origins(files: &[PathBuf]) -> String {
+    let mut names: Vec<String> = files
+        .iter()
+        .map(|path| path.display().to_string())
+        .collect();
+    names.push("environment".into());
+    names.join(" or ")
+}
+
+fn of_figment(error: &figment::Error) -> ConfigError {
+    let file = error
+        .metadata
+        .as_ref()
+        .and_then(|metadata| metadata.source.as_ref())
+        .and_then(figment::Source::file_path);
+    let origin = file.map_or_else(|| "environment".into(), |path| path.display().to_string());
+    let key = |path: &[String]| match file {
+        Some(_) => path.join("."),
+        None => format!("{PREFIX}{}", path.join("__").to_uppercase()),
+    };
+    let reason = match &error.kind {
+        Kind::UnknownField(name, known) => {
+            let mut path = error.path.clone();
+            if path.last() != Some(name) {
+                path.push(name.clone());
+            }
+            format!(
+                "unknown key {}{}; known here: {}",
+                key(&path),
+                hint(name, known.iter().copied()),
+                known.join(", ")
+            )
+        }
+        kind if error.path.is_empty() => format!("{kind}; correct this line"),
+        kind => format!(
+            "{}: {kind}; configs/monitor.toml shows every key",
+            key(&error.path)
+        ),
+    };
+    ConfigError::Wrong {
+        origin,
+        reason: one_line(&reason),
+    }
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EXAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../configs/monitor.toml");
+
+    fn load(text: &str) -> Result<Settings, ConfigError> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("settings.toml");
+        std::fs::write(&path, text).unwrap();
+        Settings::merge(&[path], Env::prefixed("PARSEYE_NONE_OF_THESE_"))
+    }
+
+    fn refused(text: &str, words: &[&str]) {
+        let error = load(text).unwrap_err().to_string();
+        for word in words {
+            assert!(error.contains(word), "'{error}' lacks '{word}'");
+        }
+        assert!(
+            error.contains("settings.toml") && !error.contains('\n'),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn the_documented_file_holds_exactly_the_defaults() {
+        let text = std::fs::read_to_string(EXAMPLE).unwrap();
+        assert_eq!(load(&text).unwrap(), Settings::default());
+        // Keys without a default stand as comments; with the comment mark gone they must be known.
+        let all: String = text
+            .lines()
+            .map(|line| line.strip_prefix("#: ").unwrap_or(line).to_owned() + "\n")
+            .collect();
+        let given = serde_json::to_value(load(&all).unwrap()).unwrap();
+        let table: toml_keys::Table = toml_keys::parse(&all);
+        for (section, keys) in given.as_object().unwrap() {
+            for key in keys.as_object().unwrap().keys() {
+                assert!(
+                    table.contains(&format!("{section}.{key}")),
+                    "{section}.{key} is not documented"
+                );
+            }
+        }
+    }
+
+    /// Which keys a settings file names, read without the code under test.
+    mod toml_keys {
+        use std::collections::BTreeSet;
+
+        pub type Table = BTreeSet<String>;
+
+        pub fn parse(text: &str) -> Table {
+            let mut section = String::new();
+            let mut keys = Table::new();
+            for line in text
+                .lines()
+                .map(str::trim)
+                .filter(|line| !line.starts_with('#'))
+            {
+                if let Some(name) = line.strip_prefix('[') {
+                    section = name.trim_end_matches(']').into();
+                } else if let Some((key, _)) = line.split_once('=') {
+                    keys.insert(format!("{section}.{}", key.trim()));
+                }
+            }
+            keys
+        }
+    }
+
+    #[test]
+    fn a_file_changes_what_it_names() {
+        let settings =
+            load("[camera]\nid = 2\nwidth = 320\n[temporal]\nlong_closure_s = 0.5\n").unwrap();
+        assert_eq!(settings.camera.id.as_deref(), Some("2"));
+        assert_eq!((settings.camera.width, settings.camera.height), (320, 480));
+        assert_eq!(settings.temporal.long_closure_s, 0.5);
+    }
+
+    #[test]
+    fn every_mistake_names_file_key_and_the_nearest_known() {
+        refused(
+            "[camera]\nwidht = 3\n",
+            &["camera.widht", "did you mean 'width'"],
+        );
+        refused("[camra]\nwidth = 3\n", &["camra", "did you mean 'camera'"]);
+        refused(
+            "[temporal]\nlong_closure = 3\n",
+            &["temporal.long_closure", "'long_closure_s'"],
+        );
+        refused(
+            "[camera]\nwidth = \"wide\"\n",
+            &["camera.width", "\"wide\""],
+        );
+        refused("[camera\n", &[]);
+        refused(
+            "[temporal]\nclosed_above = 7\n",
+            &["temporal.closed_above is 7"],
+        );
+        refused("[eyes]\ncrop_side = 0.0\n", &["eyes.crop_side is 0"]);
+        refused(
+            "[recording]\nimage_rate = -1\n",
+            &["recording.image_rate is -1"],
+        );
+        refused("[camera]\nframe_rate = 0\n", &["camera.frame_rate is 0"]);
+        refused(
+            "[report]\nstatus_every_s = 0.1\n",
+            &["report.status_every_s"],
+        );
+    }
+
+    #[test]
+    fn a_missing_file_that_was_asked_for_is_named() {
+        let error = Settings::load(Some(Path::new("/nowhere/x.toml")))
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("/nowhere/x.toml"), "{error}");
+    }
+}

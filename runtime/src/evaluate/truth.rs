@@ -1,0 +1,317 @@
+//! Confirmed blinks of recordings: the truth file, `BLINKS.csv`.
+//!
+//! Columns: `clip` (the recording's file name without ending), `start_frame`, `end_frame` (decoded
+//! frames from 0, both included), `kind`. What counts as a hit is [`super::score`]'s.
+
+use super::manifest::named;
+use serde::Deserialize;
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+/// What an interval of a truth file holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum TruthKind {
+    /// A whole blink: the lids meet.
+    Blink,
+    /// The lids come close but do not meet.
+    Partial,
+    /// Closed for longer than a blink.
+    LongClosure,
+    /// People disagree.
+    Uncertain,
+}
+
+impl TruthKind {
+    /// All kinds.
+    pub const ALL: [Self; 4] = [
+        Self::Blink,
+        Self::Partial,
+        Self::LongClosure,
+        Self::Uncertain,
+    ];
+
+    /// Name in the file.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Blink => "blink",
+            Self::Partial => "partial",
+            Self::LongClosure => "long_closure",
+            Self::Uncertain => "uncertain",
+        }
+    }
+}
+
+/// Frames from `first` to `last`, both included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FrameRange {
+    /// First frame.
+    pub first: u64,
+    /// Last frame, at least `first`.
+    pub last: u64,
+}
+
+impl FrameRange {
+    /// Whether the two share a frame.
+    pub fn overlaps(&self, other: &Self) -> bool {
+        self.first <= other.last && other.first <= self.last
+    }
+}
+
+/// What is known of one recording.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ClipTruth {
+    /// Whole blinks, which count.
+    pub blinks: Vec<FrameRange>,
+    /// Everything else, which counts neither for nor against.
+    pub neutral: Vec<FrameRange>,
+}
+
+/// A checked truth file.
+#[derive(Clone, Debug)]
+pub struct Truth {
+    /// By recording.
+    pub clips: BTreeMap<String, ClipTruth>,
+}
+
+/// Why a truth file cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum TruthError {
+    /// The file cannot be read.
+    #[error(
+        "{path}: cannot be read: {reason}; give a CSV file with the columns clip, start_frame, end_frame, kind"
+    )]
+    Unreadable {
+        /// The truth file.
+        path: PathBuf,
+        /// The system's words.
+        reason: String,
+    },
+    /// A row is wrong.
+    #[error("{path}, line {line}: {reason}; correct or remove this row")]
+    Row {
+        /// The truth file.
+        path: PathBuf,
+        /// Line in the file, from 1.
+        line: u64,
+        /// What was wrong.
+        reason: String,
+    },
+    /// The file says nothing about any of the recordings.
+    #[error(
+        "{path}: names none of the sources ({sources}){hint}; its clip column holds file names without ending"
+    )]
+    NoSourceNamed {
+        /// The truth file.
+        path: PathBuf,
+        /// What was replayed.
+        sources: String,
+        /// The nearest name, or nothing.
+        hint: String,
+    },
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Row {
+    clip: String,
+    start_frame: u64,
+    end_frame: u64,
+    kind: String,
+}
+
+impl Truth {
+    /// Reads and checks a truth file.
+    ///
+    /// # Errors
+    /// Names the line and what is wrong with it.
+    pub fn read(path: &Path) -> Result<Self, TruthError> {
+        let text = std::fs::read(path).map_err(|error| TruthError::Unreadable {
+            path: path.into(),
+            reason: error.to_string(),
+        })?;
+        Self::parse(&text, path)
+    }
+
+    /// Checks the text of a truth file; `path` is named in errors.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn parse(text: &[u8], path: &Path) -> Result<Self, TruthError> {
+        let mut clips: BTreeMap<String, ClipTruth> = BTreeMap::new();
+        let wrong = |line: u64, reason: String| TruthError::Row {
+            path: path.into(),
+            line,
+            reason,
+        };
+        let mut reader = csv::ReaderBuilder::new()
+            .trim(csv::Trim::All)
+            .from_reader(text);
+        let headers = reader
+            .headers()
+            .map_err(|error| wrong(1, plain(&error)))?
+            .clone();
+        for record in reader.records() {
+            let record = record.map_err(|error| {
+                wrong(
+                    error.position().map_or(0, csv::Position::line),
+                    plain(&error),
+                )
+            })?;
+            let line = record.position().map_or(0, csv::Position::line);
+            let row: Row = record
+                .deserialize(Some(&headers))
+                .map_err(|error| wrong(line, plain(&error)))?;
+            let kind = named("kind", &row.kind, &TruthKind::ALL, TruthKind::name)
+                .map_err(|reason| wrong(line, reason))?;
+            if row.clip.is_empty() {
+                return Err(wrong(line, "clip is empty".into()));
+            }
+            let range = FrameRange {
+                first: row.start_frame,
+                last: row.end_frame,
+            };
+            if range.last < range.first {
+                return Err(wrong(
+                    line,
+                    format!(
+                        "end_frame {} is before start_frame {}",
+                        range.last, range.first
+                    ),
+                ));
+            }
+            let clip = clips.entry(row.clip).or_default();
+            if kind != TruthKind::Blink {
+                clip.neutral.push(range);
+                continue;
+            }
+            if let Some(other) = clip.blinks.iter().find(|other| other.overlaps(&range)) {
+                return Err(wrong(
+                    line,
+                    format!(
+                        "blink {} to {} overlaps the blink {} to {} of the same clip",
+                        range.first, range.last, other.first, other.last
+                    ),
+                ));
+            }
+            clip.blinks.push(range);
+        }
+        Ok(Self { clips })
+    }
+
+    /// Checks that at least one of the recordings is named: otherwise the wrong file was given.
+    ///
+    /// # Errors
+    /// [`TruthError::NoSourceNamed`].
+    pub fn expect_any(&self, sources: &[String], path: &Path) -> Result<(), TruthError> {
+        if sources.iter().any(|source| self.clips.contains_key(source)) {
+            return Ok(());
+        }
+        let known = || self.clips.keys().map(String::as_str);
+        let hint = sources
+            .iter()
+            .map(|source| crate::nearest::hint(source, known()));
+        Err(TruthError::NoSourceNamed {
+            path: path.into(),
+            sources: sources.join(", "),
+            hint: hint
+                .into_iter()
+                .find(|hint| !hint.is_empty())
+                .unwrap_or_default(),
+        })
+    }
+}
+
+/// The csv crate's words without its own position, which the caller gives.
+fn plain(error: &csv::Error) -> String {
+    match error.kind() {
+        csv::ErrorKind::Deserialize { err, .. } => match err.field() {
+            Some(field) => format!("column {}: {}", field + 1, err.kind()),
+            None => err.kind().to_string(),
+        },
+        csv::ErrorKind::UnequalLengths {
+            expected_len, len, ..
+        } => {
+            format!("{len} columns where the heading has {expected_len}")
+        }
+        csv::ErrorKind::Utf8 { .. } => "not UTF-8 text".into(),
+        _ => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn parse(rows: &str) -> Result<Truth, TruthError> {
+        let text = format!("clip,start_frame,end_frame,kind\n{rows}");
+        Truth::parse(text.as_bytes(), Path::new("blinks.csv"))
+    }
+
+    fn refused(rows: &str, words: &[&str]) {
+        let error = parse(rows).unwrap_err().to_string();
+        for word in words {
+            assert!(error.contains(word), "'{error}' lacks '{word}'");
+        }
+        assert!(!error.contains('\n'));
+    }
+
+    #[test]
+    fn only_blinks_count() {
+        let truth =
+            parse("a,3,5,blink\na,4,9,partial\nb,0,0,uncertain\na,8,8,long_closure\n").unwrap();
+        assert_eq!(truth.clips["a"].blinks, [FrameRange { first: 3, last: 5 }]);
+        assert_eq!(truth.clips["a"].neutral.len(), 2);
+        assert_eq!(truth.clips["b"].blinks, []);
+    }
+
+    #[test]
+    fn every_mistake_is_named_with_its_line() {
+        refused(
+            "a,1,2,blnk\n",
+            &["line 2", "'blnk'", "did you mean 'blink'"],
+        );
+        refused("a,1,2,blink\na,x,2,blink\n", &["line 3", "column 2"]);
+        refused("a,-1,2,blink\n", &["line 2", "column 2"]);
+        refused("a,5,2,blink\n", &["line 2", "end_frame 2 is before"]);
+        refused("a,1\n", &["line 2", "2 columns"]);
+        refused(",1,2,blink\n", &["line 2", "clip is empty"]);
+        refused(
+            "a,1,4,blink\na,4,6,blink\n",
+            &["line 3", "overlaps the blink 1 to 4"],
+        );
+        let other = Truth::parse(
+            b"clip,start,end_frame,kind\na,1,2,blink\n",
+            Path::new("b.csv"),
+        );
+        let error = other.unwrap_err().to_string();
+        assert!(error.contains("start"), "{error}");
+    }
+
+    #[test]
+    fn a_truth_file_for_other_recordings_is_refused() {
+        let truth = parse("liveportrait_d10,1,2,blink\n").unwrap();
+        let path = Path::new("blinks.csv");
+        assert!(
+            truth
+                .expect_any(&["liveportrait_d10".into(), "x".into()], path)
+                .is_ok()
+        );
+        let error = truth
+            .expect_any(&["liveportrait_d1".into()], path)
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("did you mean 'liveportrait_d10'"), "{error}");
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_give_a_truth_or_one_line(text in prop::collection::vec(any::<u8>(), 0..200)) {
+            if let Err(error) = Truth::parse(&text, Path::new("x.csv")) {
+                prop_assert!(error.to_string().starts_with("x.csv"));
+            }
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! The way of a frame: source, locator, crops, classifier, events. Threads and queues live here
+//! and nowhere else.
+//!
+//! [`replay`] drops no frame and takes time from the recording; [`monitor`] always works on the
+//! newest frame. Both pass each frame through the same [`VisionChain`].
+
+pub mod monitor;
+pub mod replay;
+pub mod stop;
+pub mod vision;
+
+pub use stop::Stop;
+pub use vision::{VisionChain, VisionError};
+
+use crate::report::ReportError;
+
+/// Why a run ends before its sources do.
+#[derive(Debug, thiserror::Error)]
+pub enum PipelineError {
+    /// A frame could not be judged.
+    #[error(transparent)]
+    Vision(#[from] VisionError),
+    /// What was said could not be written down.
+    #[error(transparent)]
+    Report(#[from] ReportError),
+    /// The camera cannot be used or broke off.
+    #[error(transparent)]
+    Source(#[from] crate::source::SourceError),
+    /// The system refused a thread.
+    #[error("cannot start a thread: {0}; close other programs and try again")]
+    Thread(std::io::Error),
+}

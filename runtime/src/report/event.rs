@@ -1,0 +1,392 @@
+//! The events of the log, as they stand in it. docs/EVENTS.md describes them for readers.
+//!
+//! Numbers are rounded to what is meaningful, so that a log is small and the same on every run:
+//! times to microseconds, probabilities to a millionth, pixels and degrees to a thousandth.
+
+use crate::{
+    classify::EyeStateModel,
+    eye_state::{EyeState, PerEye},
+    locate::{Face, crop::Square},
+    reading::{EyeReading, FrameReading, Unseen},
+    temporal::{Closure, ClosureKind, Watched},
+};
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// Version of the log's layout. It rises when a field is renamed, removed or changes its meaning;
+/// new events and fields may come without.
+pub const SCHEMA: u32 = 1;
+
+/// One line of the log.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all events are the large one, and none is kept"
+)]
+pub enum Event {
+    /// First line of every run.
+    Start(StartEvent),
+    /// One for each frame.
+    Eyes(EyesEvent),
+    /// A blink ended.
+    Blink(ClosureEvent),
+    /// A closure too long for a blink ended.
+    LongClosure(ClosureEvent),
+    /// A source ended.
+    End(EndEvent),
+}
+
+/// What made the log.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StartEvent {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// Version of the program.
+    pub version: String,
+    /// Whether times are a recording's or a camera's.
+    pub mode: Mode,
+    /// The eye-state model.
+    pub model: ModelName,
+    /// Names of the sources in order, the later events' `clip`.
+    pub clips: Vec<String>,
+    /// Wall clock in seconds since 1970, in a monitor's log.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unix_time: Option<f64>,
+}
+
+/// What was watched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// Recordings.
+    Replay,
+    /// A camera.
+    Monitor,
+}
+
+/// Which model answered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModelName {
+    /// Name on its card.
+    pub name: String,
+    /// Hash of its file.
+    pub sha256: String,
+}
+
+/// One frame.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EyesEvent {
+    /// Source.
+    pub clip: String,
+    /// Seconds since the source's first frame, or since the camera was opened.
+    pub time: f64,
+    /// Frame number from 0.
+    pub frame: u64,
+    /// The face, where one was found.
+    pub face: Option<FaceRecord>,
+    /// The subject's left eye.
+    pub left: EyeRecord,
+    /// The subject's right eye.
+    pub right: EyeRecord,
+    /// Wall clock in seconds since 1970, in a monitor's log.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unix_time: Option<f64>,
+}
+
+/// A face.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FaceRecord {
+    /// The locator's trust that this is a face, 0 to 1.
+    pub score: f64,
+    /// Square around it.
+    #[serde(rename = "box")]
+    pub square: BoxRecord,
+    /// Centres of the eyes in pixels.
+    pub eyes: PerEye<[f64; 2]>,
+}
+
+/// One eye.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EyeRecord {
+    /// The most likely state, `not_visible` where nothing was measured.
+    pub state: EyeState,
+    /// Probability of each state; null where nothing was measured.
+    pub probabilities: Option<Probabilities>,
+    /// The largest of them; null where nothing was measured.
+    pub confidence: Option<f64>,
+    /// Where the crop was cut; null where none was.
+    #[serde(rename = "box")]
+    pub square: Option<BoxRecord>,
+    /// Why nothing was measured; absent where something was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Unseen>,
+}
+
+/// Probability of each state.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Probabilities {
+    /// Open.
+    pub open: f64,
+    /// Partially open.
+    pub partially_open: f64,
+    /// Closed.
+    pub closed: f64,
+    /// Not visible.
+    pub not_visible: f64,
+}
+
+/// A square in the picture.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BoxRecord {
+    /// Centre, pixels from the left edge.
+    pub x: f64,
+    /// Centre, pixels from the upper edge.
+    pub y: f64,
+    /// Side in pixels.
+    pub side: f64,
+    /// Turn in degrees, clockwise as seen on screen.
+    pub angle: f64,
+}
+
+/// A blink or a long closure.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ClosureEvent {
+    /// Source.
+    pub clip: String,
+    /// Which eye, or both.
+    pub eye: Watched,
+    /// Time of the first closed frame in seconds.
+    pub start: f64,
+    /// Time of the first frame after it in seconds.
+    pub end: f64,
+    /// Seconds from `start` to `end`.
+    pub duration: f64,
+    /// First closed frame.
+    pub first_frame: u64,
+    /// Last closed frame.
+    pub last_frame: u64,
+    /// Wall clock in seconds since 1970, in a monitor's log.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unix_time: Option<f64>,
+}
+
+/// How a source ended.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EndEvent {
+    /// Source.
+    pub clip: String,
+    /// Frames that were read.
+    pub frames: u64,
+    /// Whether all of it was read.
+    pub outcome: Outcome,
+    /// What went wrong, where something did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// Wall clock in seconds since 1970, in a monitor's log.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unix_time: Option<f64>,
+}
+
+/// How a source ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// At its regular end, or after the time that was asked for.
+    Complete,
+    /// It could not be opened or broke off.
+    Failed,
+    /// The user stopped the program.
+    Interrupted,
+}
+
+impl StartEvent {
+    /// The first line of a run.
+    pub fn new(
+        mode: Mode,
+        model: &EyeStateModel,
+        clips: Vec<String>,
+        unix_time: Option<f64>,
+    ) -> Self {
+        Self {
+            schema: SCHEMA,
+            version: env!("CARGO_PKG_VERSION").into(),
+            mode,
+            model: ModelName {
+                name: model.card().name.clone(),
+                sha256: model.file().sha256.clone(),
+            },
+            clips,
+            unix_time,
+        }
+    }
+}
+
+impl EyesEvent {
+    /// A reading as a line of the log.
+    pub fn new(clip: &str, reading: &FrameReading, unix_time: Option<f64>) -> Self {
+        Self {
+            clip: clip.into(),
+            time: seconds(reading.time),
+            frame: reading.frame,
+            face: reading.face.as_ref().map(FaceRecord::from),
+            left: EyeRecord::from(&reading.eyes.left),
+            right: EyeRecord::from(&reading.eyes.right),
+            unix_time,
+        }
+    }
+}
+
+impl Event {
+    /// A closure as a line of the log.
+    pub fn of_closure(clip: &str, closure: &Closure, unix_time: Option<f64>) -> Self {
+        let event = ClosureEvent {
+            clip: clip.into(),
+            eye: closure.eye,
+            start: seconds(closure.start),
+            end: seconds(closure.end),
+            duration: seconds(closure.duration()),
+            first_frame: closure.first_frame,
+            last_frame: closure.last_frame,
+            unix_time,
+        };
+        match closure.kind {
+            ClosureKind::Blink => Self::Blink(event),
+            ClosureKind::LongClosure => Self::LongClosure(event),
+        }
+    }
+}
+
+impl From<&Face> for FaceRecord {
+    fn from(face: &Face) -> Self {
+        let centre = |point: &[f32; 2]| point.map(|value| rounded(value, 1e3));
+        Self {
+            score: rounded(face.score, 1e6),
+            square: BoxRecord::from(&face.square),
+            eyes: PerEye::from_fn(|eye| centre(face.eyes.get(eye))),
+        }
+    }
+}
+
+impl From<&EyeReading> for EyeRecord {
+    fn from(reading: &EyeReading) -> Self {
+        let (probabilities, square, reason) = match reading {
+            EyeReading::Measured {
+                probabilities,
+                square,
+            } => {
+                let of = |state: EyeState| rounded(probabilities[state.index()], 1e6);
+                let named = Probabilities {
+                    open: of(EyeState::Open),
+                    partially_open: of(EyeState::PartiallyOpen),
+                    closed: of(EyeState::Closed),
+                    not_visible: of(EyeState::NotVisible),
+                };
+                (Some(named), Some(BoxRecord::from(square)), None)
+            }
+            EyeReading::Unmeasured(reason) => (None, None, Some(*reason)),
+        };
+        Self {
+            state: reading.state(),
+            probabilities,
+            confidence: reading.confidence().map(|value| rounded(value, 1e6)),
+            square,
+            reason,
+        }
+    }
+}
+
+impl From<&Square> for BoxRecord {
+    fn from(square: &Square) -> Self {
+        Self {
+            x: rounded(square.centre[0], 1e3),
+            y: rounded(square.centre[1], 1e3),
+            side: rounded(square.side, 1e3),
+            angle: rounded(square.angle.to_degrees(), 1e3),
+        }
+    }
+}
+
+fn rounded(value: f32, per_unit: f64) -> f64 {
+    // Adding zero turns a negative zero, which JSON would show, into zero.
+    (f64::from(value) * per_unit).round() / per_unit + 0.0
+}
+
+/// Seconds rounded to microseconds.
+pub fn seconds(time: Duration) -> f64 {
+    const HALF_A_MICROSECOND: u128 = 500;
+    let micros = (time.as_nanos() + HALF_A_MICROSECOND) / 1000;
+    micros as f64 / 1e6
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn reading(eye: EyeReading) -> FrameReading {
+        FrameReading {
+            frame: 7,
+            time: Duration::from_nanos(233_333_333),
+            face: None,
+            eyes: PerEye {
+                left: eye,
+                right: eye,
+            },
+        }
+    }
+
+    #[test]
+    fn what_was_not_measured_is_null_and_has_a_reason() {
+        let event = Event::Eyes(EyesEvent::new(
+            "a",
+            &reading(EyeReading::Unmeasured(Unseen::Profile)),
+            None,
+        ));
+        assert_eq!(
+            serde_json::to_string(&event).unwrap(),
+            r#"{"event":"eyes","clip":"a","time":0.233333,"frame":7,"face":null,"left":{"state":"not_visible","probabilities":null,"confidence":null,"box":null,"reason":"profile"},"right":{"state":"not_visible","probabilities":null,"confidence":null,"box":null,"reason":"profile"}}"#
+        );
+    }
+
+    #[test]
+    fn what_was_measured_has_names_and_units() {
+        let eye = EyeReading::Measured {
+            probabilities: [0.1, 0.2, 0.65, 0.05],
+            square: Square {
+                centre: [10.0, 20.25],
+                side: 32.5,
+                angle: -0.0,
+            },
+        };
+        let json = serde_json::to_value(Event::Eyes(EyesEvent::new("a", &reading(eye), Some(1.5))))
+            .unwrap();
+        assert_eq!(json["left"]["state"], "closed");
+        assert_eq!(json["left"]["confidence"], 0.65);
+        assert_eq!(json["right"]["probabilities"]["partially_open"], 0.2);
+        assert_eq!(
+            json["right"]["box"].to_string(),
+            r#"{"x":10.0,"y":20.25,"side":32.5,"angle":0.0}"#
+        );
+        assert_eq!(json["unix_time"], 1.5);
+        assert!(json["left"].get("reason").is_none());
+    }
+
+    proptest! {
+        #[test]
+        fn an_event_survives_its_line(nanos in 0_u64..1_000_000_000_000, p in 0.0_f32..1.0, x in -50.0_f32..4000.0) {
+            let eye = EyeReading::Measured {
+                probabilities: [p, 1.0 - p, 0.0, 0.0],
+                square: Square { centre: [x, x], side: 20.0, angle: p },
+            };
+            let mut reading = reading(eye);
+            reading.time = Duration::from_nanos(nanos);
+            let event = Event::Eyes(EyesEvent::new("a", &reading, None));
+            let line = serde_json::to_string(&event).unwrap();
+            let back: Event = serde_json::from_str(&line).unwrap();
+            prop_assert_eq!(serde_json::to_string(&back).unwrap(), line);
+            let Event::Eyes(eyes) = back else { unreachable!() };
+            prop_assert!((eyes.time - nanos as f64 / 1e9).abs() <= 0.6e-6);
+        }
+    }
+}

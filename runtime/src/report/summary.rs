@@ -1,0 +1,402 @@
+//! Sums over a source and over all: what `--summary` writes and what a run ends with.
+
+use crate::{
+    evaluate::{score::Score, truth::FrameRange},
+    eye_state::{Eye, EyeState, PerEye, STATES},
+    reading::FrameReading,
+    temporal::{Closure, ClosureKind, EyesOverTime, Watched},
+};
+use hdrhistogram::Histogram;
+use serde::Serialize;
+use std::{
+    collections::BTreeMap,
+    fmt::{self, Write},
+    time::Duration,
+};
+
+/// How long the stages of one frame took.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct StageTimes {
+    /// Waiting for the source.
+    pub decode_wait: Duration,
+    /// Finding the face.
+    pub locate: Duration,
+    /// Cutting and standardising both eyes.
+    pub crop: Duration,
+    /// Judging both eyes.
+    pub classify: Duration,
+    /// From the frame in hand to its reading, all of the above but the waiting.
+    pub total: Duration,
+}
+
+const STAGES: usize = 5;
+
+impl StageTimes {
+    fn values(&self) -> [Duration; STAGES] {
+        [
+            self.decode_wait,
+            self.locate,
+            self.crop,
+            self.classify,
+            self.total,
+        ]
+    }
+}
+
+/// Adds up one source.
+#[derive(Clone, Debug, Default)]
+pub struct Tally {
+    frames: u64,
+    frames_with_face: u64,
+    first_time: Option<Duration>,
+    last_time: Duration,
+    duration: Duration,
+    states: PerEye<[u64; STATES]>,
+    blinks: [u64; Watched::ALL.len()],
+    blinks_of_both: Vec<FrameRange>,
+    known: Duration,
+    closed: Duration,
+    /// In nanoseconds; created with the first frame.
+    stages: Option<[Histogram<u32>; STAGES]>,
+    busy: Duration,
+}
+
+/// Significant digits of a stage's percentiles.
+const TIMING_DIGITS: u8 = 3;
+
+/// Stages that take longer than this many nanoseconds, a minute, count as that.
+const LONGEST_STAGE_NS: u64 = 60_000_000_000;
+
+impl Tally {
+    /// Takes a frame.
+    pub fn add_frame(&mut self, reading: &FrameReading, times: &StageTimes) {
+        self.frames += 1;
+        self.frames_with_face += u64::from(reading.face.is_some());
+        self.first_time.get_or_insert(reading.time);
+        self.last_time = reading.time;
+        for eye in Eye::ALL {
+            self.states.get_mut(eye)[reading.eyes.get(eye).state().index()] += 1;
+        }
+        let new = || Histogram::new_with_max(LONGEST_STAGE_NS, TIMING_DIGITS).ok();
+        if self.stages.is_none()
+            && let (Some(a), Some(b), Some(c), Some(d), Some(e)) =
+                (new(), new(), new(), new(), new())
+        {
+            self.stages = Some([a, b, c, d, e]);
+        }
+        if let Some(stages) = &mut self.stages {
+            for (histogram, time) in stages.iter_mut().zip(times.values()) {
+                histogram.saturating_record(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX));
+            }
+        }
+    }
+
+    /// Takes a closure that ended.
+    pub fn add_closure(&mut self, closure: &Closure) {
+        if closure.kind != ClosureKind::Blink {
+            return;
+        }
+        self.blinks[closure.eye as usize] += 1;
+        if closure.eye == Watched::Both {
+            self.blinks_of_both.push(FrameRange {
+                first: closure.first_frame,
+                last: closure.last_frame,
+            });
+        }
+    }
+
+    /// Closes the source: takes its PERCLOS, and the wall time that it took.
+    pub fn end(&mut self, over_time: &EyesOverTime, busy: Duration) {
+        (self.known, self.closed) = over_time.known_and_closed();
+        self.busy = busy;
+        // The last frame is shown as long as the frames before it on average.
+        let first = self.first_time.unwrap_or_default();
+        let shown = self.last_time.saturating_sub(first);
+        if self.frames > 1 {
+            self.duration = shown.mul_f64(self.frames as f64 / (self.frames - 1) as f64);
+        }
+    }
+
+    /// Number of frames so far.
+    pub fn frames(&self) -> u64 {
+        self.frames
+    }
+
+    /// Frames of every blink of both eyes so far.
+    pub fn blinks_of_both(&self) -> &[FrameRange] {
+        &self.blinks_of_both
+    }
+
+    /// Number of blinks so far.
+    pub fn blinks(&self, eye: Watched) -> u64 {
+        self.blinks[eye as usize]
+    }
+
+    /// Adds another source's sums to these.
+    pub fn merge(&mut self, other: &Self) {
+        self.frames += other.frames;
+        self.frames_with_face += other.frames_with_face;
+        self.duration += other.duration;
+        for eye in Eye::ALL {
+            for (count, more) in self
+                .states
+                .get_mut(eye)
+                .iter_mut()
+                .zip(other.states.get(eye))
+            {
+                *count += more;
+            }
+        }
+        for (count, more) in self.blinks.iter_mut().zip(other.blinks) {
+            *count += more;
+        }
+        self.known += other.known;
+        self.closed += other.closed;
+        self.busy += other.busy;
+        match (&mut self.stages, &other.stages) {
+            (Some(mine), Some(others)) => {
+                for (histogram, more) in mine.iter_mut().zip(others) {
+                    // Both have the same bounds, so adding cannot fail.
+                    let _ = histogram.add(more);
+                }
+            }
+            (mine @ None, Some(others)) => *mine = Some(others.clone()),
+            (_, None) => {}
+        }
+    }
+
+    /// The sums as they are written.
+    pub fn summary(&self, truth: Option<Score>) -> Summary {
+        let stage = |index: usize| {
+            self.stages
+                .as_ref()
+                .map(|stages| Percentiles::of(&stages[index]))
+        };
+        let counts = |eye: Eye| {
+            let named = |state: EyeState| (state.name(), self.states.get(eye)[state.index()]);
+            EyeState::ALL.into_iter().map(named).collect()
+        };
+        let busy = self.busy.as_secs_f64();
+        Summary {
+            frames: self.frames,
+            frames_with_face: self.frames_with_face,
+            duration_s: super::event::seconds(self.duration),
+            states: PerEye::from_fn(counts),
+            blinks: BlinkCounts {
+                left: self.blinks(Watched::Left),
+                right: self.blinks(Watched::Right),
+                both: self.blinks(Watched::Both),
+            },
+            perclos: (!self.known.is_zero())
+                .then(|| self.closed.as_secs_f64() / self.known.as_secs_f64()),
+            timing: Timing {
+                fps: (busy > 0.0 && self.frames > 0).then(|| self.frames as f64 / busy),
+                decode_wait: stage(0),
+                locate: stage(1),
+                crop: stage(2),
+                classify: stage(3),
+                total: stage(4),
+            },
+            truth,
+        }
+    }
+}
+
+/// Sums over one source or several.
+#[derive(Clone, Debug, Serialize)]
+pub struct Summary {
+    /// Frames read.
+    pub frames: u64,
+    /// Frames in which a face was found.
+    pub frames_with_face: u64,
+    /// Length of the recording in seconds, the last frame's showing included.
+    pub duration_s: f64,
+    /// Frames in each state.
+    pub states: PerEye<BTreeMap<&'static str, u64>>,
+    /// Blinks.
+    pub blinks: BlinkCounts,
+    /// Share of the known time with both eyes closed, blinks left out.
+    pub perclos: Option<f64>,
+    /// How fast it went.
+    pub timing: Timing,
+    /// Blinks of both eyes against confirmed ones.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub truth: Option<Score>,
+}
+
+/// Numbers of blinks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct BlinkCounts {
+    /// Of the left eye.
+    pub left: u64,
+    /// Of the right eye.
+    pub right: u64,
+    /// Of both together.
+    pub both: u64,
+}
+
+/// How fast it went. Stages are in milliseconds a frame, see [`StageTimes`].
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Timing {
+    /// Frames per second of wall time.
+    pub fps: Option<f64>,
+    /// Waiting for the source.
+    pub decode_wait: Option<Percentiles>,
+    /// Finding the face.
+    pub locate: Option<Percentiles>,
+    /// Cutting and standardising both eyes.
+    pub crop: Option<Percentiles>,
+    /// Judging both eyes.
+    pub classify: Option<Percentiles>,
+    /// From the frame in hand to its reading.
+    pub total: Option<Percentiles>,
+}
+
+/// Percentiles in milliseconds.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Percentiles {
+    /// Median.
+    pub p50: f64,
+    /// One frame of twenty takes longer.
+    pub p95: f64,
+    /// One frame of a hundred takes longer.
+    pub p99: f64,
+}
+
+impl Percentiles {
+    /// Of a histogram of nanoseconds.
+    pub fn of(histogram: &Histogram<u32>) -> Self {
+        let ms = |quantile| (histogram.value_at_quantile(quantile) as f64 / 1e3).round() / 1e3;
+        Self {
+            p50: ms(0.5),
+            p95: ms(0.95),
+            p99: ms(0.99),
+        }
+    }
+}
+
+/// The sums over all sources, and over each.
+#[derive(Clone, Debug, Serialize)]
+pub struct RunSummary {
+    /// Over all sources.
+    #[serde(flatten)]
+    pub all: Summary,
+    /// Over each source, by name.
+    pub clips: BTreeMap<String, Summary>,
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} frames, {:.1} s, face in {:.1} %; blinks: {} left, {} right, {} both",
+            self.frames,
+            self.duration_s,
+            100.0 * self.frames_with_face as f64 / self.frames.max(1) as f64,
+            self.blinks.left,
+            self.blinks.right,
+            self.blinks.both,
+        )?;
+        if let Some(perclos) = self.perclos {
+            write!(f, "; PERCLOS {:.1} %", 100.0 * perclos)?;
+        }
+        if let Some(score) = &self.truth {
+            write!(
+                f,
+                "; against the truth: {} hit, {} missed, {} false",
+                score.tp, score.missed, score.fp
+            )?;
+            if let Some(f1) = score.f1 {
+                write!(f, ", F1 {f1:.3}")?;
+            }
+        }
+        if let (Some(fps), Some(total)) = (self.timing.fps, self.timing.total) {
+            write!(
+                f,
+                "; {fps:.0} frames/s, {:.1} ms a frame (p95 {:.1})",
+                total.p50, total.p95
+            )?;
+        }
+        Ok(())
+    }
+}
+
+impl RunSummary {
+    /// A few lines for people.
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        for (clip, summary) in &self.clips {
+            // Writing to a string cannot fail.
+            let _ = writeln!(text, "{clip}: {summary}");
+        }
+        if self.clips.len() > 1 {
+            let _ = writeln!(text, "all: {}", self.all);
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        reading::{EyeReading, Unseen},
+        temporal::TemporalSettings,
+    };
+
+    fn tally(frames: u64) -> Tally {
+        let mut tally = Tally::default();
+        for frame in 0..frames {
+            let eye = EyeReading::Unmeasured(Unseen::NoFace);
+            let reading = FrameReading {
+                frame,
+                time: Duration::from_millis(40 * frame),
+                face: None,
+                eyes: PerEye {
+                    left: eye,
+                    right: eye,
+                },
+            };
+            let times = StageTimes {
+                total: Duration::from_millis(frame + 1),
+                ..StageTimes::default()
+            };
+            tally.add_frame(&reading, &times);
+        }
+        let over_time = EyesOverTime::new(&TemporalSettings::default());
+        tally.end(&over_time, Duration::from_secs(2));
+        tally
+    }
+
+    #[test]
+    fn sums_and_percentiles() {
+        let json = serde_json::to_value(tally(100).summary(None)).unwrap();
+        assert_eq!(json["frames"], 100);
+        assert_eq!(json["frames_with_face"], 0);
+        assert_eq!(json["duration_s"], 4.0);
+        assert_eq!(json["states"]["left"]["not_visible"], 100);
+        assert_eq!(json["states"]["right"]["open"], 0);
+        assert!(json["perclos"].is_null() && json.get("truth").is_none());
+        assert_eq!(json["timing"]["fps"], 50.0);
+        let p50 = json["timing"]["total"]["p50"].as_f64().unwrap();
+        assert!((p50 - 50.0).abs() < 0.1, "{p50}");
+    }
+
+    #[test]
+    fn sources_add_up() {
+        let mut all = tally(100);
+        all.merge(&tally(50));
+        let json = serde_json::to_value(all.summary(None)).unwrap();
+        assert_eq!(json["frames"], 150);
+        assert_eq!(json["duration_s"], 6.0);
+        assert_eq!(json["timing"]["fps"], 37.5);
+        assert!(json["timing"]["total"]["p99"].as_f64().unwrap() > 90.0);
+    }
+
+    #[test]
+    fn no_frames_have_no_figures() {
+        let json = serde_json::to_value(tally(0).summary(None)).unwrap();
+        assert_eq!(json["duration_s"], 0.0);
+        assert!(json["timing"]["fps"].is_null() && json["timing"]["total"].is_null());
+    }
+}

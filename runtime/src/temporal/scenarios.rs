@@ -1,0 +1,349 @@
+//! People as scripts of readings: each test says what must come of one, and when.
+
+use super::*;
+use crate::{eye_state::STATES, locate::crop::Square, reading::Unseen};
+use proptest::prelude::*;
+
+const FPS: f64 = 30.0;
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Look {
+    Open,
+    Closed,
+    /// Only the left eye is closed.
+    WinkLeft,
+    /// Both crops show no eye.
+    Hidden,
+    /// The left eye is hidden, the right one closed or open.
+    LeftHidden {
+        right_closed: bool,
+    },
+    NoFace,
+    Profile,
+    /// P(closed) of both eyes.
+    Of(f32),
+}
+
+fn measured(closed: f32, hidden: f32) -> EyeReading {
+    let mut probabilities = [0.0; STATES];
+    probabilities[EyeState::Closed.index()] = closed;
+    probabilities[EyeState::NotVisible.index()] = hidden;
+    probabilities[EyeState::Open.index()] = 1.0 - closed - hidden;
+    let square = Square {
+        centre: [0.0; 2],
+        side: 32.0,
+        angle: 0.0,
+    };
+    EyeReading::Measured {
+        probabilities,
+        square,
+    }
+}
+
+fn eyes(look: Look) -> PerEye<EyeReading> {
+    let (open, closed, hidden) = (measured(0.02, 0.0), measured(0.95, 0.0), measured(0.0, 0.9));
+    let both = |eye| PerEye {
+        left: eye,
+        right: eye,
+    };
+    match look {
+        Look::Open => both(open),
+        Look::Closed => both(closed),
+        Look::WinkLeft => PerEye {
+            left: closed,
+            right: measured(0.01, 0.0),
+        },
+        Look::Hidden => both(hidden),
+        Look::LeftHidden { right_closed: true } => PerEye {
+            left: measured(0.3, 0.6),
+            right: closed,
+        },
+        Look::LeftHidden {
+            right_closed: false,
+        } => PerEye {
+            left: hidden,
+            right: open,
+        },
+        Look::NoFace => both(EyeReading::Unmeasured(Unseen::NoFace)),
+        Look::Profile => both(EyeReading::Unmeasured(Unseen::Profile)),
+        Look::Of(p) => both(measured(p, 0.0)),
+    }
+}
+
+/// Steps through looks at given times in seconds.
+fn watch_at(script: &[(f64, Look)], settings: &TemporalSettings) -> (Vec<Closure>, EyesOverTime) {
+    let mut over_time = EyesOverTime::new(settings);
+    let mut closures = Vec::new();
+    for (frame, (seconds, look)) in script.iter().enumerate() {
+        closures.extend(over_time.step(&FrameReading {
+            frame: frame as u64,
+            time: Duration::from_secs_f64(*seconds),
+            face: None,
+            eyes: eyes(*look),
+        }));
+    }
+    (closures, over_time)
+}
+
+/// Steps through runs of (frames, look) at [`FPS`].
+fn watch(script: &[(usize, Look)]) -> (Vec<Closure>, EyesOverTime) {
+    let looks = script
+        .iter()
+        .flat_map(|(frames, look)| std::iter::repeat_n(*look, *frames));
+    let timed: Vec<_> = looks
+        .enumerate()
+        .map(|(i, look)| (i as f64 / FPS, look))
+        .collect();
+    watch_at(&timed, &TemporalSettings::default())
+}
+
+fn of(closures: &[Closure], eye: Watched, kind: ClosureKind) -> Vec<(u64, u64)> {
+    closures
+        .iter()
+        .filter(|closure| closure.eye == eye && closure.kind == kind)
+        .map(|closure| (closure.first_frame, closure.last_frame))
+        .collect()
+}
+
+fn blinks(closures: &[Closure], eye: Watched) -> Vec<(u64, u64)> {
+    of(closures, eye, ClosureKind::Blink)
+}
+
+#[test]
+fn an_alert_blinker_is_counted_blink_by_blink() {
+    let mut script = vec![(60, Look::Open)];
+    for _ in 0..10 {
+        script.extend([(5, Look::Closed), (100, Look::Open)]);
+    }
+    let (closures, over_time) = watch(&script);
+    for eye in Watched::ALL {
+        assert_eq!(blinks(&closures, eye).len(), 10);
+        assert_eq!(blinks(&closures, eye)[0], (60, 64));
+    }
+    let first = closures[0];
+    assert!((first.start.as_secs_f64() - 2.0).abs() < 1e-6);
+    assert!((first.duration().as_secs_f64() - 5.0 / FPS).abs() < 1e-6);
+    assert_eq!(over_time.perclos(), Some(0.0), "blinks are left out");
+}
+
+#[test]
+fn a_blink_of_one_frame_counts_and_lasts_one_frame() {
+    let (closures, _) = watch(&[(10, Look::Open), (1, Look::Closed), (10, Look::Open)]);
+    assert_eq!(blinks(&closures, Watched::Both), [(10, 10)]);
+    assert!((closures[0].duration().as_secs_f64() - 1.0 / FPS).abs() < 1e-6);
+}
+
+#[test]
+fn a_long_closure_is_no_blink_and_fills_perclos() {
+    let (closures, over_time) = watch(&[(90, Look::Open), (90, Look::Closed), (121, Look::Open)]);
+    for eye in Watched::ALL {
+        assert_eq!(blinks(&closures, eye), []);
+        assert_eq!(of(&closures, eye, ClosureKind::LongClosure), [(90, 179)]);
+    }
+    // 3 s of the 10 s between the first frame and the last.
+    assert!((over_time.perclos().unwrap() - 0.3).abs() < 1e-6);
+}
+
+#[test]
+fn the_border_belongs_to_the_long_closure() {
+    let frames = (TemporalSettings::default().long_closure_s * FPS) as usize;
+    let (closures, _) = watch(&[(5, Look::Open), (frames, Look::Closed), (5, Look::Open)]);
+    assert_eq!(blinks(&closures, Watched::Both), []);
+    let (closures, _) = watch(&[(5, Look::Open), (frames - 1, Look::Closed), (5, Look::Open)]);
+    assert_eq!(blinks(&closures, Watched::Both).len(), 1);
+}
+
+#[test]
+fn a_wink_is_one_eyes_blink() {
+    let (closures, _) = watch(&[(10, Look::Open), (6, Look::WinkLeft), (10, Look::Open)]);
+    assert_eq!(blinks(&closures, Watched::Left), [(10, 15)]);
+    assert_eq!(blinks(&closures, Watched::Right), []);
+    assert_eq!(blinks(&closures, Watched::Both), []);
+}
+
+#[test]
+fn eyes_lost_while_closed_make_no_blink() {
+    for lost in [Look::NoFace, Look::Profile, Look::Hidden] {
+        let (closures, _) = watch(&[
+            (10, Look::Open),
+            (3, Look::Closed),
+            (4, lost),
+            (3, Look::Closed),
+            (10, Look::Open),
+        ]);
+        assert_eq!(closures, [], "{lost:?}");
+    }
+}
+
+#[test]
+fn one_hidden_eye_leaves_the_other_ones_blink() {
+    let (closures, _) = watch(&[
+        (
+            10,
+            Look::LeftHidden {
+                right_closed: false,
+            },
+        ),
+        (4, Look::LeftHidden { right_closed: true }),
+        (
+            10,
+            Look::LeftHidden {
+                right_closed: false,
+            },
+        ),
+    ]);
+    assert_eq!(blinks(&closures, Watched::Left), []);
+    assert_eq!(blinks(&closures, Watched::Right), [(10, 13)]);
+    assert_eq!(blinks(&closures, Watched::Both), [(10, 13)]);
+}
+
+#[test]
+fn closures_at_either_end_of_the_recording_are_not_whole() {
+    let (closures, over_time) = watch(&[(5, Look::Closed), (20, Look::Open), (1, Look::Closed)]);
+    assert_eq!(closures, []);
+    assert_eq!(over_time.perclos(), Some(0.0));
+}
+
+#[test]
+fn a_sleeper_at_the_end_counts_without_an_event() {
+    let (closures, over_time) = watch(&[(31, Look::Open), (60, Look::Closed)]);
+    assert_eq!(closures, []);
+    let closed = over_time.perclos().unwrap();
+    assert!((closed - 59.0 / 90.0).abs() < 1e-6, "{closed}");
+}
+
+#[test]
+fn a_variable_frame_rate_changes_durations_not_counts() {
+    let times = [0.0, 0.04, 0.05, 0.11, 0.30, 0.31, 0.33];
+    let looks = [
+        Look::Open,
+        Look::Open,
+        Look::Closed,
+        Look::Closed,
+        Look::Closed,
+        Look::Open,
+        Look::Open,
+    ];
+    let script: Vec<_> = times.into_iter().zip(looks).collect();
+    let (closures, _) = watch_at(&script, &TemporalSettings::default());
+    assert_eq!(blinks(&closures, Watched::Both), [(2, 4)]);
+    assert!((closures[0].duration().as_secs_f64() - 0.26).abs() < 1e-6);
+}
+
+#[test]
+fn what_happens_in_a_long_gap_is_unknown() {
+    let script = [
+        (0.0, Look::Open),
+        (0.1, Look::Closed),
+        (2.0, Look::Closed),
+        (2.1, Look::Open),
+        (2.2, Look::Open),
+    ];
+    let (closures, over_time) = watch_at(&script, &TemporalSettings::default());
+    assert_eq!(closures, []);
+    let (known, closed) = over_time.known_and_closed();
+    assert!((known.as_secs_f64() - 0.3).abs() < 1e-6);
+    assert_eq!(closed, Duration::ZERO);
+}
+
+#[test]
+fn hysteresis_keeps_a_flickering_closure_whole() {
+    let script = [
+        (5, Look::Open),
+        (2, Look::Closed),
+        (1, Look::Of(0.4)),
+        (2, Look::Closed),
+        (5, Look::Open),
+    ];
+    let (closures, _) = watch(&script);
+    assert_eq!(
+        blinks(&closures, Watched::Both).len(),
+        2,
+        "without hysteresis the flicker splits it"
+    );
+    let looks = script
+        .iter()
+        .flat_map(|(frames, look)| std::iter::repeat_n(*look, *frames));
+    let timed: Vec<_> = looks
+        .enumerate()
+        .map(|(i, look)| (i as f64 / FPS, look))
+        .collect();
+    let settings = TemporalSettings {
+        open_at_or_below: 0.3,
+        ..TemporalSettings::default()
+    };
+    let (closures, _) = watch_at(&timed, &settings);
+    assert_eq!(blinks(&closures, Watched::Both), [(5, 9)]);
+}
+
+#[test]
+fn the_sliding_minute_forgets_what_the_session_keeps() {
+    let (_, over_time) = watch(&[(30, Look::Open), (90, Look::Closed), (61 * 30, Look::Open)]);
+    assert_eq!(over_time.perclos_of_last_minute(), Some(0.0));
+    assert!(over_time.perclos().unwrap() > 0.04);
+    let (_, over_time) = watch(&[(600, Look::Open), (61 * 30, Look::Closed)]);
+    assert_eq!(
+        over_time.perclos_of_last_minute(),
+        Some(1.0),
+        "a running closure counts at once"
+    );
+}
+
+#[test]
+fn nothing_known_has_no_perclos() {
+    let (closures, over_time) = watch(&[(30, Look::NoFace)]);
+    assert_eq!(closures, []);
+    assert_eq!(over_time.perclos(), None);
+}
+
+fn any_look() -> impl Strategy<Value = Look> {
+    prop_oneof![
+        4 => Just(Look::Open),
+        3 => Just(Look::Closed),
+        1 => Just(Look::WinkLeft),
+        1 => Just(Look::Hidden),
+        1 => Just(Look::NoFace),
+        1 => (0.0_f32..=1.0).prop_map(Look::Of),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn closures_are_in_order_apart_and_closed_in_every_frame(
+        steps in prop::collection::vec((0.001_f64..0.8, any_look()), 1..200),
+    ) {
+        let mut time = 0.0;
+        let script: Vec<_> = steps.into_iter().map(|(gap, look)| { time += gap; (time, look) }).collect();
+        let (closures, over_time) = watch_at(&script, &TemporalSettings::default());
+        for eye in Watched::ALL {
+            let mut next_allowed = 1;
+            for closure in closures.iter().filter(|closure| closure.eye == eye) {
+                prop_assert!(closure.first_frame >= next_allowed && closure.last_frame >= closure.first_frame);
+                prop_assert!(closure.end > closure.start);
+                // A frame that is known and not closed lies between two closures.
+                next_allowed = closure.last_frame + 2;
+                if eye == Watched::Both {
+                    for frame in closure.first_frame..=closure.last_frame {
+                        let eyes = eyes(script[frame as usize].1);
+                        let p = both_closed_probability(&eyes, &TemporalSettings::default());
+                        prop_assert!(p.unwrap() > 0.5);
+                    }
+                }
+            }
+        }
+        for share in [over_time.perclos(), over_time.perclos_of_last_minute()].into_iter().flatten() {
+            prop_assert!((0.0..=1.0).contains(&share));
+        }
+    }
+
+    #[test]
+    fn the_session_and_a_wide_window_agree(
+        steps in prop::collection::vec((0.001_f64..0.8, any_look()), 1..200),
+    ) {
+        let mut time = 0.0;
+        let script: Vec<_> = steps.into_iter().map(|(gap, look)| { time += gap; (time, look) }).collect();
+        let settings = TemporalSettings { perclos_window_s: 3600.0, ..TemporalSettings::default() };
+        let (_, over_time) = watch_at(&script, &settings);
+        prop_assert_eq!(over_time.perclos(), over_time.perclos_of_last_minute());
+    }
+}

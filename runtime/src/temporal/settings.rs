@@ -1,0 +1,126 @@
+//! The constants of time: one documented place for every threshold of this module.
+
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// Thresholds for what the eyes do over time. Seconds are those of the recording or the camera.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TemporalSettings {
+    /// An eye counts as closed when P(closed) rises above this, 0 to 1.
+    ///
+    /// 0.5: more likely closed than everything else together. Blinks of one frame count, so no
+    /// second frame is asked for.
+    pub closed_above: f64,
+    /// A closed eye counts as closed until P(closed) falls to this or below; at most
+    /// `closed_above`. Lower values keep a closure whole when single frames flicker.
+    pub open_at_or_below: f64,
+    /// An eye is unknown while P(`not_visible`) is above this, 0 to 1.
+    pub not_visible_above: f64,
+    /// A closure of at least this many seconds is a long closure, a shorter one a blink.
+    ///
+    /// 1.0: blinks confirmed by eye last up to 14 frames, 0.56 s at 25 frames a second, so the
+    /// 0.5 s after which a warning is due cannot be the border; 1 s leaves them room and stays
+    /// well below the 1.5 s of an alarm.
+    pub long_closure_s: f64,
+    /// Readings further apart than this many seconds are not joined: what the eyes did in between
+    /// is unknown.
+    ///
+    /// 0.5: a usual blink (0.1 to 0.4 s) fits into a longer gap unseen.
+    pub longest_gap_s: f64,
+    /// Length in seconds of the sliding PERCLOS window; a minute by definition (FHWA technical
+    /// brief MCRT-98-006, 1998).
+    pub perclos_window_s: f64,
+}
+
+impl Default for TemporalSettings {
+    fn default() -> Self {
+        Self {
+            closed_above: 0.5,
+            open_at_or_below: 0.5,
+            not_visible_above: 0.5,
+            long_closure_s: 1.0,
+            longest_gap_s: 0.5,
+            perclos_window_s: 60.0,
+        }
+    }
+}
+
+/// Longest time setting accepted, in seconds: a day. Beyond it a value is a mistake.
+const LONGEST_S: f64 = 86_400.0;
+
+impl TemporalSettings {
+    /// Checks that every value means something.
+    ///
+    /// # Errors
+    /// The key, what was wrong with it, and what is accepted.
+    pub fn check(&self) -> Result<(), String> {
+        for (key, value) in [
+            ("closed_above", self.closed_above),
+            ("open_at_or_below", self.open_at_or_below),
+            ("not_visible_above", self.not_visible_above),
+        ] {
+            if !(0.0..=1.0).contains(&value) {
+                return Err(format!("{key} is {value}; give a probability from 0 to 1"));
+            }
+        }
+        if self.open_at_or_below > self.closed_above {
+            return Err(format!(
+                "open_at_or_below is {}; give at most closed_above, which is {}",
+                self.open_at_or_below, self.closed_above
+            ));
+        }
+        for (key, value) in [
+            ("long_closure_s", self.long_closure_s),
+            ("longest_gap_s", self.longest_gap_s),
+            ("perclos_window_s", self.perclos_window_s),
+        ] {
+            if !(value > 0.0 && value <= LONGEST_S) {
+                return Err(format!(
+                    "{key} is {value}; give seconds above 0, at most {LONGEST_S}"
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// [`Self::long_closure_s`].
+    pub fn long_closure(&self) -> Duration {
+        seconds(self.long_closure_s)
+    }
+
+    /// [`Self::longest_gap_s`].
+    pub fn longest_gap(&self) -> Duration {
+        seconds(self.longest_gap_s)
+    }
+
+    /// [`Self::perclos_window_s`].
+    pub fn perclos_window(&self) -> Duration {
+        seconds(self.perclos_window_s)
+    }
+}
+
+/// Seconds that [`TemporalSettings::check`] let pass always convert; unchecked ones saturate.
+fn seconds(value: f64) -> Duration {
+    Duration::try_from_secs_f64(value).unwrap_or(Duration::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_senseless_value_is_named() {
+        assert_eq!(TemporalSettings::default().check(), Ok(()));
+        let of = |change: fn(&mut TemporalSettings)| {
+            let mut settings = TemporalSettings::default();
+            change(&mut settings);
+            settings.check().unwrap_err()
+        };
+        assert!(of(|s| s.closed_above = 1.5).contains("closed_above is 1.5"));
+        assert!(of(|s| s.open_at_or_below = 0.6).contains("at most closed_above"));
+        assert!(of(|s| s.long_closure_s = 0.0).contains("long_closure_s is 0"));
+        assert!(of(|s| s.longest_gap_s = f64::NAN).contains("longest_gap_s"));
+        assert!(of(|s| s.perclos_window_s = f64::INFINITY).contains("perclos_window_s"));
+    }
+}

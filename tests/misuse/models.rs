@@ -1,0 +1,156 @@
+//! Models and manifests that cannot be used.
+
+use super::{
+    folder, image,
+    support::{
+        model::{ModelForm, card, onnx},
+        parseye, refused, succeeds,
+    },
+};
+use std::fs;
+
+#[test]
+fn every_unusable_model_says_why() {
+    let folder = folder();
+    image(&folder.path().join("a.png"));
+    let manifest = "path,label,source,subject,eye,split,label_kind,openness,note\na.png,open,s,p,,test,human,,\n";
+    fs::write(folder.path().join("m.csv"), manifest).unwrap();
+    let whole = onnx(&ModelForm::default());
+    let with_card = |change: fn(&mut serde_json::Value)| {
+        let mut card = card();
+        change(&mut card);
+        onnx(&ModelForm {
+            card: Some(card),
+            ..ModelForm::default()
+        })
+    };
+    let cases: [(&str, Vec<u8>, &[&str]); 8] = [
+        (
+            "truncated",
+            whole[..whole.len() / 2].to_vec(),
+            &["whole ONNX model"],
+        ),
+        ("empty", Vec::new(), &["card"]),
+        ("text", b"not a model".to_vec(), &["ONNX"]),
+        (
+            "no-card",
+            onnx(&ModelForm {
+                card: None,
+                ..ModelForm::default()
+            }),
+            &["without a card"],
+        ),
+        (
+            "other-shape",
+            onnx(&ModelForm {
+                input: vec![1, 3, 64, 64],
+                ..ModelForm::default()
+            }),
+            &["input", "[1, 3, 64, 64]", "32"],
+        ),
+        (
+            "other-outputs",
+            onnx(&ModelForm {
+                outputs: 2,
+                ..ModelForm::default()
+            }),
+            &["output", "[1, 2]"],
+        ),
+        (
+            "other-labels",
+            with_card(|card| card["labels"] = serde_json::json!(["closed", "open"])),
+            &["labels", "not_visible"],
+        ),
+        (
+            "later-card",
+            with_card(|card| card["format"] = 99.into()),
+            &["layout 99"],
+        ),
+    ];
+    for (name, bytes, words) in cases {
+        let file = format!("{name}.onnx");
+        fs::write(folder.path().join(&file), bytes).unwrap();
+        let arguments = [
+            "evaluate",
+            "--manifest",
+            "m.csv",
+            "--split",
+            "test",
+            "--model",
+            &file,
+        ];
+        refused(
+            parseye(folder.path()).args(arguments),
+            1,
+            &[&[file.as_str()], words].concat(),
+        );
+    }
+    let arguments = [
+        "evaluate",
+        "--manifest",
+        "m.csv",
+        "--split",
+        "test",
+        "--model",
+    ];
+    refused(
+        parseye(folder.path()).args(arguments).arg("none.onnx"),
+        1,
+        &["none.onnx", "cannot be read"],
+    );
+    // The same checks stand before a replay; and the model that all were made from is accepted.
+    refused(
+        parseye(folder.path()).args(["replay", "a.png", "--model", "no-card.onnx"]),
+        1,
+        &["without a card"],
+    );
+    fs::write(folder.path().join("whole.onnx"), whole).unwrap();
+    succeeds(parseye(folder.path()).args(arguments).arg("whole.onnx"));
+}
+
+#[test]
+fn every_unusable_manifest_says_where() {
+    let folder = folder();
+    let at = |name: &str| folder.path().join(name);
+    image(&at("a.png"));
+    image(&at("b.png"));
+    fs::write(at("broken.png"), "no picture").unwrap();
+    let cases: [(&str, &[&str]); 5] = [
+        (
+            "a.png,opne,s,p,,test,human,,\n",
+            &["line 2", "'opne'", "did you mean 'open'"],
+        ),
+        (
+            "a.png,open,s,p,,test,human,,\nc.png,open,s,p,,test,human,,\n",
+            &["line 3", "c.png is missing"],
+        ),
+        (
+            "a.png,open,s,p,,train,human,,\nb.png,open,s,p,,test,human,,\n",
+            &["line 3", "'p'", "train"],
+        ),
+        (
+            "a.png,open,s,p,,train,human,,\n",
+            &["no sample of split test"],
+        ),
+        (
+            "broken.png,open,s,p,,test,human,,\n",
+            &["broken.png", "not a readable picture"],
+        ),
+    ];
+    for (rows, words) in cases {
+        let header = "path,label,source,subject,eye,split,label_kind,openness,note\n";
+        fs::write(at("m.csv"), format!("{header}{rows}")).unwrap();
+        let mut command = parseye(folder.path());
+        refused(
+            command.args(["evaluate", "--manifest", "m.csv", "--split", "test"]),
+            1,
+            words,
+        );
+    }
+    let mut command = parseye(folder.path());
+    refused(
+        command.args(["evaluate", "--manifest", "none.csv", "--split", "test"]),
+        1,
+        &["none.csv", "cannot be read"],
+    );
+}

@@ -1,0 +1,137 @@
+//! What the tests of the program share: running it, drawing its input, finding real data.
+
+// Each test binary uses its own part of this.
+#![allow(dead_code)]
+
+pub mod model;
+pub mod synthetic_face;
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, Output},
+};
+
+/// The repository's root.
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// The program, run in `folder`, away from the user's settings.
+pub fn parseye(folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_parseye"));
+    command
+        .current_dir(folder)
+        .env("XDG_CONFIG_HOME", folder)
+        .env("PARSEYE_LOCATOR__FILE", locator_path());
+    command
+}
+
+/// Where `make models` puts the face locator.
+pub fn locator_path() -> PathBuf {
+    root()
+        .join("models/locator")
+        .join(parseye::locate::LOCATOR_FILE)
+}
+
+/// Whether what a test needs is there; says so where it is not.
+pub fn has_locator() -> bool {
+    let there = locator_path().is_file();
+    if !there {
+        eprintln!("skipped: no face locator; run `make models`");
+    }
+    there
+}
+
+/// The folder of real clips and crops, where there is one.
+pub fn real_data() -> Option<PathBuf> {
+    let folder = std::env::var_os("PARSEYE_DATA")
+        .map_or_else(|| root().join("../shared/data"), PathBuf::from);
+    if folder.join("clips/blinks.csv").is_file() && folder.join("eyes/manifest.csv").is_file() {
+        Some(folder)
+    } else {
+        eprintln!(
+            "skipped: no real data in {}; set PARSEYE_DATA",
+            folder.display()
+        );
+        None
+    }
+}
+
+/// What the program wrote to stderr.
+pub fn errors(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// Checks that a run was refused with one line that holds all the words, and no panic.
+#[track_caller]
+pub fn refused(command: &mut Command, status: i32, words: &[&str]) {
+    let output = command.output().expect("the program starts");
+    let line = errors(&output);
+    assert_eq!(output.status.code(), Some(status), "{line}");
+    assert_eq!(line.lines().count(), 1, "not one line: {line}");
+    assert!(line.starts_with("parseye: "), "{line}");
+    for word in words {
+        assert!(line.contains(word), "'{line}' lacks '{word}'");
+    }
+}
+
+/// Checks that a run went well.
+#[track_caller]
+pub fn succeeds(command: &mut Command) -> Output {
+    let output = command.output().expect("the program starts");
+    assert!(
+        output.status.success(),
+        "{}: {}",
+        output.status,
+        errors(&output)
+    );
+    output
+}
+
+/// The lines of a log; every one must be whole.
+#[track_caller]
+pub fn events(path: &Path) -> Vec<serde_json::Value> {
+    let text = std::fs::read_to_string(path).expect("the log is there");
+    assert!(
+        text.is_empty() || text.ends_with('\n'),
+        "the last line is torn"
+    );
+    text.lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{line}: {error}")))
+        .collect()
+}
+
+/// The events of one kind.
+pub fn of_kind<'a>(events: &'a [serde_json::Value], kind: &str) -> Vec<&'a serde_json::Value> {
+    events
+        .iter()
+        .filter(|event| event["event"] == kind)
+        .collect()
+}
+
+/// A JSON file.
+#[track_caller]
+pub fn json(path: &Path) -> serde_json::Value {
+    serde_json::from_str(&std::fs::read_to_string(path).expect("the file is there"))
+        .expect("it is JSON")
+}
+
+/// Frames and codec of a video, as ffprobe counts them by decoding all of it.
+pub fn decoded_frames(path: &Path) -> usize {
+    let output = Command::new("ffprobe")
+        .args(["-v", "error", "-count_frames", "-select_streams", "v:0"])
+        .args(["-show_entries", "stream=nb_read_frames", "-of", "csv=p=0"])
+        .arg(path)
+        .output()
+        .expect("ffprobe starts");
+    assert!(
+        output.stderr.is_empty(),
+        "{}: {}",
+        path.display(),
+        errors(&output)
+    );
+    String::from_utf8_lossy(&output.stdout)
+        .trim()
+        .parse()
+        .expect("a number of frames")
+}
