@@ -360,7 +360,11 @@ fn a_monitor_accounts_for_every_frame() {
     assert_eq!(eyes.len() as u64, watched.tally.frames());
     // The last frame is never displaced, and every line has a wall clock.
     assert_eq!(eyes.last().unwrap()["frame"], CAMERA_FRAMES - 1);
-    assert!(events.iter().all(|event| event["unix_time"].as_f64().unwrap() > 1e9));
+    assert!(
+        events
+            .iter()
+            .all(|event| event["unix_time"].as_f64().unwrap() > 1e9)
+    );
     assert_eq!(events.last().unwrap()["outcome"], "complete");
 }
 
