@@ -101,13 +101,16 @@ impl<'a> Bilinear<'a> {
 
     #[inline]
     fn at(&self, x: f32, y: f32) -> f32 {
-        let (left, top) = (x.floor(), y.floor());
-        let (across, below) = (x - left, y - top);
-        let (left, top) = (left as i32, top as i32);
+        // A pixel beyond the edge all is the same. With both above -1 a cast rounds down: `floor`
+        // is a library call on processors before SSE4.1, which is what x86-64 means by default.
+        let x = x.max(-1.0).min(self.right as f32 + 1.0);
+        let y = y.max(-1.0).min(self.bottom as f32 + 1.0);
+        let (left, top) = ((x + 1.0) as i32 - 1, (y + 1.0) as i32 - 1);
+        let (across, below) = (x - left as f32, y - top as f32);
         let x0 = left.clamp(0, self.right) as usize;
-        let x1 = left.saturating_add(1).clamp(0, self.right) as usize;
+        let x1 = (left + 1).clamp(0, self.right) as usize;
         let y0 = top.clamp(0, self.bottom) as usize * self.stride;
-        let y1 = top.saturating_add(1).clamp(0, self.bottom) as usize * self.stride;
+        let y1 = (top + 1).clamp(0, self.bottom) as usize * self.stride;
         let read = |offset: usize| f32::from(self.pixels[offset]);
         let upper = read(y0 + x0) * (1.0 - across) + read(y0 + x1) * across;
         let lower = read(y1 + x0) * (1.0 - across) + read(y1 + x1) * across;
@@ -129,7 +132,8 @@ pub fn sample_rgb_letterboxed(picture: &RgbImage, square: &Square, side: usize, 
     let (right, down) = ([cos * step, sin * step], [-sin * step, cos * step]);
     let first = square.to_picture([0.5 / (side * samples) as f32; 2]);
     let weight = 1.0 / (127.5 * (samples * samples) as f32);
-    let (width, height) = (picture.width() as i32, picture.height() as i32);
+    let (width, height) = (picture.width() as f32, picture.height() as f32);
+    let row_bytes = 3 * picture.width() as usize;
     let pixels = picture.as_raw();
     for (row, values) in out.chunks_exact_mut(3 * side).take(side).enumerate() {
         for (column, value) in values.chunks_exact_mut(3).enumerate() {
@@ -138,10 +142,11 @@ pub fn sample_rgb_letterboxed(picture: &RgbImage, square: &Square, side: usize, 
                 let j = (row * samples + a) as f32;
                 for b in 0..samples {
                     let i = (column * samples + b) as f32;
-                    let x = (first[0] + i * right[0] + j * down[0]).floor() as i32;
-                    let y = (first[1] + i * right[1] + j * down[1]).floor() as i32;
-                    if (0..width).contains(&x) && (0..height).contains(&y) {
-                        let offset = 3 * (y as usize * width as usize + x as usize);
+                    let x = first[0] + i * right[0] + j * down[0];
+                    let y = first[1] + i * right[1] + j * down[1];
+                    // Within the picture a cast rounds down, without a call of `floor`.
+                    if x >= 0.0 && x < width && y >= 0.0 && y < height {
+                        let offset = y as usize * row_bytes + 3 * x as usize;
                         for (total, byte) in sum.iter_mut().zip(&pixels[offset..offset + 3]) {
                             *total += u32::from(*byte);
                         }
@@ -181,7 +186,9 @@ mod tests {
 
     #[test]
     fn shrinking_averages_the_area() {
-        let picture = GrayImage::from_fn(64, 64, |x, y| Luma([if (x + y) % 2 == 0 { 200 } else { 100 }]));
+        let picture = GrayImage::from_fn(64, 64, |x, y| {
+            Luma([if (x + y) % 2 == 0 { 200 } else { 100 }])
+        });
         let mut out = [0.0; 1024];
         sample_gray(&picture, &whole(64.0), 32, &mut out);
         assert!(out.iter().all(|value| (value - 150.0).abs() < 1e-3));
@@ -211,10 +218,20 @@ mod tests {
             angle: 0.3,
         };
         let mut gray = [0.0; 1024];
-        sample_gray(&GrayImage::from_pixel(8, 8, Luma([90])), &far, 32, &mut gray);
+        sample_gray(
+            &GrayImage::from_pixel(8, 8, Luma([90])),
+            &far,
+            32,
+            &mut gray,
+        );
         assert!(gray.iter().all(|value| (value - 90.0).abs() < 1e-3));
         let mut colours = [0.0; 48];
-        sample_rgb_letterboxed(&RgbImage::from_pixel(8, 8, Rgb([90; 3])), &far, 4, &mut colours);
+        sample_rgb_letterboxed(
+            &RgbImage::from_pixel(8, 8, Rgb([90; 3])),
+            &far,
+            4,
+            &mut colours,
+        );
         assert_eq!(colours, [-1.0; 48]);
     }
 

@@ -83,7 +83,9 @@ pub enum LocateError {
         looked: Vec<PathBuf>,
     },
     /// The locator's file cannot be read.
-    #[error("{path}: the face locator cannot be read: {reason}; check the path and its permissions, or run `make models`")]
+    #[error(
+        "{path}: the face locator cannot be read: {reason}; check the path and its permissions, or run `make models`"
+    )]
     Unreadable {
         /// The file.
         path: PathBuf,
@@ -91,7 +93,10 @@ pub enum LocateError {
         reason: String,
     },
     /// The file holds something else.
-    #[error("{path}: not the face locator (its sha256 is {found}, expected {}); delete it and run `make models`", blazeface::SHA256)]
+    #[error(
+        "{path}: not the face locator (its sha256 is {found}, expected {}); delete it and run `make models`",
+        blazeface::SHA256
+    )]
     Wrong {
         /// The file.
         path: PathBuf,
@@ -107,7 +112,10 @@ pub enum LocateError {
 }
 
 fn list(paths: &[PathBuf]) -> String {
-    let names: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
+    let names: Vec<String> = paths
+        .iter()
+        .map(|path| path.display().to_string())
+        .collect();
     names.join(", ")
 }
 
@@ -185,14 +193,19 @@ mod tests {
             ]
         );
         let built = candidates(Some(Path::new("/home/me/parseye/target/release/parseye")));
-        assert!(built.contains(&PathBuf::from("/home/me/parseye/models/locator").join(LOCATOR_FILE)));
+        assert!(
+            built.contains(&PathBuf::from("/home/me/parseye/models/locator").join(LOCATOR_FILE))
+        );
     }
 
     #[test]
     fn a_missing_locator_says_where_and_what_to_do() {
         let error = find_locator(Some(Path::new("/nowhere/at.onnx"))).unwrap_err();
         let line = error.to_string();
-        assert!(line.contains("/nowhere/at.onnx") && line.contains("make models"), "{line}");
+        assert!(
+            line.contains("/nowhere/at.onnx") && line.contains("make models"),
+            "{line}"
+        );
         assert!(!line.contains('\n'));
     }
 

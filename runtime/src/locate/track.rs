@@ -83,7 +83,9 @@ impl FaceLocator {
 
     /// The face nearest to `last` in the region around it.
     fn follow(&mut self, picture: &RgbImage, last: &Face) -> Result<Option<Face>, LocateError> {
-        let faces = self.network.detect(picture, &region_around(last), FOLLOW_SCORE)?;
+        let faces = self
+            .network
+            .detect(picture, &region_around(last), FOLLOW_SCORE)?;
         let distance = |face: &Face| {
             let [x, y] = last.square.centre;
             (face.square.centre[0] - x).hypot(face.square.centre[1] - y)
@@ -181,7 +183,10 @@ mod tests {
     #[test]
     fn a_square_picture_is_searched_once_and_an_empty_one_not_at_all() {
         assert_eq!(views(&RgbImage::new(64, 64)).len(), 1);
-        let wide: Vec<_> = views(&RgbImage::new(64, 48)).iter().map(|v| v.side).collect();
+        let wide: Vec<_> = views(&RgbImage::new(64, 48))
+            .iter()
+            .map(|v| v.side)
+            .collect();
         assert_eq!(wide, [64.0, 48.0]);
         assert!(views(&RgbImage::new(0, 48)).is_empty());
     }
@@ -189,7 +194,9 @@ mod tests {
     /// The locator of this workspace and the real data, or `None` with a word why not.
     fn at_hand() -> Option<(FaceLocator, PathBuf)> {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-        let network = root.join("models/locator").join(crate::locate::LOCATOR_FILE);
+        let network = root
+            .join("models/locator")
+            .join(crate::locate::LOCATOR_FILE);
         let data = std::env::var("PARSEYE_DATA")
             .map_or_else(|_| root.join("../shared/data"), PathBuf::from);
         for (path, remedy) in [(&network, "run `make models`"), (&data, "set PARSEYE_DATA")] {
@@ -222,11 +229,18 @@ mod tests {
                 if let Some(face) = locator.locate(&frame.rgb).unwrap() {
                     found += 1;
                     profiles += u32::from(face.is_profile());
-                    assert!(face.eyes.left[0] > face.eyes.right[0], "left and right are swapped");
+                    assert!(
+                        face.eyes.left[0] > face.eyes.right[0],
+                        "left and right are swapped"
+                    );
                 }
             }
             let share = f64::from(found) / f64::from(frames);
-            eprintln!("{}: {frames} frames, face in {:.1} %, {profiles} profiles", source.name(), 100.0 * share);
+            eprintln!(
+                "{}: {frames} frames, face in {:.1} %, {profiles} profiles",
+                source.name(),
+                100.0 * share
+            );
             assert!(share >= 0.98, "{}: {share}", path.display());
         }
     }
@@ -240,7 +254,12 @@ mod tests {
             let hash = x.wrapping_mul(73_856_093) ^ y.wrapping_mul(19_349_663);
             image::Rgb([hash as u8, (hash >> 8) as u8, (hash >> 16) as u8])
         });
-        for picture in [RgbImage::new(640, 480), noise, RgbImage::new(1, 1), RgbImage::new(0, 0)] {
+        for picture in [
+            RgbImage::new(640, 480),
+            noise,
+            RgbImage::new(1, 1),
+            RgbImage::new(0, 0),
+        ] {
             assert_eq!(locator.locate(&picture).unwrap(), None);
         }
     }
@@ -251,7 +270,12 @@ mod tests {
             return;
         };
         let clip = data.join("clips/liveportrait_d0.mp4");
-        let face = VideoFile::open(&clip).unwrap().next_frame().unwrap().unwrap().rgb;
+        let face = VideoFile::open(&clip)
+            .unwrap()
+            .next_frame()
+            .unwrap()
+            .unwrap()
+            .rgb;
         let place = |x: i64| {
             let mut picture = RgbImage::new(3 * face.width(), face.height());
             image::imageops::replace(&mut picture, &face, x, 0);
@@ -261,7 +285,10 @@ mod tests {
         let first = locator.locate(&place(0)).unwrap().unwrap();
         let second = locator.locate(&place(far)).unwrap().unwrap();
         let moved = second.square.centre[0] - first.square.centre[0];
-        assert!((moved - far as f32).abs() < 0.1 * first.square.side, "{moved}");
+        assert!(
+            (moved - far as f32).abs() < 0.1 * first.square.side,
+            "{moved}"
+        );
         assert_eq!(locator.locate(&RgbImage::new(640, 480)).unwrap(), None);
         assert!(locator.locate(&place(0)).unwrap().is_some());
     }

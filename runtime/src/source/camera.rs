@@ -1,6 +1,6 @@
 //! Cameras: choosing one, and reading it frame by frame with true capture times.
 //!
-//! On Linux cameras are read through V4L2 ([`v4l2`](self)); elsewhere there is none yet. What to
+//! On Linux cameras are read through V4L2; on other systems there is none yet. What to
 //! do when a camera stalls or is unplugged is left to the pipeline: here it is an error.
 
 mod pixels;
@@ -142,9 +142,10 @@ fn choose<'a>(id: Option<&str>, nodes: &'a [Node]) -> Result<&'a Path, SourceErr
     };
     let cameras = || nodes.iter().filter_map(|node| node.camera.as_ref().ok());
     let Some(id) = id else {
-        return cameras().next().map(|camera| camera.path.as_path()).ok_or_else(|| {
-            failed("(any)", none_because(nodes), backend::WITHOUT_CAMERA)
-        });
+        return cameras()
+            .next()
+            .map(|camera| camera.path.as_path())
+            .ok_or_else(|| failed("(any)", none_because(nodes), backend::WITHOUT_CAMERA));
     };
     let path = match id.parse::<u32>() {
         Ok(number) => Some(PathBuf::from(format!("/dev/video{number}"))),
@@ -153,15 +154,25 @@ fn choose<'a>(id: Option<&str>, nodes: &'a [Node]) -> Result<&'a Path, SourceErr
     if let Some(path) = path {
         // A link such as /dev/v4l/by-id/... stands for its node.
         let target = path.canonicalize().unwrap_or_else(|_| path.clone());
-        let node = nodes.iter().find(|node| node.path == path || node.path == target);
+        let node = nodes
+            .iter()
+            .find(|node| node.path == path || node.path == target);
         return match node {
-            Some(Node { path, camera: Ok(_) }) => Ok(path),
-            Some(Node { camera: Err(reason), .. }) => {
-                Err(failed(id, reason.clone(), "`parseye cameras` lists those that can be used"))
-            }
+            Some(Node {
+                path,
+                camera: Ok(_),
+            }) => Ok(path),
+            Some(Node {
+                camera: Err(reason),
+                ..
+            }) => Err(failed(
+                id,
+                reason.clone(),
+                "`parseye cameras` lists those that can be used",
+            )),
             None => Err(failed(
                 id,
-                format!("there is no such camera; {}", seen(nodes)),
+                format!("there is no such device; {}", seen(nodes)),
                 "check its cable, or choose one that `parseye cameras` lists",
             )),
         };
@@ -169,6 +180,9 @@ fn choose<'a>(id: Option<&str>, nodes: &'a [Node]) -> Result<&'a Path, SourceErr
     let wanted = id.to_lowercase();
     let named = cameras().find(|camera| camera.name.to_lowercase().contains(&wanted));
     named.map(|camera| camera.path.as_path()).ok_or_else(|| {
+        if cameras().next().is_none() {
+            return failed(id, none_because(nodes), backend::WITHOUT_CAMERA);
+        }
         let hint = nearest::hint(id, cameras().map(|camera| camera.name.as_str()));
         failed(
             id,
@@ -261,7 +275,10 @@ mod tests {
     #[test]
     fn without_a_camera_the_error_lists_what_was_looked_at() {
         let line = choose(None, &[]).unwrap_err().to_string();
-        assert!(line.contains(backend::NO_NODE) && line.contains("parseye replay"), "{line}");
+        assert!(
+            line.contains(backend::NO_NODE) && line.contains("parseye replay"),
+            "{line}"
+        );
         let line = choose(None, &nodes()[..1]).unwrap_err().to_string();
         assert!(line.contains("/dev/video0 holds no video"), "{line}");
     }

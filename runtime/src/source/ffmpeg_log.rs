@@ -1,7 +1,7 @@
 //! Reads what the ffmpeg program says on its error stream: the true time and size of every frame
 //! (its `showinfo` filter), and why decoding failed.
 //!
-//! Starting ffmpeg and reading the pixels is left to [`super::video`].
+//! Starting ffmpeg and reading the pixels is left to `video`.
 
 use std::time::Duration;
 
@@ -140,7 +140,12 @@ impl FfmpegLog {
             .and_then(|pts| pts.parse::<i64>().ok())
             .zip(self.time_base)
             .and_then(|(pts, (seconds, ticks))| {
-                Some(i128::from(pts).checked_mul(seconds)?.checked_mul(NANOSECONDS)? / ticks)
+                Some(
+                    i128::from(pts)
+                        .checked_mul(seconds)?
+                        .checked_mul(NANOSECONDS)?
+                        / ticks,
+                )
             });
         Some(Picture {
             time,
@@ -273,7 +278,9 @@ mod tests {
     #[test]
     fn a_picture_without_a_time_is_still_a_picture() {
         let mut log = FfmpegLog::default();
-        log.read_line("[Parsed_showinfo_1 @ 0x1] [info] config in time_base: 1/1200000, frame_rate: 0/0");
+        log.read_line(
+            "[Parsed_showinfo_1 @ 0x1] [info] config in time_base: 1/1200000, frame_rate: 0/0",
+        );
         let picture = log
             .read_line("[Parsed_showinfo_1 @ 0x1] [info] n:   0 pts:   NOPTS pts_time:NOPTS   pos:0 fmt:rgb24 sar:0/1 s:64x48 i:P")
             .unwrap();
@@ -314,7 +321,9 @@ mod tests {
         let mut log = FfmpegLog::default();
         log.read_line("[info]   Duration: 01:00:05.02, start: 0.000000, bitrate: 571 kb/s");
         assert_eq!(log.claimed_length(), Some(Duration::from_millis(3_605_020)));
-        log.read_line("[mpegvideo @ 0x1] [warning] Estimating duration from bitrate, this may be inaccurate");
+        log.read_line(
+            "[mpegvideo @ 0x1] [warning] Estimating duration from bitrate, this may be inaccurate",
+        );
         assert_eq!(log.claimed_length(), None);
     }
 

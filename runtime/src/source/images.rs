@@ -235,7 +235,10 @@ mod tests {
         let mut source = ImageFolder::open(folder.path(), 25.0).unwrap();
         assert!(source.next_frame().unwrap().is_some());
         let error = source.next_frame().unwrap_err();
-        assert!(matches!(&error, SourceError::Damaged { path, frames: 1, .. } if path.ends_with("2.png")), "{error:?}");
+        assert!(
+            matches!(&error, SourceError::Damaged { path, frames: 1, .. } if path.ends_with("2.png")),
+            "{error:?}"
+        );
         line(&error);
         assert!(source.next_frame().unwrap().is_none());
     }
@@ -250,7 +253,10 @@ mod tests {
         assert!(source.next_frame().unwrap().is_none());
         let broken = folder.path().join("broken.jpg");
         fs::write(&broken, "no image").unwrap();
-        let error = ImageFolder::open(&broken, 25.0).unwrap().next_frame().unwrap_err();
+        let error = ImageFolder::open(&broken, 25.0)
+            .unwrap()
+            .next_frame()
+            .unwrap_err();
         assert!(matches!(error, SourceError::NotAVideo { .. }), "{error:?}");
     }
 
@@ -258,8 +264,14 @@ mod tests {
     fn misuse_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let open = |path: &Path, rate| ImageFolder::open(path, rate).map(|_| ()).unwrap_err();
-        assert!(matches!(open(folder.path(), 25.0), SourceError::EmptyFolder { .. }));
-        assert!(matches!(open(&folder.path().join("none"), 25.0), SourceError::Unreadable { .. }));
+        assert!(matches!(
+            open(folder.path(), 25.0),
+            SourceError::EmptyFolder { .. }
+        ));
+        assert!(matches!(
+            open(&folder.path().join("none"), 25.0),
+            SourceError::Unreadable { .. }
+        ));
         for rate in [0.0, -1.0, f64::NAN, f64::INFINITY, 1e9] {
             let error = open(folder.path(), rate);
             assert!(matches!(error, SourceError::BadRate { .. }), "{rate}");
@@ -272,8 +284,14 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("long.png");
         RgbImage::new(MAX_SIDE + 1, 1).save(&path).unwrap();
-        let error = ImageFolder::open(&path, 25.0).unwrap().next_frame().unwrap_err();
-        assert!(matches!(error, SourceError::TooLarge { height: 1, .. }), "{error:?}");
+        let error = ImageFolder::open(&path, 25.0)
+            .unwrap()
+            .next_frame()
+            .unwrap_err();
+        assert!(
+            matches!(error, SourceError::TooLarge { height: 1, .. }),
+            "{error:?}"
+        );
     }
 
     proptest! {

@@ -54,7 +54,8 @@ impl Frame {
 pub fn luma_of(rgb: &RgbImage) -> GrayImage {
     let mut luma = GrayImage::new(rgb.width(), rgb.height());
     for (gray, colour) in luma.iter_mut().zip(rgb.as_raw().chunks_exact(3)) {
-        let sum = 77 * u32::from(colour[0]) + 150 * u32::from(colour[1]) + 29 * u32::from(colour[2]);
+        let sum =
+            77 * u32::from(colour[0]) + 150 * u32::from(colour[1]) + 29 * u32::from(colour[2]);
         *gray = ((sum + 128) >> 8) as u8;
     }
     luma
@@ -117,7 +118,9 @@ pub enum SourceError {
         reason: String,
     },
     /// The file holds no picture that can be decoded.
-    #[error("{path}: not a readable video or image: {reason}; play it in another program to check the file, or convert it with ffmpeg")]
+    #[error(
+        "{path}: not a readable video or image: {reason}; play it in another program to check the file, or convert it with ffmpeg"
+    )]
     NotAVideo {
         /// What was asked for.
         path: PathBuf,
@@ -125,7 +128,9 @@ pub enum SourceError {
         reason: String,
     },
     /// Decoding broke off; everything before was delivered.
-    #[error("{path}: damaged after frame {frames}: {reason}; what came before it was used, copy or record the file again for the rest")]
+    #[error(
+        "{path}: damaged after frame {frames}: {reason}; what came before it was used, copy or record the file again for the rest"
+    )]
     Damaged {
         /// What was asked for.
         path: PathBuf,
@@ -135,7 +140,9 @@ pub enum SourceError {
         reason: String,
     },
     /// A picture is larger than [`MAX_SIDE`].
-    #[error("{path}: a picture of {width}x{height} pixels; the largest side accepted is {MAX_SIDE}, scale it down first")]
+    #[error(
+        "{path}: a picture of {width}x{height} pixels; the largest side accepted is {MAX_SIDE}, scale it down first"
+    )]
     TooLarge {
         /// What was asked for.
         path: PathBuf,
@@ -145,19 +152,26 @@ pub enum SourceError {
         height: u32,
     },
     /// The ffmpeg program is missing or cannot be started.
-    #[error("cannot start ffmpeg ({reason}), which reads and writes video: install it (on Debian, Ubuntu and Raspberry Pi OS: apt install ffmpeg)")]
+    #[error(
+        "cannot start ffmpeg ({reason}), which reads and writes video: install it (on Debian, Ubuntu and Raspberry Pi OS: apt install ffmpeg)"
+    )]
     NoFfmpeg {
         /// The system's words.
         reason: String,
     },
     /// A folder without a single image.
-    #[error("{path}: no image (png, jpg, jpeg, bmp) in this folder; give a folder of frames or a video file")]
+    #[error(
+        "{path}: no image (png, jpg, jpeg, bmp) in this folder; give a folder of frames or a video file"
+    )]
     EmptyFolder {
         /// What was asked for.
         path: PathBuf,
     },
     /// The rate of a folder of images is none.
-    #[error("{path}: images cannot follow each other at {rate} frames a second; give a rate above 0, at most {}", images::MAX_RATE)]
+    #[error(
+        "{path}: images cannot follow each other at {rate} frames a second; give a rate above 0, at most {}",
+        images::MAX_RATE
+    )]
     BadRate {
         /// The folder.
         path: PathBuf,

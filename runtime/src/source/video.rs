@@ -2,7 +2,7 @@
 //! frame.
 //!
 //! ffmpeg runs as a child process: a file that upsets a decoder cannot upset Parseye. What ffmpeg
-//! says is understood by [`super::ffmpeg_log`].
+//! says is understood by `ffmpeg_log`.
 
 use super::{
     Frame, FrameSource, MAX_SIDE, SourceError,
@@ -172,7 +172,9 @@ impl VideoFile {
 
     /// Says so where the pictures end long before the file's own length.
     fn lack(&self, log: &FfmpegLog) -> Option<String> {
-        let claimed = log.claimed_length().filter(|length| *length > SHORTEST_CLAIM)?;
+        let claimed = log
+            .claimed_length()
+            .filter(|length| *length > SHORTEST_CLAIM)?;
         let covered = self.clock.next_time();
         (covered.as_secs_f64() < LEAST_SHARE * claimed.as_secs_f64()).then(|| {
             format!(
@@ -357,11 +359,17 @@ fn passthrough_option(program: &OsStr) -> Result<&'static str, SourceError> {
 
 /// `ffmpeg version 4.4.2-0ubuntu...` or `n6.0`, as major and minor.
 fn version(text: &str) -> Option<(u32, u32)> {
-    let number = text.strip_prefix("ffmpeg version ")?.split_whitespace().next()?;
+    let number = text
+        .strip_prefix("ffmpeg version ")?
+        .split_whitespace()
+        .next()?;
     let mut parts = number
         .trim_start_matches('n')
         .split(|c: char| !c.is_ascii_digit());
-    Some((parts.next()?.parse().ok()?, parts.next().unwrap_or("0").parse().unwrap_or(0)))
+    Some((
+        parts.next()?.parse().ok()?,
+        parts.next().unwrap_or("0").parse().unwrap_or(0),
+    ))
 }
 
 #[cfg(test)]

@@ -84,7 +84,9 @@ fn rows<'a>(
     row_bytes: usize,
 ) -> Option<impl Iterator<Item = &'a [u8]>> {
     let (height, stride) = (layout.height as usize, layout.stride.max(row_bytes));
-    let needed = stride.checked_mul(height.checked_sub(1)?)?.checked_add(row_bytes)?;
+    let needed = stride
+        .checked_mul(height.checked_sub(1)?)?
+        .checked_add(row_bytes)?;
     let whole = row_bytes > 0 && bytes.len() >= needed;
     whole.then(|| {
         bytes[..needed]

@@ -75,7 +75,14 @@ pub(super) fn nodes() -> Vec<Node> {
     };
     let mut numbers: Vec<u32> = entries
         .flatten()
-        .filter_map(|entry| entry.file_name().to_str()?.strip_prefix("video")?.parse().ok())
+        .filter_map(|entry| {
+            entry
+                .file_name()
+                .to_str()?
+                .strip_prefix("video")?
+                .parse()
+                .ok()
+        })
         .collect();
     numbers.sort_unstable();
     numbers
@@ -95,7 +102,11 @@ fn describe(path: &Path) -> Result<CameraDescription, String> {
     let formats = device.enum_formats().map_err(|error| reason_of(&error))?;
     let offered: Vec<PixelFormat> = PixelFormat::ALL
         .into_iter()
-        .filter(|format| formats.iter().any(|offer| offer.fourcc.repr == *format.code()))
+        .filter(|format| {
+            formats
+                .iter()
+                .any(|offer| offer.fourcc.repr == *format.code())
+        })
         .collect();
     if offered.is_empty() {
         let codes: Vec<String> = formats.iter().map(|f| f.fourcc.to_string()).collect();
@@ -107,7 +118,9 @@ fn describe(path: &Path) -> Result<CameraDescription, String> {
     }
     let formats = offered.into_iter().flat_map(|format| {
         let sizes = sizes(&device, format);
-        sizes.into_iter().map(move |size| format!("{} {size}", format.name()))
+        sizes
+            .into_iter()
+            .map(move |size| format!("{} {size}", format.name()))
     });
     Ok(CameraDescription {
         path: path.into(),
@@ -130,7 +143,9 @@ fn check_capability(path: &Path, device: &v4l::Device) -> Result<String, String>
     let about = device.query_caps().map_err(|error| reason_of(&error))?;
     let flags = about.capabilities;
     if flags.intersects(Flags::VIDEO_M2M | Flags::VIDEO_M2M_MPLANE)
-        || PROCESSORS.iter().any(|name| about.driver.contains(name) || about.card.contains(name))
+        || PROCESSORS
+            .iter()
+            .any(|name| about.driver.contains(name) || about.card.contains(name))
     {
         return Err(format!("is a codec or image processor ({})", about.card));
     }
@@ -178,12 +193,14 @@ impl Device {
         let device = v4l::Device::with_path(path).map_err(from_io)?;
         let name = check_capability(path, &device)
             .map_err(|reason| failed(reason, "choose one that `parseye cameras` lists"))?;
-        let layout = set_format(&device, request).map_err(from_io)?.ok_or_else(|| {
-            failed(
-                "offers none of the formats MJPG, YUYV and GREY".into(),
-                "choose another that `parseye cameras` lists",
-            )
-        })?;
+        let layout = set_format(&device, request)
+            .map_err(from_io)?
+            .ok_or_else(|| {
+                failed(
+                    "offers none of the formats MJPG, YUYV and GREY".into(),
+                    "choose another that `parseye cameras` lists",
+                )
+            })?;
         // Not every driver lets its rate be chosen; times are measured, not computed from it.
         let _ = device.set_params(&Parameters::with_fps(request.frame_rate.max(1)));
         let (opened, opened_monotonic) = (Instant::now(), monotonic_now());
@@ -215,7 +232,12 @@ impl Device {
     }
 
     pub(super) fn format(&self) -> String {
-        let Layout { format, width, height, .. } = self.layout;
+        let Layout {
+            format,
+            width,
+            height,
+            ..
+        } = self.layout;
         format!("{} {width}x{height}", format.name())
     }
 
