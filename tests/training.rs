@@ -83,7 +83,6 @@ fn run(
 fn circumstances() -> Circumstances {
     Circumstances {
         name: "drawn".into(),
-        command: "test".into(),
         device: Device::Cpu,
     }
 }

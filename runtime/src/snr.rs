@@ -43,7 +43,7 @@ mod tests {
     proptest! {
         #[test]
         fn a_uniform_step_on_a_unit_signal_has_the_snr_of_its_epsilon(epsilon in 1e-4_f64..1.0, seed in 0_u32..1000) {
-            let sign = |i: u32| if (i.wrapping_mul(2_654_435_761) ^ seed).count_ones() % 2 == 0 { 1.0 } else { -1.0 };
+            let sign = |i: u32| if (i.wrapping_mul(2_654_435_761) ^ seed).count_ones().is_multiple_of(2) { 1.0 } else { -1.0 };
             let signal: Vec<f32> = (0..1024).map(sign).collect();
             let step: Vec<f32> = (0..1024).map(|i| sign(i + 7) * epsilon as f32).collect();
             prop_assert!((perturbation_snr_db(&signal, &step) - db_of_epsilon(epsilon)).abs() < 1e-3);

@@ -64,6 +64,39 @@ pub struct FitSettings {
     pub threads: usize,
 }
 
+impl FitSettings {
+    /// The command that trains this way, every setting spelt out, so that a changed default does
+    /// not change what it means. DATA and OUT stand for the user's folders.
+    pub fn command(&self) -> String {
+        let hardening = self
+            .fgsm_epsilon
+            .map_or_else(String::new, |range| format!(" --fgsm-eps {range}"));
+        format!(
+            "train --data DATA --arch {}{hardening} --epochs {} --epoch-crops {} --batch-size {} \
+             --learning-rate {} --schedule {} --momentum {} --weight-decay {} --precision {} \
+             --seed {} --threads {} --out OUT",
+            self.architecture,
+            self.epochs,
+            self.epoch_crops,
+            self.batch_size,
+            self.learning_rate,
+            flag(self.schedule),
+            self.momentum,
+            self.weight_decay,
+            flag(self.precision),
+            self.seed,
+            self.threads,
+        )
+    }
+}
+
+/// A choice as the command line names it.
+fn flag(choice: impl clap::ValueEnum) -> String {
+    choice
+        .to_possible_value()
+        .map_or_else(String::new, |value| value.get_name().to_owned())
+}
+
 /// What an epoch came to: a row of metrics.csv.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct EpochRow {

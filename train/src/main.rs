@@ -102,7 +102,6 @@ fn train(arguments: &FitArguments) -> anyhow::Result<()> {
     let path = out.join(format!("{name}.onnx"));
     let circumstances = Circumstances {
         name: name.into(),
-        command: command_line(),
         device,
     };
     let card = write_model(&run, &crops, &circumstances, &path)?;
@@ -142,23 +141,6 @@ fn write_metrics(path: &Path, history: &[EpochRow]) -> anyhow::Result<()> {
     }
     let bytes = writer.into_inner()?;
     Ok(parseye_train::export::write_whole(path, &bytes)?)
-}
-
-/// The command as typed, quoted where a shell would need it.
-fn command_line() -> String {
-    let quoted = |argument: String| {
-        let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,+@%".contains(c);
-        if argument.chars().all(plain) && !argument.is_empty() {
-            argument
-        } else {
-            format!("'{}'", argument.replace('\'', r"'\''"))
-        }
-    };
-    let arguments = std::env::args().skip(1).map(quoted);
-    std::iter::once("train".to_owned())
-        .chain(arguments)
-        .collect::<Vec<_>>()
-        .join(" ")
 }
 
 fn import_data(arguments: &ImportArguments) -> anyhow::Result<()> {

@@ -36,8 +36,6 @@ const PARITY_CROPS: usize = 256;
 pub struct Circumstances {
     /// Name of the model.
     pub name: String,
-    /// The command as typed.
-    pub command: String,
     /// Where it computed.
     pub device: Device,
 }
@@ -107,7 +105,7 @@ fn unmeasured_card(
         input: InputCard::default(),
         temperature: 1.0,
         training: TrainingCard {
-            command: circumstances.command.clone(),
+            command: settings.command(),
             seed: settings.seed,
             commit: env!("PARSEYE_COMMIT").into(),
             data_sha256: crops.sha256.clone(),

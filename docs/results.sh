@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# Measures what docs/RESULTS.md reports and writes that page anew. Needs the labelled crops and
+# clips in PARSEYE_DATA (default ../shared/data), which are not part of the repository.
+# Usage: docs/results.sh [speed]   with `speed`, the benchmarks run as well (some minutes).
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+data=${PARSEYE_DATA:-../shared/data}
+if [ ! -f "$data/eyes/manifest.csv" ]; then
+    echo "results: $data/eyes/manifest.csv is missing; set PARSEYE_DATA to the folder of the data" >&2
+    exit 1
+fi
+cargo build --quiet --locked --release -p parseye
+parseye=${CARGO_TARGET_DIR:-target}/release/parseye
+page=docs/RESULTS.md
+partial=$page.partial
+trap 'rm -f "$partial"' EXIT
+
+show() { # TITLE COMMAND...: a heading, the command as a reader would type it, and what it printed
+    local title=$1
+    shift
+    printf '\n### %s\n`%s`\n```text\n' "$title" "$(sed "s|$parseye|parseye|; s|$data|\$PARSEYE_DATA|g" <<<"$*")"
+    "$@"
+    printf '```\n'
+}
+
+{
+    cat docs/results-head.md
+    show 'The models' "$parseye" models
+    show 'Eye states on the test split' "$parseye" evaluate --manifest "$data/eyes/manifest.csv" --split test
+    show 'Blinks on twelve real clips' "$parseye" replay "$data"/clips/*.mp4 --truth "$data/clips/blinks.csv"
+    if [ "${1:-}" = speed ]; then
+        show 'Speed, stage by stage' docs/speed.sh
+    fi
+} >"$partial"
+mv "$partial" "$page"
+echo "results: $page written"
