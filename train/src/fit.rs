@@ -117,7 +117,8 @@ pub struct EpochRow {
     /// Validation accuracy, mean over the states, under FGSM at the largest epsilon trained
     /// against; empty for a clean training.
     pub val_fgsm_macro_accuracy: Option<f64>,
-    /// What epochs are compared by: the mean of the two columns before, or the clean one alone.
+    /// What epochs are compared by: the mean of the columns `val_*` that are there. Plain accuracy
+    /// counts beside the macro one, or balanced batches would reward calling the rare state too often.
     pub score: f64,
 }
 
@@ -349,12 +350,12 @@ fn validate(
     let clean: Confusion = measure::confusion(network, val, None)?;
     row.val_accuracy = clean.accuracy();
     row.val_macro_accuracy = clean.macro_accuracy();
-    row.score = row.val_macro_accuracy;
+    row.score = (row.val_accuracy + row.val_macro_accuracy) / 2.0;
     if let Some(range) = settings.fgsm_epsilon {
         let attack: (&dyn Attack, f64) = (&Fgsm, range.high);
         let attacked = measure::confusion(network, val, Some(attack))?.macro_accuracy();
         row.val_fgsm_macro_accuracy = Some(attacked);
-        row.score = (row.val_macro_accuracy + attacked) / 2.0;
+        row.score = (row.val_accuracy + row.val_macro_accuracy + attacked) / 3.0;
     }
     Ok(())
 }
