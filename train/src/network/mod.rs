@@ -32,7 +32,7 @@ pub fn by_name(architecture: &str) -> Result<NetworkSpec, String> {
     let (Ok(depth), Ok(width)) = (depth.parse::<i64>(), width.parse::<i64>()) else {
         return Err(unknown());
     };
-    if depth < 10 || depth > MAX_DEPTH || (depth - 4) % 6 != 0 {
+    if !(10..=MAX_DEPTH).contains(&depth) || (depth - 4) % 6 != 0 {
         let blocks = ((depth.clamp(10, MAX_DEPTH) - 4) as f64 / 6.0).round() as i64;
         return Err(format!(
             "impossible depth {depth} of '{architecture}': a wide residual network has 6n + 4 \
