@@ -10,13 +10,13 @@ use tch::{Device, Kind, Tensor};
 /// Standardised pictures with their labels on one device.
 #[derive(Debug)]
 pub struct Batch {
-    /// f32 [N,1,32,32], standardised.
+    /// f32 `[N,1,32,32]`, standardised.
     pub images: Tensor,
-    /// i64 [N], positions in [`EyeState::ALL`].
+    /// i64 `[N]`, positions in [`EyeState::ALL`].
     pub labels: Tensor,
-    /// f32 [N,1,1,1]: the standardised value of gray 0.
+    /// f32 `[N,1,1,1]`: the standardised value of gray 0.
     pub lowest: Tensor,
-    /// f32 [N,1,1,1]: the standardised value of gray 255.
+    /// f32 `[N,1,1,1]`: the standardised value of gray 255.
     pub highest: Tensor,
 }
 

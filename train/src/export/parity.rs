@@ -82,7 +82,7 @@ pub fn logits(
     Ok(all)
 }
 
-/// The rows of a [N,4] tensor.
+/// The rows of a `[N,4]` tensor.
 ///
 /// # Errors
 /// When the tensor has another shape.

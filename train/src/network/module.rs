@@ -43,7 +43,7 @@ pub struct Network {
     tensors: BTreeMap<String, Tensor>,
 }
 
-/// Copies a [N,C,H,W] tensor to channels-last memory order, in which oneDNN's and cuDNN's
+/// Copies a `[N,C,H,W]` tensor to channels-last memory order, in which oneDNN's and cuDNN's
 /// convolutions are fastest.
 fn channels_last(x: &Tensor) -> Tensor {
     x.permute([0, 2, 3, 1]).contiguous().permute([0, 3, 1, 2])
@@ -171,7 +171,7 @@ impl Network {
         Vec::try_from(flat).ok()
     }
 
-    /// Logits [N,4] in f32 of pictures [N,1,32,32].
+    /// Logits `[N,4]` in f32 of pictures `[N,1,32,32]`.
     pub fn forward(&self, images: &Tensor, mode: Mode) -> Tensor {
         let images = match self.precision {
             Precision::F32 => images.shallow_clone(),

@@ -4,7 +4,7 @@
 //! ([`super::module`]) trains it, [`crate::export`] writes it as ONNX. A new architecture is one
 //! file that returns a [`NetworkSpec`].
 
-/// What one layer computes. Feature maps are [N, channels, height, width].
+/// What one layer computes. Feature maps are `[N, channels, height, width]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Operation {
     /// Convolution without bias, zero padding of half the kernel.
@@ -27,7 +27,7 @@ pub enum Operation {
     Relu,
     /// Sum of two inputs of equal shape.
     Sum,
-    /// Mean over height and width: [N, channels].
+    /// Mean over height and width: `[N, channels]`.
     GlobalAveragePool,
     /// Fully connected layer with bias.
     Dense {
@@ -58,7 +58,7 @@ pub struct Layer {
     pub feeds: Vec<Feed>,
 }
 
-/// A whole network from `image` [N,1,32,32] to the logits of its last layer.
+/// A whole network from `image` `[N,1,32,32]` to the logits of its last layer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NetworkSpec {
     /// Name as `--arch` takes it.
