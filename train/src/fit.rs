@@ -5,7 +5,7 @@
 //! that resumes gives the same weights as one that was never stopped.
 
 use crate::{
-    attack::{Attack, fgsm::Fgsm},
+    attack::{Attack, budget::Budget, fgsm::Fgsm},
     checkpoint::{self, Checkpoint, CheckpointError, RunState},
     data::{
         augment::Augmentation,
@@ -24,7 +24,7 @@ use crate::{
     schedule::Schedule,
 };
 use parseye::{classify::StandardisedCrop, evaluate::metrics::Confusion, eye_state::EyeState};
-use rand::SeedableRng;
+use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 use std::{
@@ -300,7 +300,10 @@ fn one_epoch(
         )?;
         let images = match settings.fgsm_epsilon {
             None => batch.images.shallow_clone(),
-            Some(range) => half_attacked(network, &batch, &Fgsm, range.draw(&mut rng)),
+            Some(range) => {
+                let budget = Budget::linf(range.draw(&mut rng));
+                half_attacked(network, &batch, &Fgsm, budget, rng.random())?
+            }
         };
         let logits = network.forward(&images, Mode::Train);
         let loss = logits.cross_entropy_for_logits(&batch.labels);
@@ -352,7 +355,7 @@ fn validate(
     row.val_macro_accuracy = clean.macro_accuracy();
     row.score = (row.val_accuracy + row.val_macro_accuracy) / 2.0;
     if let Some(range) = settings.fgsm_epsilon {
-        let attack: (&dyn Attack, f64) = (&Fgsm, range.high);
+        let attack: (&dyn Attack, Budget) = (&Fgsm, Budget::linf(range.high));
         let attacked = measure::confusion(network, val, Some(attack))?.macro_accuracy();
         row.val_fgsm_macro_accuracy = Some(attacked);
         row.score = (row.val_accuracy + row.val_macro_accuracy + attacked) / 3.0;

@@ -1,38 +1,40 @@
 //! How well a network in training does on the validation split, clean and attacked.
 
 use crate::{
-    attack::Attack,
+    attack::{Attack, Classifier, budget::Budget},
     data::batch::Batch,
     export::parity::rows,
-    network::module::{Mode, Network},
 };
 use parseye::{
     classify::{StandardisedCrop, card::AttackCard},
     evaluate::metrics::Confusion,
     eye_state::EyeState,
-    snr::db_of_epsilon,
 };
 
 /// Crops that go through the network at once; bounds the memory.
 const CHUNK: usize = 256;
 
-/// The network's answers on `crops`, attacked with `attack` at its epsilon where one is given.
+/// Seed of attacks on the validation split: the same disturbance in every epoch, so that epochs
+/// can be compared.
+const ATTACK_SEED: u64 = 0;
+
+/// The answers on `crops`, attacked within a budget where an attack is given.
 ///
 /// # Errors
 /// When the device cannot hold the crops.
 pub fn confusion(
-    network: &Network,
+    network: &dyn Classifier,
     crops: &[(StandardisedCrop, EyeState)],
-    attack: Option<(&dyn Attack, f64)>,
+    attack: Option<(&dyn Attack, Budget)>,
 ) -> Result<Confusion, tch::TchError> {
     let mut confusion = Confusion::default();
     for chunk in crops.chunks(CHUNK) {
         let batch = Batch::new(chunk, network.device())?;
         let images = match attack {
             None => batch.images.shallow_clone(),
-            Some((attack, epsilon)) => attack.perturb(network, &batch, epsilon),
+            Some((attack, budget)) => attack.perturb(network, &batch, budget, ATTACK_SEED)?,
         };
-        let logits = tch::no_grad(|| network.forward(&images, Mode::Eval));
+        let logits = tch::no_grad(|| network.logits(&images));
         for (logits, (_, truth)) in rows(&logits)?.iter().zip(chunk) {
             confusion.add(*truth, EyeState::most_likely(logits));
         }
@@ -40,21 +42,21 @@ pub fn confusion(
     Ok(confusion)
 }
 
-/// Accuracy under `attack` at `epsilon` as a row of the model card.
+/// Accuracy under `attack` within `budget` as a row of the model card.
 ///
 /// # Errors
 /// As [`confusion`].
 pub fn under_attack(
-    network: &Network,
+    network: &dyn Classifier,
     crops: &[(StandardisedCrop, EyeState)],
     attack: &dyn Attack,
-    epsilon: f64,
+    budget: Budget,
 ) -> Result<AttackCard, tch::TchError> {
-    let answers = confusion(network, crops, Some((attack, epsilon)))?;
+    let answers = confusion(network, crops, Some((attack, budget)))?;
     Ok(AttackCard {
         attack: attack.name().into(),
-        epsilon,
-        snr_db: db_of_epsilon(epsilon),
+        epsilon: budget.epsilon,
+        snr_db: budget.snr_db(),
         n: crops.len(),
         accuracy: answers.accuracy(),
         macro_accuracy: answers.macro_accuracy(),

@@ -1,39 +1,29 @@
-//! The fast gradient sign method (Goodfellow et al. 2015): one step of epsilon on every pixel in
-//! the direction that raises the loss.
+//! The fast gradient sign method (Goodfellow et al. 2015): one step that uses up the budget, in
+//! the direction that raises the loss fastest.
 
-use super::Attack;
-use crate::{
-    data::batch::Batch,
-    network::module::{Mode, Network},
-};
-use tch::{Kind, Tensor};
+use super::{Attack, Classifier, budget::Budget, gradient};
+use crate::data::batch::Batch;
+use tch::Tensor;
 
-/// x + epsilon sign(grad_x J), clipped to what an 8-bit pixel can hold.
+/// x + epsilon sign(grad_x J), clipped to what an 8-bit pixel can hold; for an L2 budget the step
+/// goes along the gradient itself.
 #[derive(Clone, Copy, Debug)]
 pub struct Fgsm;
-
-/// Gradient of the summed cross-entropy with respect to the pictures; batch norms as in use, so
-/// that the attack meets the network that will answer.
-pub fn input_gradient(network: &Network, images: &Tensor, labels: &Tensor) -> Tensor {
-    let images = images.detach().set_requires_grad(true);
-    let logits = network.forward(&images, Mode::Eval);
-    let loss = logits.cross_entropy_loss::<Tensor>(labels, None, tch::Reduction::Sum, -100, 0.0);
-    let mut gradients = Tensor::run_backward(&[loss], &[&images], false, false);
-    gradients
-        .pop()
-        .unwrap_or_else(|| images.zeros_like())
-        .to_kind(Kind::Float)
-}
 
 impl Attack for Fgsm {
     fn name(&self) -> &'static str {
         "fgsm"
     }
 
-    fn perturb(&self, network: &Network, batch: &Batch, epsilon: f64) -> Tensor {
-        let gradient = input_gradient(network, &batch.images, &batch.labels);
-        batch
-            .clip(&(&batch.images + gradient.sign() * epsilon))
-            .detach()
+    fn perturb(
+        &self,
+        target: &dyn Classifier,
+        batch: &Batch,
+        budget: Budget,
+        _seed: u64,
+    ) -> Result<Tensor, tch::TchError> {
+        let gradient = gradient::of_cross_entropy(target, &batch.images, &batch.labels)?;
+        let step = budget.steepest(&gradient) * budget.epsilon;
+        Ok(batch.clip(&(&batch.images + step)).detach())
     }
 }

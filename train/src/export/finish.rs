@@ -3,7 +3,10 @@
 
 use super::{ExportError, model_bytes, parity, write_whole};
 use crate::{
-    attack::fgsm::Fgsm,
+    attack::{
+        budget::{Budget, Norm},
+        fgsm::Fgsm,
+    },
     checkpoint::Checkpoint,
     data::crops::{Crop, CropSet},
     measure,
@@ -20,7 +23,6 @@ use parseye::{
     },
     evaluate::metrics::{Confusion, expected_calibration_error, fit_temperature},
     eye_state::{EyeState, STATES},
-    snr::epsilon_of_db,
 };
 use std::{collections::BTreeMap, path::Path};
 use tch::Device;
@@ -70,7 +72,7 @@ pub fn write_model(
         .collect();
     measure_clean(&mut card, &provisional, &val)?;
     for snr in CARD_SNRS_DB {
-        let row = measure::under_attack(&network, &val, &Fgsm, epsilon_of_db(snr));
+        let row = measure::under_attack(&network, &val, &Fgsm, Budget::of_snr(Norm::Linf, snr));
         card.robustness
             .push(row.map_err(|error| ExportError::Network(error.to_string()))?);
     }

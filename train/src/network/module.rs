@@ -3,6 +3,7 @@
 //! Which arithmetic and memory layout to use is a choice of speed: [`Precision`].
 
 use super::spec::{Feed, NetworkSpec, Operation};
+use crate::attack::Classifier;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use tch::{Device, Kind, Tensor};
@@ -241,5 +242,20 @@ impl Network {
 
     fn tensor(&self, layer: &str, part: &str) -> &Tensor {
         &self.tensors[&format!("{layer}.{part}")]
+    }
+}
+
+/// A network under attack answers as in use, also while it is being trained.
+impl Classifier for Network {
+    fn name(&self) -> &str {
+        &self.spec.architecture
+    }
+
+    fn device(&self) -> Device {
+        Network::device(self)
+    }
+
+    fn logits(&self, images: &Tensor) -> Tensor {
+        self.forward(images, Mode::Eval)
     }
 }
