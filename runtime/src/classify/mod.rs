@@ -5,6 +5,7 @@
 //! [`crate::temporal`]'s.
 
 pub mod card;
+pub mod gradient;
 pub mod input;
 pub mod model;
 

@@ -289,7 +289,7 @@ fn expect_shape(
 }
 
 /// The innermost cause of a tract error, on one line.
-fn last_words(error: &TractError) -> String {
+pub(super) fn last_words(error: &TractError) -> String {
     error.root_cause().to_string().replace('\n', " ")
 }
 

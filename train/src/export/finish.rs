@@ -1,7 +1,7 @@
 //! From a finished run to a model file: the best epoch's weights, measured through the runtime's
 //! engine, with a card that says how they were made.
 
-use super::{ExportError, model_bytes, parity, write_whole};
+use super::{ExportError, gradient_bytes, gradient_path, model_bytes, parity, write_whole};
 use crate::{
     attack::{
         budget::{Budget, Norm},
@@ -18,6 +18,7 @@ use crate::{
 use parseye::{
     classify::{
         EyeStateModel, ModelCard, StandardisedCrop,
+        gradient::GradientModel,
         card::{AccuracyCard, ConfidenceHistogram, FORMAT, InputCard, TrainingCard},
         model::softmax,
     },
@@ -42,10 +43,10 @@ pub struct Circumstances {
     pub device: Device,
 }
 
-/// Writes `run`'s best epoch to `path` and returns the card.
+/// Writes `run`'s best epoch to `path`, its gradient graph beside it, and returns the card.
 ///
 /// # Errors
-/// When the runtime's answers differ from the network's, or the file cannot be written.
+/// When the runtime's answers or gradients differ from the network's, or a file cannot be written.
 pub fn write_model(
     run: &Checkpoint,
     crops: &CropSet,
@@ -81,7 +82,11 @@ pub fn write_model(
     // What is written is what was measured: the final bytes pass the check themselves.
     let exported = EyeStateModel::from_bytes(&bytes, "exported model")?;
     parity::check(&network, &exported, &probes, Crop::standardised)?;
+    let gradient = gradient_bytes(&network, &card, &exported.file().sha256)?;
+    let runnable = GradientModel::from_bytes(&gradient, "exported gradient", &exported)?;
+    parity::check_gradient(&network, &runnable, &probes)?;
     write_whole(path, &bytes)?;
+    write_whole(&gradient_path(path), &gradient)?;
     Ok(card)
 }
 

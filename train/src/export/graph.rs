@@ -1,6 +1,6 @@
 //! An ONNX graph under construction: constants, nodes and the model around them.
 
-use parseye::classify::{card::METADATA_KEY, input::SIDE};
+use parseye::classify::{card::METADATA_KEY, gradient::GRADIENT_OF_KEY, input::SIDE};
 use parseye::eye_state::STATES;
 use prost::Message;
 use tract_onnx::pb;
@@ -12,7 +12,7 @@ const IR_VERSION: i64 = 8;
 /// Name of the batch dimension.
 const BATCH: &str = "N";
 
-/// Nodes and constants of a graph from `image` to `logits`.
+/// Nodes and constants of a graph.
 #[derive(Debug, Default)]
 pub struct Graph {
     proto: pb::GraphProto,
@@ -39,6 +39,21 @@ pub fn integer(name: &str, value: i64) -> pb::AttributeProto {
 }
 
 impl Graph {
+    /// Adds a constant of whole numbers, such as a shape, and returns its name.
+    pub fn integers(&mut self, name: String, values: &[i64]) -> String {
+        self.proto.initializer.push(pb::TensorProto {
+            name: name.clone(),
+            dims: vec![values.len() as i64],
+            data_type: pb::tensor_proto::DataType::Int64 as i32,
+            raw_data: values
+                .iter()
+                .flat_map(|value| value.to_le_bytes())
+                .collect(),
+            ..Default::default()
+        });
+        name
+    }
+
     /// Adds a constant and returns its name.
     ///
     /// # Errors
@@ -91,12 +106,56 @@ impl Graph {
         name
     }
 
-    /// The bytes of a model file around this graph, with the card in its metadata.
-    pub fn into_model(mut self, card: String) -> Vec<u8> {
+    /// Nodes so far, in the order of computation.
+    pub fn nodes(&self) -> &[pb::NodeProto] {
+        &self.proto.node
+    }
+
+    /// Shape of a constant.
+    pub fn constant_shape(&self, name: &str) -> Option<&[i64]> {
+        let constant = self.proto.initializer.iter().find(|c| c.name == name)?;
+        Some(&constant.dims)
+    }
+
+    /// The bytes of a model file around this graph from `image` to `logits`, with the card in its
+    /// metadata.
+    pub fn into_model(self, card: String) -> Vec<u8> {
         let side = SIDE as i64;
-        self.proto.name = "eye_state".into();
-        self.proto.input = vec![tensor_info("image", &[1, side, side])];
-        self.proto.output = vec![tensor_info("logits", &[STATES as i64])];
+        self.into_file(
+            "eye_state",
+            vec![tensor_info("image", &[1, side, side])],
+            vec![tensor_info("logits", &[STATES as i64])],
+            vec![(METADATA_KEY, card)],
+        )
+    }
+
+    /// The bytes of a model file around this graph from `image` and `target` to `gradient` and
+    /// `logits`; `model_sha256` is the hash of the file whose gradient it gives.
+    pub fn into_gradient_model(self, card: String, model_sha256: String) -> Vec<u8> {
+        let (side, states) = (SIDE as i64, STATES as i64);
+        let image = |name| tensor_info(name, &[1, side, side]);
+        self.into_file(
+            "eye_state_gradient",
+            vec![image("image"), tensor_info("target", &[states])],
+            vec![image("gradient"), tensor_info("logits", &[states])],
+            vec![(METADATA_KEY, card), (GRADIENT_OF_KEY, model_sha256)],
+        )
+    }
+
+    fn into_file(
+        mut self,
+        name: &str,
+        inputs: Vec<pb::ValueInfoProto>,
+        outputs: Vec<pb::ValueInfoProto>,
+        metadata: Vec<(&str, String)>,
+    ) -> Vec<u8> {
+        self.proto.name = name.into();
+        self.proto.input = inputs;
+        self.proto.output = outputs;
+        let entry = |(key, value): (&str, String)| pb::StringStringEntryProto {
+            key: key.into(),
+            value,
+        };
         pb::ModelProto {
             ir_version: IR_VERSION,
             producer_name: "parseye train".into(),
@@ -106,10 +165,7 @@ impl Graph {
                 version: OPERATOR_SET,
             }],
             graph: Some(self.proto),
-            metadata_props: vec![pb::StringStringEntryProto {
-                key: METADATA_KEY.into(),
-                value: card,
-            }],
+            metadata_props: metadata.into_iter().map(entry).collect(),
             ..Default::default()
         }
         .encode_to_vec()

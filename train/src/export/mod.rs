@@ -3,6 +3,7 @@
 
 pub mod finish;
 pub mod forward;
+pub mod gradient;
 pub mod graph;
 pub mod parity;
 
@@ -33,6 +34,17 @@ pub enum ExportError {
         /// Largest difference allowed.
         tolerance: f32,
     },
+    /// The gradient graph's signs differ from autograd's.
+    #[error(
+        "refused to write the gradient graph: {:.3} % of its signs agree with libtorch's where {:.1} % are needed; please report this with the arguments of the training",
+        100.0 * agreement, 100.0 * needed
+    )]
+    Gradient {
+        /// Share of pixels whose signs agree.
+        agreement: f64,
+        /// Share that is needed.
+        needed: f64,
+    },
     /// The card cannot be written as JSON.
     #[error("the card cannot be written as JSON")]
     Card(#[from] serde_json::Error),
@@ -53,6 +65,25 @@ pub enum ExportError {
 pub fn model_bytes(network: &Network, card: &ModelCard) -> Result<Vec<u8>, ExportError> {
     let graph = forward::forward_graph(network).map_err(ExportError::Network)?;
     Ok(graph.into_model(serde_json::to_string(card)?))
+}
+
+/// The bytes of an ONNX file: the gradient graph of `network`, exported as the model file of hash
+/// `model_sha256`.
+///
+/// # Errors
+/// When the network's parameters cannot be exported.
+pub fn gradient_bytes(
+    network: &Network,
+    card: &ModelCard,
+    model_sha256: &str,
+) -> Result<Vec<u8>, ExportError> {
+    let graph = gradient::gradient_graph(network).map_err(ExportError::Network)?;
+    Ok(graph.into_gradient_model(serde_json::to_string(card)?, model_sha256.into()))
+}
+
+/// Where the gradient graph of the model at `path` lies: `NAME.gradient.onnx` beside `NAME.onnx`.
+pub fn gradient_path(path: &Path) -> PathBuf {
+    path.with_extension("gradient.onnx")
 }
 
 /// Writes a file whole or not at all: a reader never sees half of it.

@@ -6,12 +6,14 @@
 
 use super::ExportError;
 use crate::{
+    attack::gradient::of_cross_entropy,
     data::{batch::Batch, crops::Crop},
     network::module::{Mode, Network},
 };
 use parseye::{
     classify::{
         EyeStateModel, StandardisedCrop,
+        gradient::GradientModel,
         input::{PIXELS, SIDE},
     },
     eye_state::STATES,
@@ -58,6 +60,50 @@ pub fn check(
         }
     }
     Ok(largest)
+}
+
+/// Share of pixels on which the signs of the exported gradient must agree with autograd's. A pixel
+/// whose gradient is rounding noise may fall either way.
+pub const SIGNS_NEEDED: f64 = 0.999;
+
+/// Compares the signs of the runtime's gradients with those of autograd through `network`, each
+/// crop with its own label. Returns the share that agrees.
+///
+/// # Errors
+/// When fewer than [`SIGNS_NEEDED`] agree or the graph cannot run.
+pub fn check_gradient(
+    network: &Network,
+    model: &GradientModel,
+    crops: &[&Crop],
+) -> Result<f64, ExportError> {
+    let failed = |error: tch::TchError| ExportError::Network(error.to_string());
+    let inputs: Vec<_> = crops
+        .iter()
+        .map(|crop| (crop.standardised(), crop.sample.label))
+        .collect();
+    let batch = Batch::new(&inputs, network.device()).map_err(failed)?;
+    let expected =
+        of_cross_entropy(network, &batch.images, &batch.labels).map_err(failed)?;
+    let expected = expected
+        .f_to_device(Device::Cpu)
+        .and_then(|tensor| tensor.f_contiguous()?.f_flatten(0, -1))
+        .map_err(failed)?;
+    let expected: Vec<f32> = Vec::try_from(expected).map_err(failed)?;
+    let mut runner = model.runner()?;
+    let mut agreeing = 0_usize;
+    for ((crop, label), expected) in inputs.iter().zip(expected.chunks_exact(PIXELS)) {
+        let gradient = runner.gradient(crop, *label)?;
+        let pairs = gradient.values.iter().zip(expected);
+        agreeing += pairs.filter(|(a, b)| (**a > 0.0, **a < 0.0) == (**b > 0.0, **b < 0.0)).count();
+    }
+    let agreement = agreeing as f64 / (PIXELS * crops.len().max(1)) as f64;
+    if agreement < SIGNS_NEEDED {
+        return Err(ExportError::Gradient {
+            agreement,
+            needed: SIGNS_NEEDED,
+        });
+    }
+    Ok(agreement)
 }
 
 /// Crops that go through the network at once; bounds the memory.

@@ -1,35 +1,115 @@
-//! Networks as data and as tch modules.
+//! Networks as data, as tch modules, and read back from ONNX.
 
 pub mod module;
+pub mod onnx;
+pub mod plain_cnn;
 pub mod spec;
 pub mod wide_resnet;
 
+use crate::harden::constraint::Constraint;
 use spec::NetworkSpec;
 use wide_resnet::WideResNet;
 
-/// Architectures named in error messages; any `wrn-D-k` with D = 6n + 4 is accepted.
-const KNOWN: [&str; 5] = ["wrn-16-1", "wrn-16-2", "wrn-16-4", "wrn-16-8", "wrn-28-10"];
+/// Architectures named in error messages; any `wrn-D-k` and `parseval-D-k` with D = 6n + 4 is
+/// accepted.
+const KNOWN: [&str; 9] = [
+    "wrn-16-1",
+    "wrn-16-2",
+    "wrn-16-4",
+    "wrn-16-8",
+    "wrn-28-10",
+    "parseval-16-1",
+    "parseval-16-2",
+    "parseval-28-10",
+    "cnn-4",
+];
+
+/// Name of the study's plain network.
+const PLAIN_CNN: &str = "cnn-4";
 
 /// Deepest and widest networks accepted: far beyond the published ones, but bounded, so that a
 /// slip of the finger does not fill the memory.
 const MAX_DEPTH: i64 = 304;
 const MAX_WIDTH: i64 = 64;
 
-/// The network of that name.
+/// The constraint that an architecture is trained with unless another is asked for.
+pub fn usual_constraint(architecture: &str) -> Constraint {
+    if architecture.starts_with("parseval-") {
+        Constraint::Both
+    } else {
+        Constraint::None
+    }
+}
+
+/// The network of that name with its usual constraint and no dropout.
 ///
 /// # Errors
-/// A sentence that says what is wrong with the name and which names are near.
+/// As [`build`].
 pub fn by_name(architecture: &str) -> Result<NetworkSpec, String> {
+    build(architecture, usual_constraint(architecture), 0.0)
+}
+
+/// The network of that name under a constraint, with a chance of `dropout` in residual blocks.
+///
+/// # Errors
+/// A sentence that says what is wrong with the name and which names are near, or why the network
+/// cannot have the constraint or dropout.
+pub fn build(
+    architecture: &str,
+    constraint: Constraint,
+    dropout: f64,
+) -> Result<NetworkSpec, String> {
+    if !(0.0..1.0).contains(&dropout) {
+        return Err(format!(
+            "a dropout of {dropout} is not from 0 to below 1; give one such as 0.3"
+        ));
+    }
+    if architecture == PLAIN_CNN {
+        if constraint.convexity() {
+            return Err(format!(
+                "{PLAIN_CNN} has no residual sums to make convex; give --constraint orthogonality or none"
+            ));
+        }
+        if dropout > 0.0 {
+            return Err(format!(
+                "{PLAIN_CNN} has no place for dropout; leave out --dropout, or give another --arch"
+            ));
+        }
+        return Ok(plain_cnn::spec(architecture, constraint.orthogonality()));
+    }
+    let (family, depth, width) = residual_numbers(architecture)?;
+    if family == "wrn" && constraint != Constraint::None {
+        return Err(format!(
+            "{architecture} is trained without a constraint; give --arch parseval-{depth}-{width} for the \
+             same network with one"
+        ));
+    }
+    let network = WideResNet {
+        depth,
+        width,
+        tight_frames: constraint.orthogonality(),
+        convex_sums: constraint.convexity(),
+        dropout,
+    };
+    Ok(network.spec(architecture))
+}
+
+/// Family, depth and width in the name of a residual network.
+fn residual_numbers(architecture: &str) -> Result<(&str, i64, i64), String> {
     let unknown = || {
         format!(
-            "unknown architecture '{architecture}'{}; known: wrn-D-k, such as {}",
+            "unknown architecture '{architecture}'{}; known: wrn-D-k and parseval-D-k, such as {}",
             parseye::nearest::hint(architecture, KNOWN),
             KNOWN.join(", ")
         )
     };
-    let numbers = architecture.strip_prefix("wrn-").ok_or_else(unknown)?;
+    let (family, numbers) = architecture.split_once('-').ok_or_else(unknown)?;
     let (depth, width) = numbers.split_once('-').ok_or_else(unknown)?;
-    let (Ok(depth), Ok(width)) = (depth.parse::<i64>(), width.parse::<i64>()) else {
+    let (true, Ok(depth), Ok(width)) = (
+        ["wrn", "parseval"].contains(&family),
+        depth.parse::<i64>(),
+        width.parse::<i64>(),
+    ) else {
         return Err(unknown());
     };
     if !(10..=MAX_DEPTH).contains(&depth) || (depth - 4) % 6 != 0 {
@@ -45,7 +125,7 @@ pub fn by_name(architecture: &str) -> Result<NetworkSpec, String> {
             "impossible width {width} of '{architecture}': give 1 to {MAX_WIDTH}"
         ));
     }
-    Ok(WideResNet { depth, width }.spec(architecture))
+    Ok((family, depth, width))
 }
 
 #[cfg(test)]
@@ -54,18 +134,32 @@ mod tests {
 
     #[test]
     fn names_make_networks_and_slips_are_explained() {
-        assert!(by_name("wrn-16-1").is_ok() && by_name("wrn-28-10").is_ok());
-        assert!(
-            by_name("wnr-16-1")
-                .unwrap_err()
-                .contains("did you mean 'wrn-16-1'")
-        );
-        assert!(by_name("wrn-17-1").unwrap_err().contains("nearest is 16"));
-        assert!(by_name("wrn-16-0").unwrap_err().contains("width"));
-        assert!(
-            by_name("wrn-16-x")
-                .unwrap_err()
-                .contains("unknown architecture")
-        );
+        for name in KNOWN {
+            assert!(by_name(name).is_ok(), "{name}");
+        }
+        for (slip, words) in [
+            ("wnr-16-1", "did you mean 'wrn-16-1'"),
+            ("parsval-16-1", "did you mean 'parseval-16-1'"),
+            ("cnn4", "did you mean 'cnn-4'"),
+            ("wrn-17-1", "nearest is 16"),
+            ("parseval-16-0", "width"),
+            ("wrn-16-x", "unknown architecture"),
+        ] {
+            let error = by_name(slip).unwrap_err();
+            assert!(error.contains(words), "{slip}: {error}");
+        }
+    }
+
+    #[test]
+    fn impossible_constraints_name_the_way_out() {
+        for (name, constraint, words) in [
+            ("wrn-16-1", Constraint::Both, "parseval-16-1"),
+            ("cnn-4", Constraint::Convexity, "orthogonality"),
+        ] {
+            let error = build(name, constraint, 0.0).unwrap_err();
+            assert!(error.contains(words), "{error}");
+        }
+        assert!(build("cnn-4", Constraint::Orthogonality, 0.0).is_ok());
+        assert!(build("wrn-16-1", Constraint::None, f64::NAN).is_err());
     }
 }

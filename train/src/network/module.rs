@@ -50,9 +50,20 @@ fn channels_last(x: &Tensor) -> Tensor {
     x.permute([0, 2, 3, 1]).contiguous().permute([0, 3, 1, 2])
 }
 
+/// A random matrix whose smaller Gram matrix is the identity (Saxe et al. 2014).
+fn orthogonal(rows: i64, columns: i64) -> Result<Tensor, tch::TchError> {
+    let (tall, short) = (rows.max(columns), rows.min(columns));
+    let normal = Tensor::f_randn([tall, short], (Kind::Float, Device::Cpu))?;
+    let (q, r) = Tensor::f_linalg_qr(&normal, "reduced")?;
+    // The signs make the distribution even over all orthogonal matrices (Mezzadri 2007).
+    let q = q.f_mul(&r.f_diagonal(0, 0, 1)?.f_sign()?)?;
+    if rows >= columns { Ok(q) } else { q.f_tr()?.f_contiguous() }
+}
+
 impl Network {
     /// A freshly initialised network: He normal convolutions by fan-out (as the WRN authors'),
-    /// batch norms at identity, a dense layer of scale 1/sqrt(inputs).
+    /// batch norms at identity, a dense layer of scale 1/sqrt(inputs); orthogonal weights where
+    /// they are kept near tight frames, and halves in convex sums.
     ///
     /// # Errors
     /// When the device cannot hold it.
@@ -78,11 +89,21 @@ impl Network {
                     inputs,
                     outputs,
                     kernel,
+                    bias,
+                    tight_frame,
                     ..
                 } => {
-                    let scale = (2.0 / (outputs * kernel * kernel) as f64).sqrt();
-                    let weight = Tensor::f_randn([outputs, inputs, kernel, kernel], cpu)? * scale;
+                    let shape = [outputs, inputs, kernel, kernel];
+                    let weight = if tight_frame {
+                        orthogonal(outputs, inputs * kernel * kernel)?.f_reshape(shape)?
+                    } else {
+                        let scale = (2.0 / (outputs * kernel * kernel) as f64).sqrt();
+                        Tensor::f_randn(shape, cpu)? * scale
+                    };
                     add(name("weight"), channels_last(&weight), true)?;
+                    if bias {
+                        add(name("bias"), Tensor::f_zeros([outputs], cpu)?, true)?;
+                    }
                 }
                 Operation::BatchNorm { channels } => {
                     add(name("weight"), Tensor::f_ones([channels], cpu)?, true)?;
@@ -94,13 +115,30 @@ impl Network {
                     )?;
                     add(name("running_var"), Tensor::f_ones([channels], cpu)?, false)?;
                 }
-                Operation::Dense { inputs, outputs } => {
-                    let scale = (1.0 / inputs as f64).sqrt();
-                    let weight = Tensor::f_randn([outputs, inputs], cpu)? * scale;
+                Operation::Dense {
+                    inputs,
+                    outputs,
+                    tight_frame,
+                } => {
+                    let weight = if tight_frame {
+                        orthogonal(outputs, inputs)?
+                    } else {
+                        let scale = (1.0 / inputs as f64).sqrt();
+                        Tensor::f_randn([outputs, inputs], cpu)? * scale
+                    };
                     add(name("weight"), weight, true)?;
                     add(name("bias"), Tensor::f_zeros([outputs], cpu)?, true)?;
                 }
-                Operation::Relu | Operation::Sum | Operation::GlobalAveragePool => {}
+                Operation::ConvexSum => {
+                    let halves = Tensor::f_full([2], 0.5, cpu)?;
+                    add(name("coefficients"), halves, true)?;
+                }
+                Operation::Relu
+                | Operation::Sum
+                | Operation::Dropout { .. }
+                | Operation::MaxPool { .. }
+                | Operation::Flatten
+                | Operation::GlobalAveragePool => {}
             }
         }
         Ok(Self {
@@ -186,14 +224,26 @@ impl Network {
             };
             let x = feed(0);
             let value = match layer.operation {
-                Operation::Convolution { kernel, stride, .. } => {
-                    let weight = self.tensor(&layer.name, "weight");
-                    let weight = match self.precision {
-                        Precision::F32 => weight.shallow_clone(),
-                        Precision::Bf16 => weight.to_kind(Kind::BFloat16),
+                Operation::Convolution {
+                    kernel,
+                    stride,
+                    bias,
+                    tight_frame,
+                    ..
+                } => {
+                    let computed = |tensor: &Tensor| match self.precision {
+                        Precision::F32 => tensor.shallow_clone(),
+                        Precision::Bf16 => tensor.to_kind(Kind::BFloat16),
                     };
+                    let weight = self.parameter(&layer.name, "weight");
+                    let weight = if tight_frame {
+                        computed(&(weight * layer.operation.gain()))
+                    } else {
+                        computed(weight)
+                    };
+                    let bias = bias.then(|| computed(self.parameter(&layer.name, "bias")));
                     let padding = [kernel / 2; 2];
-                    let y = x.conv2d::<Tensor>(&weight, None, [stride; 2], padding, [1; 2], 1);
+                    let y = x.conv2d(&weight, bias.as_ref(), [stride; 2], padding, [1; 2], 1);
                     // One input channel has no layout of its own, so the stem's output has to be
                     // put in order; from there on the order is kept.
                     if layer.feeds[0] == Feed::Image {
@@ -203,10 +253,10 @@ impl Network {
                     }
                 }
                 Operation::BatchNorm { .. } => x.batch_norm(
-                    Some(self.tensor(&layer.name, "weight")),
-                    Some(self.tensor(&layer.name, "bias")),
-                    Some(self.tensor(&layer.name, "running_mean")),
-                    Some(self.tensor(&layer.name, "running_var")),
+                    Some(self.parameter(&layer.name, "weight")),
+                    Some(self.parameter(&layer.name, "bias")),
+                    Some(self.parameter(&layer.name, "running_mean")),
+                    Some(self.parameter(&layer.name, "running_var")),
                     mode == Mode::Train,
                     BATCH_NORM_MOMENTUM,
                     BATCH_NORM_EPSILON,
@@ -227,12 +277,21 @@ impl Network {
                     _ => x.relu(),
                 },
                 Operation::Sum => x + feed(1),
+                Operation::ConvexSum => {
+                    let share = self.parameter(&layer.name, "coefficients").to_kind(x.kind());
+                    x * share.get(0) + feed(1) * share.get(1)
+                }
+                Operation::Dropout { rate } => x.dropout(rate, mode == Mode::Train),
+                Operation::MaxPool { side } => {
+                    x.max_pool2d([side; 2], [side; 2], [0; 2], [1; 2], false)
+                }
+                Operation::Flatten => x.flatten(1, -1).to_kind(Kind::Float),
                 Operation::GlobalAveragePool => {
                     x.mean_dim([2_i64, 3].as_slice(), false, Kind::Float)
                 }
                 Operation::Dense { .. } => x.linear(
-                    self.tensor(&layer.name, "weight"),
-                    Some(self.tensor(&layer.name, "bias")),
+                    self.parameter(&layer.name, "weight"),
+                    Some(self.parameter(&layer.name, "bias")),
                 ),
             };
             values.push(value);
@@ -240,7 +299,13 @@ impl Network {
         values.pop().unwrap_or(images)
     }
 
-    fn tensor(&self, layer: &str, part: &str) -> &Tensor {
+    /// A tensor of a layer, where the layer has one of that name.
+    pub fn tensor(&self, layer: &str, part: &str) -> Option<&Tensor> {
+        self.tensors.get(&format!("{layer}.{part}"))
+    }
+
+    /// A tensor that [`Network::new`] made for the layer's operation.
+    fn parameter(&self, layer: &str, part: &str) -> &Tensor {
         &self.tensors[&format!("{layer}.{part}")]
     }
 }

@@ -1,13 +1,13 @@
 //! A network as data: a list of named layers, each fed by earlier ones.
 //!
-//! Everything that Parseye does with a network reads this one description: the tch module
-//! ([`super::module`]) trains it, [`crate::export`] writes it as ONNX. A new architecture is one
-//! file that returns a [`NetworkSpec`].
+//! Everything that Parseye does with a network starts from this one description: the tch module
+//! ([`super::module`]) trains it, [`crate::export`] writes its answers and their gradient as ONNX.
+//! A new architecture is one file that returns a [`NetworkSpec`].
 
 /// What one layer computes. Feature maps are `[N, channels, height, width]`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Operation {
-    /// Convolution without bias, zero padding of half the kernel.
+    /// Convolution, zero padding of half the kernel.
     Convolution {
         /// Channels of the input.
         inputs: i64,
@@ -17,6 +17,13 @@ pub enum Operation {
         kernel: i64,
         /// Step in both directions.
         stride: i64,
+        /// Whether a trained constant is added to each channel.
+        bias: bool,
+        /// Whether its weight is kept near a tight frame. The output is then divided by the
+        /// kernel's side: unfolding repeats each pixel `kernel^2` times, so only with the factor
+        /// `1/sqrt(kernel^2)` does a tight frame give a norm of at most 1 (Cisse et al. 2017,
+        /// section 4).
+        tight_frame: bool,
     },
     /// Batch normalisation over each channel.
     BatchNorm {
@@ -27,6 +34,21 @@ pub enum Operation {
     Relu,
     /// Sum of two inputs of equal shape.
     Sum,
+    /// Sum of two inputs of equal shape with trained coefficients that are not negative and sum to
+    /// 1, so that its norm is at most that of its inputs (Cisse et al. 2017, section 4).
+    ConvexSum,
+    /// Zeroes each value with this chance in training and scales the rest up; nothing in use.
+    Dropout {
+        /// Chance, 0 to below 1.
+        rate: f64,
+    },
+    /// Largest value of each square of `side` by `side`, squares side by side.
+    MaxPool {
+        /// Side in pixels; divides height and width.
+        side: i64,
+    },
+    /// All values of a picture in a row: `[N, channels * height * width]`.
+    Flatten,
     /// Mean over height and width: `[N, channels]`.
     GlobalAveragePool,
     /// Fully connected layer with bias.
@@ -35,7 +57,23 @@ pub enum Operation {
         inputs: i64,
         /// Features of the output.
         outputs: i64,
+        /// Whether its weight is kept near a tight frame.
+        tight_frame: bool,
     },
+}
+
+impl Operation {
+    /// Factor on a convolution's output: see [`Operation::Convolution`].
+    pub fn gain(self) -> f64 {
+        match self {
+            Self::Convolution {
+                kernel,
+                tight_frame: true,
+                ..
+            } => 1.0 / kernel as f64,
+            _ => 1.0,
+        }
+    }
 }
 
 /// Where a layer's input comes from.
@@ -48,7 +86,7 @@ pub enum Feed {
 }
 
 /// One layer.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Layer {
     /// Unique name; parameters are called `NAME.weight` and the like.
     pub name: String,
@@ -59,7 +97,7 @@ pub struct Layer {
 }
 
 /// A whole network from `image` `[N,1,32,32]` to the logits of its last layer.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct NetworkSpec {
     /// Name as `--arch` takes it.
     pub architecture: String,
@@ -99,11 +137,20 @@ impl NetworkSpec {
                 inputs,
                 outputs,
                 kernel,
+                bias,
                 ..
-            } => inputs * outputs * kernel * kernel,
+            } => (inputs * kernel * kernel + i64::from(bias)) * outputs,
             Operation::BatchNorm { channels } => 2 * channels,
-            Operation::Dense { inputs, outputs } => (inputs + 1) * outputs,
-            Operation::Relu | Operation::Sum | Operation::GlobalAveragePool => 0,
+            Operation::Dense {
+                inputs, outputs, ..
+            } => (inputs + 1) * outputs,
+            Operation::ConvexSum => 2,
+            Operation::Relu
+            | Operation::Sum
+            | Operation::Dropout { .. }
+            | Operation::MaxPool { .. }
+            | Operation::Flatten
+            | Operation::GlobalAveragePool => 0,
         };
         self.layers.iter().map(of_layer).sum::<i64>().unsigned_abs()
     }

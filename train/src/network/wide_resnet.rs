@@ -1,18 +1,27 @@
-//! Wide residual networks with pre-activation blocks (Zagoruyko & Komodakis 2016).
+//! Wide residual networks with pre-activation blocks (Zagoruyko & Komodakis 2016), and Parseval
+//! networks, which are the same with constraints (Cisse et al. 2017).
 //!
-//! `wrn-D-k` has depth D = 6n + 4 (n blocks of two convolutions in each of three groups) and width
-//! factor k: groups of 16k, 32k and 64k channels at 32x32, 16x16 and 8x8.
+//! `wrn-D-k` and `parseval-D-k` have depth D = 6n + 4 (n blocks of two convolutions in each of
+//! three groups) and width factor k: groups of 16k, 32k and 64k channels at 32x32, 16x16 and 8x8.
+//! A Parseval network's weights are tight frames and its residual sums convex; either constraint
+//! can be left out, so that each one's part can be seen.
 
 use super::spec::{Feed, NetworkSpec, Operation};
 use parseye::eye_state::STATES;
 
-/// Depth and width of a wide residual network.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Shape and constraints of a wide residual network.
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct WideResNet {
     /// Number of convolutions along the main path, 6n + 4.
     pub depth: i64,
     /// Width factor k.
     pub width: i64,
+    /// Whether weights are kept near tight frames.
+    pub tight_frames: bool,
+    /// Whether residual sums are convex.
+    pub convex_sums: bool,
+    /// Chance of dropout between the convolutions of a block; 0 leaves the layer out.
+    pub dropout: f64,
 }
 
 impl WideResNet {
@@ -21,19 +30,17 @@ impl WideResNet {
         let mut net = NetworkSpec::new(architecture);
         let blocks = (self.depth - 4) / 6;
         let mut channels = 16;
-        let stem = Operation::Convolution {
-            inputs: 1,
-            outputs: channels,
-            kernel: 3,
-            stride: 1,
-        };
-        let mut x = net.add("stem", stem, &[Feed::Image]);
+        let mut x = net.add(
+            "stem",
+            self.convolution(1, channels, 3, 1),
+            &[Feed::Image],
+        );
         for group in 0..3 {
             let outputs = (16 << group) * self.width;
             for block in 0..blocks {
                 let stride = if group > 0 && block == 0 { 2 } else { 1 };
                 let name = format!("group{}.block{}", group + 1, block + 1);
-                x = residual_block(&mut net, &name, x, channels, outputs, stride);
+                x = self.residual_block(&mut net, &name, x, channels, outputs, stride);
                 channels = outputs;
             }
         }
@@ -43,61 +50,60 @@ impl WideResNet {
         let dense = Operation::Dense {
             inputs: channels,
             outputs: STATES as i64,
+            tight_frame: self.tight_frames,
         };
         net.add("dense", dense, &[x]);
         net
     }
-}
 
-/// norm, relu, conv, norm, relu, conv, added to the input; where the shape changes the input
-/// passes a 1x1 convolution that reads after the first relu, as in the authors' own code.
-fn residual_block(
-    net: &mut NetworkSpec,
-    name: &str,
-    x: Feed,
-    inputs: i64,
-    outputs: i64,
-    stride: i64,
-) -> Feed {
-    let layer = |part: &str| format!("{name}.{part}");
-    let a = net.add(
-        layer("norm1"),
-        Operation::BatchNorm { channels: inputs },
-        &[x],
-    );
-    let a = net.add(layer("relu1"), Operation::Relu, &[a]);
-    let conv1 = Operation::Convolution {
-        inputs,
-        outputs,
-        kernel: 3,
-        stride,
-    };
-    let h = net.add(layer("conv1"), conv1, &[a]);
-    let h = net.add(
-        layer("norm2"),
-        Operation::BatchNorm { channels: outputs },
-        &[h],
-    );
-    let h = net.add(layer("relu2"), Operation::Relu, &[h]);
-    let conv2 = Operation::Convolution {
-        inputs: outputs,
-        outputs,
-        kernel: 3,
-        stride: 1,
-    };
-    let h = net.add(layer("conv2"), conv2, &[h]);
-    let shortcut = if inputs == outputs && stride == 1 {
-        x
-    } else {
-        let one_by_one = Operation::Convolution {
+    fn convolution(self, inputs: i64, outputs: i64, kernel: i64, stride: i64) -> Operation {
+        Operation::Convolution {
             inputs,
             outputs,
-            kernel: 1,
+            kernel,
             stride,
+            bias: false,
+            tight_frame: self.tight_frames,
+        }
+    }
+
+    /// norm, relu, conv, norm, relu, conv, added to the input; where the shape changes the input
+    /// passes a 1x1 convolution that reads after the first relu, as in the authors' own code.
+    fn residual_block(
+        self,
+        net: &mut NetworkSpec,
+        name: &str,
+        x: Feed,
+        inputs: i64,
+        outputs: i64,
+        stride: i64,
+    ) -> Feed {
+        let layer = |part: &str| format!("{name}.{part}");
+        let norm = |channels| Operation::BatchNorm { channels };
+        let a = net.add(layer("norm1"), norm(inputs), &[x]);
+        let a = net.add(layer("relu1"), Operation::Relu, &[a]);
+        let conv1 = self.convolution(inputs, outputs, 3, stride);
+        let mut h = net.add(layer("conv1"), conv1, &[a]);
+        if self.dropout > 0.0 {
+            let rate = self.dropout;
+            h = net.add(layer("dropout"), Operation::Dropout { rate }, &[h]);
+        }
+        let h = net.add(layer("norm2"), norm(outputs), &[h]);
+        let h = net.add(layer("relu2"), Operation::Relu, &[h]);
+        let h = net.add(layer("conv2"), self.convolution(outputs, outputs, 3, 1), &[h]);
+        let shortcut = if inputs == outputs && stride == 1 {
+            x
+        } else {
+            let one_by_one = self.convolution(inputs, outputs, 1, stride);
+            net.add(layer("shortcut"), one_by_one, &[a])
         };
-        net.add(layer("shortcut"), one_by_one, &[a])
-    };
-    net.add(layer("sum"), Operation::Sum, &[h, shortcut])
+        let sum = if self.convex_sums {
+            Operation::ConvexSum
+        } else {
+            Operation::Sum
+        };
+        net.add(layer("sum"), sum, &[h, shortcut])
+    }
 }
 
 #[cfg(test)]
@@ -111,6 +117,9 @@ mod tests {
         let spec = WideResNet {
             depth: 16,
             width: 1,
+            tight_frames: false,
+            convex_sums: false,
+            dropout: 0.0,
         }
         .spec("wrn-16-1");
         let convolutions = spec
@@ -130,8 +139,11 @@ mod tests {
         let spec = WideResNet {
             depth: 28,
             width: 10,
+            tight_frames: true,
+            convex_sums: true,
+            dropout: 0.3,
         }
-        .spec("wrn-28-10");
+        .spec("parseval-28-10");
         for (index, layer) in spec.layers.iter().enumerate() {
             for feed in &layer.feeds {
                 assert!(!matches!(feed, Feed::Layer(earlier) if *earlier >= index));

@@ -1,0 +1,164 @@
+//! The gradient of a model's loss with respect to the picture, from the ONNX graph that `train`
+//! exports beside each model: what white-box checks need.
+//!
+//! What to do with a gradient is left to those checks.
+
+use super::{
+    EyeStateModel, ModelError, StandardisedCrop,
+    card::METADATA_KEY,
+    input::{PIXELS, SIDE},
+    model::last_words,
+};
+use crate::eye_state::{EyeState, STATES};
+use std::{path::Path, sync::Arc};
+use tract_onnx::prelude::*;
+
+/// Key of the hash, in a gradient model's metadata, of the model file whose gradient it gives.
+pub const GRADIENT_OF_KEY: &str = "parseye.gradient_of";
+
+const MAKE_WITH_TRAIN: &str =
+    "give the NAME.gradient.onnx that `train` wrote beside the model";
+
+/// A model's gradient graph, ready to run; the plan is shared by all threads.
+#[derive(Clone, Debug)]
+pub struct GradientModel {
+    origin: Arc<str>,
+    plan: Arc<TypedRunnableModel>,
+}
+
+/// The gradient at one picture.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Gradient {
+    /// d(cross-entropy)/d(standardised pixel), row by row.
+    pub values: [f32; PIXELS],
+    /// The model's raw outputs at this picture.
+    pub logits: [f32; STATES],
+}
+
+impl GradientModel {
+    /// Loads the gradient graph of `model`.
+    ///
+    /// # Errors
+    /// When the file cannot be read, is no ONNX model, or is another model's gradient.
+    pub fn from_file(path: &Path, model: &EyeStateModel) -> Result<Self, ModelError> {
+        let origin = path.display().to_string();
+        let bytes = std::fs::read(path).map_err(|error| ModelError {
+            origin: origin.clone(),
+            reason: format!("cannot be read: {error}"),
+            remedy: MAKE_WITH_TRAIN,
+        })?;
+        Self::from_bytes(&bytes, &origin, model)
+    }
+
+    /// Loads the gradient graph of `model` from the bytes of an ONNX file; `origin` is named in
+    /// errors.
+    ///
+    /// # Errors
+    /// As [`Self::from_file`].
+    pub fn from_bytes(
+        bytes: &[u8],
+        origin: &str,
+        model: &EyeStateModel,
+    ) -> Result<Self, ModelError> {
+        let wrong = |reason: String| ModelError {
+            origin: origin.into(),
+            reason,
+            remedy: MAKE_WITH_TRAIN,
+        };
+        let engine = onnx();
+        let proto = engine
+            .proto_model_for_read(&mut &*bytes)
+            .map_err(|error| wrong(format!("not a whole ONNX model ({})", last_words(&error))))?;
+        let property = |key: &str| {
+            let found = proto.metadata_props.iter().find(|entry| entry.key == key);
+            found.map(|entry| entry.value.as_str())
+        };
+        if property(METADATA_KEY).is_none() {
+            return Err(wrong(format!("has no card (metadata `{METADATA_KEY}`)")));
+        }
+        match property(GRADIENT_OF_KEY) {
+            Some(sha256) if sha256 == model.file().sha256 => {}
+            Some(_) => return Err(wrong("is the gradient of another model".into())),
+            None => return Err(wrong("is not a gradient graph".into())),
+        }
+        let plan = engine
+            .model_for_proto_model(&proto)
+            .and_then(|model| model.with_input_fact(0, f32::fact([1, 1, SIDE, SIDE]).into()))
+            .and_then(|model| model.with_input_fact(1, f32::fact([1, STATES]).into()))
+            .and_then(|model| model.into_optimized())
+            .and_then(|model| model.into_runnable())
+            .map_err(|error| wrong(format!("cannot be run ({})", last_words(&error))))?;
+        Ok(Self {
+            origin: origin.into(),
+            plan,
+        })
+    }
+
+    /// Runs the graph on the calling thread; the plan is shared, the scratch memory is its own.
+    ///
+    /// # Errors
+    /// When tract cannot set up its state.
+    pub fn runner(&self) -> Result<GradientRunner, ModelError> {
+        let state = self.plan.spawn().map_err(|error| self.failed(&error))?;
+        Ok(GradientRunner {
+            model: self.clone(),
+            state,
+        })
+    }
+
+    fn failed(&self, error: &TractError) -> ModelError {
+        ModelError {
+            origin: self.origin.to_string(),
+            reason: format!("the gradient failed ({})", last_words(error)),
+            remedy: MAKE_WITH_TRAIN,
+        }
+    }
+}
+
+/// Runs a gradient graph on one thread.
+#[derive(Debug)]
+pub struct GradientRunner {
+    model: GradientModel,
+    state: TypedSimpleState,
+}
+
+impl GradientRunner {
+    /// The gradient of the cross-entropy of `crop` with `target` as its label. A step along its
+    /// sign is a step of FGSM.
+    ///
+    /// # Errors
+    /// When the graph fails or gives numbers that are not finite.
+    pub fn gradient(
+        &mut self,
+        crop: &StandardisedCrop,
+        target: EyeState,
+    ) -> Result<Gradient, ModelError> {
+        let run = |state: &mut TypedSimpleState| -> TractResult<Gradient> {
+            let image = Tensor::from_shape(&[1, 1, SIDE, SIDE], &crop.values as &[f32; PIXELS])?;
+            let mut one_hot = [0.0_f32; STATES];
+            one_hot[target.index()] = 1.0;
+            let target = Tensor::from_shape(&[1, STATES], &one_hot)?;
+            let outputs = state.run(tvec!(image.into_tvalue(), target.into_tvalue()))?;
+            let mut gradient = Gradient {
+                values: [f32::NAN; PIXELS],
+                logits: [f32::NAN; STATES],
+            };
+            let values = outputs[0].to_plain_array_view::<f32>()?;
+            let logits = outputs[1].to_plain_array_view::<f32>()?;
+            gradient.values.iter_mut().zip(values.iter()).for_each(|(to, from)| *to = *from);
+            gradient.logits.iter_mut().zip(logits.iter()).for_each(|(to, from)| *to = *from);
+            Ok(gradient)
+        };
+        let gradient = run(&mut self.state).map_err(|error| self.model.failed(&error))?;
+        let finite = |values: &[f32]| values.iter().all(|value| value.is_finite());
+        if finite(&gradient.values) && finite(&gradient.logits) {
+            Ok(gradient)
+        } else {
+            Err(ModelError {
+                origin: self.model.origin.to_string(),
+                reason: "gave numbers that are not finite".into(),
+                remedy: MAKE_WITH_TRAIN,
+            })
+        }
+    }
+}

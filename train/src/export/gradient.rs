@@ -1,0 +1,239 @@
+//! The gradient graph of a network: from `image` f32 `[N,1,32,32]` and `target` f32 `[N,4]`
+//! (one-hot) to `gradient` f32 `[N,1,32,32]`, that of each picture's own cross-entropy, and `logits`
+//! `[N,4]`. With it the runtime attacks its own answer without libtorch.
+//!
+//! The forward graph is differentiated node by node, backwards, so that whatever was folded there
+//! is folded here, and a new architecture needs no more than rules for its operators.
+
+use super::{
+    forward::forward_graph,
+    graph::{Graph, integer, integers},
+};
+use crate::network::module::Network;
+use parseye::classify::input::SIDE;
+use std::collections::HashMap;
+use tract_onnx::pb;
+
+/// The gradient graph of `network` in evaluation mode.
+///
+/// # Errors
+/// Names a parameter that is not finite, or an operator without a rule.
+pub fn gradient_graph(network: &Network) -> Result<Graph, String> {
+    let graph = forward_graph(network)?;
+    let shapes = shapes(&graph)?;
+    let forward = graph.nodes().to_vec();
+    let mut backward = Backward {
+        graph,
+        shapes,
+        contributions: HashMap::new(),
+    };
+    let probabilities = backward.graph.node(
+        "probabilities",
+        "Softmax",
+        &["logits"],
+        vec![integer("axis", 1)],
+    );
+    let seed = backward
+        .graph
+        .node("logits.gradient", "Sub", &[&probabilities, "target"], vec![]);
+    backward.add("logits", seed);
+    for node in forward.iter().rev() {
+        backward.differentiate(node)?;
+    }
+    let gradient = backward
+        .total("image")
+        .ok_or("the logits do not depend on the picture")?;
+    backward
+        .graph
+        .node("gradient", "Identity", &[&gradient], vec![]);
+    Ok(backward.graph)
+}
+
+/// Shape of each value without the batch: channels, height and width, or features.
+type Shapes = HashMap<String, Vec<i64>>;
+
+/// A graph that is being differentiated.
+struct Backward {
+    graph: Graph,
+    shapes: Shapes,
+    /// By value: the parts of its gradient that its readers sent back.
+    contributions: HashMap<String, Vec<String>>,
+}
+
+impl Backward {
+    /// Adds a part of a value's gradient.
+    fn add(&mut self, value: &str, part: String) {
+        self.contributions
+            .entry(value.to_owned())
+            .or_default()
+            .push(part);
+    }
+
+    /// The sum of the parts of a value's gradient; none where nothing depends on it.
+    fn total(&mut self, value: &str) -> Option<String> {
+        let parts = self.contributions.remove(value)?;
+        let mut parts = parts.into_iter();
+        let mut sum = parts.next()?;
+        for (number, part) in parts.enumerate() {
+            let name = format!("{value}.gradient{}", number + 1);
+            sum = self.graph.node(name, "Add", &[&sum, &part], vec![]);
+        }
+        Some(sum)
+    }
+
+    fn shape(&self, value: &str) -> Result<Vec<i64>, String> {
+        let shape = self.shapes.get(value).cloned();
+        shape.ok_or_else(|| format!("the shape of '{value}' is not known"))
+    }
+
+    /// Sends the gradient of a node's output back to its inputs.
+    fn differentiate(&mut self, node: &pb::NodeProto) -> Result<(), String> {
+        let output = &node.output[0];
+        let Some(dy) = self.total(output) else {
+            return Ok(());
+        };
+        let x = node.input[0].as_str();
+        let name = format!("{output}.back");
+        let dx = match node.op_type.as_str() {
+            "Conv" => self.conv(node, &dy, name)?,
+            // The output is never negative, so its sign is the rectifier's slope.
+            "Relu" => {
+                let slope = format!("{output}.slope");
+                let slope = self.graph.node(slope, "Sign", &[output], vec![]);
+                self.graph.node(name, "Mul", &[&dy, &slope], vec![])
+            }
+            "Mul" => self
+                .graph
+                .node(name, "Mul", &[&dy, &node.input[1]], vec![]),
+            "Add" => {
+                if self.graph.constant_shape(&node.input[1]).is_none() {
+                    self.add(&node.input[1], dy.clone());
+                }
+                dy
+            }
+            "MaxPool" => self.max_pool(node, &dy, &name)?,
+            "GlobalAveragePool" => {
+                let shape = self.shape(x)?;
+                let (height, width) = (shape[1], shape[2]);
+                let share = vec![1.0 / (height * width) as f32; (height * width) as usize];
+                let share = self
+                    .graph
+                    .constant(format!("{name}.share"), &[1, 1, height, width], &share)?;
+                self.graph.node(name, "Mul", &[&dy, &share], vec![])
+            }
+            "Flatten" => {
+                let shape = self.shape(x)?;
+                self.reshape(&dy, &shape, &name)
+            }
+            "Gemm" => self
+                .graph
+                .node(name, "MatMul", &[&dy, &node.input[1]], vec![]),
+            other => return Err(format!("operator {other} has no gradient rule")),
+        };
+        self.add(x, dx);
+        Ok(())
+    }
+
+    /// The transposed convolution. A step of more than 1 leaves the last rows and columns of the
+    /// input unread when they do not make up a whole step; they are added back as zeros.
+    fn conv(&mut self, node: &pb::NodeProto, dy: &str, name: String) -> Result<String, String> {
+        let shape = self.shape(&node.input[0])?;
+        let window = Window::of(node)?;
+        let unread = |size: i64| (size + 2 * window.padding - window.kernel) % window.stride;
+        let attributes = vec![
+            integers("kernel_shape", &[window.kernel; 2]),
+            integers("pads", &[window.padding; 4]),
+            integers("strides", &[window.stride; 2]),
+            integers("output_padding", &[unread(shape[1]), unread(shape[2])]),
+        ];
+        let inputs = [dy, &node.input[1]];
+        Ok(self.graph.node(name, "ConvTranspose", &inputs, attributes))
+    }
+
+    /// Where a pixel is the largest of its square it gets the square's gradient. Several of equal
+    /// value all get it; they are zeros of the rectifier before, which drops it again.
+    fn max_pool(&mut self, node: &pb::NodeProto, dy: &str, name: &str) -> Result<String, String> {
+        let shape = self.shape(&node.input[0])?;
+        let side = Window::of(node)?.kernel;
+        let (channels, height, width) = (shape[0], shape[1] / side, shape[2] / side);
+        let squares = [channels, height, side, width, side];
+        let maxima = [channels, height, 1, width, 1];
+        let x = self.reshape(&node.input[0], &squares, &format!("{name}.squares"));
+        let y = self.reshape(&node.output[0], &maxima, &format!("{name}.maxima"));
+        let dy = self.reshape(dy, &maxima, &format!("{name}.gradients"));
+        let graph = &mut self.graph;
+        let largest = graph.node(format!("{name}.largest"), "Equal", &[&x, &y], vec![]);
+        let to_float = integer("to", i64::from(pb::tensor_proto::DataType::Float as i32));
+        let mask = graph.node(format!("{name}.mask"), "Cast", &[&largest], vec![to_float]);
+        let spread = graph.node(format!("{name}.spread"), "Mul", &[&mask, &dy], vec![]);
+        Ok(self.reshape(&spread, &shape, name))
+    }
+
+    /// A value in another shape, the batch left as it is.
+    fn reshape(&mut self, value: &str, shape: &[i64], name: &str) -> String {
+        // 0 copies the dimension of the input.
+        let whole: Vec<i64> = std::iter::once(0).chain(shape.iter().copied()).collect();
+        let shape = self.graph.integers(format!("{name}.shape"), &whole);
+        self.graph.node(name, "Reshape", &[value, &shape], vec![])
+    }
+}
+
+/// The window of a convolution or pooling layer.
+struct Window {
+    kernel: i64,
+    padding: i64,
+    stride: i64,
+}
+
+impl Window {
+    fn of(node: &pb::NodeProto) -> Result<Self, String> {
+        let attribute = |name: &str| {
+            let found = node.attribute.iter().find(|a| a.name == name);
+            found.and_then(|a| a.ints.first().copied())
+        };
+        let kernel = attribute("kernel_shape");
+        Ok(Self {
+            kernel: kernel.ok_or_else(|| format!("'{}' has no kernel_shape", node.name))?,
+            padding: attribute("pads").unwrap_or(0),
+            stride: attribute("strides").unwrap_or(1),
+        })
+    }
+
+    fn outputs(&self, size: i64) -> i64 {
+        (size + 2 * self.padding - self.kernel) / self.stride + 1
+    }
+}
+
+/// Shapes of all values of a forward graph.
+fn shapes(graph: &Graph) -> Result<Shapes, String> {
+    let side = SIDE as i64;
+    let mut shapes = Shapes::from([("image".to_owned(), vec![1, side, side])]);
+    for node in graph.nodes() {
+        let of = |shapes: &Shapes, value: &str| {
+            let shape = shapes.get(value).cloned();
+            shape.ok_or_else(|| format!("'{}' reads '{value}' before it is made", node.name))
+        };
+        let x = of(&shapes, &node.input[0])?;
+        let weight = |position: usize| -> Result<&[i64], String> {
+            let name = node.input.get(position).map_or("", String::as_str);
+            let shape = graph.constant_shape(name);
+            shape.ok_or_else(|| format!("'{}' has no constant '{name}'", node.name))
+        };
+        let y = match node.op_type.as_str() {
+            "Conv" => {
+                let window = Window::of(node)?;
+                vec![weight(1)?[0], window.outputs(x[1]), window.outputs(x[2])]
+            }
+            "MaxPool" => {
+                let window = Window::of(node)?;
+                vec![x[0], window.outputs(x[1]), window.outputs(x[2])]
+            }
+            "GlobalAveragePool" => vec![x[0], 1, 1],
+            "Flatten" => vec![x.iter().product()],
+            "Gemm" => vec![weight(1)?[0]],
+            _ => x,
+        };
+        shapes.insert(node.output[0].clone(), y);
+    }
+    Ok(shapes)
+}
