@@ -11,7 +11,7 @@ use tch::Tensor;
 pub struct Fgsm;
 
 impl Attack for Fgsm {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         "fgsm"
     }
 

@@ -3,11 +3,36 @@
 //! Every attack is called the same way, [`Attack::perturb`], and keeps the same promises, which
 //! [`verify`] checks: no disturbance exceeds the budget, every pixel stays one that 8 bits can
 //! hold, the same seed gives the same pictures, and a white-box attack uses the gradient of the
-//! very classifier it attacks. How the results are counted is left to [`crate::robustness`].
+//! very classifier it attacks. [`registry`] knows them by name and [`sanity`] tells whether their
+//! results on a classifier can be believed. How results are counted is left to those who call.
+//!
+//! # What a picture that already errs gets
+//! An attack on accuracy is done with a picture once it is answered wrongly. [`apgd`],
+//! [`apgd_targeted`], [`square`] and [`worst`] therefore leave pictures alone that err unattacked,
+//! and stop at the first error they find: right for counting errors and several times cheaper, but
+//! not the place for figures of confidence beyond the error, nor for training or transfer, where
+//! the loss is to rise as far as it goes. [`fgsm`], [`fgsm_random`] and [`pgd`] always spend the
+//! whole effort.
 
+pub mod apgd;
+pub mod apgd_targeted;
+mod ascent;
 pub mod budget;
 pub mod fgsm;
+pub mod fgsm_random;
 pub mod gradient;
+pub mod loss;
+pub mod noise;
+pub mod pgd;
+mod random;
+pub mod registry;
+pub mod sanity;
+pub mod square;
+mod strongest;
+pub mod transfer;
+pub mod worst;
+
+pub use registry::{KNOWN, by_name};
 
 use crate::data::batch::Batch;
 use budget::Budget;
@@ -26,10 +51,31 @@ pub trait Classifier {
     fn logits(&self, images: &Tensor) -> Tensor;
 }
 
+/// What an attack knows of the classifier that it disturbs pictures for.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Access {
+    /// Nothing: noise.
+    Random,
+    /// Everything: the gradient of the attacked classifier itself.
+    WhiteBox,
+    /// Its answers only.
+    BlackBox,
+    /// Nothing, but another classifier that it may resemble.
+    Transfer,
+}
+
 /// A way to disturb pictures.
 pub trait Attack {
     /// Name in tables, cards and on the command line.
-    fn name(&self) -> &'static str;
+    fn name(&self) -> &str;
+
+    /// What it knows of the classifier it attacks.
+    fn access(&self) -> Access {
+        Access::WhiteBox
+    }
 
     /// Disturbed copies of the batch's pictures, within `budget` and the range of 8 bits. What is
     /// random in the attack comes from `seed` alone.

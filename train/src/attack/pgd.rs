@@ -1,0 +1,98 @@
+//! Projected gradient descent (Madry et al. 2018): several small steps, each projected back on the
+//! budget.
+
+use super::{
+    Attack, Classifier,
+    budget::Budget,
+    gradient::{self, cross_entropy},
+    random::Draws,
+    strongest::Strongest,
+};
+use crate::data::batch::Batch;
+use tch::{Kind, Tensor};
+
+/// Length of all steps together, in epsilons: 2.5 epsilon / k for each of k steps lets the attack
+/// cross the ball from any start and still turn at its edge (Madry et al. 2018, section 5).
+const PATH: f64 = 2.5;
+
+/// What of the points on its way the attack returns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keep {
+    /// For each picture the strongest point of all restarts and steps, or the picture itself where
+    /// none is stronger. Costs two forward passes more.
+    Best,
+    /// The last point of the last restart, as adversarial training takes it.
+    Last,
+}
+
+/// K steps of 2.5 epsilon / k along the steepest direction of the cross-entropy, from R starts.
+///
+/// A single start is drawn evenly from the ball of the budget. Of several, the first is the picture
+/// itself, which a random start can miss where the ball is large, and the others are drawn.
+#[derive(Clone, Debug)]
+pub struct Pgd {
+    name: String,
+    steps: u32,
+    restarts: u32,
+    keep: Keep,
+}
+
+impl Pgd {
+    /// At least one step and one restart; zeros count as one.
+    pub fn new(steps: u32, restarts: u32, keep: Keep) -> Self {
+        let (steps, restarts) = (steps.max(1), restarts.max(1));
+        let name = if restarts == 1 {
+            format!("pgd-{steps}")
+        } else {
+            format!("pgd-{steps}x{restarts}")
+        };
+        Self {
+            name,
+            steps,
+            restarts,
+            keep,
+        }
+    }
+}
+
+impl Attack for Pgd {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn perturb(
+        &self,
+        target: &dyn Classifier,
+        batch: &Batch,
+        budget: Budget,
+        seed: u64,
+    ) -> Result<Tensor, tch::TchError> {
+        let rows = Tensor::arange(batch.len(), (Kind::Int64, batch.images.device()));
+        let mut strongest = (self.keep == Keep::Best).then(|| Strongest::new(target, batch));
+        let mut point = batch.images.copy();
+        for restart in 0..self.restarts {
+            point = if restart == 0 && self.restarts > 1 {
+                batch.images.copy()
+            } else {
+                let start = Draws::new(seed, u64::from(restart)).within(budget, batch)?;
+                batch.clip(&(&batch.images + start))
+            };
+            for _ in 0..self.steps {
+                let (logits, gradient) = gradient::of_loss(target, &point, |logits| {
+                    cross_entropy(logits, &batch.labels)
+                })?;
+                if let Some(strongest) = &mut strongest {
+                    strongest.offer_answered(&rows, &point, &logits);
+                }
+                let step =
+                    budget.steepest(&gradient) * (PATH * budget.epsilon / f64::from(self.steps));
+                let disturbance = budget.project(&(point + step - &batch.images));
+                point = batch.clip(&(&batch.images + disturbance));
+            }
+            if let Some(strongest) = &mut strongest {
+                strongest.offer(&rows, &point);
+            }
+        }
+        Ok(strongest.map_or(point, |strongest| strongest.images))
+    }
+}
