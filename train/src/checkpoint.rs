@@ -26,8 +26,10 @@ pub struct RunState {
     pub data_sha256: String,
     /// What each epoch so far came to.
     pub history: Vec<EpochRow>,
-    /// Epoch whose weights are kept as the best, from 1.
+    /// Epoch whose weights are kept, from 1.
     pub best_epoch: usize,
+    /// After each epoch: distance from a tight frame of each layer by name.
+    pub frame_deviations: Vec<Vec<(String, f64)>>,
 }
 
 /// A checkpoint in memory.
@@ -39,7 +41,9 @@ pub struct Checkpoint {
     pub network: BTreeMap<String, Tensor>,
     /// Velocities of the optimiser.
     pub velocity: BTreeMap<String, Tensor>,
-    /// Parameters and running statistics of the best epoch.
+    /// Moving average of parameters and running statistics; the last epoch's without one.
+    pub average: BTreeMap<String, Tensor>,
+    /// Parameters and running statistics of the epoch that is kept.
     pub best: BTreeMap<String, Tensor>,
 }
 
@@ -116,6 +120,7 @@ impl Checkpoint {
         for (group, tensors) in [
             ("network", &self.network),
             ("velocity", &self.velocity),
+            ("average", &self.average),
             ("best", &self.best),
         ] {
             for (name, tensor) in tensors {
@@ -183,6 +188,7 @@ impl Checkpoint {
             state,
             network: take("network"),
             velocity: take("velocity"),
+            average: take("average"),
             best: take("best"),
         })
     }

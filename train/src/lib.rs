@@ -19,4 +19,5 @@ pub mod measure;
 pub mod network;
 pub mod optimiser;
 pub mod progress;
+pub mod run;
 pub mod schedule;

@@ -55,14 +55,11 @@ impl Sgd {
         Ok(())
     }
 
-    /// One step down the gradient of `loss`:
+    /// One step down `gradients`, as [`gradients`] gives them:
     /// g <- grad + decay w; v <- momentum v + g; w <- w - rate (g + momentum v).
-    pub fn step(&mut self, network: &Network, loss: &Tensor, rate: f64) {
-        let parameters = network.parameters();
-        let tensors: Vec<&Tensor> = parameters.iter().map(|(_, tensor)| *tensor).collect();
-        let gradients = Tensor::run_backward(&[loss], &tensors, false, false);
+    pub fn step(&mut self, network: &Network, gradients: Vec<Tensor>, rate: f64) {
         tch::no_grad(|| {
-            for ((name, parameter), gradient) in parameters.iter().zip(gradients) {
+            for ((name, parameter), gradient) in network.parameters().iter().zip(gradients) {
                 let Some(velocity) = self.velocity.get_mut(*name) else {
                     continue;
                 };
@@ -79,4 +76,14 @@ impl Sgd {
             }
         });
     }
+}
+
+/// Gradients of `loss` by the network's parameters, in their order.
+///
+/// # Errors
+/// When the device cannot hold them.
+pub fn gradients(network: &Network, loss: &Tensor) -> Result<Vec<Tensor>, tch::TchError> {
+    let parameters = network.parameters();
+    let tensors: Vec<&Tensor> = parameters.iter().map(|(_, tensor)| *tensor).collect();
+    Tensor::f_run_backward(&[loss], &tensors, false, false)
 }

@@ -10,10 +10,7 @@ use crate::{
     checkpoint::Checkpoint,
     data::crops::{Crop, CropSet},
     measure,
-    network::{
-        self,
-        module::{Network, Precision},
-    },
+    network::module::{Network, Precision},
 };
 use parseye::{
     classify::{
@@ -54,7 +51,7 @@ pub fn write_model(
     path: &Path,
 ) -> Result<ModelCard, ExportError> {
     let settings = &run.state.settings;
-    let spec = network::by_name(&settings.architecture).map_err(ExportError::Network)?;
+    let spec = settings.network().map_err(ExportError::Network)?;
     // In f32 on the processor, as the runtime computes, whatever the training computed in.
     let network = Network::new(&spec, Precision::F32, Device::Cpu, settings.seed)
         .map_err(|error| ExportError::Network(error.to_string()))?;

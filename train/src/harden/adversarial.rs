@@ -1,29 +1,74 @@
-//! The study's second approach: half of each mini-batch is replaced by adversarial examples made
-//! from the network as it stands.
+//! The study's second approach: adversarial examples made from the network as it stands take the
+//! place of half of each mini-batch, or of all of it.
 
+use super::{
+    epsilon::EpsilonRange,
+    loss::{Loss, TrainingAttack},
+};
 use crate::{
-    attack::{Attack, Classifier, budget::Budget},
+    attack::{Classifier, budget::Budget},
     data::batch::Batch,
 };
+use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
-/// The batch's pictures with the first half attacked. Batches are drawn in random order, so the
-/// first half is a random half.
-///
-/// # Errors
-/// When the device cannot hold what the attack needs.
-pub fn half_attacked(
-    network: &dyn Classifier,
-    batch: &Batch,
-    attack: &dyn Attack,
-    budget: Budget,
-    seed: u64,
-) -> Result<Tensor, tch::TchError> {
-    let half = batch.len() / 2;
-    if half == 0 {
-        return Ok(batch.images.shallow_clone());
+/// How much of each batch is attacked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Share {
+    /// The study's half.
+    Half,
+    /// All of it.
+    All,
+}
+
+/// How a network is hardened while it is trained.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Adversarial {
+    /// Budget of the attack: fixed, or drawn for each batch.
+    pub epsilon: EpsilonRange,
+    /// What makes the examples.
+    pub attack: TrainingAttack,
+    /// How much of each batch is attacked.
+    pub share: Share,
+    /// What is minimised.
+    pub loss: Loss,
+    /// Weight of the divergence in TRADES; 6 in Zhang et al. 2019.
+    pub trades_weight: f64,
+    /// Size of the adversarial weight perturbation, as a share of a weight's norm; 0 for none, 0.005
+    /// in Wu et al. 2020.
+    pub weight_perturbation: f64,
+}
+
+impl Adversarial {
+    /// The batch's pictures, its share of them attacked. Batches are drawn in random order, so the
+    /// first half is a random half.
+    ///
+    /// # Errors
+    /// When the device cannot hold what the attack needs.
+    pub fn attacked(
+        &self,
+        network: &dyn Classifier,
+        batch: &Batch,
+        epsilon: f64,
+        seed: u64,
+    ) -> Result<Tensor, tch::TchError> {
+        let budget = Budget::linf(epsilon);
+        if self.loss == Loss::Trades {
+            return self.attack.diverging_examples(network, batch, budget, seed);
+        }
+        match self.share {
+            Share::All => self.attack.examples(network, batch, budget, seed),
+            Share::Half => {
+                let half = batch.len() / 2;
+                if half == 0 {
+                    return Ok(batch.images.shallow_clone());
+                }
+                let part = batch.part(0, half);
+                let attacked = self.attack.examples(network, &part, budget, seed)?;
+                let clean = batch.images.narrow(0, half, batch.len() - half);
+                Tensor::f_cat(&[attacked, clean], 0)
+            }
+        }
     }
-    let attacked = attack.perturb(network, &batch.part(0, half), budget, seed)?;
-    let clean = batch.images.narrow(0, half, batch.len() - half);
-    Tensor::f_cat(&[attacked, clean], 0)
 }

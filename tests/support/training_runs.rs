@@ -1,0 +1,141 @@
+//! Small training runs on drawn eyes, for the tests of `train`.
+#![allow(dead_code, unreachable_pub)]
+
+#[path = "drawn_crops.rs"]
+mod drawn_crops;
+
+use parseye_train::{
+    attack::Classifier,
+    checkpoint::{Checkpoint, RunState},
+    data::{augment::Augmentation, crops::CropSet},
+    export::finish::Circumstances,
+    fit::{FitError, FitSettings, Keep, Surroundings, fit},
+    harden::{
+        adversarial::{Adversarial, Share},
+        constraint::{Constraint, Retraction},
+        epsilon::EpsilonRange,
+        loss::{Loss, TrainingAttack},
+    },
+    network::module::Precision,
+    schedule::Schedule,
+};
+use std::{
+    path::Path,
+    process::{Command, Output},
+    sync::atomic::AtomicBool,
+};
+use tch::Device;
+
+pub fn drawn() -> (tempfile::TempDir, CropSet) {
+    let folder = tempfile::tempdir().unwrap();
+    drawn_crops::write(folder.path());
+    let crops = CropSet::read(folder.path()).unwrap();
+    (folder, crops)
+}
+
+pub fn adversarial() -> Adversarial {
+    Adversarial {
+        epsilon: EpsilonRange {
+            low: 0.001,
+            high: 0.03,
+        },
+        attack: TrainingAttack::Fgsm,
+        share: Share::Half,
+        loss: Loss::CrossEntropy,
+        trades_weight: 6.0,
+        weight_perturbation: 0.0,
+    }
+}
+
+pub fn settings() -> FitSettings {
+    FitSettings {
+        architecture: "wrn-10-1".into(),
+        constraint: Constraint::None,
+        retraction: Retraction::default(),
+        dropout: 0.0,
+        adversarial: Some(adversarial()),
+        added: None,
+        label_smoothing: 0.0,
+        weight_average: 0.0,
+        keep: Keep::Best,
+        fold: None,
+        epochs: 3,
+        epoch_crops: 512,
+        batch_size: 32,
+        learning_rate: 0.05,
+        schedule: Schedule::Cosine,
+        momentum: 0.9,
+        weight_decay: 5e-4,
+        augmentation: Augmentation::default(),
+        precision: Precision::F32,
+        seed: 3,
+        threads: 1,
+    }
+}
+
+/// Trains for one short epoch only.
+pub fn quick() -> FitSettings {
+    FitSettings {
+        epochs: 1,
+        epoch_crops: 64,
+        ..settings()
+    }
+}
+
+pub fn run_with(
+    settings: &FitSettings,
+    crops: &CropSet,
+    base: Option<&dyn Classifier>,
+    out: &Path,
+    resume: bool,
+    report: impl FnMut(&RunState) -> Result<(), FitError>,
+    stop: &AtomicBool,
+) -> Result<Checkpoint, FitError> {
+    tch::set_num_threads(1);
+    let around = Surroundings {
+        crops,
+        base,
+        device: Device::Cpu,
+        folder: out,
+        stop,
+    };
+    fit(settings, around, resume, report)
+}
+
+pub fn run(
+    settings: &FitSettings,
+    crops: &CropSet,
+    out: &Path,
+    resume: bool,
+) -> Result<Checkpoint, FitError> {
+    let never = AtomicBool::new(false);
+    run_with(settings, crops, None, out, resume, |_| Ok(()), &never)
+}
+
+pub fn circumstances() -> Circumstances {
+    Circumstances {
+        name: "drawn".into(),
+        device: Device::Cpu,
+    }
+}
+
+pub fn train(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_train"))
+        .args(arguments)
+        .output()
+        .unwrap()
+}
+
+/// Runs `train` with one mistake: it must fail with one line that holds all the words.
+pub fn refuses(arguments: &[&str], words: &[&str]) {
+    let output = train(arguments);
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success(), "{arguments:?} succeeded");
+    for word in words {
+        assert!(
+            text.contains(word),
+            "{arguments:?}: '{text}' lacks '{word}'"
+        );
+    }
+    assert!(!text.contains("panicked"), "{text}");
+}

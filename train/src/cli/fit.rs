@@ -1,0 +1,258 @@
+//! Arguments of a training run, as they are typed and as they are meant.
+
+use super::{positive, share};
+use crate::{
+    data::augment::Augmentation,
+    device::{self, DeviceChoice},
+    fit::{FitSettings, Fold, Keep},
+    harden::{
+        added::{self, AddedExamples},
+        adversarial::{Adversarial, Share},
+        constraint::{Constraint, Retraction, Rows},
+        epsilon::EpsilonRange,
+        loss::{Loss, TrainingAttack},
+    },
+    network::{self, module::Precision},
+    schedule::Schedule,
+};
+use clap::Args;
+use std::path::PathBuf;
+use tch::Device;
+
+/// Arguments of a training run as they are typed.
+#[derive(Clone, Debug, Args)]
+pub struct FitArguments {
+    /// Folder with manifest.csv and the pictures it lists.
+    #[arg(long, value_name = "DIR")]
+    pub data: PathBuf,
+    /// Network: wrn-DEPTH-WIDTH, parseval-DEPTH-WIDTH or cnn-4.
+    #[arg(long, default_value = "wrn-16-1", value_name = "NAME")]
+    pub arch: String,
+    /// Constraint on the weights; without it both for parseval networks and none for others.
+    #[arg(long, value_enum)]
+    pub constraint: Option<Constraint>,
+    /// Length of the pull towards tight frames after each step.
+    #[arg(long, default_value_t = Retraction::default().beta, value_parser = share)]
+    pub beta: f64,
+    /// Pulls after each step.
+    #[arg(long, default_value_t = Retraction::default().passes, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub passes: u32,
+    /// Rows of a weight that a pull works on: all, or a share drawn anew for each.
+    #[arg(long, default_value_t = Rows::All, value_name = "all|SHARE")]
+    pub rows: Rows,
+    /// Chance of dropout in residual blocks.
+    #[arg(long, default_value_t = 0.0, value_parser = share)]
+    pub dropout: f64,
+    /// Harden against attacks with this epsilon, or one drawn for each batch from a range such as
+    /// 0.001..0.03 (standardised units; 0.03 is 30.5 dB).
+    #[arg(long, value_name = "E|A..B", allow_hyphen_values = true)]
+    pub fgsm_eps: Option<EpsilonRange>,
+    /// Attack that the examples are made with: fgsm, n-fgsm or pgd-STEPS.
+    #[arg(long, value_name = "NAME", requires = "fgsm_eps", conflicts_with = "augment")]
+    pub attack: Option<TrainingAttack>,
+    /// Share of each batch that is replaced by adversarial examples of the network as it stands
+    /// (the study's second approach).
+    #[arg(long, value_enum, requires = "fgsm_eps", conflicts_with = "augment")]
+    pub adversarial: Option<Share>,
+    /// What is minimised.
+    #[arg(long, value_enum, requires = "fgsm_eps", conflicts_with = "augment")]
+    pub loss: Option<Loss>,
+    /// Weight of the divergence in TRADES.
+    #[arg(long, default_value_t = 6.0, value_parser = positive)]
+    pub trades_weight: f64,
+    /// Adversarial weight perturbation as a share of a weight's norm, such as 0.005.
+    #[arg(long, value_parser = share, requires = "fgsm_eps", conflicts_with = "augment")]
+    pub awp: Option<f64>,
+    /// Add examples to the training set (the study's first approach), with --fgsm-eps and
+    /// --fraction; fgsm needs --base.
+    #[arg(long, value_enum, requires = "fgsm_eps")]
+    pub augment: Option<added::Kind>,
+    /// Number of added examples over that of the clean ones, above 0 and at most 1.
+    #[arg(long, default_value_t = 0.5, value_parser = fraction)]
+    pub fraction: f64,
+    /// Model that the added examples are made from.
+    #[arg(long, value_name = "MODEL.onnx", requires = "augment")]
+    pub base: Option<PathBuf>,
+    /// Share of the target that is spread evenly over all states.
+    #[arg(long, default_value_t = 0.0, value_parser = share)]
+    pub label_smoothing: f64,
+    /// Decay of the weights' moving average, such as 0.999; the average is then the model.
+    #[arg(long, value_parser = share)]
+    pub ema: Option<f64>,
+    /// Epoch whose weights are kept: the best on the validation split, or the last.
+    #[arg(long, value_enum, default_value_t = Keep::Best)]
+    pub keep: Keep,
+    /// Divide the people of the train and val splits into this many folds and hold one out.
+    #[arg(long, value_name = "K", requires = "fold", value_parser = clap::value_parser!(u32).range(2..=1000))]
+    pub folds: Option<u32>,
+    /// The fold to hold out, from 0.
+    #[arg(long, value_name = "I", requires = "folds")]
+    pub fold: Option<u32>,
+    /// Seed of the division into folds.
+    #[arg(long, default_value_t = 0)]
+    pub fold_seed: u64,
+    /// Number of epochs.
+    #[arg(long, default_value_t = 15, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub epochs: u32,
+    /// Crops drawn for an epoch, balanced by label and source.
+    #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(1..=100_000_000))]
+    pub epoch_crops: u32,
+    /// Crops in a batch.
+    #[arg(long, default_value_t = 128, value_parser = clap::value_parser!(u32).range(2..=65_536))]
+    pub batch_size: u32,
+    /// Learning rate at the start.
+    #[arg(long, default_value_t = 0.1, value_parser = positive)]
+    pub learning_rate: f64,
+    /// Course of the learning rate.
+    #[arg(long, value_enum, default_value_t = Schedule::Cosine)]
+    pub schedule: Schedule,
+    /// Nesterov momentum.
+    #[arg(long, default_value_t = 0.9, value_parser = share)]
+    pub momentum: f64,
+    /// Pull of weights towards zero.
+    #[arg(long, default_value_t = 5e-4, value_parser = share)]
+    pub weight_decay: f64,
+    /// Seed of all randomness.
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// Where to compute: auto, cpu or cuda:0.
+    #[arg(long, default_value = "auto", value_name = "DEVICE")]
+    pub device: DeviceChoice,
+    /// Arithmetic of the convolutions; without it the faster one, measured at the start.
+    #[arg(long, value_enum)]
+    pub precision: Option<Precision>,
+    /// Threads; without it as many as there are cores.
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
+    pub threads: Option<u16>,
+    /// Folder for the model, metrics.csv and the checkpoint.
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Name of the model; without it the network's.
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+    /// Go on with the run in --out.
+    #[arg(long)]
+    pub resume: bool,
+}
+
+impl FitArguments {
+    /// What the arguments mean on this device; `base_sha256` is the hash of the base model.
+    ///
+    /// # Errors
+    /// When the architecture does not exist or arguments contradict each other.
+    pub fn resolve(
+        &self,
+        device: Device,
+        base_sha256: Option<String>,
+    ) -> Result<FitSettings, String> {
+        let usual = network::usual_constraint(&self.arch);
+        let all_cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let (adversarial, added) = self.hardening(base_sha256)?;
+        let mut settings = FitSettings {
+            architecture: self.arch.clone(),
+            constraint: self.constraint.unwrap_or(usual),
+            retraction: Retraction {
+                beta: self.beta,
+                passes: self.passes,
+                rows: self.rows,
+            },
+            dropout: self.dropout,
+            adversarial,
+            added,
+            label_smoothing: self.label_smoothing,
+            weight_average: self.ema.unwrap_or(0.0),
+            keep: self.keep,
+            fold: self.held_out()?,
+            epochs: self.epochs as usize,
+            epoch_crops: self.epoch_crops as usize,
+            batch_size: self.batch_size as usize,
+            learning_rate: self.learning_rate,
+            schedule: self.schedule,
+            momentum: self.momentum,
+            weight_decay: self.weight_decay,
+            augmentation: Augmentation::default(),
+            precision: self.precision.unwrap_or(Precision::F32),
+            seed: self.seed,
+            threads: self.threads.map_or_else(all_cores, usize::from),
+        };
+        let spec = settings.network()?;
+        if self.precision.is_none() {
+            settings.precision = device::faster_precision(&spec, device, settings.threads);
+        }
+        Ok(settings)
+    }
+
+    /// Adversarial training or added examples, as `--fgsm-eps` and its companions say.
+    fn hardening(
+        &self,
+        base_sha256: Option<String>,
+    ) -> Result<(Option<Adversarial>, Option<AddedExamples>), String> {
+        let Some(epsilon) = self.fgsm_eps else {
+            return Ok((None, None));
+        };
+        if let Some(kind) = self.augment {
+            if epsilon.low < epsilon.high {
+                return Err(format!(
+                    "--augment takes one --fgsm-eps, not the range {epsilon}; give one such as 0.003"
+                ));
+            }
+            if kind == added::Kind::Fgsm && base_sha256.is_none() {
+                return Err("--augment fgsm needs --base MODEL.onnx to make examples from; train one without hardening first".into());
+            }
+            let base_sha256 = base_sha256.filter(|_| kind == added::Kind::Fgsm);
+            let added = AddedExamples {
+                kind,
+                epsilon: epsilon.high,
+                fraction: self.fraction,
+                base_sha256,
+            };
+            return Ok((None, Some(added)));
+        }
+        let loss = self.loss.unwrap_or(Loss::CrossEntropy);
+        let share = match (loss, self.adversarial) {
+            (Loss::Trades, Some(Share::Half)) => {
+                return Err("--loss trades compares every picture with its attacked one; leave out --adversarial half".into());
+            }
+            (Loss::Trades, _) => Share::All,
+            (Loss::CrossEntropy, share) => share.unwrap_or(Share::Half),
+        };
+        let adversarial = Adversarial {
+            epsilon,
+            attack: self.attack.unwrap_or(TrainingAttack::Fgsm),
+            share,
+            loss,
+            trades_weight: self.trades_weight,
+            weight_perturbation: self.awp.unwrap_or(0.0),
+        };
+        Ok((Some(adversarial), None))
+    }
+
+    fn held_out(&self) -> Result<Option<Fold>, String> {
+        let (Some(count), Some(index)) = (self.folds, self.fold) else {
+            return Ok(None);
+        };
+        if index >= count {
+            return Err(format!(
+                "--fold {index} does not exist: of {count} folds the last is {}",
+                count - 1
+            ));
+        }
+        Ok(Some(Fold {
+            count: count as usize,
+            index: index as usize,
+            seed: self.fold_seed,
+        }))
+    }
+
+    /// Name of the model to write.
+    pub fn model_name(&self) -> &str {
+        self.name.as_deref().unwrap_or(&self.arch)
+    }
+}
+
+fn fraction(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(value) if value > 0.0 && value <= 1.0 => Ok(value),
+        _ => Err("give a number above 0 and at most 1, such as 0.25".into()),
+    }
+}

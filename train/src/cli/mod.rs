@@ -1,0 +1,84 @@
+//! The command line of `train`: flags as they are typed, and what they resolve to.
+
+pub mod fit;
+
+pub use fit::FitArguments;
+
+use crate::data::split::SplitShares;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// Trains, hardens and exports Parseye's eye-state models.
+#[derive(Debug, Parser)]
+#[command(
+    name = "train",
+    version,
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true
+)]
+pub struct Cli {
+    /// Another task than training.
+    #[command(subcommand)]
+    pub task: Option<Task>,
+    /// Training itself.
+    #[command(flatten)]
+    pub fit: Option<FitArguments>,
+}
+
+/// Tasks besides training.
+#[derive(Debug, Subcommand)]
+pub enum Task {
+    /// Turn a published data set into a manifest with copied pictures.
+    Import(ImportArguments),
+}
+
+/// Arguments of `train import`.
+#[derive(Debug, Args)]
+pub struct ImportArguments {
+    /// How the data set is laid out.
+    #[arg(value_enum)]
+    pub layout: Layout,
+    /// Folder of the data set.
+    #[arg(long, value_name = "DIR")]
+    pub from: PathBuf,
+    /// Folder for the pictures and manifest.csv.
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Name of the data set, for folder-per-class layouts.
+    #[arg(long, default_value = "own", value_name = "NAME")]
+    pub source: String,
+    /// Seed of the split by subject.
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// Share of the people set aside for validation.
+    #[arg(long, default_value_t = SplitShares::default().val, value_parser = share)]
+    pub val: f64,
+    /// Share of the people set aside for the test.
+    #[arg(long, default_value_t = SplitShares::default().test, value_parser = share)]
+    pub test: f64,
+}
+
+/// Layouts that can be imported.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Layout {
+    /// MRL Eye Dataset.
+    Mrl,
+    /// Closed Eyes in the Wild.
+    Cew,
+    /// A folder for each class.
+    Folders,
+}
+
+pub(crate) fn positive(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(value) if value > 0.0 && value.is_finite() => Ok(value),
+        _ => Err("give a number above 0".into()),
+    }
+}
+
+pub(crate) fn share(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(value) if (0.0..1.0).contains(&value) => Ok(value),
+        _ => Err("give a number from 0 to below 1".into()),
+    }
+}

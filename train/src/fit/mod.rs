@@ -1,0 +1,234 @@
+//! The training loop: epochs of balanced, augmented batches; hardening; validation; choice of the
+//! epoch to keep; a checkpoint after each.
+//!
+//! All randomness comes from the seed and the epoch's number, never from what ran before, so a run
+//! that resumes gives the same weights as one that was never stopped.
+
+mod epoch;
+pub mod settings;
+mod validate;
+
+pub use settings::{FitSettings, Fold, Keep};
+
+use crate::{
+    attack::Classifier,
+    checkpoint::{self, Checkpoint, CheckpointError, RunState},
+    data::{crops::CropSet, sampling::BalancedSampler},
+    harden::constraint,
+    progress::Progress,
+};
+use epoch::{Epoch, Trainee};
+use serde::{Deserialize, Serialize};
+use std::{path::Path, sync::atomic::AtomicBool};
+use tch::Device;
+use validate::Validation;
+
+/// What an epoch came to: a row of metrics.csv.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct EpochRow {
+    /// From 1.
+    pub epoch: usize,
+    /// Learning rate at its end.
+    pub learning_rate: f64,
+    /// Mean loss over its batches, as trained on.
+    pub loss: f64,
+    /// Share of its (augmented, attacked) crops answered rightly.
+    pub accuracy: f64,
+    /// Crops trained on in a second.
+    pub images_per_second: f64,
+    /// Clean validation accuracy.
+    pub val_accuracy: f64,
+    /// Clean validation accuracy, mean over the states.
+    pub val_macro_accuracy: f64,
+    /// Validation accuracy, mean over the states, under FGSM at the largest epsilon trained
+    /// against; empty without adversarial training.
+    pub val_fgsm_macro_accuracy: Option<f64>,
+    /// Plain accuracy under the same FGSM on a part of the validation split; empty without
+    /// adversarial training.
+    pub val_part_fgsm_accuracy: Option<f64>,
+    /// Accuracy under PGD within the same budget on the same part: far below FGSM's it tells of
+    /// catastrophic overfitting.
+    pub val_part_pgd_accuracy: Option<f64>,
+    /// What epochs are compared by: the mean of the clean columns and the FGSM macro accuracy where
+    /// there is one. Plain accuracy counts beside the macro one, or balanced batches would reward
+    /// calling the rare state too often.
+    pub score: f64,
+    /// Mean distance of the weights from tight frames ([`constraint::deviation`]) over all
+    /// convolutions and the dense layer.
+    pub mean_frame_deviation: f64,
+}
+
+/// Why a run cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum FitError {
+    /// A setting is wrong.
+    #[error("{0}")]
+    Setting(String),
+    /// The loss is no number any more.
+    #[error("the loss is not a number in epoch {epoch}, batch {batch}; give a lower --learning-rate (it was {learning_rate}); the checkpoint of epoch {} is kept", epoch - 1)]
+    NotANumber {
+        /// From 1.
+        epoch: usize,
+        /// From 1.
+        batch: usize,
+        /// Rate at the start.
+        learning_rate: f64,
+    },
+    /// The checkpoint cannot be read or written.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// Single-step training has learnt to withstand its own attack only.
+    #[error(
+        "catastrophic overfitting in epoch {epoch}: the network withstands FGSM in {:.0} % of {n} validation crops and PGD in {:.0} %; train with --attack n-fgsm or pgd-3, or a smaller --fgsm-eps; the checkpoint of the epoch is kept",
+        100.0 * fgsm, 100.0 * pgd
+    )]
+    CatastrophicOverfitting {
+        /// From 1.
+        epoch: usize,
+        /// Accuracy under FGSM.
+        fgsm: f64,
+        /// Accuracy under PGD within the same budget.
+        pgd: f64,
+        /// Number of crops.
+        n: usize,
+    },
+    /// A run is resumed with other arguments than it was begun with.
+    #[error(
+        "cannot resume: {what} was {begun} when the run began and is {now} now; give the same, or start afresh in another --out"
+    )]
+    OtherRun {
+        /// Name of the setting.
+        what: String,
+        /// Its value in the checkpoint.
+        begun: String,
+        /// Its value now.
+        now: String,
+    },
+    /// libtorch failed, commonly for want of memory.
+    #[error("libtorch failed; give a smaller --batch-size if memory ran out")]
+    Torch(#[from] tch::TchError),
+    /// The user stopped the run.
+    #[error("stopped; the checkpoint of the last whole epoch is kept, go on with --resume")]
+    Stopped,
+}
+
+/// What a run works with, besides its settings.
+#[derive(Clone, Copy)]
+pub struct Surroundings<'a> {
+    /// Labelled crops.
+    pub crops: &'a CropSet,
+    /// The base model of added examples, where they need one.
+    pub base: Option<&'a dyn Classifier>,
+    /// Where to compute.
+    pub device: Device,
+    /// Folder of the checkpoint.
+    pub folder: &'a Path,
+    /// Set to stop at the next batch.
+    pub stop: &'a AtomicBool,
+}
+
+/// Trains a network, or goes on with the run in the folder when `resume` is set, and returns the
+/// finished run's checkpoint. `report` is called after each epoch with the run so far.
+///
+/// # Errors
+/// See [`FitError`]; the last whole epoch's checkpoint is always kept.
+pub fn fit(
+    settings: &FitSettings,
+    around: Surroundings<'_>,
+    resume: bool,
+    mut report: impl FnMut(&RunState) -> Result<(), FitError>,
+) -> Result<Checkpoint, FitError> {
+    let crops = around.crops;
+    let mut trainee = Trainee::new(settings, around.device)?;
+    let mut run = Checkpoint {
+        state: RunState {
+            settings: settings.clone(),
+            data_sha256: crops.sha256.clone(),
+            history: Vec::new(),
+            best_epoch: 0,
+            frame_deviations: Vec::new(),
+        },
+        network: checkpoint::copies(trainee.network.tensors()),
+        velocity: checkpoint::copies(trainee.optimiser.velocity()),
+        average: checkpoint::copies(trainee.judged().tensors()),
+        best: checkpoint::copies(trainee.network.tensors()),
+    };
+    if resume {
+        let saved = Checkpoint::load(around.folder)?;
+        same_run(&run.state, &saved.state)?;
+        trainee.load(&saved).map_err(|reason| CheckpointError {
+            path: around.folder.join(checkpoint::FILE),
+            reason,
+            remedy: "start afresh without --resume in another --out",
+        })?;
+        run = saved;
+    }
+    let validation = Validation::new(&crops.val);
+    let sampler = BalancedSampler::new(&crops.train);
+    let steps = settings.epoch_crops.div_ceil(settings.batch_size);
+    let first = run.state.history.len() + 1;
+    let mut progress = Progress::new(settings.epochs, steps, first - 1);
+    for number in first..=settings.epochs {
+        let epoch = Epoch {
+            settings,
+            around,
+            sampler: &sampler,
+            number,
+        };
+        let mut row = epoch.train(&mut trainee, &mut progress)?;
+        validation.fill(settings, trainee.judged(), &mut row)?;
+        let deviations = constraint::deviations(trainee.judged());
+        row.mean_frame_deviation = deviations.iter().map(|(_, deviation)| deviation).sum::<f64>()
+            / deviations.len().max(1) as f64;
+        let best = run
+            .state
+            .history
+            .iter()
+            .map(|row| row.score)
+            .fold(f64::NEG_INFINITY, f64::max);
+        if row.score > best || settings.keep == Keep::Last {
+            run.state.best_epoch = number;
+            run.best = checkpoint::copies(trainee.judged().tensors());
+        }
+        let overfitting = validation.overfitting(&row);
+        run.state.frame_deviations.push(deviations);
+        run.state.history.push(row);
+        run.network = checkpoint::copies(trainee.network.tensors());
+        run.velocity = checkpoint::copies(trainee.optimiser.velocity());
+        run.average = checkpoint::copies(trainee.judged().tensors());
+        run.save(around.folder)?;
+        report(&run.state)?;
+        if let Some(overfitting) = overfitting {
+            return Err(overfitting);
+        }
+    }
+    progress.finish();
+    Ok(run)
+}
+
+/// Fails on the first setting in which two runs differ.
+fn same_run(now: &RunState, begun: &RunState) -> Result<(), FitError> {
+    let other = |what: &str, begun: &dyn std::fmt::Display, now: &dyn std::fmt::Display| {
+        FitError::OtherRun {
+            what: what.into(),
+            begun: begun.to_string(),
+            now: now.to_string(),
+        }
+    };
+    if now.data_sha256 != begun.data_sha256 {
+        return Err(other(
+            "the data's hash",
+            &begun.data_sha256,
+            &now.data_sha256,
+        ));
+    }
+    let as_json = |state: &RunState| serde_json::to_value(&state.settings).unwrap_or_default();
+    let (now, begun) = (as_json(now), as_json(begun));
+    for (name, value) in now.as_object().into_iter().flatten() {
+        let before = begun.get(name).unwrap_or(&serde_json::Value::Null);
+        if before != value {
+            return Err(other(name, before, value));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,91 @@
+//! The study's first approach: examples made from a base model, or noise, are added to the training
+//! set.
+//!
+//! A fraction F of additional examples among N + F N is a share F / (1 + F) of each batch. They are
+//! made anew from each epoch's varied crops, always against the same base model, so that the added
+//! set is as varied as the crops themselves.
+
+use crate::{
+    attack::{Attack, Classifier, budget::Budget, fgsm::Fgsm, noise::Noise},
+    data::batch::Batch,
+};
+use serde::{Deserialize, Serialize};
+use tch::Tensor;
+
+/// How the added examples are made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// One step of epsilon against a base model.
+    Fgsm,
+    /// Noise spread evenly over -epsilon to epsilon.
+    Noise,
+}
+
+/// Examples that are added to the training set.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AddedExamples {
+    /// How they are made.
+    pub kind: Kind,
+    /// Step on every pixel, in standardised units.
+    pub epsilon: f64,
+    /// Their number over that of the clean examples, above 0 and at most 1.
+    pub fraction: f64,
+    /// Hash of the base model's file; none for noise.
+    pub base_sha256: Option<String>,
+}
+
+impl AddedExamples {
+    /// The batch's pictures with its share of added examples. Batches are drawn in random order, so
+    /// the first ones are random ones.
+    ///
+    /// # Errors
+    /// When the device cannot hold what the attack needs.
+    pub fn mixed(
+        &self,
+        base: Option<&dyn Classifier>,
+        batch: &Batch,
+        seed: u64,
+    ) -> Result<Tensor, tch::TchError> {
+        let share = self.fraction / (1.0 + self.fraction);
+        let count = (batch.len() as f64 * share).round() as i64;
+        if count == 0 {
+            return Ok(batch.images.shallow_clone());
+        }
+        let part = batch.part(0, count);
+        let budget = Budget::linf(self.epsilon);
+        let added = match (self.kind, base) {
+            (Kind::Fgsm, Some(base)) => Fgsm.perturb(base, &part, budget, seed)?,
+            (Kind::Fgsm, None) => {
+                return Err(tch::TchError::Convert("no base model was given".into()));
+            }
+            (Kind::Noise, _) => {
+                // Noise knows nothing of what it is given as its target.
+                let nobody = Nobody(batch.images.device());
+                Noise::Uniform.perturb(&nobody, &part, budget, seed)?
+            }
+        };
+        let clean = batch.images.narrow(0, count, batch.len() - count);
+        Tensor::f_cat(&[added, clean], 0)
+    }
+}
+
+/// A classifier that nobody asks.
+struct Nobody(tch::Device);
+
+impl Classifier for Nobody {
+    fn name(&self) -> &str {
+        "nobody"
+    }
+
+    fn device(&self) -> tch::Device {
+        self.0
+    }
+
+    fn logits(&self, images: &Tensor) -> Tensor {
+        Tensor::zeros(
+            [images.size().first().copied().unwrap_or(0), 4],
+            (tch::Kind::Float, self.0),
+        )
+    }
+}
