@@ -193,7 +193,8 @@ fn every_attack_keeps_its_budget_and_eight_bits_and_repeats_by_seed() {
                 assert!(size <= 0.03 * (1.0 + 1e-5), "{name} {budget:?}: {size}");
             }
             assert!(attacked.equal(&perturb(1)), "{name} {budget:?}");
-            if name != "fgsm" {
+            // Of several starts the first is the picture itself, and may win whatever the seed.
+            if !["fgsm", "pgd-4x3"].contains(&name) {
                 assert!(!attacked.equal(&perturb(2)), "{name} {budget:?}");
             }
             let judged = judged(&target, &attacked, &batch.labels);
@@ -284,20 +285,56 @@ fn the_optimum_of_a_linear_classifier_is_reached() {
             let attack = by_name(name).unwrap();
             let attacked = attack.perturb(&target, &batch, budget, 1).unwrap();
             let left = values(&margin(&target.logits(&attacked), &batch.labels));
+            // From a start across the gradient at the edge of the L2 ball, a path of 2.5 epsilon
+            // along it turns the disturbance by all but 2 atan(exp(-2.5)): tanh(2.5) is reached.
+            let (reached, close) = if name == "pgd-20" && budget.norm == Norm::L2 {
+                (2.5_f64.tanh(), 0.01)
+            } else {
+                (1.0, 0.001)
+            };
             for (i, left) in left.iter().enumerate() {
-                assert_eq!(
-                    *left < 0.0,
-                    i < 5,
-                    "{name} {budget:?}: {i} {left} of {gain}"
-                );
+                let (left, before) = (f64::from(*left), f64::from(margins[i]));
+                let says = format!("{name} {budget:?}: {i} from {before} to {left}");
+                assert_eq!(left < 0.0, before < reached * gain, "{says}");
                 if i >= 5 {
-                    let lost = f64::from(margins[i] - left);
-                    assert!(
-                        (lost / gain - 1.0).abs() < 0.003,
-                        "{name} {budget:?}: {lost} {gain}"
-                    );
+                    let share = (before - left) / gain;
+                    assert!((share - reached).abs() < close, "{says}: {share}");
                 }
             }
+        }
+    }
+}
+
+#[test]
+fn apgd_shortens_its_steps_until_it_stands_on_the_optimum() {
+    /// Surest away from a point within the budget, the optimum, and right even there.
+    struct Bowl(Tensor);
+    impl Classifier for Bowl {
+        fn name(&self) -> &str {
+            "bowl"
+        }
+        fn device(&self) -> Device {
+            Device::Cpu
+        }
+        fn logits(&self, images: &Tensor) -> Tensor {
+            let away = (images - &self.0).square().flatten(1, -1);
+            let right = away.mean_dim([1_i64].as_slice(), true, Kind::Float) * 1e3 + 1.0;
+            let wrong = right.zeros_like();
+            Tensor::cat(&[&right, &wrong, &(&wrong - 1.0), &(&wrong - 2.0)], 1)
+        }
+    }
+    let images = random(12, &[4, 1, 32, 32]);
+    let target = Bowl(&images + random(13, &[4, 1, 32, 32]) * 0.02);
+    let batch = batch(images, &[0; 4], 10.0);
+    for budget in [Budget::linf(0.05), Budget::l2(0.05)] {
+        let away = |name: &str| {
+            let attack = by_name(name).unwrap();
+            let found = attack.perturb(&target, &batch, budget, 1).unwrap();
+            let away = (found - &target.0).square().mean(Kind::Double);
+            away.double_value(&[]).sqrt() / budget.epsilon
+        };
+        for name in ["apgd-ce", "apgd-t"] {
+            assert!(away(name) < 0.02, "{name} {budget:?}: {}", away(name));
         }
     }
 }
@@ -443,8 +480,13 @@ fn an_honest_classifier_passes_and_one_that_hides_its_gradient_does_not() {
         sanity::check(&masked, &batch, None, 1),
         Err(SanityError::GradientsMasked { .. })
     ));
+    // Steps so wide that no start drawn at random leaves them.
+    let flat = Linear {
+        weight: &masked.weight * 1e-3,
+        ..patterns(Gradient::Stepped).0
+    };
     assert!(matches!(
-        sanity::unbounded_breaks_all(&masked, &batch, 1),
+        sanity::unbounded_breaks_all(&flat, &batch, 1),
         Err(SanityError::UnboundedFails { .. })
     ));
     let error = sanity::white_box_is_no_weaker(&masked, &batch, &honest, 1).unwrap_err();
