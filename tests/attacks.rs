@@ -3,6 +3,9 @@
 //! hide their gradient are found out.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "support/toy_classifiers.rs"]
+mod toy_classifiers;
+
 use parseye_train::{
     attack::{
         Access, Attack, Classifier,
@@ -14,121 +17,8 @@ use parseye_train::{
     },
     data::batch::Batch,
 };
-use rand::{RngExt, SeedableRng};
-use rand_chacha::ChaCha8Rng;
 use tch::{Device, Kind, Tensor};
-
-const PIXELS: usize = 1024;
-
-fn random(seed: u64, shape: &[i64]) -> Tensor {
-    let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let count = shape.iter().product::<i64>();
-    let values: Vec<f32> = (0..count).map(|_| rng.random_range(-1.0..1.0)).collect();
-    Tensor::from_slice(&values).reshape(shape)
-}
-
-fn values(tensor: &Tensor) -> Vec<f32> {
-    Vec::try_from(tensor.contiguous().flatten(0, -1)).unwrap()
-}
-
-/// A network of one hidden layer.
-struct Bent {
-    hidden: Tensor,
-    last: Tensor,
-}
-
-impl Bent {
-    fn new(seed: u64) -> Self {
-        Self {
-            hidden: random(seed, &[PIXELS as i64, 24]) * 0.1,
-            last: random(seed + 100, &[24, 4]),
-        }
-    }
-}
-
-impl Classifier for Bent {
-    fn name(&self) -> &str {
-        "bent"
-    }
-
-    fn device(&self) -> Device {
-        Device::Cpu
-    }
-
-    fn logits(&self, images: &Tensor) -> Tensor {
-        images
-            .flatten(1, -1)
-            .matmul(&self.hidden)
-            .tanh()
-            .matmul(&self.last)
-    }
-}
-
-/// How a linear classifier treats its gradient.
-#[derive(Clone, Copy, PartialEq)]
-enum Gradient {
-    Honest,
-    /// Logits in steps, whose gradient is zero.
-    Stepped,
-    /// Logits without a gradient; to ask for one is an error.
-    None,
-}
-
-struct Linear {
-    /// `[1024,4]`.
-    weight: Tensor,
-    bias: Tensor,
-    gradient: Gradient,
-}
-
-impl Classifier for Linear {
-    fn name(&self) -> &str {
-        "linear"
-    }
-
-    fn device(&self) -> Device {
-        Device::Cpu
-    }
-
-    fn logits(&self, images: &Tensor) -> Tensor {
-        let logits = images.flatten(1, -1).matmul(&self.weight) + &self.bias;
-        match self.gradient {
-            Gradient::Honest => logits,
-            Gradient::Stepped => (logits * 4.0).round() / 4.0,
-            Gradient::None => {
-                assert!(!images.requires_grad(), "it asked for a gradient");
-                logits.detach()
-            }
-        }
-    }
-}
-
-/// Pictures on which the classifier is right, but for every fifth, within a narrow range of grays.
-fn pictures(target: &dyn Classifier, seed: u64) -> Batch {
-    const RANGE: f64 = 0.95;
-    let images = random(seed, &[20, 1, 32, 32]).clamp(-RANGE, RANGE);
-    let mut labels: Vec<i64> = Vec::try_from(target.logits(&images).argmax(1, false)).unwrap();
-    for label in labels.iter_mut().step_by(5) {
-        *label = (*label + 1) % 4;
-    }
-    batch(images, &labels, RANGE)
-}
-
-fn batch(images: Tensor, labels: &[i64], range: f64) -> Batch {
-    let of = |value: f64| {
-        Tensor::full(
-            [labels.len() as i64, 1, 1, 1],
-            value,
-            (Kind::Float, Device::Cpu),
-        )
-    };
-    Batch {
-        images,
-        labels: Tensor::from_slice(labels),
-        lowest: of(-range),
-        highest: of(range),
-    }
-}
+use toy_classifiers::{Bent, Gradient, Linear, PIXELS, batch, patterns, pictures, random, values};
 
 /// Cross-entropy and whether it errs, from the definition, in f64.
 fn judged(target: &dyn Classifier, images: &Tensor, labels: &Tensor) -> Vec<(f64, bool)> {
@@ -231,8 +121,8 @@ fn noise_of_an_l2_budget_has_the_snr_asked_for() {
             let square: f32 = noise.iter().map(|value| value * value).sum();
             assert!(((square / 1024.0).sqrt() - 0.1).abs() < 1e-5, "{name}");
         }
-        // U(-e, e) has a variance of e^2 / 3; N(0, (e/2)^2) cut at e, 0.943 of e^2 / 4 by
-        // integrating: 1 - 0.0455 - 2 * 2 * 0.05399 + 4 * 0.0455 = 0.9205 of it.
+        // U(-e, e) has a variance of e^2 / 3. A standard normal cut at 2 has one of
+        // 0.9545 - 4 * 0.05399 within the cut and 4 * 0.0455 at it: 0.9205.
         let noise = noise(Budget::linf(0.1));
         let variance = noise.iter().map(|value| value * value).sum::<f32>() / noise.len() as f32;
         let expected = if name == "uniform" {
@@ -353,40 +243,6 @@ fn dlr_by_hand() {
     let other = values(&targeted_dlr(&(&logits * 50.0 + 7.0), &labels, &targets));
     assert!(found.iter().zip(other).all(|(a, b)| (a - b).abs() < 1e-5));
     assert_eq!(values(&margin(&logits, &labels)), [2.0, -3.0]);
-}
-
-/// A linear classifier of four coarse patterns, which squares can find, and pictures of them.
-fn patterns(gradient: Gradient) -> (Linear, Batch) {
-    let pattern = |sign: fn(i64, i64) -> bool| {
-        let values: Vec<f32> = (0..1024)
-            .map(|i| if sign(i / 32, i % 32) { 1.0 } else { -1.0 })
-            .collect();
-        Tensor::from_slice(&values)
-    };
-    let patterns = Tensor::stack(
-        &[
-            pattern(|_, column| column < 16),
-            pattern(|row, _| row < 16),
-            pattern(|row, column| (row < 16) == (column < 16)),
-            pattern(|row, _| row % 16 < 8),
-        ],
-        0,
-    );
-    let mut rng = ChaCha8Rng::seed_from_u64(6);
-    let labels: Vec<i64> = (0..32).map(|i| i % 4).collect();
-    let contrast: Vec<f32> = labels
-        .iter()
-        .map(|_| rng.random_range(0.02..0.04))
-        .collect();
-    let images = patterns.index_select(0, &Tensor::from_slice(&labels))
-        * Tensor::from_slice(&contrast).unsqueeze(1)
-        + random(7, &[32, PIXELS as i64]) * 0.1;
-    let target = Linear {
-        weight: patterns.transpose(0, 1) * (100.0 / 1024.0),
-        bias: Tensor::zeros([4], (Kind::Float, Device::Cpu)),
-        gradient,
-    };
-    (target, batch(images.reshape([32, 1, 32, 32]), &labels, 3.0))
 }
 
 #[test]
