@@ -38,7 +38,6 @@ pub fn by_name(name: &str) -> Result<Box<dyn Attack>, String> {
             )),
         }
     };
-    // The longest families first: "apgd-ce-50" is no "apgd-t" and "pgd-20" no "apgd".
     let family = |prefix: &str| {
         name.strip_prefix(prefix)
             .and_then(|rest| rest.strip_prefix('-'))
