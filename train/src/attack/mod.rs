@@ -26,10 +26,29 @@ pub trait Classifier {
     fn logits(&self, images: &Tensor) -> Tensor;
 }
 
+/// What an attack knows of the classifier that it is measured on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Access {
+    /// Nothing: random noise.
+    Random,
+    /// Its gradient.
+    WhiteBox,
+    /// Its answers only.
+    BlackBox,
+    /// The gradient of another classifier.
+    Transfer,
+}
+
 /// A way to disturb pictures.
 pub trait Attack {
     /// Name in tables, cards and on the command line.
     fn name(&self) -> &'static str;
+
+    /// What it knows of the classifier it attacks.
+    fn access(&self) -> Access {
+        Access::WhiteBox
+    }
 
     /// Disturbed copies of the batch's pictures, within `budget` and the range of 8 bits. What is
     /// random in the attack comes from `seed` alone.
