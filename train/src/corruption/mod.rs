@@ -48,7 +48,7 @@ pub enum Family {
     Blur,
     /// The head moved during the exposure.
     MotionBlur,
-    /// Light added or taken away, beyond what 8 bits hold.
+    /// Light added, beyond what 8 bits hold.
     Brightness,
     /// Little contrast, so that few gray levels are left.
     Contrast,
@@ -169,7 +169,7 @@ pub fn corrupted(
         Family::Scale => geometric::scale(crop, level, rng),
         Family::Blur => softness::blur(clean(crop), level),
         Family::MotionBlur => softness::motion_blur(crop, level, rng),
-        Family::Brightness => exposure::brightness(clean(crop), level, rng),
+        Family::Brightness => exposure::brightness(clean(crop), level),
         Family::Contrast => exposure::contrast(clean(crop), level),
         Family::Gamma => exposure::gamma(clean(crop), level, rng),
         Family::GaussianNoise => noise::gaussian(clean(crop), level, rng),

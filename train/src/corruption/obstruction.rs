@@ -16,8 +16,8 @@ const REACH: f32 = 0.2;
 const BRIGHTEST_BAR: f32 = 100.0;
 
 /// Sigma of the reflection as a share of the crop's side: from a street lamp's point to a window
-/// that hides half of the eye.
-pub const GLARE_SIGMAS: [f32; SEVERITIES] = [0.05, 0.08, 0.11, 0.14, 0.18];
+/// that hides the iris. What is larger hides the whole eye, which then is not visible.
+pub const GLARE_SIGMAS: [f32; SEVERITIES] = [0.03, 0.045, 0.06, 0.08, 0.10];
 
 /// Peak of the reflection in gray levels: light enough to saturate a disc of one sigma's radius
 /// whatever is below it (255 at `exp(-1/2)` of the peak).
