@@ -272,7 +272,7 @@ pub(crate) mod tests {
         let refs: Vec<&Sample> = samples.iter().collect();
         let condition = |step: usize| -> Vec<[f32; STATES]> {
             let answer = |i: usize| {
-                if i % step == 0 {
+                if i.is_multiple_of(step) {
                     EyeState::Closed
                 } else {
                     samples[i].label
