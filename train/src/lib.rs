@@ -4,12 +4,14 @@
 //! [`data`] loads and varies labelled crops; [`network`] describes networks as data and runs them
 //! in tch; [`attack`] disturbs pictures and [`harden`] trains against that; [`fit`] is the loop,
 //! with [`schedule`], [`optimiser`], [`measure`], [`checkpoint`] and [`progress`]; [`export`]
-//! writes ONNX through the runtime's own engine. Labels, preprocessing, metrics and the model card
+//! writes ONNX through the runtime's own engine; [`robustness`] measures a finished model under attacks
+//! and natural transformations ([`corruption`]). Labels, preprocessing, metrics and the model card
 //! are the runtime's: see [`parseye`].
 
 pub mod attack;
 pub mod checkpoint;
 pub mod cli;
+pub mod corruption;
 pub mod data;
 pub mod device;
 pub mod export;
@@ -20,4 +22,5 @@ pub mod network;
 pub mod optimiser;
 pub mod progress;
 pub mod run;
+pub mod robustness;
 pub mod schedule;

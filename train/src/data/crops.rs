@@ -101,7 +101,7 @@ impl CropSet {
     }
 }
 
-fn read_bytes(path: &Path) -> Result<Vec<u8>, DataError> {
+pub(crate) fn read_bytes(path: &Path) -> Result<Vec<u8>, DataError> {
     std::fs::read(path).map_err(|error| DataError::Picture {
         path: path.into(),
         reason: error.to_string(),
@@ -109,7 +109,7 @@ fn read_bytes(path: &Path) -> Result<Vec<u8>, DataError> {
 }
 
 /// Decodes a picture to luma by the convention that the runtime uses for frames.
-fn decode(path: &Path, bytes: &[u8]) -> Result<GrayImage, DataError> {
+pub(crate) fn decode(path: &Path, bytes: &[u8]) -> Result<GrayImage, DataError> {
     let wrong = |reason: String| DataError::Picture {
         path: path.into(),
         reason,

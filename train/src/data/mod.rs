@@ -7,6 +7,7 @@ pub mod batch;
 pub mod credit;
 pub mod crops;
 pub mod folds;
+pub mod evaluation;
 pub mod import;
 pub mod sampling;
 pub mod split;

@@ -1,0 +1,417 @@
+//! What a user of `train evaluate` relies on: every condition is judged once and in order, results
+//! repeat and are kept, what the attacker knew is named, and wrong input is explained.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+#[path = "support/drawn_crops.rs"]
+mod drawn_crops;
+
+use clap::Parser;
+use parseye::{
+    classify::{
+        ModelCard,
+        card::{AccuracyCard, ConfidenceHistogram, FORMAT, InputCard, TrainingCard},
+    },
+    evaluate::manifest::Split,
+    eye_state::EyeState,
+};
+use parseye_train::{
+    attack::{Access, Classifier, budget::Norm},
+    corruption::{Family, SEVERITIES},
+    data::{
+        crops::{Crop, CropSet},
+        evaluation::EvaluationSet,
+    },
+    robustness::{
+        Condition, EvaluationPlan, RobustnessError,
+        command::{EvaluateArguments, OpenedModel, run_with},
+        judge,
+        report::Report,
+    },
+};
+use std::{cell::Cell, collections::BTreeMap, path::Path};
+use tch::{Device, Kind, Tensor};
+
+/// A linear classifier: differentiable, quick, and with gradients that are easy to follow.
+struct Linear {
+    weight: Tensor,
+    scale: f64,
+}
+
+impl Linear {
+    /// Templates of the states: the mean crop of each.
+    fn of(crops: &[Crop], scale: f64) -> Self {
+        let template = |state: EyeState| {
+            let of_state: Vec<Tensor> = crops
+                .iter()
+                .filter(|crop| crop.sample.label == state)
+                .map(|crop| Tensor::from_slice(&crop.standardised().values))
+                .collect();
+            Tensor::stack(&of_state, 0).mean_dim(0, false, Kind::Float)
+        };
+        Self {
+            weight: Tensor::stack(&EyeState::ALL.map(template), 0),
+            scale,
+        }
+    }
+}
+
+impl Classifier for Linear {
+    fn name(&self) -> &str {
+        "linear"
+    }
+
+    fn device(&self) -> Device {
+        Device::Cpu
+    }
+
+    fn logits(&self, images: &Tensor) -> Tensor {
+        images.flatten(1, -1).matmul(&self.weight.tr()) * (self.scale / 32.0)
+    }
+}
+
+fn drawn() -> (tempfile::TempDir, EvaluationSet) {
+    let folder = tempfile::tempdir().unwrap();
+    drawn_crops::write(folder.path());
+    let set = EvaluationSet::read(folder.path(), Split::Test).unwrap();
+    (folder, set)
+}
+
+fn plan() -> EvaluationPlan {
+    EvaluationPlan {
+        attacks: vec!["fgsm".into()],
+        snrs_db: vec![30.0, 10.0],
+        noise_snrs_db: vec![0.0],
+        norm: Norm::Linf,
+        seed: 1,
+        corruptions: false,
+    }
+}
+
+#[test]
+fn one_split_is_read_and_the_hash_is_that_of_training() {
+    let (folder, set) = drawn();
+    assert!(
+        set.crops
+            .iter()
+            .all(|crop| crop.sample.split == Split::Test)
+    );
+    assert_eq!(set.crops.len(), 2 * 4 * 5);
+    let training = CropSet::read(folder.path()).unwrap();
+    assert_eq!(set.sha256, training.sha256);
+}
+
+#[test]
+fn conditions_come_in_order_and_a_bigger_budget_hurts() {
+    let (_folder, set) = drawn();
+    let crops: Vec<&Crop> = set.crops.iter().collect();
+    let (target, other) = (
+        Linear::of(&set.crops, 1.0),
+        Linear::of(&set.crops[..20], 1.0),
+    );
+    let mut announced = Vec::new();
+    let answers = judge(&target, &crops, &plan(), Some(&other), &mut |condition| {
+        announced.push(condition.clone());
+    })
+    .unwrap();
+    let conditions: Vec<Condition> = answers.iter().map(|one| one.condition.clone()).collect();
+    assert_eq!(conditions, announced);
+    let of = |access, snr_db| Condition {
+        attack: "fgsm".into(),
+        access: Some(access),
+        norm: Some(Norm::Linf),
+        snr_db: Some(snr_db),
+    };
+    let expected = [
+        Condition::clean(),
+        of(Access::WhiteBox, 30.0),
+        of(Access::Transfer, 30.0),
+        of(Access::WhiteBox, 10.0),
+        of(Access::Transfer, 10.0),
+    ];
+    assert_eq!(conditions, expected);
+    let right = |index: usize| {
+        let all = crops.iter().zip(&answers[index].logits);
+        all.filter(|(crop, logits)| EyeState::most_likely(logits) == crop.sample.label)
+            .count()
+    };
+    assert!(right(0) > 30, "{}", right(0));
+    assert!(right(3) < right(1) && right(1) <= right(0));
+    assert!(
+        right(3) <= right(4),
+        "white-box is never weaker than transfer"
+    );
+    let again = judge(&target, &crops, &plan(), Some(&other), &mut |_| {}).unwrap();
+    assert_eq!(answers, again);
+}
+
+#[test]
+fn natural_transformations_do_not_depend_on_the_other_crops() {
+    let (_folder, set) = drawn();
+    let target = Linear::of(&set.crops, 1.0);
+    let plan = EvaluationPlan {
+        attacks: Vec::new(),
+        corruptions: true,
+        ..plan()
+    };
+    let all: Vec<&Crop> = set.crops.iter().collect();
+    let whole = judge(&target, &all, &plan, None, &mut |_| {}).unwrap();
+    assert_eq!(whole.len(), 1 + Family::ALL.len() * SEVERITIES);
+    let last = judge(&target, &all[all.len() - 1..], &plan, None, &mut |_| {}).unwrap();
+    for (whole, last) in whole.iter().zip(&last) {
+        let (a, b) = (whole.logits.last().unwrap(), &last.logits[0]);
+        // Matrix products of other shapes sum in another order.
+        assert!(
+            a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-4),
+            "{}",
+            whole.condition
+        );
+    }
+}
+
+#[test]
+fn nothing_to_judge_and_broken_models_are_refused() {
+    let (_folder, set) = drawn();
+    let crops: Vec<&Crop> = set.crops.iter().collect();
+    let broken = Linear::of(&set.crops, f64::NAN);
+    let error = judge(&broken, &crops, &plan(), None, &mut |_| {}).unwrap_err();
+    assert!(
+        error.to_string().contains("not finite under clean"),
+        "{error}"
+    );
+    let error = judge(&broken, &[], &plan(), None, &mut |_| {}).unwrap_err();
+    assert!(matches!(error, RobustnessError::NoCrops));
+    let plan = EvaluationPlan {
+        attacks: vec!["fgms".into()],
+        ..plan()
+    };
+    let error = judge(&broken, &crops, &plan, None, &mut |_| {}).unwrap_err();
+    assert!(
+        error.to_string().contains("did you mean 'fgsm'?"),
+        "{error}"
+    );
+}
+
+/// The command line around the arguments.
+#[derive(Parser)]
+struct CommandLine {
+    #[command(flatten)]
+    evaluate: EvaluateArguments,
+}
+
+fn parsed(arguments: &[&str]) -> Result<EvaluateArguments, String> {
+    let all = std::iter::once("evaluate").chain(arguments.iter().copied());
+    let parsed = CommandLine::try_parse_from(all);
+    parsed
+        .map(|line| line.evaluate)
+        .map_err(|error| error.to_string())
+}
+
+fn card(name: &str) -> ModelCard {
+    ModelCard {
+        format: FORMAT,
+        name: name.into(),
+        architecture: "linear".into(),
+        parameters: 4 * 1024,
+        labels: EyeState::ALL.map(|state| state.name().to_owned()).to_vec(),
+        input: InputCard::default(),
+        temperature: 0.5,
+        training: TrainingCard {
+            command: String::new(),
+            seed: 0,
+            commit: String::new(),
+            data_sha256: String::new(),
+            crops_by_source: BTreeMap::new(),
+            data_credit: String::new(),
+            epochs: 0,
+            chosen_epoch: 0,
+            precision: "f32".into(),
+            device: "cpu".into(),
+            threads: 1,
+        },
+        validation: AccuracyCard {
+            n: 0,
+            accuracy: 0.0,
+            macro_accuracy: 0.0,
+            recall: BTreeMap::new(),
+            ece: 0.0,
+            ece_uncalibrated: 0.0,
+        },
+        robustness: Vec::new(),
+        reference_confidence: ConfidenceHistogram::default(),
+    }
+}
+
+/// A folder with drawn crops and two files that stand for models, and a way to open those.
+struct Bench {
+    folder: tempfile::TempDir,
+    set: EvaluationSet,
+    judged: Cell<usize>,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let (folder, set) = drawn();
+        for name in ["one", "two"] {
+            std::fs::write(folder.path().join(name), name).unwrap();
+        }
+        Self {
+            folder,
+            set,
+            judged: Cell::new(0),
+        }
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.folder.path().join(name).to_str().unwrap().to_owned()
+    }
+
+    fn run(&self, models: &[&str], more: &[&str]) -> anyhow::Result<()> {
+        let (data, json) = (self.path(""), self.path("out.json"));
+        let models: Vec<String> = models.iter().map(|name| self.path(name)).collect();
+        let mut all: Vec<&str> = models.iter().map(String::as_str).collect();
+        all.extend(["--data", &data, "--json", &json, "--device", "cpu"]);
+        all.extend(more);
+        let arguments = parsed(&all).map_err(anyhow::Error::msg)?;
+        run_with(&arguments, &|path: &Path, _| {
+            self.judged.set(self.judged.get() + 1);
+            let name = path.file_name().unwrap().to_str().unwrap();
+            let mut card = card(name);
+            if name == "two" && more.contains(&"45") {
+                card.labels.swap(0, 1);
+            }
+            Ok(OpenedModel {
+                classifier: Box::new(Linear::of(&self.set.crops, 1.0)),
+                card,
+            })
+        })
+    }
+
+    fn report(&self) -> Report {
+        serde_json::from_slice(&std::fs::read(self.path("out.json")).unwrap()).unwrap()
+    }
+}
+
+#[test]
+fn figures_are_kept_and_gone_on_with() {
+    let bench = Bench::new();
+    let transfer = bench.path("two");
+    let options = [
+        "--attack",
+        "fgsm",
+        "--snr",
+        "30,10",
+        "--corruptions",
+        "--transfer-from",
+        &transfer,
+    ];
+    bench.run(&["one"], &options).unwrap();
+    let first = bench.report();
+    let one = &first.models[0];
+    assert_eq!((one.name.as_str(), one.temperature), ("one", 0.5));
+    assert_eq!(one.transfer_from.as_deref(), Some("two"));
+    assert_eq!(one.results.len(), 5 + Family::ALL.len() * SEVERITIES);
+    let clean = &one.results[0].figures;
+    assert_eq!((clean.n, clean.subjects), (40, 2));
+    assert!(clean.ece_uncalibrated != clean.ece);
+    assert_eq!(one.by_source["odd"].n, 40);
+    assert!((one.roc.micro.auc - clean.auc_micro.value).abs() < 1e-9);
+    let macro_average = one.roc.macro_average.as_ref().unwrap();
+    assert!((macro_average.auc - clean.auc_macro.value).abs() < 1e-9);
+    let corruption = one.corruption.as_ref().unwrap();
+    let blurred: Vec<f64> = one
+        .results
+        .iter()
+        .filter(|row| row.condition.attack.starts_with("corruption/blur/"))
+        .map(|row| row.figures.macro_accuracy.value)
+        .collect();
+    let mean = blurred.iter().sum::<f64>() / 5.0;
+    assert!((corruption.by_family["blur"].macro_accuracy.value - mean).abs() < 1e-12);
+
+    // A second model joins the first, whose figures stay what they were.
+    bench.run(&["one", "two"], &options).unwrap();
+    let both = bench.report();
+    assert_eq!(both.models.len(), 2);
+    assert_eq!(both.models[0], first.models[0]);
+
+    // Other arguments do not mix with what is there.
+    let error = bench
+        .run(&["one"], &["--snr", "30,10"])
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("out.json") && error.contains(" was "),
+        "{error}"
+    );
+    assert_eq!(bench.report(), both);
+}
+
+#[test]
+fn what_the_attacker_knew_has_a_column_of_its_own() {
+    let bench = Bench::new();
+    let transfer = bench.path("two");
+    let options = [
+        "--attack",
+        "fgsm",
+        "--snr",
+        "10",
+        "--transfer-from",
+        &transfer,
+    ];
+    bench.run(&["one"], &options).unwrap();
+    let table = parseye_train::robustness::table::of_model(&bench.report().models[0]);
+    let header = table
+        .lines()
+        .find(|line| line.starts_with("attack "))
+        .unwrap();
+    let row = table
+        .lines()
+        .find(|line| line.starts_with("fgsm "))
+        .unwrap();
+    let cell = |name: &str| {
+        let start = header.find(name).unwrap();
+        let cell = row.get(start..).unwrap_or("");
+        cell.split_whitespace().next().unwrap_or("").to_owned()
+    };
+    assert!(cell("white-box").parse::<f64>().is_ok(), "{table}");
+    assert!(cell("transfer").parse::<f64>().is_ok(), "{table}");
+    assert_eq!(
+        (cell("black-box"), cell("random")),
+        ("-".into(), "-".into()),
+        "{table}"
+    );
+    assert!(header.ends_with("(transfer from two)"), "{table}");
+}
+
+#[test]
+fn a_class_balanced_part_is_judged_where_it_is_asked_for() {
+    let bench = Bench::new();
+    bench.run(&["one"], &["--crops", "12"]).unwrap();
+    let clean = &bench.report().models[0].results[0].figures;
+    assert!(
+        clean
+            .confusion
+            .0
+            .iter()
+            .all(|row| row.iter().sum::<u64>() == 3)
+    );
+}
+
+#[test]
+fn wrong_input_is_explained_in_one_line() {
+    let bench = Bench::new();
+    for (models, options, words) in [
+        (["one", "one"], ["--snr", "50,4O"], "'4O' is not a number"),
+        (["one", "one"], ["--attack", "fgms"], "did you mean 'fgsm'?"),
+        (["one", "one"], ["--attack", "fgsm,fgsm"], "twice"),
+        (["one", "one"], ["--split", "train"], "val or test"),
+        (["one", "gone"], ["--snr", "30"], "gone: cannot be read"),
+        (["one", "two"], ["--snr", "45"], "two: its labels are"),
+    ] {
+        let error = format!("{:#}", bench.run(&models, &options).unwrap_err());
+        assert!(error.contains(words), "{error}");
+        assert!(!Path::new(&bench.path("out.json")).exists(), "{words}");
+    }
+    std::fs::write(bench.path("out.json"), "{\"format\": 1").unwrap();
+    let error = bench.run(&["one"], &[]).unwrap_err().to_string();
+    assert!(error.contains("cannot be read as an evaluation"), "{error}");
+}

@@ -1,0 +1,58 @@
+//! Things between the eye and the camera: a bar, and a reflection on glasses.
+
+use super::{Gray, SEVERITIES, eight_bit};
+use parseye::classify::input::SIDE;
+use rand::{Rng, RngExt};
+
+/// Width of the bar as a share of the crop's side. A rim of glasses is 3 to 5 mm of about 55; a
+/// finger is 15 mm.
+pub const BAR_WIDTHS: [f32; SEVERITIES] = [0.06, 0.10, 0.15, 0.20, 0.28];
+
+/// Farthest that the middle of a bar or a reflection passes the crop's centre, as a share of its
+/// side: beyond, lids and iris of a centred eye are out of reach.
+const REACH: f32 = 0.2;
+
+/// Brightest level of a bar: hair, rims and fingers against the light are darker than skin.
+const BRIGHTEST_BAR: f32 = 100.0;
+
+/// Sigma of the reflection as a share of the crop's side: from a street lamp's point to a window
+/// that hides the iris. What is larger hides the whole eye, which then is not visible.
+pub const GLARE_SIGMAS: [f32; SEVERITIES] = [0.03, 0.045, 0.06, 0.08, 0.10];
+
+/// Peak of the reflection in gray levels: light enough to saturate a disc of one sigma's radius
+/// whatever is below it (255 at `exp(-1/2)` of the peak).
+const GLARE_PEAK: f32 = 420.0;
+
+pub(super) fn bar(mut gray: Gray, level: usize, rng: &mut impl Rng) -> Gray {
+    let width = BAR_WIDTHS[level] * SIDE as f32;
+    let (sin, cos) = (std::f32::consts::PI * rng.random::<f32>()).sin_cos();
+    let offset = REACH * SIDE as f32 * (2.0 * rng.random::<f32>() - 1.0);
+    let shade = BRIGHTEST_BAR * rng.random::<f32>();
+    for (index, value) in gray.iter_mut().enumerate() {
+        let [x, y] = from_centre(index);
+        let distance = (cos * x + sin * y - offset).abs();
+        // Share of the pixel that lies under the bar, by its distance from the bar's edge.
+        let covered = (width / 2.0 - distance + 0.5).clamp(0.0, 1.0);
+        *value += covered * (shade - *value);
+    }
+    eight_bit(gray)
+}
+
+pub(super) fn glare(mut gray: Gray, level: usize, rng: &mut impl Rng) -> Gray {
+    let sigma = GLARE_SIGMAS[level] * SIDE as f32;
+    let mut place = || REACH * SIDE as f32 * (2.0 * rng.random::<f32>() - 1.0);
+    let centre = [place(), place()];
+    for (index, value) in gray.iter_mut().enumerate() {
+        let [x, y] = from_centre(index);
+        let square = (x - centre[0]).powi(2) + (y - centre[1]).powi(2);
+        // Light adds up until the pixel is full.
+        *value += GLARE_PEAK * (-square / (2.0 * sigma * sigma)).exp();
+    }
+    eight_bit(gray)
+}
+
+/// The middle of a pixel, in pixels from the crop's centre.
+fn from_centre(index: usize) -> [f32; 2] {
+    let half = (SIDE as f32 - 1.0) / 2.0;
+    [(index % SIDE) as f32 - half, (index / SIDE) as f32 - half]
+}

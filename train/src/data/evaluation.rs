@@ -1,0 +1,50 @@
+//! One split of a data set in memory, to measure finished models on.
+//!
+//! Training reads [`super::crops::CropSet`], which never decodes the test split; this is the only
+//! way to it.
+
+use super::crops::{Crop, DataError, decode, hex, read_bytes};
+use parseye::evaluate::manifest::{Manifest, Split};
+use sha2::{Digest, Sha256};
+use std::path::Path;
+
+/// The crops of one split.
+#[derive(Clone, Debug)]
+pub struct EvaluationSet {
+    /// In the manifest's order.
+    pub crops: Vec<Crop>,
+    /// Which split they are.
+    pub split: Split,
+    /// SHA-256 over the manifest and every picture it lists, of all splits: the same as
+    /// [`super::crops::CropSet::sha256`], so that it can be compared with a model's card.
+    pub sha256: String,
+}
+
+impl EvaluationSet {
+    /// Reads `folder/manifest.csv` and the pictures of `split`; those of the others are hashed.
+    ///
+    /// # Errors
+    /// Names the row or picture that is wrong, or the split where it is empty.
+    pub fn read(folder: &Path, split: Split) -> Result<Self, DataError> {
+        let path = folder.join("manifest.csv");
+        let manifest = Manifest::read(&path)?;
+        manifest.of_split(split)?;
+        let mut hash = Sha256::new();
+        hash.update(read_bytes(&path)?);
+        let mut crops = Vec::new();
+        for sample in manifest.samples {
+            let path = manifest.folder.join(&sample.path);
+            let bytes = read_bytes(&path)?;
+            hash.update(&bytes);
+            if sample.split == split {
+                let picture = decode(&path, &bytes)?;
+                crops.push(Crop { sample, picture });
+            }
+        }
+        Ok(Self {
+            crops,
+            split,
+            sha256: hex(&hash.finalize()),
+        })
+    }
+}

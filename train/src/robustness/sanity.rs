@@ -1,0 +1,223 @@
+//! Looks for results that no sound attack on a sound model gives (Carlini et al. 2019, "On
+//! evaluating adversarial robustness", section 3; Athalye et al. 2018 on masked gradients).
+
+use super::{
+    RobustnessError,
+    judge::{Answers, Condition, answers, attack_named, perturbed},
+};
+use crate::{
+    attack::{Access, Classifier, budget::Budget},
+    data::{batch::Batch, crops::Crop},
+};
+use parseye::{
+    evaluate::manifest::Sample,
+    eye_state::{EyeState, STATES},
+};
+
+/// What accuracies may differ by for no reason: a few crops near a boundary fall to either side
+/// under noise, and a single step that overshoots misses a few that a shorter one hits.
+const SLACK: f64 = 0.01;
+
+/// Crops that may differ besides: on few crops [`SLACK`] is less than one.
+const FEW: f64 = 2.0;
+
+/// Budget of the unbounded attack in L-inf: ten times the contrast, more than the 8-bit range of
+/// all but the flattest crops, so that only that range bounds it.
+const UNBOUNDED: f64 = 10.0;
+
+/// Crops that the unbounded attack is tried on.
+const UNBOUNDED_CROPS: usize = 256;
+
+/// Accuracy that an unbounded attack may leave: crops too flat for any gradient.
+const UNBOUNDED_LEAVES: f64 = 0.01;
+
+/// The attack that is left unbounded where the plan has no iterated one.
+const ITERATED: &str = "pgd-40";
+
+/// What is suspicious among a classifier's answers on `samples`, a sentence each; nothing where all
+/// is well.
+pub fn suspicions(samples: &[&Sample], answers: &[Answers]) -> Vec<String> {
+    let measured: Vec<(&Condition, f64)> = answers
+        .iter()
+        .map(|one| (&one.condition, accuracy(samples, &one.logits)))
+        .collect();
+    let slack = SLACK + FEW / samples.len().max(1) as f64;
+    let mut found = Vec::new();
+    let clean = measured
+        .iter()
+        .find(|(condition, _)| condition.access.is_none());
+    for (index, (condition, accuracy)) in measured.iter().enumerate() {
+        let Some((access, snr_db)) = condition.access.zip(condition.snr_db) else {
+            continue;
+        };
+        let series = |other: &Condition| {
+            other.attack == condition.attack
+                && other.access == condition.access
+                && other.norm == condition.norm
+        };
+        let weaker = measured[..index]
+            .iter()
+            .filter(|(other, _)| series(other) && other.snr_db > Some(snr_db))
+            .chain(clean);
+        for (other, weaker) in weaker {
+            if *accuracy > weaker + slack {
+                found.push(format!(
+                    "a bigger budget helped the model: {condition} {accuracy:.3}, {other} {weaker:.3}"
+                ));
+            }
+        }
+        let here =
+            |other: &Condition| other.norm == condition.norm && other.snr_db == condition.snr_db;
+        match access {
+            Access::Transfer => {
+                let own = measured.iter().find(|(other, _)| {
+                    here(other)
+                        && other.attack == condition.attack
+                        && other.access == Some(Access::WhiteBox)
+                });
+                if let Some((_, white_box)) = own.filter(|(_, own)| *own > accuracy + slack) {
+                    found.push(format!(
+                        "transfer beat white-box: {condition} {accuracy:.3}, white-box {white_box:.3}"
+                    ));
+                }
+            }
+            Access::BlackBox => {
+                let white_box = measured
+                    .iter()
+                    .filter(|(o, _)| here(o) && o.access == Some(Access::WhiteBox))
+                    .map(|(_, accuracy)| *accuracy)
+                    .fold(f64::INFINITY, f64::min);
+                if white_box.is_finite() && white_box > accuracy + slack {
+                    found.push(format!(
+                        "gradients look masked: {condition} {accuracy:.3}, best white-box {white_box:.3}"
+                    ));
+                }
+            }
+            Access::WhiteBox | Access::Random => {}
+        }
+    }
+    found
+}
+
+/// The accuracy that an attack without bounds leaves, as a suspicion where it is not close to zero:
+/// then the attack is not sound, or gradients are masked.
+///
+/// # Errors
+/// As [`super::judge()`].
+pub fn unbounded(
+    target: &dyn Classifier,
+    crops: &[&Crop],
+    attacks: &[String],
+    seed: u64,
+) -> Result<Option<String>, RobustnessError> {
+    let iterated = |name: &&String| name.starts_with("pgd-") || name.starts_with("apgd-");
+    let name = attacks
+        .iter()
+        .find(iterated)
+        .map_or(ITERATED, String::as_str);
+    let attack = attack_named(name).map_err(RobustnessError::UnknownAttack)?;
+    let every = crops.len().div_ceil(UNBOUNDED_CROPS).max(1);
+    let chosen: Vec<&Crop> = crops.iter().step_by(every).copied().collect();
+    let standardised: Vec<_> = chosen
+        .iter()
+        .map(|crop| (crop.standardised(), crop.sample.label))
+        .collect();
+    let batch = Batch::new(&standardised, target.device())?;
+    let budget = Budget::linf(UNBOUNDED);
+    let pictures = perturbed(attack.as_ref(), target, &[batch], budget, seed)?;
+    let condition = Condition {
+        attack: name.into(),
+        access: Some(Access::WhiteBox),
+        norm: Some(budget.norm),
+        snr_db: Some(budget.snr_db()),
+    };
+    let answers = answers(target, condition, &pictures)?;
+    let samples: Vec<&Sample> = chosen.iter().map(|crop| &crop.sample).collect();
+    let left = accuracy(&samples, &answers.logits);
+    Ok((left > UNBOUNDED_LEAVES).then(|| {
+        format!("an unbounded {name} left {left:.3} accuracy: the attack is weak or gradients are masked")
+    }))
+}
+
+fn accuracy(samples: &[&Sample], logits: &[[f32; STATES]]) -> f64 {
+    let right = samples
+        .iter()
+        .zip(logits)
+        .filter(|(sample, logits)| EyeState::most_likely(logits) == sample.label);
+    right.count() as f64 / samples.len() as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{attack::budget::Norm, robustness::figures::tests::sample};
+
+    /// Answers of which the first `right` of 1,000 are right.
+    fn answered(attack: &str, access: Access, snr_db: f64, right: usize) -> Answers {
+        let logits = |index| [if index < right { 1.0 } else { -1.0 }, 0.0, 0.0, 0.0];
+        Answers {
+            condition: Condition {
+                attack: attack.into(),
+                access: Some(access),
+                norm: Some(Norm::Linf),
+                snr_db: Some(snr_db),
+            },
+            logits: (0..1000).map(logits).collect(),
+        }
+    }
+
+    fn found(answers: &[Answers]) -> Vec<String> {
+        let samples = vec![sample(EyeState::Open, "p"); 1000];
+        let mut all = vec![Answers {
+            condition: Condition::clean(),
+            ..answered("", Access::Random, 0.0, 900)
+        }];
+        all.extend_from_slice(answers);
+        suspicions(&samples.iter().collect::<Vec<_>>(), &all)
+    }
+
+    #[test]
+    fn sound_results_raise_no_suspicion() {
+        use Access::{BlackBox, Random, Transfer, WhiteBox};
+        let sound = [
+            answered("pgd-20", WhiteBox, 40.0, 700),
+            answered("pgd-20", Transfer, 40.0, 850),
+            answered("pgd-20", WhiteBox, 30.0, 300),
+            answered("square", BlackBox, 30.0, 400),
+            answered("uniform", Random, 30.0, 905),
+        ];
+        assert_eq!(found(&sound), Vec::<String>::new());
+    }
+
+    #[test]
+    fn each_unsound_result_is_named() {
+        use Access::{BlackBox, Transfer, WhiteBox};
+        for (unsound, words) in [
+            (
+                vec![
+                    answered("pgd-20", WhiteBox, 40.0, 500),
+                    answered("pgd-20", WhiteBox, 30.0, 600),
+                ],
+                "bigger budget",
+            ),
+            (vec![answered("fgsm", WhiteBox, 40.0, 950)], "bigger budget"),
+            (
+                vec![
+                    answered("fgsm", WhiteBox, 40.0, 700),
+                    answered("fgsm", Transfer, 40.0, 600),
+                ],
+                "transfer beat",
+            ),
+            (
+                vec![
+                    answered("apgd-ce", WhiteBox, 40.0, 700),
+                    answered("square", BlackBox, 40.0, 600),
+                ],
+                "masked",
+            ),
+        ] {
+            let found = found(&unsound);
+            assert!(found.len() == 1 && found[0].contains(words), "{found:?}");
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! A model's figures as text for a terminal. What the attacker knew decides the column, so that a
+//! transfer is never read as a white-box result.
+
+use super::{
+    figures::Estimate,
+    judge::access_name,
+    report::{ConditionReport, ModelReport},
+};
+use crate::{
+    attack::{Access, budget::Norm},
+    corruption::SEVERITY_RANGE,
+};
+use std::fmt::Write;
+
+/// Columns of attacks, in this order.
+const COLUMNS: [Access; 4] = [
+    Access::WhiteBox,
+    Access::BlackBox,
+    Access::Random,
+    Access::Transfer,
+];
+
+/// Width of a column with an estimate: `0.865 [0.812, 0.901]` and two spaces.
+const WIDTH: usize = 23;
+
+/// The figures of a model, several lines that end in a line break.
+pub fn of_model(model: &ModelReport) -> String {
+    let mut text = String::new();
+    // Writing to a String cannot fail.
+    let _ = write_all(&mut text, model);
+    text
+}
+
+fn write_all(out: &mut String, model: &ModelReport) -> std::fmt::Result {
+    let Some(clean) = model.results.first().map(|clean| &clean.figures) else {
+        return Ok(());
+    };
+    writeln!(
+        out,
+        "{} ({}): {} crops of {} people; in brackets 95 % intervals by person",
+        model.name, model.architecture, clean.n, clean.subjects
+    )?;
+    writeln!(
+        out,
+        "clean: accuracy {}, macro {}, AUC micro {}, macro {}",
+        estimate(clean.accuracy),
+        estimate(clean.macro_accuracy),
+        estimate(clean.auc_micro),
+        estimate(clean.auc_macro)
+    )?;
+    writeln!(
+        out,
+        "       calibration error {:.3} at temperature 1, {:.3} at {:.3}",
+        clean.ece_uncalibrated, clean.ece, model.temperature
+    )?;
+    let recalls = clean.recall.iter();
+    let recalls: Vec<String> = recalls
+        .map(|(name, r)| format!("{name} {}", estimate(*r)))
+        .collect();
+    writeln!(out, "       recall {}", recalls.join(", "))?;
+    for (name, figures) in model.by_source.iter().chain(&model.by_label_kind) {
+        writeln!(
+            out,
+            "       {name:14} n {:6}  accuracy {:WIDTH$}macro {}",
+            figures.n,
+            estimate(figures.accuracy),
+            estimate(figures.macro_accuracy)
+        )?;
+    }
+    write_attacks(out, model)?;
+    write_corruption(out, model)?;
+    for suspicion in &model.suspicions {
+        writeln!(out, "SUSPICIOUS: {suspicion}")?;
+    }
+    Ok(())
+}
+
+fn write_attacks(out: &mut String, model: &ModelReport) -> std::fmt::Result {
+    let attacked: Vec<&ConditionReport> = model
+        .results
+        .iter()
+        .filter(|row| row.condition.access.is_some())
+        .collect();
+    if attacked.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\nmacro accuracy under attack")?;
+    write!(out, "{:12} {:4} {:>6}  ", "attack", "norm", "SNR dB")?;
+    for access in COLUMNS {
+        write!(out, "{:WIDTH$}", access_name(access))?;
+    }
+    if let Some(from) = &model.transfer_from {
+        write!(out, "(transfer from {from})")?;
+    }
+    end_line(out)?;
+    let mut rows: Vec<(&str, Option<Norm>, Option<f64>)> = Vec::new();
+    for report in &attacked {
+        let condition = &report.condition;
+        let row = (condition.attack.as_str(), condition.norm, condition.snr_db);
+        if !rows.contains(&row) {
+            rows.push(row);
+        }
+    }
+    for (attack, norm, snr_db) in rows {
+        let norm_name = norm.map_or("", |norm| match norm {
+            Norm::Linf => "linf",
+            Norm::L2 => "l2",
+        });
+        write!(
+            out,
+            "{attack:12} {norm_name:4} {:>6}  ",
+            snr_db.unwrap_or(f64::NAN)
+        )?;
+        for access in COLUMNS {
+            let cell = attacked.iter().find(|report| {
+                let c = &report.condition;
+                (c.attack.as_str(), c.norm, c.snr_db) == (attack, norm, snr_db)
+                    && c.access == Some(access)
+            });
+            let cell = cell.map_or_else(|| "-".into(), |r| estimate(r.figures.macro_accuracy));
+            write!(out, "{cell:WIDTH$}")?;
+        }
+        end_line(out)?;
+    }
+    Ok(())
+}
+
+fn write_corruption(out: &mut String, model: &ModelReport) -> std::fmt::Result {
+    let Some(corruption) = &model.corruption else {
+        return Ok(());
+    };
+    writeln!(out, "\nmacro accuracy under natural transformations")?;
+    write!(out, "{:16}{:WIDTH$}", "family", "mean")?;
+    for severity in SEVERITY_RANGE {
+        write!(out, "{severity:>7}")?;
+    }
+    end_line(out)?;
+    for (name, mean) in &corruption.by_family {
+        write!(out, "{name:16}{:WIDTH$}", estimate(mean.macro_accuracy))?;
+        for severity in SEVERITY_RANGE {
+            let of = |row: &&ConditionReport| {
+                let found = row.condition.corruption();
+                found.is_some_and(|(f, s)| f.name() == name && s == severity)
+            };
+            let value = model.results.iter().find(of);
+            let value = value.map_or(f64::NAN, |row| row.figures.macro_accuracy.value);
+            write!(out, "{value:7.3}")?;
+        }
+        end_line(out)?;
+    }
+    let all = &corruption.all;
+    writeln!(
+        out,
+        "{:16}{:WIDTH$}(accuracy {})",
+        "all",
+        estimate(all.macro_accuracy),
+        estimate(all.accuracy)
+    )
+}
+
+/// Ends a line without blanks before its end.
+fn end_line(out: &mut String) -> std::fmt::Result {
+    out.truncate(out.trim_end_matches(' ').len());
+    writeln!(out)
+}
+
+fn estimate(estimate: Estimate) -> String {
+    match estimate {
+        Estimate { value, .. } if value.is_nan() => "-".into(),
+        Estimate {
+            value,
+            low: Some(low),
+            high: Some(high),
+        } => format!("{value:.3} [{low:.3}, {high:.3}]"),
+        Estimate { value, .. } => format!("{value:.3}"),
+    }
+}
