@@ -20,3 +20,4 @@ pub mod network;
 pub mod optimiser;
 pub mod progress;
 pub mod schedule;
+pub mod study;

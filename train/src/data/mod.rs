@@ -6,6 +6,7 @@ pub mod augment;
 pub mod batch;
 pub mod credit;
 pub mod crops;
+pub mod folds;
 pub mod import;
 pub mod sampling;
 pub mod split;
