@@ -310,3 +310,121 @@ fn make_executable(path: &Path) {
     use std::os::unix::fs::PermissionsExt;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
 }
+
+/// Where the pictures are kept for a look at them: set `STUDY_PLOTS` to a folder.
+fn plots_folder() -> (tempfile::TempDir, std::path::PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = std::env::var_os("STUDY_PLOTS").map_or(folder.path().into(), Into::into);
+    (folder, path)
+}
+
+#[test]
+fn what_was_measured_is_in_the_tables_and_plots() {
+    let (_keep, out) = plots_folder();
+    let mut runner = MadeUp::new();
+    for suite in ["whitebox", "noise", "transfer"] {
+        study(&format!("{suite} run"), &out, &mut runner).unwrap();
+    }
+    for suite in ["whitebox", "noise", "transfer"] {
+        study(&format!("{suite} collect"), &out, &mut runner).unwrap();
+    }
+    let read = |name: &str| std::fs::read_to_string(out.join(name)).unwrap();
+
+    let mut reader = csv::Reader::from_path(out.join("whitebox/table.csv")).unwrap();
+    let headers = reader.headers().unwrap().clone();
+    let column = |name: &str| headers.iter().position(|header| header == name).unwrap();
+    let rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
+    // 8 networks clean and under two attacks at 7 levels, 5 of them clean and by transfer.
+    assert_eq!(rows.len(), 8 * 15 + 5 * 8);
+    let everybody = (made_up_study::PEOPLE * 20).to_string();
+    for row in &rows {
+        assert_eq!(&row[column("n")], everybody, "each crop is held out once");
+        assert_eq!(&row[column("people")], made_up_study::PEOPLE.to_string());
+        assert_eq!(&row[column("folds")], "3");
+    }
+    // A figure of the table from the answers themselves.
+    let scale = Scale {
+        folds: 3,
+        quick: false,
+        seed: 0,
+    };
+    let folder = StudyFolder::open(&out, &Identity::new("made-up", scale)).unwrap();
+    let cells = Suite::Whitebox.cells(scale);
+    let clean_rights: usize = cells
+        .iter()
+        .filter(|cell| cell.name().starts_with("cnn-4-whitebox-fold"))
+        .map(|cell| {
+            let answers = folder.answers(&cell.id()).unwrap();
+            let label = |path: &str| {
+                runner
+                    .samples
+                    .iter()
+                    .find(|sample| sample.path == Path::new(path))
+                    .unwrap()
+                    .label
+            };
+            let most = parseye::eye_state::EyeState::most_likely;
+            let pairs = answers.paths.iter().zip(&answers.conditions[0].1);
+            pairs
+                .filter(|(path, logits)| label(path) == most(logits))
+                .count()
+        })
+        .sum();
+    let row = rows
+        .iter()
+        .find(|row| &row[0] == "cnn-4" && &row[column("attack")] == "clean")
+        .unwrap();
+    let accuracy: f64 = row[column("accuracy")].parse().unwrap();
+    assert!(
+        (accuracy - clean_rights as f64 / 600.0).abs() < 1e-4,
+        "{accuracy}"
+    );
+
+    let table = read("whitebox/table.md");
+    assert!(
+        table.contains("| wrn-16-1-hardened | fgsm transfer from wrn-16-1 |"),
+        "{table}"
+    );
+    assert!(table.contains("original study (other data)"));
+    let matrix = read("transfer/table.md");
+    assert!(
+        matrix.contains("the diagonal is white-box") && matrix.contains("| cnn-4-orthogonal |")
+    );
+    for name in [
+        "whitebox/snr-wrn-16-1",
+        "whitebox/snr-all-pgd-10",
+        "whitebox/roc-cnn-4",
+        "whitebox/confusion-cnn-4",
+        "whitebox/balance",
+        "whitebox/learning-0",
+        "noise/snr-all-uniform",
+    ] {
+        assert!(read(&format!("{name}.svg")).contains("</svg>"), "{name}");
+    }
+    let plot = read("whitebox/snr-wrn-16-1.svg");
+    for words in [
+        "wrn-16-1-hardened fgsm transfer",
+        "wrn-16-1 uniform random",
+        "original study",
+        "(dB)",
+    ] {
+        assert!(plot.contains(words), "{words}");
+    }
+}
+
+#[test]
+fn an_unfinished_study_is_collected_as_far_as_it_is() {
+    let out = tempfile::tempdir().unwrap();
+    let mut runner = MadeUp::new();
+    for cell in [16, 17] {
+        study(
+            &format!("noise run --folds 2 --quick --cell {cell}"),
+            out.path(),
+            &mut runner,
+        )
+        .unwrap();
+    }
+    study("noise collect --folds 2 --quick", out.path(), &mut runner).unwrap();
+    let table = std::fs::read_to_string(out.path().join("noise/table.csv")).unwrap();
+    assert_eq!(table.lines().count(), 1 + 2 * 12);
+}

@@ -104,6 +104,7 @@ pub fn run(arguments: &StudyArguments, stop: &AtomicBool) -> anyhow::Result<()> 
     let cells = arguments.suite.cells(arguments.scale());
     arguments.check(&cells)?;
     let mut library = Library::open(&arguments.data)?;
+    library.check(arguments.scale())?;
     run_with(arguments, &mut library, stop)
 }
 

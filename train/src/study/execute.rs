@@ -4,7 +4,8 @@
 use super::{
     cell::Evaluation,
     folder::Answers,
-    stand_in::{Condition, Figures},
+    stand_in::{Access, Condition, Figures},
+    suite::Scale,
 };
 use crate::{
     cli::FitArguments,
@@ -105,7 +106,7 @@ pub trait Runner {
         &mut self,
         model: &Path,
         fold: usize,
-        scale: super::suite::Scale,
+        scale: Scale,
         attack: Option<(&str, f64)>,
     ) -> anyhow::Result<Disturbed>;
 }
@@ -124,6 +125,16 @@ impl Library {
     pub fn open(data: &Path) -> anyhow::Result<Self> {
         let crops = CropSet::read(data)?;
         Ok(Self { crops })
+    }
+
+    /// Checks that people can be split this way.
+    ///
+    /// # Errors
+    /// When there are more folds than people.
+    pub fn check(&self, scale: Scale) -> anyhow::Result<()> {
+        fold_of_each(&self.crops, scale.folds, scale.seed)
+            .map(|_| ())
+            .map_err(|error| anyhow!("--folds: {error}"))
     }
 
     fn held_out(&self, folds: usize, fold: usize, seed: u64) -> anyhow::Result<Vec<&Crop>> {
@@ -202,7 +213,7 @@ impl Runner for Library {
         &mut self,
         _model: &Path,
         fold: usize,
-        scale: super::suite::Scale,
+        scale: Scale,
         _attack: Option<(&str, f64)>,
     ) -> anyhow::Result<Disturbed> {
         let _crops = self.held_out(scale.folds, fold, scale.seed)?;
@@ -213,6 +224,5 @@ impl Runner for Library {
 /// Whether a condition is to be kept of an evaluation: of a transfer evaluation only clean and
 /// transfer, so that no white-box figure is ever taken for a transfer one.
 pub fn is_wanted(condition: &Condition, is_transfer: bool) -> bool {
-    use super::stand_in::Access;
     !is_transfer || matches!(condition.access, None | Some(Access::Transfer))
 }

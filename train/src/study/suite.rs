@@ -271,10 +271,11 @@ fn grid(scale: Scale, fold: usize, cells: &mut Vec<Cell>) {
 }
 
 fn added(scale: Scale, fold: usize, cells: &mut Vec<Cell>) {
-    let mut clean = networks(scale, fold)
-        .into_iter()
-        .find(|network| network.cell.group == "wrn-16-1");
-    let Some(base) = clean.take().map(|network| network.cell) else {
+    let all = networks(scale, fold).into_iter();
+    let Some(base) = all
+        .map(|network| network.cell)
+        .find(|cell| cell.group == "wrn-16-1")
+    else {
         return;
     };
     let measured = |model: &Cell| {
