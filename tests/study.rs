@@ -152,7 +152,7 @@ fn a_folder_of_another_plan_is_refused() {
     let out = tempfile::tempdir().unwrap();
     let mut runner = MadeUp::new();
     study("noise run --folds 2 --quick", out.path(), &mut runner).unwrap();
-    let mut refused = |line: &str, runner: &mut MadeUp, what: &str| {
+    let refused = |line: &str, runner: &mut MadeUp, what: &str| {
         let error = study(line, out.path(), runner).unwrap_err();
         assert!(
             error.contains("belongs to another plan") && error.contains(what),

@@ -212,7 +212,7 @@ impl Runner for MadeUp {
             .map(|sample| sample.subject.as_str())
             .collect();
         Ok(Figures {
-            n: samples.len(),
+            n: samples.len() as u64,
             subjects: subjects.len(),
             accuracy: around(confusion.accuracy()),
             macro_accuracy: around(confusion.macro_accuracy()),

@@ -47,7 +47,7 @@ pub struct Estimate {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Figures {
     /// Number of crops.
-    pub n: usize,
+    pub n: u64,
     /// Number of people.
     pub subjects: usize,
     /// Share answered rightly.

@@ -186,9 +186,11 @@ pub fn svg(
 
 /// Text in this size and colour, set off its place as `at` says.
 pub fn letters(size: i32, colour: RGBColor, at: (HPos, VPos)) -> TextStyle<'static> {
-    TextStyle::from((FONT, size).into_font())
-        .color(&colour)
-        .pos(Pos::new(at.0, at.1))
+    TextStyle {
+        font: (FONT, size).into_font(),
+        color: colour.to_backend_color(),
+        pos: Pos::new(at.0, at.1),
+    }
 }
 
 /// Text of the usual size that starts at its place, centred on its line.

@@ -66,15 +66,15 @@ pub fn collect(
     let mut pictures = Pictures::new(&out);
     let pooled = pool::pool(cells, folder, scale, runner)?;
     let mut written = table::write(suite, &pooled, &out)?;
-    pictures.write("balance", &balance::draw(&runner.samples()))?;
+    pictures.write("balance", &balance::draw(&runner.samples())?)?;
     for (name, chart) in learning::charts(cells, folder)? {
-        pictures.write(&name, &chart.draw())?;
+        pictures.write(&name, &chart.draw()?)?;
     }
     match suite {
         Suite::Grid | Suite::Added | Suite::Transfer => {}
         Suite::Noise => {
             for (name, chart) in snr::charts(&pooled) {
-                pictures.write(&name, &chart.draw())?;
+                pictures.write(&name, &chart.draw()?)?;
             }
         }
         Suite::Whitebox => {
@@ -83,19 +83,19 @@ pub fn collect(
             let noise = Suite::Noise.cells(scale);
             let with_noise = pool::pool(&noise, folder, scale, runner)?;
             for (name, chart) in snr::charts(&[all.as_slice(), with_noise.as_slice()].concat()) {
-                pictures.write(&name, &chart.draw())?;
+                pictures.write(&name, &chart.draw()?)?;
             }
             all.retain(|pooled| pooled.evaluation == "whitebox");
             for pooled in &all {
                 if let Some(clean) = pooled.measured.first() {
                     let group = &pooled.group;
                     let title = format!("{group}: clean pictures, {} folds", pooled.folds);
-                    let confusion = confusion::draw(&title, &clean.figures.confusion);
+                    let confusion = confusion::draw(&title, &clean.figures.confusion)?;
                     pictures.write(&format!("confusion-{group}"), &confusion)?;
                     let samples = pooled.samples(runner);
                     let curves = runner.roc(&samples, &clean.logits);
                     let chart = roc::chart(&title, &curves);
-                    pictures.write(&format!("roc-{group}"), &chart.draw())?;
+                    pictures.write(&format!("roc-{group}"), &chart.draw()?)?;
                 }
             }
             for cell in trained(cells, folder) {

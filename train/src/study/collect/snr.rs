@@ -6,7 +6,6 @@ use super::{
     reference,
 };
 use crate::study::stand_in::Access;
-use std::collections::BTreeSet;
 
 /// The strongest attack, by which networks are compared in one chart.
 const STRONGEST: &str = "pgd-10";
@@ -169,9 +168,14 @@ fn lines_of(pooled: &[Pooled], group: &str, number: usize) -> Vec<(String, Line)
 }
 
 /// Each item once, in the order of its first appearance.
-fn in_order<T: Ord + Clone>(items: impl Iterator<Item = T>) -> Vec<T> {
-    let mut seen = BTreeSet::new();
-    items.filter(|item| seen.insert(item.clone())).collect()
+fn in_order<T: PartialEq>(items: impl Iterator<Item = T>) -> Vec<T> {
+    let mut once = Vec::new();
+    for item in items {
+        if !once.contains(&item) {
+            once.push(item);
+        }
+    }
+    once
 }
 
 /// The architecture that a group's name begins with.
