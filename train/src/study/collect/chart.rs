@@ -28,6 +28,7 @@ const FONT: &str = "sans-serif";
 const TEXT_SIZE: i32 = 15;
 const TITLE_SIZE: i32 = 19;
 const SIZE: (u32, u32) = (960, 520);
+const HEADING: u32 = 44;
 const LEGEND_WIDTH: u32 = 330;
 const LEGEND_ROW: i32 = 22;
 const SAMPLE_WIDTH: i32 = 44;
@@ -204,10 +205,12 @@ impl Chart {
     /// # Errors
     /// See [`svg`].
     pub fn draw(&self) -> Result<String, StudyError> {
-        svg(&self.title, SIZE, |area| {
+        let legend = (self.lines.len() + self.notes.len() + 3) as u32 * LEGEND_ROW.unsigned_abs();
+        let size = (SIZE.0, SIZE.1.max(legend + HEADING));
+        svg(&self.title, size, |area| {
             let heading = letters(TITLE_SIZE, BLACK, (HPos::Left, VPos::Top));
             area.draw(&Text::new(self.title.clone(), (16, 12), heading))?;
-            let (_, below) = area.split_vertically(44);
+            let (_, below) = area.split_vertically(HEADING);
             let (data, legend) = below.split_horizontally(SIZE.0 - LEGEND_WIDTH);
             self.draw_data(&data)?;
             self.draw_legend(&legend)

@@ -20,6 +20,9 @@ struct Row {
     val_macro_accuracy: f64,
 }
 
+/// What of a row a line shows.
+type Figure = fn(&Row) -> f64;
+
 /// Charts of the trainings that are done.
 ///
 /// # Errors
@@ -41,7 +44,7 @@ pub fn charts(cells: &[Cell], folder: &StudyFolder) -> Result<Vec<(String, Chart
         let mut lines = Vec::new();
         for (index, (group, folds)) in groups.iter().enumerate() {
             let colour = PALETTE[index % PALETTE.len()];
-            let kinds: [(&str, Dash, fn(&Row) -> f64); 2] = [
+            let kinds: [(&str, Dash, Figure); 2] = [
                 ("held-out people", Dash::Solid, |row| row.val_macro_accuracy),
                 ("training", Dash::Dashed, |row| row.accuracy),
             ];
@@ -84,7 +87,7 @@ fn read(path: &Path) -> Result<Vec<Row>, StudyError> {
     rows.map_err(|error| damaged(error.to_string()))
 }
 
-fn over_folds(folds: &[Vec<Row>], value: fn(&Row) -> f64) -> Vec<Point> {
+fn over_folds(folds: &[Vec<Row>], value: Figure) -> Vec<Point> {
     let mut by_epoch: BTreeMap<usize, Vec<f64>> = BTreeMap::new();
     for row in folds.iter().flatten() {
         by_epoch.entry(row.epoch).or_default().push(value(row));

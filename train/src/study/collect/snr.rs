@@ -40,6 +40,13 @@ pub fn charts(pooled: &[Pooled]) -> Vec<(String, Chart)> {
         let mut lines = Vec::new();
         let members = groups.iter().filter(|group| self::family(group) == family);
         let members: Vec<&str> = members.copied().collect();
+        for (number, group) in members.iter().enumerate() {
+            lines.extend(
+                lines_of(pooled, group, number)
+                    .into_iter()
+                    .map(|(_, line)| line),
+            );
+        }
         let mut has_reference = false;
         for group in &members {
             if let Some(published) = reference::of(group) {
@@ -70,13 +77,6 @@ pub fn charts(pooled: &[Pooled]) -> Vec<(String, Chart)> {
                     },
                 });
             }
-        }
-        for (number, group) in members.iter().enumerate() {
-            lines.extend(
-                lines_of(pooled, group, number)
-                    .into_iter()
-                    .map(|(_, line)| line),
-            );
         }
         let mut notes = vec![
             "solid: white-box; dashed: transfer; dotted: random".into(),
