@@ -9,7 +9,9 @@ use parseye::classify::{EyeStateModel, StandardisedCrop, gradient::GradientModel
 use parseye_train::{
     attack::{Classifier, gradient::of_cross_entropy},
     data::{batch::Batch, crops::Crop},
-    export::{ExportError, finish::write_model, gradient_bytes, gradient_path, model_bytes, parity},
+    export::{
+        ExportError, finish::write_model, gradient_bytes, gradient_path, model_bytes, parity,
+    },
     network::{
         self,
         module::{Network, Precision},
@@ -27,9 +29,11 @@ fn fresh(architecture: &str, precision: Precision) -> Network {
     tch::no_grad(|| {
         for (name, tensor) in network.tensors() {
             if name.ends_with("coefficients") {
-                tensor.shallow_clone().copy_(&Tensor::from_slice(&[0.3_f32, 0.7]));
+                tensor
+                    .shallow_clone()
+                    .copy_(&Tensor::from_slice(&[0.3_f32, 0.7]));
             } else if tensor.dim() == 1 {
-                let noise = Tensor::rand(tensor.size(), (tch::Kind::Float, Device::Cpu)) * 0.4;
+                let noise = Tensor::rand(tensor.size(), (Kind::Float, Device::Cpu)) * 0.4;
                 let shift = if name.ends_with("running_var") {
                     0.5
                 } else {
@@ -135,23 +139,35 @@ fn answers_and_gradients_of_every_kind_of_network_survive_the_export() {
         let gradient = gradient_bytes(&network, &card, &model.file().sha256).unwrap();
         let runnable = GradientModel::from_bytes(&gradient, kind, &model).unwrap();
         let agreement = parity::check_gradient(&network, &runnable, &probes).unwrap();
-        println!("{kind}: {:.4} % of the gradient's signs agree with autograd", 100.0 * agreement);
+        println!(
+            "{kind}: {:.4} % of the gradient's signs agree with autograd",
+            100.0 * agreement
+        );
 
         // Read back into tch: the same answers and gradients as the network it came from.
         let path = folder.path().join(format!("{kind}.onnx"));
         std::fs::write(&path, &bytes).unwrap();
         let back = OnnxClassifier::read(&path, Device::Cpu).unwrap();
-        let inputs: Vec<_> = probes.iter().map(|c| (c.standardised(), c.sample.label)).collect();
+        let inputs: Vec<_> = probes
+            .iter()
+            .map(|c| (c.standardised(), c.sample.label))
+            .collect();
         let batch = Batch::new(&inputs, Device::Cpu).unwrap();
         let far = |a: Tensor, b: Tensor| (a - b).abs().max().double_value(&[]);
-        assert!(far(back.logits(&batch.images), network.logits(&batch.images)) < 1e-4, "{kind}");
+        assert!(
+            far(back.logits(&batch.images), network.logits(&batch.images)) < 1e-4,
+            "{kind}"
+        );
         let slope = |c: &dyn Classifier| of_cross_entropy(c, &batch.images, &batch.labels).unwrap();
         let (ours, theirs) = (slope(&back), slope(&network));
         let largest = theirs.abs().max().double_value(&[]);
         // Where two pixels of a pooling square are equal but for rounding, the gradient may go to
         // either; everywhere else it is the same.
         let apart = (ours - theirs).abs().gt(1e-3 * largest);
-        let share = apart.to_kind(Kind::Float).mean(Kind::Float).double_value(&[]);
+        let share = apart
+            .to_kind(Kind::Float)
+            .mean(Kind::Float)
+            .double_value(&[]);
         assert!(share < 1e-3, "{kind}: {share}");
     }
 }
@@ -186,8 +202,15 @@ fn a_finished_run_leaves_a_model_and_its_gradient() {
     assert_eq!(gradient_path(&path), out.path().join("drawn.gradient.onnx"));
     let gradient = GradientModel::from_file(&gradient_path(&path), &model).unwrap();
     let crop = &crops.val[0];
-    let answer = gradient.runner().unwrap().gradient(&crop.standardised(), crop.sample.label);
-    let own = model.classifier().unwrap().logits(&crop.standardised()).unwrap();
+    let answer = gradient
+        .runner()
+        .unwrap()
+        .gradient(&crop.standardised(), crop.sample.label);
+    let own = model
+        .classifier()
+        .unwrap()
+        .logits(&crop.standardised())
+        .unwrap();
     for (a, b) in answer.unwrap().logits.iter().zip(own) {
         assert!((a - b).abs() < 1e-4);
     }

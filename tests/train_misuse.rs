@@ -24,7 +24,10 @@ fn every_misuse_is_explained() {
     refuses(&with(&["--fgsm-eps", "-0.1"]), &["-0.1", "0.001..0.03"]);
     refuses(&with(&["--fgsm-eps", "0.03..0.001"]), &["backwards"]);
     refuses(&with(&["--learning-rate", "0"]), &["above 0"]);
-    refuses(&with(&["--arch", "parsval-16-1"]), &["did you mean 'parseval-16-1'"]);
+    refuses(
+        &with(&["--arch", "parsval-16-1"]),
+        &["did you mean 'parseval-16-1'"],
+    );
     refuses(
         &with(&["--arch", "wrn-16-1", "--constraint", "both"]),
         &["--arch parseval-16-1"],
@@ -40,7 +43,14 @@ fn every_misuse_is_explained() {
         &["did you mean 'pgd-3'"],
     );
     refuses(
-        &with(&["--fgsm-eps", "0.03", "--loss", "trades", "--adversarial", "half"]),
+        &with(&[
+            "--fgsm-eps",
+            "0.03",
+            "--loss",
+            "trades",
+            "--adversarial",
+            "half",
+        ]),
         &["every picture"],
     );
     refuses(
@@ -52,11 +62,25 @@ fn every_misuse_is_explained() {
         &["not the range"],
     );
     refuses(
-        &with(&["--fgsm-eps", "0.003", "--augment", "noise", "--fraction", "2"]),
+        &with(&[
+            "--fgsm-eps",
+            "0.003",
+            "--augment",
+            "noise",
+            "--fraction",
+            "2",
+        ]),
         &["at most 1"],
     );
     refuses(
-        &with(&["--fgsm-eps", "0.003", "--augment", "fgsm", "--base", "/nowhere.onnx"]),
+        &with(&[
+            "--fgsm-eps",
+            "0.003",
+            "--augment",
+            "fgsm",
+            "--base",
+            "/nowhere.onnx",
+        ]),
         &["/nowhere.onnx", "cannot be read"],
     );
     refuses(&with(&["--folds", "3", "--fold", "3"]), &["the last is 2"]);

@@ -147,7 +147,10 @@ fn a_parseval_network_stays_near_tight_frames_and_its_sums_stay_convex() {
         if name.ends_with("coefficients") {
             let values = Vec::<f32>::try_from(tensor).unwrap();
             assert!(values.iter().all(|v| *v >= 0.0), "{values:?}");
-            assert!((values.iter().sum::<f32>() - 1.0).abs() < 1e-6, "{values:?}");
+            assert!(
+                (values.iter().sum::<f32>() - 1.0).abs() < 1e-6,
+                "{values:?}"
+            );
             sums += usize::from(values != [0.5, 0.5]);
         }
     }
@@ -161,10 +164,26 @@ fn a_parseval_network_stays_near_tight_frames_and_its_sums_stay_convex() {
         epochs: 1,
         ..parseval.clone()
     };
-    let orthogonal = run(&alone(Constraint::Orthogonality), &crops, &folder("o"), false).unwrap();
-    assert!(!orthogonal.network.keys().any(|name| name.ends_with("coefficients")));
+    let orthogonal = run(
+        &alone(Constraint::Orthogonality),
+        &crops,
+        &folder("o"),
+        false,
+    )
+    .unwrap();
+    assert!(
+        !orthogonal
+            .network
+            .keys()
+            .any(|name| name.ends_with("coefficients"))
+    );
     let convex = run(&alone(Constraint::Convexity), &crops, &folder("c"), false).unwrap();
-    assert!(convex.network.keys().any(|name| name.ends_with("coefficients")));
+    assert!(
+        convex
+            .network
+            .keys()
+            .any(|name| name.ends_with("coefficients"))
+    );
     assert!(deviation(&convex) > 5.0 * deviation(&orthogonal));
 }
 
@@ -194,13 +213,24 @@ fn every_way_of_hardening_learns_repeats_and_resumes() {
     };
     let ways = [
         ("n-fgsm", with(&|a| a.attack = TrainingAttack::NFgsm)),
-        ("pgd", with(&|a| (a.attack, a.share) = (TrainingAttack::Pgd(2), Share::All))),
-        ("trades", with(&|a| (a.loss, a.share, a.attack) = (Loss::Trades, Share::All, TrainingAttack::Pgd(2)))),
+        (
+            "pgd",
+            with(&|a| (a.attack, a.share) = (TrainingAttack::Pgd(2), Share::All)),
+        ),
+        (
+            "trades",
+            with(&|a| {
+                (a.loss, a.share, a.attack) = (Loss::Trades, Share::All, TrainingAttack::Pgd(2))
+            }),
+        ),
         ("awp", with(&|a| a.weight_perturbation = 0.005)),
         ("smooth", plain(&|s| s.label_smoothing = 0.1)),
         ("ema", plain(&|s| s.weight_average = 0.9)),
         ("dropout", plain(&|s| s.dropout = 0.2)),
-        ("cnn", plain(&|s| (s.architecture, s.learning_rate) = ("cnn-4".into(), 0.02))),
+        (
+            "cnn",
+            plain(&|s| (s.architecture, s.learning_rate) = ("cnn-4".into(), 0.02)),
+        ),
     ];
     for (name, settings) in ways {
         let whole = out.path().join(name);
@@ -211,7 +241,10 @@ fn every_way_of_hardening_learns_repeats_and_resumes() {
         let stop = AtomicBool::new(false);
         let at_once = run(&settings, &crops, &whole, false).unwrap();
         let row = at_once.state.history.last().unwrap();
-        assert!(row.loss.is_finite() && row.val_accuracy > 0.4, "{name}: {row:?}");
+        assert!(
+            row.loss.is_finite() && row.val_accuracy > 0.4,
+            "{name}: {row:?}"
+        );
         let interrupt = |_: &RunState| {
             stop.store(true, Ordering::Relaxed);
             Ok(())
@@ -219,7 +252,10 @@ fn every_way_of_hardening_learns_repeats_and_resumes() {
         let stopped = run_with(&settings, &crops, None, &halves, false, interrupt, &stop);
         assert!(matches!(stopped, Err(FitError::Stopped)), "{name}");
         let resumed = run(&settings, &crops, &halves, true).unwrap();
-        assert!(same_tensors(&at_once, &resumed), "{name} differs after resuming");
+        assert!(
+            same_tensors(&at_once, &resumed),
+            "{name} differs after resuming"
+        );
     }
 }
 
@@ -249,7 +285,16 @@ fn added_examples_come_from_the_base_model() {
     let never = AtomicBool::new(false);
     let train = |settings: &FitSettings, name: &str| {
         let base = Some(&base as _);
-        run_with(settings, &crops, base, &folder(name), false, |_| Ok(()), &never).unwrap()
+        run_with(
+            settings,
+            &crops,
+            base,
+            &folder(name),
+            false,
+            |_| Ok(()),
+            &never,
+        )
+        .unwrap()
     };
     let fgsm = train(&with(Kind::Fgsm), "fgsm");
     let noise = train(&with(Kind::Noise), "noise");
@@ -262,7 +307,10 @@ fn added_examples_come_from_the_base_model() {
     );
     assert!(!same_tensors(&fgsm, &noise) && !same_tensors(&noise, &neither));
     let command = with(Kind::Fgsm).command();
-    assert!(command.contains("--augment fgsm --fgsm-eps 0.05 --fraction 1 --base BASE"), "{command}");
+    assert!(
+        command.contains("--augment fgsm --fgsm-eps 0.05 --fraction 1 --base BASE"),
+        "{command}"
+    );
 }
 
 #[test]
@@ -276,7 +324,11 @@ fn the_last_epoch_is_kept_on_request() {
     };
     let run = run(&settings, &crops, out.path(), false).unwrap();
     assert_eq!(run.state.best_epoch, 3);
-    assert!(run.best.iter().all(|(name, tensor)| tensor.equal(&run.network[name])));
+    assert!(
+        run.best
+            .iter()
+            .all(|(name, tensor)| tensor.equal(&run.network[name]))
+    );
 }
 
 #[test]
@@ -298,7 +350,10 @@ fn a_training_that_overfits_to_its_own_attack_is_stopped_by_name() {
         ..settings()
     };
     let error = run(&settings, &crops, out.path(), false).unwrap_err();
-    assert!(matches!(error, FitError::CatastrophicOverfitting { .. }), "{error}");
+    assert!(
+        matches!(error, FitError::CatastrophicOverfitting { .. }),
+        "{error}"
+    );
     // What was learnt up to there is kept.
     assert!(Checkpoint::load(out.path()).unwrap().state.history.len() <= 12);
 }

@@ -95,7 +95,8 @@ const PROBE_STEPS: usize = 4;
 /// measurement fails; the training will then say why.
 pub fn faster_precision(spec: &NetworkSpec, device: Device, threads: usize) -> Precision {
     tch::set_num_threads(i32::try_from(threads).unwrap_or(i32::MAX));
-    let times = [Precision::F32, Precision::Bf16].map(|precision| step_time(spec, device, precision));
+    let times =
+        [Precision::F32, Precision::Bf16].map(|precision| step_time(spec, device, precision));
     match times {
         [Some(single), Some(half)] if half < single => Precision::Bf16,
         _ => Precision::F32,
@@ -115,7 +116,11 @@ fn step_time(spec: &NetworkSpec, device: Device, precision: Precision) -> Option
         let loss = logits.cross_entropy_for_logits(&labels);
         let gradients = optimiser::gradients(&network, &loss).ok()?;
         // Reading a value waits for the device.
-        gradients.first()?.sum(Kind::Float).f_double_value(&[]).ok()?;
+        gradients
+            .first()?
+            .sum(Kind::Float)
+            .f_double_value(&[])
+            .ok()?;
         shortest = shortest.min(begun.elapsed());
     }
     Some(shortest)

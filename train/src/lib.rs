@@ -21,6 +21,7 @@ pub mod measure;
 pub mod network;
 pub mod optimiser;
 pub mod progress;
-pub mod run;
 pub mod robustness;
+pub mod run;
 pub mod schedule;
+pub mod study;

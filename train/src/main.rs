@@ -6,7 +6,9 @@ use parseye_train::{
     cli::{Cli, ImportArguments, Layout, Task},
     data::{import, split::SplitShares},
     fit::FitError,
+    robustness,
     run::train,
+    study,
 };
 use std::{
     process::ExitCode,
@@ -32,6 +34,10 @@ fn main() -> ExitCode {
 fn run(cli: Cli) -> anyhow::Result<()> {
     match (cli.task, cli.fit) {
         (Some(Task::Import(arguments)), _) => import_data(&arguments),
+        (Some(Task::Evaluate(arguments)), _) => robustness::command::run(&arguments),
+        (Some(Task::Study(arguments)), _) => {
+            study::command::run(&arguments, stop_on_signals()?.as_ref())
+        }
         (None, Some(arguments)) => train(&arguments, stop_on_signals()?.as_ref()),
         (None, None) => bail!("nothing to do; see `train --help`"),
     }

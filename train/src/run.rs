@@ -36,7 +36,8 @@ pub fn train(arguments: &FitArguments, stop: &AtomicBool) -> anyhow::Result<()> 
     prepare_folder(out, arguments.resume)?;
     let mut crops = CropSet::read(&arguments.data)?;
     if let Some(held_out) = settings.fold {
-        crops = fold(crops, held_out.count, held_out.index, held_out.seed).map_err(anyhow::Error::msg)?;
+        crops = fold(crops, held_out.count, held_out.index, held_out.seed)
+            .map_err(anyhow::Error::msg)?;
     }
     eprintln!(
         "{} crops to train on, {} to validate on; {} on {device:?} in {:?}, {} threads, seed {}",

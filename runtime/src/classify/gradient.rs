@@ -16,8 +16,7 @@ use tract_onnx::prelude::*;
 /// Key of the hash, in a gradient model's metadata, of the model file whose gradient it gives.
 pub const GRADIENT_OF_KEY: &str = "parseye.gradient_of";
 
-const MAKE_WITH_TRAIN: &str =
-    "give the NAME.gradient.onnx that `train` wrote beside the model";
+const MAKE_WITH_TRAIN: &str = "give the NAME.gradient.onnx that `train` wrote beside the model";
 
 /// A model's gradient graph, ready to run; the plan is shared by all threads.
 #[derive(Clone, Debug)]
@@ -145,8 +144,16 @@ impl GradientRunner {
             };
             let values = outputs[0].to_plain_array_view::<f32>()?;
             let logits = outputs[1].to_plain_array_view::<f32>()?;
-            gradient.values.iter_mut().zip(values.iter()).for_each(|(to, from)| *to = *from);
-            gradient.logits.iter_mut().zip(logits.iter()).for_each(|(to, from)| *to = *from);
+            gradient
+                .values
+                .iter_mut()
+                .zip(values.iter())
+                .for_each(|(to, from)| *to = *from);
+            gradient
+                .logits
+                .iter_mut()
+                .zip(logits.iter())
+                .for_each(|(to, from)| *to = *from);
             Ok(gradient)
         };
         let gradient = run(&mut self.state).map_err(|error| self.model.failed(&error))?;

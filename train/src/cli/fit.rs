@@ -48,7 +48,12 @@ pub struct FitArguments {
     #[arg(long, value_name = "E|A..B", allow_hyphen_values = true)]
     pub fgsm_eps: Option<EpsilonRange>,
     /// Attack that the examples are made with: fgsm, n-fgsm or pgd-STEPS.
-    #[arg(long, value_name = "NAME", requires = "fgsm_eps", conflicts_with = "augment")]
+    #[arg(
+        long,
+        value_name = "NAME",
+        requires = "fgsm_eps",
+        conflicts_with = "augment"
+    )]
     pub attack: Option<TrainingAttack>,
     /// Share of each batch that is replaced by adversarial examples of the network as it stands
     /// (the study's second approach).

@@ -4,7 +4,10 @@ pub mod fit;
 
 pub use fit::FitArguments;
 
-use crate::data::split::SplitShares;
+use crate::{
+    data::split::SplitShares, robustness::command::EvaluateArguments,
+    study::command::StudyArguments,
+};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -30,6 +33,10 @@ pub struct Cli {
 pub enum Task {
     /// Turn a published data set into a manifest with copied pictures.
     Import(ImportArguments),
+    /// Judge models on labelled crops: clean, attacked, under noise and natural changes.
+    Evaluate(EvaluateArguments),
+    /// Do a whole study of many trainings: plan, run, collect.
+    Study(StudyArguments),
 }
 
 /// Arguments of `train import`.

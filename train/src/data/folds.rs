@@ -150,7 +150,7 @@ mod tests {
             let all = people(&given);
             let mut times = BTreeMap::new();
             let mut of_source = vec![BTreeMap::<String, usize>::new(); folds];
-            for number in 0..folds {
+            for (number, of_source) in of_source.iter_mut().enumerate() {
                 let part = fold(all.clone(), folds, number, seed).unwrap();
                 prop_assert_eq!(part.train.len() + part.val.len(), all.train.len() + all.val.len());
                 prop_assert!(!part.val.is_empty());
@@ -161,7 +161,7 @@ mod tests {
                     *times.entry(person).or_insert(0) += 1;
                 }
                 for crop in &part.val {
-                    *of_source[number].entry(crop.sample.source.clone()).or_default() += 1;
+                    *of_source.entry(crop.sample.source.clone()).or_default() += 1;
                 }
             }
             prop_assert_eq!(times.len(), given.len());

@@ -15,8 +15,8 @@ use crate::{
 use parseye::{
     classify::{
         EyeStateModel, ModelCard, StandardisedCrop,
-        gradient::GradientModel,
         card::{AccuracyCard, ConfidenceHistogram, FORMAT, InputCard, TrainingCard},
+        gradient::GradientModel,
         model::softmax,
     },
     evaluate::metrics::{Confusion, expected_calibration_error, fit_temperature},

@@ -135,7 +135,13 @@ fn convolution(
         && after.shift.iter().any(|value| *value != 0.0)
     {
         let before = shift.unwrap_or_else(|| vec![0.0; after.shift.len()]);
-        shift = Some(before.iter().zip(&after.shift).map(|(a, b)| a + b).collect());
+        shift = Some(
+            before
+                .iter()
+                .zip(&after.shift)
+                .map(|(a, b)| a + b)
+                .collect(),
+        );
     }
     let shape = [outputs, inputs, kernel, kernel];
     let weight = constant(graph, &layer.name, "weight", &shape, &weight)?;

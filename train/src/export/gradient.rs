@@ -33,9 +33,12 @@ pub fn gradient_graph(network: &Network) -> Result<Graph, String> {
         &["logits"],
         vec![integer("axis", 1)],
     );
-    let seed = backward
-        .graph
-        .node("logits.gradient", "Sub", &[&probabilities, "target"], vec![]);
+    let seed = backward.graph.node(
+        "logits.gradient",
+        "Sub",
+        &[&probabilities, "target"],
+        vec![],
+    );
     backward.add("logits", seed);
     for node in forward.iter().rev() {
         backward.differentiate(node)?;
@@ -102,9 +105,7 @@ impl Backward {
                 let slope = self.graph.node(slope, "Sign", &[output], vec![]);
                 self.graph.node(name, "Mul", &[&dy, &slope], vec![])
             }
-            "Mul" => self
-                .graph
-                .node(name, "Mul", &[&dy, &node.input[1]], vec![]),
+            "Mul" => self.graph.node(name, "Mul", &[&dy, &node.input[1]], vec![]),
             "Add" => {
                 if self.graph.constant_shape(&node.input[1]).is_none() {
                     self.add(&node.input[1], dy.clone());
@@ -116,9 +117,9 @@ impl Backward {
                 let shape = self.shape(x)?;
                 let (height, width) = (shape[1], shape[2]);
                 let share = vec![1.0 / (height * width) as f32; (height * width) as usize];
-                let share = self
-                    .graph
-                    .constant(format!("{name}.share"), &[1, 1, height, width], &share)?;
+                let share =
+                    self.graph
+                        .constant(format!("{name}.share"), &[1, 1, height, width], &share)?;
                 self.graph.node(name, "Mul", &[&dy, &share], vec![])
             }
             "Flatten" => {

@@ -82,8 +82,7 @@ pub fn check_gradient(
         .map(|crop| (crop.standardised(), crop.sample.label))
         .collect();
     let batch = Batch::new(&inputs, network.device()).map_err(failed)?;
-    let expected =
-        of_cross_entropy(network, &batch.images, &batch.labels).map_err(failed)?;
+    let expected = of_cross_entropy(network, &batch.images, &batch.labels).map_err(failed)?;
     let expected = expected
         .f_to_device(Device::Cpu)
         .and_then(|tensor| tensor.f_contiguous()?.f_flatten(0, -1))
@@ -94,7 +93,9 @@ pub fn check_gradient(
     for ((crop, label), expected) in inputs.iter().zip(expected.chunks_exact(PIXELS)) {
         let gradient = runner.gradient(crop, *label)?;
         let pairs = gradient.values.iter().zip(expected);
-        agreeing += pairs.filter(|(a, b)| (**a > 0.0, **a < 0.0) == (**b > 0.0, **b < 0.0)).count();
+        agreeing += pairs
+            .filter(|(a, b)| (**a > 0.0, **a < 0.0) == (**b > 0.0, **b < 0.0))
+            .count();
     }
     let agreement = agreeing as f64 / (PIXELS * crops.len().max(1)) as f64;
     if agreement < SIGNS_NEEDED {

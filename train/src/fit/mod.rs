@@ -178,7 +178,10 @@ pub fn fit(
         let mut row = epoch.train(&mut trainee, &mut progress)?;
         validation.fill(settings, trainee.judged(), &mut row)?;
         let deviations = constraint::deviations(trainee.judged());
-        row.mean_frame_deviation = deviations.iter().map(|(_, deviation)| deviation).sum::<f64>()
+        row.mean_frame_deviation = deviations
+            .iter()
+            .map(|(_, deviation)| deviation)
+            .sum::<f64>()
             / deviations.len().max(1) as f64;
         let best = run
             .state

@@ -103,7 +103,9 @@ mod tests {
         };
         assert!(validation.overfitting(&row(0.80, 0.75)).is_none());
         assert!(validation.overfitting(&EpochRow::default()).is_none());
-        let message = validation.overfitting(&row(0.85, 0.02)).map(|e| e.to_string());
+        let message = validation
+            .overfitting(&row(0.85, 0.02))
+            .map(|e| e.to_string());
         let message = message.unwrap_or_default();
         for words in ["catastrophic overfitting", "epoch 3", "85 %", "n-fgsm"] {
             assert!(message.contains(words), "{message}");

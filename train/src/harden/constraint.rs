@@ -233,10 +233,7 @@ mod tests {
         // W = [[1, 2], [3, 4]]: W W^T = [[5, 11], [11, 25]],
         // W W^T W = [[5 + 33, 10 + 44], [11 + 75, 22 + 100]] = [[38, 54], [86, 122]].
         let w = matrix(&[&[1.0, 2.0], &[3.0, 4.0]]);
-        let expected = matrix(&[
-            &[1.1 - 3.8, 2.2 - 5.4],
-            &[3.3 - 8.6, 4.4 - 12.2],
-        ]);
+        let expected = matrix(&[&[1.1 - 3.8, 2.2 - 5.4], &[3.3 - 8.6, 4.4 - 12.2]]);
         let off = (pulled(&w, 0.1) - expected).abs().max().double_value(&[]);
         assert!(off < 1e-12, "{off}");
     }
@@ -251,7 +248,9 @@ mod tests {
             rows: Rows::Share(0.3),
         };
         let pulled = retraction.apply(&w, &mut ChaCha8Rng::seed_from_u64(1));
-        let changed = (pulled - &w).abs().sum_dim_intlist([1_i64].as_slice(), false, Kind::Double);
+        let changed = (pulled - &w)
+            .abs()
+            .sum_dim_intlist([1_i64].as_slice(), false, Kind::Double);
         let changed = Vec::<f64>::try_from(changed).unwrap();
         assert_eq!(changed.iter().filter(|change| **change > 0.0).count(), 3);
     }

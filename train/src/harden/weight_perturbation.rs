@@ -55,12 +55,23 @@ mod tests {
             .iter()
             .map(|(_, p)| Tensor::randn(p.size(), (Kind::Float, Device::Cpu)))
             .collect();
-        let copies: Vec<Tensor> = network.parameters().iter().map(|(_, p)| p.detach().copy()).collect();
+        let copies: Vec<Tensor> = network
+            .parameters()
+            .iter()
+            .map(|(_, p)| p.detach().copy())
+            .collect();
         at_worst_weights(&network, &slope, 0.01, || {
             for ((_, now), before) in network.parameters().iter().zip(&copies) {
                 let moved = (*now - before).norm().double_value(&[]);
-                let expected = if now.dim() > 1 { 0.01 * before.norm().double_value(&[]) } else { 0.0 };
-                assert!((moved - expected).abs() < 1e-3 * expected.max(1e-6), "{moved} {expected}");
+                let expected = if now.dim() > 1 {
+                    0.01 * before.norm().double_value(&[])
+                } else {
+                    0.0
+                };
+                assert!(
+                    (moved - expected).abs() < 1e-3 * expected.max(1e-6),
+                    "{moved} {expected}"
+                );
             }
             Ok(())
         })

@@ -57,7 +57,11 @@ fn orthogonal(rows: i64, columns: i64) -> Result<Tensor, tch::TchError> {
     let (q, r) = Tensor::f_linalg_qr(&normal, "reduced")?;
     // The signs make the distribution even over all orthogonal matrices (Mezzadri 2007).
     let q = q.f_mul(&r.f_diagonal(0, 0, 1)?.f_sign()?)?;
-    if rows >= columns { Ok(q) } else { q.f_tr()?.f_contiguous() }
+    if rows >= columns {
+        Ok(q)
+    } else {
+        q.f_tr()?.f_contiguous()
+    }
 }
 
 impl Network {
@@ -278,7 +282,9 @@ impl Network {
                 },
                 Operation::Sum => x + feed(1),
                 Operation::ConvexSum => {
-                    let share = self.parameter(&layer.name, "coefficients").to_kind(x.kind());
+                    let share = self
+                        .parameter(&layer.name, "coefficients")
+                        .to_kind(x.kind());
                     x * share.get(0) + feed(1) * share.get(1)
                 }
                 Operation::Dropout { rate } => x.dropout(rate, mode == Mode::Train),

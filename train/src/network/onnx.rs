@@ -37,14 +37,19 @@ struct Step {
 /// The operators that `train` writes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Operation {
-    Conv { padding: i64, stride: i64 },
+    Conv {
+        padding: i64,
+        stride: i64,
+    },
     Relu,
     /// The input times the constant `weight`.
     Scale,
     /// The input plus the constant `weight`.
     Shift,
     Sum,
-    MaxPool { side: i64 },
+    MaxPool {
+        side: i64,
+    },
     GlobalAveragePool,
     Flatten,
     Gemm,
@@ -145,9 +150,15 @@ fn steps(graph: &pb::GraphProto, device: Device) -> Result<Vec<Step>, String> {
     let mut numbers = HashMap::from([("image", 0)]);
     let mut steps = Vec::with_capacity(graph.node.len());
     for node in &graph.node {
-        let inputs = node.input.iter().filter_map(|name| numbers.get(name.as_str()));
+        let inputs = node
+            .input
+            .iter()
+            .filter_map(|name| numbers.get(name.as_str()));
         let inputs: Vec<usize> = inputs.copied().collect();
-        let held = node.input.iter().filter_map(|name| constants.get(name.as_str()));
+        let held = node
+            .input
+            .iter()
+            .filter_map(|name| constants.get(name.as_str()));
         let mut held = held.map(Tensor::shallow_clone);
         let (weight, bias) = (held.next(), held.next());
         let known = inputs.len() + usize::from(weight.is_some()) + usize::from(bias.is_some());

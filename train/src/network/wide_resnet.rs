@@ -30,11 +30,7 @@ impl WideResNet {
         let mut net = NetworkSpec::new(architecture);
         let blocks = (self.depth - 4) / 6;
         let mut channels = 16;
-        let mut x = net.add(
-            "stem",
-            self.convolution(1, channels, 3, 1),
-            &[Feed::Image],
-        );
+        let mut x = net.add("stem", self.convolution(1, channels, 3, 1), &[Feed::Image]);
         for group in 0..3 {
             let outputs = (16 << group) * self.width;
             for block in 0..blocks {
@@ -90,7 +86,11 @@ impl WideResNet {
         }
         let h = net.add(layer("norm2"), norm(outputs), &[h]);
         let h = net.add(layer("relu2"), Operation::Relu, &[h]);
-        let h = net.add(layer("conv2"), self.convolution(outputs, outputs, 3, 1), &[h]);
+        let h = net.add(
+            layer("conv2"),
+            self.convolution(outputs, outputs, 3, 1),
+            &[h],
+        );
         let shortcut = if inputs == outputs && stride == 1 {
             x
         } else {

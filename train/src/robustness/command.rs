@@ -13,6 +13,7 @@ use crate::{
         evaluation::EvaluationSet,
     },
     device::{self, DeviceChoice},
+    network::onnx::OnnxClassifier,
 };
 use anyhow::{Context, bail};
 use parseye::{
@@ -156,9 +157,12 @@ pub fn run(arguments: &EvaluateArguments) -> anyhow::Result<()> {
     run_with(arguments, &open_model)
 }
 
-fn open_model(path: &Path, _device: Device) -> anyhow::Result<OpenedModel> {
-    // REMOVE at the merge with `network::onnx`: OnnxClassifier::read(path, device), its card cloned.
-    bail!("{}: ONNX models cannot be attacked yet", path.display())
+fn open_model(path: &Path, device: Device) -> anyhow::Result<OpenedModel> {
+    let classifier = OnnxClassifier::read(path, device)?;
+    Ok(OpenedModel {
+        card: classifier.card().clone(),
+        classifier: Box::new(classifier),
+    })
 }
 
 /// [`run`] with another way to open models.

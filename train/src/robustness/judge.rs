@@ -243,14 +243,7 @@ pub fn judge(
 /// # Errors
 /// Names the nearest known one.
 pub(super) fn attack_named(name: &str) -> Result<Box<dyn Attack>, String> {
-    // REMOVE at the merge with the registry of attacks: `attack::by_name(name)`.
-    match name {
-        "fgsm" => Ok(Box::new(attack::fgsm::Fgsm)),
-        other => Err(format!(
-            "unknown attack '{other}'{}; known: fgsm",
-            parseye::nearest::hint(other, ["fgsm"])
-        )),
-    }
+    attack::by_name(name)
 }
 
 /// The budgets of an attack, weakest first, none twice.

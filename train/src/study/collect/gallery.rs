@@ -1,0 +1,153 @@
+//! A gallery of disturbed crops with what the network said of them, made from the user's own data:
+//! it lies with the study and is for the user's eyes, for the data's licence may forbid more.
+
+use super::{
+    chart::{letters, svg},
+    picture::Pictures,
+};
+use crate::study::{
+    StudyError,
+    cell::Cell,
+    execute::{Disturbed, Runner},
+    folder::StudyFolder,
+    suite::Scale,
+};
+use parseye::{classify::input::SIDE, eye_state::EyeState};
+use plotters::{
+    prelude::*,
+    style::text_anchor::{HPos, VPos},
+};
+
+/// Columns: an attack and its SNR in dB.
+const DISTURBANCES: [(&str, f64); 8] = [
+    ("fgsm", 40.0),
+    ("fgsm", 33.0),
+    ("fgsm", 25.0),
+    ("fgsm", 20.0),
+    ("uniform", 33.0),
+    ("uniform", 20.0),
+    ("uniform", 10.0),
+    ("uniform", 0.0),
+];
+
+/// Standard deviations from the mean that are drawn black and white.
+const CONTRAST: f32 = 2.5;
+
+/// Pixels of the picture for one of a crop.
+const MAGNIFIED: u32 = 4;
+
+/// Units of the SVG that a crop takes.
+const PICTURE: i32 = (SIDE as u32 * MAGNIFIED / Pictures::zoom()) as i32;
+const LEFT: i32 = 110;
+const TOP: i32 = 88;
+const STEP: (i32, i32) = (PICTURE + 36, PICTURE + 30);
+
+/// Writes `gallery-GROUP.png` for a trained network; nothing where there is no font.
+///
+/// # Errors
+/// When the model cannot be read or the picture not written.
+pub fn draw(
+    cell: &Cell,
+    folder: &StudyFolder,
+    scale: Scale,
+    runner: &mut dyn Runner,
+    pictures: &mut Pictures,
+) -> Result<(), StudyError> {
+    if pictures.no_png.is_some() {
+        return Ok(());
+    }
+    let model = folder.model(cell);
+    let mut columns = vec![(
+        "clean".to_owned(),
+        runner.disturb(&model, cell.fold, scale, None)?,
+    )];
+    for (attack, snr_db) in DISTURBANCES {
+        let disturbed = runner.disturb(&model, cell.fold, scale, Some((attack, snr_db)))?;
+        columns.push((format!("{attack} {snr_db:.0} dB"), disturbed));
+    }
+    let name = format!("gallery-{}", cell.group);
+    let labels = labels(&format!("{}: crops disturbed", cell.group), &columns)?;
+    let Some(mut pixels) = pictures.render(&name, &labels)? else {
+        return Ok(());
+    };
+    for (column, (_, disturbed)) in columns.iter().enumerate() {
+        for (row, picture) in disturbed.pictures.iter().enumerate() {
+            let (x, y) = corner(column, row);
+            let at = (x as u32 * Pictures::zoom(), y as u32 * Pictures::zoom());
+            paint(&mut pixels, at, picture);
+        }
+    }
+    let path = pictures.path(&format!("{name}.png"));
+    let png = pixels.encode_png().map_err(|error| StudyError::Plot {
+        path: path.clone(),
+        reason: error.to_string(),
+    })?;
+    pictures.keep(path, &png)
+}
+
+fn corner(column: usize, row: usize) -> (i32, i32) {
+    (LEFT + column as i32 * STEP.0, TOP + row as i32 * STEP.1)
+}
+
+/// Everything but the crops.
+fn labels(title: &str, columns: &[(String, Disturbed)]) -> Result<String, StudyError> {
+    let rows = columns.iter().map(|(_, crops)| crops.pictures.len()).max();
+    let (right, bottom) = corner(columns.len(), rows.unwrap_or(0));
+    let size = (right.unsigned_abs(), bottom.unsigned_abs() + 8);
+    svg(title, size, |area| {
+        let centre = (HPos::Center, VPos::Center);
+        let heading = letters(18, BLACK, (HPos::Left, VPos::Center));
+        area.draw(&Text::new(title.to_owned(), (16, 22), heading))?;
+        let grey = letters(12, RGBColor(90, 90, 90), (HPos::Left, VPos::Center));
+        let note = "below each crop: the network's answer, orange where it is not the label";
+        area.draw(&Text::new(note, (16, 44), grey))?;
+        for (column, (name, crops)) in columns.iter().enumerate() {
+            let x = corner(column, 0).0 + PICTURE / 2;
+            area.draw(&Text::new(
+                name.clone(),
+                (x, TOP - 14),
+                letters(13, BLACK, centre),
+            ))?;
+            for (row, (answer, label)) in crops.answers.iter().zip(EyeState::ALL).enumerate() {
+                let y = corner(column, row).1;
+                let ink = if *answer == label {
+                    RGBColor(60, 60, 60)
+                } else {
+                    super::chart::PALETTE[1]
+                };
+                let words = answer.name().replace('_', " ");
+                area.draw(&Text::new(
+                    words,
+                    (x, y + PICTURE + 11),
+                    letters(12, ink, centre),
+                ))?;
+            }
+        }
+        for (row, label) in EyeState::ALL.into_iter().enumerate() {
+            let words = label.name().replace('_', " ");
+            let at = (LEFT - 12, corner(0, row).1 + PICTURE / 2);
+            let style = letters(14, BLACK, (HPos::Right, VPos::Center));
+            area.draw(&Text::new(words, at, style))?;
+        }
+        Ok(())
+    })
+}
+
+/// Paints a standardised crop in gray, magnified.
+fn paint(pixels: &mut resvg::tiny_skia::Pixmap, (left, top): (u32, u32), picture: &[f32]) {
+    let width = pixels.width();
+    let canvas = pixels.pixels_mut();
+    for (index, value) in picture.iter().enumerate() {
+        let gray = ((value / CONTRAST + 1.0) / 2.0 * 255.0).clamp(0.0, 255.0) as u8;
+        let colour = resvg::tiny_skia::ColorU8::from_rgba(gray, gray, gray, u8::MAX).premultiply();
+        let (x, y) = (index as u32 % SIDE as u32, index as u32 / SIDE as u32);
+        for dy in 0..MAGNIFIED {
+            for dx in 0..MAGNIFIED {
+                let (x, y) = (left + x * MAGNIFIED + dx, top + y * MAGNIFIED + dy);
+                if let Some(pixel) = canvas.get_mut((y * width + x) as usize) {
+                    *pixel = colour;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,307 @@
+//! The only place where the study meets the rest of the library: training, reading a model,
+//! attacking it, counting its answers.
+
+use super::{cell::Evaluation, folder::Answers, suite::Scale};
+use crate::{
+    attack::{
+        self, Access, Classifier,
+        budget::{Budget, Norm},
+    },
+    cli::FitArguments,
+    data::{
+        batch::Batch,
+        crops::{Crop, CropSet},
+        folds::fold_of_each,
+    },
+    device::{self, DeviceChoice},
+    export::parity::rows,
+    network::onnx::OnnxClassifier,
+    robustness::{self, Condition, EvaluationPlan, Figures, judge, roc::roc_curves},
+};
+use anyhow::anyhow;
+use clap::{Args, FromArgMatches};
+use parseye::{
+    classify::input::PIXELS,
+    evaluate::manifest::Sample,
+    eye_state::{EyeState, STATES},
+};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use std::{path::Path, sync::atomic::AtomicBool};
+use tch::Device;
+
+/// One evaluation to be done.
+#[derive(Clone, Debug)]
+pub struct EvaluationJob<'a> {
+    /// The model's file.
+    pub model: &'a Path,
+    /// The model that makes the examples, for a transfer attack.
+    pub from: Option<&'a Path>,
+    /// What is measured.
+    pub evaluation: &'a Evaluation,
+    /// Whose people are held out, from 0.
+    pub fold: usize,
+}
+
+/// A ROC curve: true against false positives as the threshold falls.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RocCurve {
+    /// A state's name, `micro` or `macro`.
+    pub name: String,
+    /// False and true positive rate, 0 to 1, both ascending.
+    pub points: Vec<[f64; 2]>,
+    /// Area under it.
+    pub auc: f64,
+}
+
+/// Crops of one kind of disturbance, for the gallery.
+#[derive(Clone, Debug)]
+pub struct Disturbed {
+    /// The standardised pictures.
+    pub pictures: Vec<[f32; PIXELS]>,
+    /// What the model says of each.
+    pub answers: Vec<EyeState>,
+}
+
+/// What does the work of a study.
+pub trait Runner {
+    /// Hash of the data.
+    fn data_sha256(&self) -> &str;
+
+    /// Rows of the manifest that are not in the test split.
+    fn samples(&self) -> Vec<&Sample>;
+
+    /// Trains by the command line of `train`, without the program's name.
+    ///
+    /// # Errors
+    /// As training.
+    fn train(&mut self, arguments: &[String], stop: &AtomicBool) -> anyhow::Result<()>;
+
+    /// Measures a model on the people that its fold held out; the first condition is clean. With a
+    /// model to make the examples, only clean and transfer conditions are given.
+    ///
+    /// # Errors
+    /// When a model cannot be read or an attack fails.
+    fn evaluate(&mut self, job: &EvaluationJob) -> anyhow::Result<Answers>;
+
+    /// Figures of merit with intervals bootstrapped by subject.
+    ///
+    /// # Errors
+    /// When they cannot be counted.
+    fn figures(
+        &self,
+        samples: &[&Sample],
+        logits: &[[f32; STATES]],
+        temperature: f32,
+        seed: u64,
+    ) -> anyhow::Result<Figures>;
+
+    /// ROC curves of each state, micro and macro, from calibrated logits.
+    fn roc(&self, samples: &[&Sample], logits: &[[f32; STATES]]) -> Vec<RocCurve>;
+
+    /// The first crop of each state that the fold held out, disturbed; undisturbed without an
+    /// attack.
+    ///
+    /// # Errors
+    /// As [`Runner::evaluate`].
+    fn disturb(
+        &mut self,
+        model: &Path,
+        fold: usize,
+        scale: Scale,
+        attack: Option<(&str, f64)>,
+    ) -> anyhow::Result<Disturbed>;
+}
+
+/// The library itself.
+#[derive(Debug)]
+pub struct Library {
+    crops: CropSet,
+    device: Device,
+}
+
+impl Library {
+    /// Reads the data once for all cells.
+    ///
+    /// # Errors
+    /// Names the row or picture that is wrong.
+    pub fn open(data: &Path) -> anyhow::Result<Self> {
+        let crops = CropSet::read(data)?;
+        // Where a training would compute when it is not told.
+        let device = device::choose(DeviceChoice::Auto).map_err(anyhow::Error::msg)?;
+        Ok(Self { crops, device })
+    }
+
+    /// Checks that people can be split this way.
+    ///
+    /// # Errors
+    /// When there are more folds than people.
+    pub fn check(&self, scale: Scale) -> anyhow::Result<()> {
+        fold_of_each(&self.crops, scale.folds, scale.seed)
+            .map(|_| ())
+            .map_err(|error| anyhow!("--folds: {error}"))
+    }
+
+    fn held_out(&self, folds: usize, fold: usize, seed: u64) -> anyhow::Result<Vec<&Crop>> {
+        let fold_of = fold_of_each(&self.crops, folds, seed).map_err(anyhow::Error::msg)?;
+        let all = self.crops.train.iter().chain(&self.crops.val);
+        let held_out = all.filter(|crop| fold_of.get(&crop.sample.subject) == Some(&fold));
+        Ok(held_out.collect())
+    }
+}
+
+/// `count` of the items, drawn by the seed, in their own order.
+fn some<T>(mut items: Vec<T>, count: Option<usize>, seed: u64) -> Vec<T> {
+    let Some(count) = count else { return items };
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    while items.len() > count {
+        items.remove(rng.random_range(0..items.len()));
+    }
+    items
+}
+
+/// Arguments of `train` as it would read them from the command line.
+///
+/// # Errors
+/// In the words of the command line's parser.
+pub fn parse(arguments: &[String]) -> anyhow::Result<FitArguments> {
+    let command = FitArguments::augment_args(clap::Command::new("train")).no_binary_name(true);
+    let matches = command.try_get_matches_from(arguments);
+    let matches = matches.map_err(|error| anyhow!("{}", error.render().to_string().trim_end()))?;
+    Ok(FitArguments::from_arg_matches(&matches)?)
+}
+
+impl Runner for Library {
+    fn data_sha256(&self) -> &str {
+        &self.crops.sha256
+    }
+
+    fn samples(&self) -> Vec<&Sample> {
+        let all = self.crops.train.iter().chain(&self.crops.val);
+        all.map(|crop| &crop.sample).collect()
+    }
+
+    fn train(&mut self, arguments: &[String], stop: &AtomicBool) -> anyhow::Result<()> {
+        crate::run::train(&parse(arguments)?, stop)
+    }
+
+    fn evaluate(&mut self, job: &EvaluationJob) -> anyhow::Result<Answers> {
+        let Evaluation {
+            folds,
+            seed,
+            at_most,
+            norm,
+            ..
+        } = *job.evaluation;
+        let crops = some(self.held_out(folds, job.fold, seed)?, at_most, seed);
+        let model = OnnxClassifier::read(job.model, self.device)?;
+        let from = job
+            .from
+            .map(|path| OnnxClassifier::read(path, self.device))
+            .transpose()?;
+        let plan = EvaluationPlan {
+            attacks: job.evaluation.attacks.clone(),
+            snrs_db: job.evaluation.snrs_db.clone(),
+            noise_snrs_db: job.evaluation.noise_snrs_db.clone(),
+            norm,
+            seed,
+            corruptions: false,
+        };
+        let from_classifier = from.as_ref().map(|from| from as &dyn Classifier);
+        let answers = judge(&model, &crops, &plan, from_classifier, &mut |condition| {
+            eprintln!("  {condition}")
+        })?;
+        Ok(Answers {
+            paths: crops
+                .iter()
+                .map(|crop| crop.sample.path.to_string_lossy().into_owned())
+                .collect(),
+            temperature: model.card().temperature,
+            conditions: answers
+                .into_iter()
+                .filter(|answers| is_wanted(&answers.condition, job.from.is_some()))
+                .map(|answers| (answers.condition, answers.logits))
+                .collect(),
+        })
+    }
+
+    fn figures(
+        &self,
+        samples: &[&Sample],
+        logits: &[[f32; STATES]],
+        temperature: f32,
+        seed: u64,
+    ) -> anyhow::Result<Figures> {
+        Ok(robustness::figures(samples, logits, temperature, seed))
+    }
+
+    fn roc(&self, samples: &[&Sample], logits: &[[f32; STATES]]) -> Vec<RocCurve> {
+        let curves = roc_curves(samples, logits, 1.0);
+        let named = |(name, curve): (String, robustness::roc::RocCurve)| RocCurve {
+            name,
+            auc: curve.auc,
+            points: curve
+                .points
+                .iter()
+                .map(|point| [point.fpr, point.tpr])
+                .collect(),
+        };
+        let means = [
+            Some(("micro".into(), curves.micro)),
+            curves.macro_average.map(|c| ("macro".into(), c)),
+        ];
+        curves
+            .by_state
+            .into_iter()
+            .chain(means.into_iter().flatten())
+            .map(named)
+            .collect()
+    }
+
+    fn disturb(
+        &mut self,
+        model: &Path,
+        fold: usize,
+        scale: Scale,
+        attack: Option<(&str, f64)>,
+    ) -> anyhow::Result<Disturbed> {
+        let crops = self.held_out(scale.folds, fold, scale.seed)?;
+        // One crop of each state, in the order of the states.
+        let chosen = EyeState::ALL
+            .iter()
+            .filter_map(|state| crops.iter().find(|c| c.sample.label == *state));
+        let chosen: Vec<_> = chosen
+            .map(|crop| (crop.standardised(), crop.sample.label))
+            .collect();
+        let model = OnnxClassifier::read(model, self.device)?;
+        let batch = Batch::new(&chosen, self.device)?;
+        let images = match attack {
+            None => batch.images.shallow_clone(),
+            Some((name, snr_db)) => {
+                let attack = attack::by_name(name).map_err(anyhow::Error::msg)?;
+                // Random noise is measured in L2, as judge does.
+                let norm = if attack.access() == Access::Random {
+                    Norm::L2
+                } else {
+                    Norm::Linf
+                };
+                attack.perturb(&model, &batch, Budget::of_snr(norm, snr_db), scale.seed)?
+            }
+        };
+        let logits = rows(&tch::no_grad(|| model.logits(&images)))?;
+        let values: Vec<f32> = Vec::try_from(images.f_contiguous()?.f_flatten(0, -1)?)?;
+        Ok(Disturbed {
+            pictures: values
+                .chunks_exact(PIXELS)
+                .map(|c| std::array::from_fn(|i| c[i]))
+                .collect(),
+            answers: logits.iter().map(EyeState::most_likely).collect(),
+        })
+    }
+}
+
+/// Whether a condition is to be kept of an evaluation: of a transfer evaluation only clean and
+/// transfer, so that no white-box figure is ever taken for a transfer one.
+pub fn is_wanted(condition: &Condition, is_transfer: bool) -> bool {
+    !is_transfer || matches!(condition.access, None | Some(Access::Transfer))
+}
