@@ -2,7 +2,7 @@
 # Arguments go in ARGS: make run ARGS="--camera 1 --log eyes.jsonl"
 
 .DEFAULT_GOAL := help
-.PHONY: help run test models libtorch demo bench ci
+.PHONY: help run test models libtorch demo bench bench-train ci
 MAKEFLAGS += --no-print-directory
 
 CARGO ?= cargo
@@ -11,7 +11,7 @@ ARGS ?=
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## set up what is missing and watch the first camera (ARGS="--camera ID --log FILE")
 	@.ci/system-packages.sh run
@@ -44,6 +44,11 @@ bench: ## measure the speed on this machine (ARGS="-- NAME" for one benchmark)
 	@.ci/system-packages.sh run
 	@models/fetch-locator.sh
 	@$(CARGO) bench --locked -p parseye $(ARGS)
+
+bench-train: ## measure the training beside PyTorch's (fetches PyTorch by pip, about 5 GB)
+	@.ci/system-packages.sh libtorch
+	@train/fetch-libtorch.sh
+	@benches/train_throughput.sh $(ARGS)
 
 ci: ## all that a change must pass: tests, format, lints, documentation, dependencies
 	@.ci/run

@@ -1,6 +1,12 @@
 #!/usr/bin/env bash
 # Measures what docs/RESULTS.md reports and writes that page anew. Needs the labelled crops and
-# clips in PARSEYE_DATA (default ../shared/data), which are not part of the repository.
+# clips in PARSEYE_DATA (default ../shared/data), which are not part of the repository. The study is
+# collected from PARSEYE_STUDY (default runs/study), where these left it:
+#
+#     train study whitebox run --data "$PARSEYE_DATA/eyes" --out runs/study --folds 3 --quick --threads 2
+#     train study noise run    (the same arguments)
+#
+# and the throughput of the training is what `make bench-train` last wrote to docs/throughput.txt.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 data=${PARSEYE_DATA:-../shared/data}
@@ -8,16 +14,35 @@ if [ ! -f "$data/eyes/manifest.csv" ]; then
     echo "results: $data/eyes/manifest.csv is missing; set PARSEYE_DATA to the folder of the data" >&2
     exit 1
 fi
-cargo build --quiet --locked --release -p parseye
+study=${PARSEYE_STUDY:-runs/study}
+cargo build --quiet --locked --release --workspace
 parseye=${CARGO_TARGET_DIR:-target}/release/parseye
+train=${CARGO_TARGET_DIR:-target}/release/train
 page=docs/RESULTS.md
 partial=$page.partial
 trap 'rm -f "$partial"' EXIT
 
+# Collects the study's tables into the page and its plots into docs/plots.
+study_results() {
+    local arguments=(--data "$data/eyes" --out "$study" --folds 3 --quick)
+    "$train" study whitebox collect "${arguments[@]}" >&2
+    mkdir -p docs/plots
+    local plot
+    for plot in "$study"/whitebox/{snr,learning,roc,confusion}*.svg; do
+        [ -f "$plot" ] && cp "$plot" docs/plots/
+    done
+    printf '\n## The study\n`train study whitebox run --data $PARSEYE_DATA/eyes --out runs/study --folds 3 --quick`, then `collect`\n\n'
+    sed 's/^# /### /; s/^## /#### /' "$study/whitebox/table.md"
+    sed 's/^# /### /' "$study/whitebox/frames.md"
+    for plot in docs/plots/*.svg; do
+        printf '\n![%s](plots/%s)\n' "$(basename "$plot" .svg)" "$(basename "$plot")"
+    done
+}
+
 show() { # TITLE COMMAND...: a heading, the command as a reader would type it, and what it printed
     local title=$1
     shift
-    printf '\n### %s\n`%s`\n```text\n' "$title" "$(sed "s|$parseye|parseye|; s|$data|\$PARSEYE_DATA|g" <<<"$*")"
+    printf '\n### %s\n`%s`\n```text\n' "$title" "$(sed "s|$parseye|parseye|; s|$train|train|; s|$data|\$PARSEYE_DATA|g" <<<"$*")"
     "$@"
     printf '```\n'
 }
@@ -39,6 +64,14 @@ HEAD
     show 'The models' "$parseye" models
     show 'Eye states on the test split' "$parseye" evaluate --manifest "$data/eyes/manifest.csv" --split test
     show 'Blinks on twelve real clips' "$parseye" replay "$data"/clips/*.mp4 --truth "$data/clips/blinks.csv"
+    if [ -d "$study" ]; then
+        study_results
+    else
+        echo "results: $study is missing, the page leaves the study out; see the head of this script" >&2
+    fi
+    if [ -f docs/throughput.txt ]; then
+        printf '\n## Speed of the training beside PyTorch\n`make bench-train`\n```text\n%s\n```\n' "$(<docs/throughput.txt)"
+    fi
 } >"$partial"
 mv "$partial" "$page"
 echo "results: $page written"

@@ -11,6 +11,13 @@ use parseye::{
     eye_state::EyeState,
 };
 
+/// At most `most` of the items, spread evenly over them.
+pub fn spread<T>(items: &[T], most: usize) -> impl Iterator<Item = &T> {
+    items
+        .iter()
+        .step_by(items.len().div_ceil(most.max(1)).max(1))
+}
+
 /// Crops that go through the network at once; bounds the memory.
 const CHUNK: usize = 256;
 

@@ -3,7 +3,7 @@
 
 use crate::{
     attack::Classifier,
-    checkpoint::{self, RunState},
+    checkpoint::{self, Checkpoint, RunState},
     cli::FitArguments,
     data::{crops::CropSet, folds::fold},
     device,
@@ -28,12 +28,17 @@ pub fn train(arguments: &FitArguments, stop: &AtomicBool) -> anyhow::Result<()> 
         Some(path) => Some(OnnxClassifier::read(path, device)?),
     };
     let base_sha256 = base.as_ref().map(|base| base.sha256().to_owned());
+    let out = &arguments.out;
+    prepare_folder(out, arguments.resume)?;
+    let mut arguments = arguments.clone();
+    if arguments.resume && arguments.precision.is_none() {
+        // What was measured to be faster when the run began stays, or its numbers would change.
+        arguments.precision = Some(Checkpoint::load(out)?.state.settings.precision);
+    }
     let settings = arguments
         .resolve(device, base_sha256)
         .map_err(anyhow::Error::msg)?;
     tch::set_num_threads(i32::try_from(settings.threads)?);
-    let out = &arguments.out;
-    prepare_folder(out, arguments.resume)?;
     let mut crops = CropSet::read(&arguments.data)?;
     if let Some(held_out) = settings.fold {
         crops = fold(crops, held_out.count, held_out.index, held_out.seed)

@@ -163,7 +163,7 @@ pub fn fit(
         })?;
         run = saved;
     }
-    let validation = Validation::new(&crops.val);
+    let validation = Validation::new(&crops.val, settings.keep);
     let sampler = BalancedSampler::new(&crops.train);
     let steps = settings.epoch_crops.div_ceil(settings.batch_size);
     let first = run.state.history.len() + 1;

@@ -1,12 +1,12 @@
 //! What each epoch is judged by, and the watch for catastrophic overfitting.
 
-use super::{EpochRow, FitError, FitSettings};
+use super::{EpochRow, FitError, FitSettings, Keep};
 use crate::{
     attack::{
         Attack,
         budget::Budget,
         fgsm::Fgsm,
-        pgd::{Keep, Pgd},
+        pgd::{self, Pgd},
     },
     data::crops::Crop,
     measure,
@@ -17,6 +17,10 @@ use parseye::{classify::StandardisedCrop, evaluate::metrics::Confusion, eye_stat
 /// Crops of the part that PGD is run on each epoch, spread evenly over the split: an interval of
 /// about 4 points, and few enough to cost a fraction of the epoch.
 const PART: usize = 512;
+
+/// Crops that a run which keeps its last epoch is watched by, spread evenly: nothing is chosen, so
+/// the whole of a large fold would only cost time.
+const WATCHED: usize = 2048;
 
 /// Steps of PGD: enough to find what a single step misses.
 const PGD_STEPS: u32 = 10;
@@ -33,15 +37,17 @@ pub struct Validation {
 }
 
 impl Validation {
-    /// Prepares the crops.
-    pub fn new(crops: &[Crop]) -> Self {
-        let all: Vec<_> = crops
-            .iter()
+    /// Prepares the crops: all of them where an epoch is chosen by them.
+    pub fn new(crops: &[Crop], keep: Keep) -> Self {
+        let most = match keep {
+            Keep::Best => usize::MAX,
+            Keep::Last => WATCHED,
+        };
+        let all: Vec<_> = measure::spread(crops, most)
             .map(|crop| (crop.standardised(), crop.sample.label))
             .collect();
-        let every = all.len().div_ceil(PART).max(1);
         Self {
-            part: all.iter().step_by(every).cloned().collect(),
+            part: measure::spread(&all, PART).cloned().collect(),
             all,
         }
     }
@@ -72,7 +78,7 @@ impl Validation {
             Ok(measure::confusion(network, &self.part, Some((attack, budget)))?.accuracy())
         };
         row.val_part_fgsm_accuracy = Some(on_part(&Fgsm)?);
-        row.val_part_pgd_accuracy = Some(on_part(&Pgd::new(PGD_STEPS, 1, Keep::Last))?);
+        row.val_part_pgd_accuracy = Some(on_part(&Pgd::new(PGD_STEPS, 1, pgd::Keep::Last))?);
         Ok(())
     }
 
@@ -94,7 +100,7 @@ mod tests {
 
     #[test]
     fn parted_accuracies_stop_a_run_and_close_ones_do_not() {
-        let validation = Validation::new(&[]);
+        let validation = Validation::new(&[], Keep::Best);
         let row = |fgsm, pgd| EpochRow {
             epoch: 3,
             val_part_fgsm_accuracy: Some(fgsm),

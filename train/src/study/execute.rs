@@ -305,3 +305,38 @@ impl Runner for Library {
 pub fn is_wanted(condition: &Condition, is_transfer: bool) -> bool {
     !is_transfer || matches!(condition.access, None | Some(Access::Transfer))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::study::{cell::Work, suite::Suite};
+
+    #[test]
+    fn the_arguments_of_every_cell_are_those_of_a_training() {
+        for suite in Suite::ALL {
+            let scale = Scale {
+                folds: 3,
+                quick: true,
+                seed: 7,
+            };
+            for cell in suite.cells(scale) {
+                let Work::Train { arguments, base } = &cell.work else {
+                    continue;
+                };
+                let mut whole = arguments.clone();
+                whole.extend(["--data", "d", "--out", "o"].map(str::to_owned));
+                let fgsm = base.is_some() && cell.group.contains("fgsm");
+                if base.is_some() {
+                    whole.extend(["--base", "m.onnx"].map(str::to_owned));
+                }
+                let parsed = parse(&whole).unwrap();
+                let settings = parsed.resolve(Device::Cpu, base.as_ref().map(|_| "hash".into()));
+                let settings = settings.unwrap();
+                assert_eq!(settings.seed, 7, "{}", cell.group);
+                assert_eq!(settings.fold.unwrap().index, cell.fold, "{}", cell.group);
+                let added = settings.added.and_then(|added| added.base_sha256);
+                assert_eq!(added.is_some(), fgsm, "{}", cell.group);
+            }
+        }
+    }
+}

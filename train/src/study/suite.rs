@@ -13,6 +13,9 @@ const STUDY_SNRS_DB: [f64; 4] = [50.0, 45.0, 40.0, 33.0];
 /// The study's levels and those beyond, where hardened networks give way.
 const SNRS_DB: [f64; 7] = [50.0, 45.0, 40.0, 33.0, 30.0, 25.0, 20.0];
 
+/// Levels of a quick study: the study's, and one where plain networks fail.
+const QUICK_SNRS_DB: [f64; 5] = [50.0, 45.0, 40.0, 33.0, 25.0];
+
 /// Levels of random noise: above 20 dB it hurts no network.
 const NOISE_SNRS_DB: [f64; 11] = [
     50.0, 45.0, 40.0, 33.0, 30.0, 25.0, 20.0, 15.0, 10.0, 5.0, 0.0,
@@ -137,7 +140,11 @@ impl Scale {
 
     /// Crops that a model is measured on: PGD on a whole fold takes hours on two cores.
     const fn at_most(self) -> Option<usize> {
-        if self.quick { Some(2_000) } else { None }
+        if self.quick { Some(1_000) } else { None }
+    }
+
+    const fn attack_snrs_db(self) -> &'static [f64] {
+        if self.quick { &QUICK_SNRS_DB } else { &SNRS_DB }
     }
 }
 
@@ -169,6 +176,8 @@ impl Recipe {
             ("--folds", scale.folds.to_string()),
             ("--fold", fold.to_string()),
             ("--keep", "last".into()),
+            // Cells are compared with each other, so none may choose its own arithmetic.
+            ("--precision", "f32".into()),
         ]);
         flags.extend(self.flags.clone());
         let arguments = flags
@@ -349,7 +358,7 @@ fn networks(scale: Scale, fold: usize) -> Vec<Compared> {
 
 fn whitebox(scale: Scale, fold: usize, cells: &mut Vec<Cell>) {
     for Compared { cell: model, twin } in networks(scale, fold) {
-        let levels: (&[f64], &[f64]) = (&SNRS_DB, &[]);
+        let levels: (&[f64], &[f64]) = (scale.attack_snrs_db(), &[]);
         cells.push(model.clone());
         let attacks = ["fgsm", "pgd-10"];
         cells.push(evaluate(scale, &model, None, "whitebox", &attacks, levels));

@@ -3,12 +3,13 @@
 //! # Layout
 //! [`pool`] brings the folds of a network together, [`table`] writes them as CSV and Markdown,
 //! [`chart`] draws lines with bands into SVG, [`picture`] writes SVG and PNG; [`snr`], [`learning`],
-//! [`roc`], [`confusion`], [`balance`] and [`gallery`] each make one kind of picture; [`reference`]
+//! [`roc`], [`confusion`], [`frames`], [`balance`] and [`gallery`] each make one kind of picture or table; [`reference`]
 //! holds the original study's published figures. How figures are counted is left to the runner.
 
 pub mod balance;
 pub mod chart;
 pub mod confusion;
+pub mod frames;
 pub mod gallery;
 pub mod learning;
 pub mod picture;
@@ -66,6 +67,7 @@ pub fn collect(
     let mut pictures = Pictures::new(&out);
     let pooled = pool::pool(cells, folder, scale, runner)?;
     let mut written = table::write(suite, &pooled, &out)?;
+    written.push(frames::write(cells, folder, &out)?);
     pictures.write("balance", &balance::draw(&runner.samples())?)?;
     for (name, chart) in learning::charts(cells, folder)? {
         pictures.write(&name, &chart.draw()?)?;
