@@ -107,7 +107,7 @@ fn quick_keeps_every_cell_and_trains_less() {
         assert!(images(&less) * 5 < images(&full), "{suite}");
     }
     let first = &Suite::Whitebox.cells(quick)[0];
-    assert_eq!(first.images(), 5 * 8_000);
+    assert_eq!(first.images(), 8 * 10_000);
 }
 
 #[test]
