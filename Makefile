@@ -2,7 +2,7 @@
 # Arguments go in ARGS: make run ARGS="--camera 1 --log eyes.jsonl"
 
 .DEFAULT_GOAL := help
-.PHONY: help run test models libtorch demo bench bench-train ci
+.PHONY: help run test models libtorch demo bench bench-train check-onnx ci
 MAKEFLAGS += --no-print-directory
 
 CARGO ?= cargo
@@ -49,6 +49,12 @@ bench-train: ## measure the training beside PyTorch's (fetches PyTorch by pip, a
 	@.ci/system-packages.sh libtorch
 	@train/fetch-libtorch.sh
 	@benches/train_throughput.sh $(ARGS)
+
+check-onnx: ## check the models with onnx.checker and onnxruntime (fetches both by pip; ARGS="MODEL.onnx")
+	@[ -d third_party/onnx-py/onnxruntime ] || \
+		python3 -m pip install --quiet --target third_party/onnx-py onnx onnxruntime numpy
+	@PYTHONPATH=third_party/onnx-py python3 tests/onnx_peers.py \
+		$(if $(ARGS),$(ARGS),$(filter-out %.gradient.onnx,$(wildcard models/*.onnx)))
 
 ci: ## all that a change must pass: tests, format, lints, documentation, dependencies
 	@.ci/run

@@ -2,8 +2,8 @@
 //! repeat and are kept, what the attacker knew is named, and wrong input is explained.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-#[path = "support/drawn_crops.rs"]
-mod drawn_crops;
+#[path = "support/training_runs.rs"]
+mod training_runs;
 
 use clap::Parser;
 use parseye::{
@@ -21,6 +21,7 @@ use parseye_train::{
         crops::{Crop, CropSet},
         evaluation::EvaluationSet,
     },
+    export::finish::write_model,
     robustness::{
         Condition, EvaluationPlan, RobustnessError,
         command::{EvaluateArguments, OpenedModel, run_with},
@@ -30,6 +31,7 @@ use parseye_train::{
 };
 use std::{cell::Cell, collections::BTreeMap, path::Path};
 use tch::{Device, Kind, Tensor};
+use training_runs::{circumstances, quick, refuses, train};
 
 /// A linear classifier: differentiable, quick, and with gradients that are easy to follow.
 struct Linear {
@@ -71,7 +73,7 @@ impl Classifier for Linear {
 
 fn drawn() -> (tempfile::TempDir, EvaluationSet) {
     let folder = tempfile::tempdir().unwrap();
-    drawn_crops::write(folder.path());
+    training_runs::drawn_crops::write(folder.path());
     let set = EvaluationSet::read(folder.path(), Split::Test).unwrap();
     (folder, set)
 }
@@ -414,4 +416,75 @@ fn wrong_input_is_explained_in_one_line() {
     std::fs::write(bench.path("out.json"), "{\"format\": 1").unwrap();
     let error = bench.run(&["one"], &[]).unwrap_err().to_string();
     assert!(error.contains("cannot be read as an evaluation"), "{error}");
+}
+
+#[test]
+fn the_program_attacks_a_model_file_and_keeps_the_figures() {
+    let data = tempfile::tempdir().unwrap();
+    training_runs::drawn_crops::write(data.path());
+    let crops = CropSet::read(data.path()).unwrap();
+    let out = tempfile::tempdir().unwrap();
+    let run = training_runs::run(&quick(), &crops, out.path(), false).unwrap();
+    let model = out.path().join("drawn.onnx");
+    write_model(&run, &crops, &circumstances(), &model).unwrap();
+    let (model, data) = (model.to_str().unwrap(), data.path().to_str().unwrap());
+    let json = out.path().join("figures.json");
+    let json = json.to_str().unwrap();
+    let given = ["evaluate", model, "--data", data, "--json", json];
+    let with = |more: &[&'static str]| [&given[..], more].concat();
+    let output = train(&with(&[
+        "--attack",
+        "fgsm,pgd-3,uniform",
+        "--snr",
+        "40,20",
+        "--noise-snr",
+        "0",
+        "--threads",
+        "1",
+    ]));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let table = String::from_utf8_lossy(&output.stdout).into_owned();
+    for words in [
+        "white-box",
+        "transfer",
+        "pgd-3",
+        "uniform",
+        "calibration error",
+    ] {
+        assert!(table.contains(words), "'{table}' lacks '{words}'");
+    }
+    let kept: serde_json::Value = serde_json::from_slice(&std::fs::read(json).unwrap()).unwrap();
+    // Clean, two attacks at two budgets, noise at three.
+    let conditions = kept["models"][0]["results"].as_array().unwrap();
+    assert_eq!(conditions.len(), 1 + 4 + 3, "{kept}");
+
+    refuses(&with(&["--attack", "fsgm"]), &["did you mean 'fgsm'"]);
+    refuses(&with(&["--attack", "pgd-0"]), &["pgd-0"]);
+    refuses(
+        &with(&["--attack", "fgsm", "--snr", "50,4O"]),
+        &["'4O' is not a number"],
+    );
+    refuses(&with(&["--attack", "fgsm"]), &["figures.json", "--json"]);
+    refuses(
+        &["evaluate", "/nowhere.onnx", "--data", data, "--json", json],
+        &["/nowhere.onnx", "cannot be read"],
+    );
+    let half = out.path().join("half.onnx");
+    let bytes = std::fs::read(model).unwrap();
+    std::fs::write(&half, &bytes[..bytes.len() / 2]).unwrap();
+    refuses(
+        &[
+            "evaluate",
+            half.to_str().unwrap(),
+            "--data",
+            data,
+            "--json",
+            json,
+        ],
+        &["half.onnx", "not a whole ONNX model"],
+    );
 }

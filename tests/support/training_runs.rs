@@ -2,7 +2,7 @@
 #![allow(dead_code, unreachable_pub)]
 
 #[path = "drawn_crops.rs"]
-mod drawn_crops;
+pub mod drawn_crops;
 
 use parseye_train::{
     attack::Classifier,

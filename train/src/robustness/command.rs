@@ -293,7 +293,7 @@ fn judge_one(
     if setup.sanity {
         let samples: Vec<&Sample> = crops.iter().map(|crop| &crop.sample).collect();
         suspicions = sanity::suspicions(&samples, &answers);
-        suspicions.extend(sanity::unbounded(target, crops, &plan.attacks, plan.seed)?);
+        suspicions.extend(sanity::attacked_anew(target, from, crops, plan.seed)?);
     }
     Ok(report::of_answers(
         identity, crops, &answers, suspicions, plan.seed,

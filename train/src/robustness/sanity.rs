@@ -1,12 +1,17 @@
-//! Looks for results that no sound attack on a sound model gives (Carlini et al. 2019, "On
+//! Looks for results that no sound attack on a sound model gives, among those that were measured and
+//! by attacks made for the purpose (Carlini et al. 2019, "On
 //! evaluating adversarial robustness", section 3; Athalye et al. 2018 on masked gradients).
 
 use super::{
     RobustnessError,
-    judge::{Answers, Condition, answers, attack_named, perturbed},
+    judge::{Answers, Condition},
+    selection,
 };
 use crate::{
-    attack::{Access, Classifier, budget::Budget},
+    attack::{
+        Access, Classifier,
+        sanity::{self, SanityError},
+    },
     data::{batch::Batch, crops::Crop},
 };
 use parseye::{
@@ -21,18 +26,8 @@ const SLACK: f64 = 0.01;
 /// Crops that may differ besides: on few crops [`SLACK`] is less than one.
 const FEW: f64 = 2.0;
 
-/// Budget of the unbounded attack in L-inf: ten times the contrast, more than the 8-bit range of
-/// all but the flattest crops, so that only that range bounds it.
-const UNBOUNDED: f64 = 10.0;
-
-/// Crops that the unbounded attack is tried on.
-const UNBOUNDED_CROPS: usize = 256;
-
-/// Accuracy that an unbounded attack may leave: crops too flat for any gradient.
-const UNBOUNDED_LEAVES: f64 = 0.01;
-
-/// The attack that is left unbounded where the plan has no iterated one.
-const ITERATED: &str = "pgd-40";
+/// Crops of the checks that attack anew: as many of each state as of the others.
+const CHECKED_CROPS: usize = 128;
 
 /// What is suspicious among a classifier's answers on `samples`, a sentence each; nothing where all
 /// is well.
@@ -99,44 +94,27 @@ pub fn suspicions(samples: &[&Sample], answers: &[Answers]) -> Vec<String> {
     found
 }
 
-/// The accuracy that an attack without bounds leaves, as a suspicion where it is not close to zero:
-/// then the attack is not sound, or gradients are masked.
+/// What attacks made for the purpose find suspicious about a classifier: see
+/// [`crate::attack::sanity`].
 ///
 /// # Errors
-/// As [`super::judge()`].
-pub fn unbounded(
+/// When the device cannot hold what the attacks need.
+pub fn attacked_anew(
     target: &dyn Classifier,
+    transfer_from: Option<&dyn Classifier>,
     crops: &[&Crop],
-    attacks: &[String],
     seed: u64,
 ) -> Result<Option<String>, RobustnessError> {
-    let iterated = |name: &&String| name.starts_with("pgd-") || name.starts_with("apgd-");
-    let name = attacks
-        .iter()
-        .find(iterated)
-        .map_or(ITERATED, String::as_str);
-    let attack = attack_named(name).map_err(RobustnessError::UnknownAttack)?;
-    let every = crops.len().div_ceil(UNBOUNDED_CROPS).max(1);
-    let chosen: Vec<&Crop> = crops.iter().step_by(every).copied().collect();
-    let standardised: Vec<_> = chosen
-        .iter()
+    let inputs: Vec<_> = selection::balanced(crops, CHECKED_CROPS, seed)
+        .into_iter()
         .map(|crop| (crop.standardised(), crop.sample.label))
         .collect();
-    let batch = Batch::new(&standardised, target.device())?;
-    let budget = Budget::linf(UNBOUNDED);
-    let pictures = perturbed(attack.as_ref(), target, &[batch], budget, seed)?;
-    let condition = Condition {
-        attack: name.into(),
-        access: Some(Access::WhiteBox),
-        norm: Some(budget.norm),
-        snr_db: Some(budget.snr_db()),
-    };
-    let answers = answers(target, condition, &pictures)?;
-    let samples: Vec<&Sample> = chosen.iter().map(|crop| &crop.sample).collect();
-    let left = accuracy(&samples, &answers.logits);
-    Ok((left > UNBOUNDED_LEAVES).then(|| {
-        format!("an unbounded {name} left {left:.3} accuracy: the attack is weak or gradients are masked")
-    }))
+    let batch = Batch::new(&inputs, target.device())?;
+    match sanity::check(target, &batch, transfer_from, seed) {
+        Ok(()) => Ok(None),
+        Err(SanityError::Torch(error)) => Err(error.into()),
+        Err(suspicion) => Ok(Some(suspicion.to_string())),
+    }
 }
 
 fn accuracy(samples: &[&Sample], logits: &[[f32; STATES]]) -> f64 {
