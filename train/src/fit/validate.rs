@@ -85,7 +85,7 @@ impl Validation {
     /// The error that a row whose FGSM and PGD accuracies have parted company ends the run with.
     pub fn overfitting(&self, row: &EpochRow) -> Option<FitError> {
         let (fgsm, pgd) = (row.val_part_fgsm_accuracy?, row.val_part_pgd_accuracy?);
-        (fgsm - pgd > CATASTROPHIC_GAP).then(|| FitError::CatastrophicOverfitting {
+        (fgsm - pgd > CATASTROPHIC_GAP).then_some(FitError::CatastrophicOverfitting {
             epoch: row.epoch,
             fgsm,
             pgd,
