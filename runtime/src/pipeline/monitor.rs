@@ -255,6 +255,9 @@ impl<'a> Watch<'a> {
         for closure in &judged.ended {
             self.tally.add_closure(closure);
         }
+        for alert in &judged.alerts {
+            self.tally.add_alert(alert);
+        }
         if let Some(log) = log {
             let now = unix_time();
             log.write(&Event::Eyes(EyesEvent::new(
@@ -264,6 +267,9 @@ impl<'a> Watch<'a> {
             )))?;
             for closure in &judged.ended {
                 log.write(&Event::of_closure(self.name, closure, now))?;
+            }
+            for alert in &judged.alerts {
+                log.write(&Event::of_alert(self.name, alert, now))?;
             }
         }
         self.last_reading = Some(judged.reading);

@@ -112,10 +112,16 @@ fn replay_frames(
         for closure in &judged.ended {
             tally.add_closure(closure);
         }
+        for alert in &judged.alerts {
+            tally.add_alert(alert);
+        }
         if let Some(log) = &mut outputs.log {
             log.write(&Event::Eyes(EyesEvent::new(clip, &judged.reading, None)))?;
             for closure in &judged.ended {
                 log.write(&Event::of_closure(clip, closure, None))?;
+            }
+            for alert in &judged.alerts {
+                log.write(&Event::of_alert(clip, alert, None))?;
             }
         }
         if let Some(video) = &mut outputs.video {

@@ -15,7 +15,7 @@ use crate::{
     reading::{EyeReading, FrameReading, Unseen},
     report::summary::StageTimes,
     source::Frame,
-    temporal::{Closure, EyesOverTime, TemporalSettings},
+    temporal::{Alert, Closure, EyesOverTime, OverTimeStep, TemporalSettings},
 };
 use std::time::{Duration, Instant};
 
@@ -37,6 +37,8 @@ pub struct Judged {
     pub reading: FrameReading,
     /// Closures that it ended.
     pub ended: Vec<Closure>,
+    /// Alerts that it raised, repeated or ended.
+    pub alerts: Vec<Alert>,
     /// How long it took; `decode_wait` is left at zero.
     pub times: StageTimes,
 }
@@ -93,10 +95,11 @@ impl VisionChain {
             face,
             eyes,
         };
-        let ended = self.over_time.step(&reading);
+        let OverTimeStep { ended, alerts } = self.over_time.step(&reading);
         Ok(Judged {
             reading,
             ended,
+            alerts,
             times: StageTimes {
                 decode_wait: Duration::ZERO,
                 locate: located - begin,

@@ -8,7 +8,7 @@ use crate::{
     eye_state::{EyeState, PerEye},
     locate::{Face, crop::Square},
     reading::{EyeReading, FrameReading, Unseen},
-    temporal::{Closure, ClosureKind, Watched},
+    temporal::{Alert, AlertKind, AlertPhase, Closure, ClosureKind, Watched},
 };
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -33,6 +33,8 @@ pub enum Event {
     Blink(ClosureEvent),
     /// A closure too long for a blink ended.
     LongClosure(ClosureEvent),
+    /// An alert began, went on or ended.
+    Alert(AlertEvent),
     /// A source ended.
     End(EndEvent),
 }
@@ -171,6 +173,26 @@ pub struct ClosureEvent {
     pub unix_time: Option<f64>,
 }
 
+/// An alert.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AlertEvent {
+    /// Source.
+    pub clip: String,
+    /// What is wrong.
+    pub kind: AlertKind,
+    /// What became of it.
+    pub phase: AlertPhase,
+    /// Time in seconds of the frame that told.
+    pub time: f64,
+    /// Time in seconds since when it is so.
+    pub since: f64,
+    /// PERCLOS of the last minute; null where nothing of it is known.
+    pub perclos: Option<f64>,
+    /// Wall clock in seconds since 1970, in a monitor's log.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unix_time: Option<f64>,
+}
+
 /// How a source ended.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EndEvent {
@@ -238,6 +260,19 @@ impl EyesEvent {
 }
 
 impl Event {
+    /// An alert as a line of the log.
+    pub fn of_alert(clip: &str, alert: &Alert, unix_time: Option<f64>) -> Self {
+        Self::Alert(AlertEvent {
+            clip: clip.into(),
+            kind: alert.kind,
+            phase: alert.phase,
+            time: seconds(alert.time),
+            since: seconds(alert.since),
+            perclos: alert.perclos.map(|share| (share * 1e6).round() / 1e6),
+            unix_time,
+        })
+    }
+
     /// A closure as a line of the log.
     pub fn of_closure(clip: &str, closure: &Closure, unix_time: Option<f64>) -> Self {
         let event = ClosureEvent {

@@ -4,7 +4,7 @@ use crate::{
     evaluate::{score::Score, truth::FrameRange},
     eye_state::{Eye, EyeState, PerEye, STATES},
     reading::FrameReading,
-    temporal::{Closure, ClosureKind, EyesOverTime, Watched},
+    temporal::{Alert, AlertKind, AlertPhase, Closure, ClosureKind, EyesOverTime, Watched},
 };
 use hdrhistogram::Histogram;
 use serde::Serialize;
@@ -54,6 +54,7 @@ pub struct Tally {
     states: PerEye<[u64; STATES]>,
     blinks: [u64; Watched::ALL.len()],
     blinks_of_both: Vec<FrameRange>,
+    alerts: AlertCounts,
     known: Duration,
     closed: Duration,
     /// In nanoseconds; created with the first frame.
@@ -105,6 +106,13 @@ impl Tally {
         }
     }
 
+    /// Takes an alert; only its beginning counts.
+    pub fn add_alert(&mut self, alert: &Alert) {
+        if alert.phase == AlertPhase::Raised {
+            *self.alerts.of(alert.kind) += 1;
+        }
+    }
+
     /// Closes the source: takes its PERCLOS, and the wall time that it took.
     pub fn end(&mut self, over_time: &EyesOverTime, busy: Duration) {
         (self.known, self.closed) = over_time.known_and_closed();
@@ -150,6 +158,10 @@ impl Tally {
         for (count, more) in self.blinks.iter_mut().zip(other.blinks) {
             *count += more;
         }
+        for kind in AlertKind::ALL {
+            let mut others = other.alerts;
+            *self.alerts.of(kind) += *others.of(kind);
+        }
         self.known += other.known;
         self.closed += other.closed;
         self.busy += other.busy;
@@ -187,6 +199,7 @@ impl Tally {
                 right: self.blinks(Watched::Right),
                 both: self.blinks(Watched::Both),
             },
+            alerts: self.alerts,
             perclos: (!self.known.is_zero())
                 .then(|| self.closed.as_secs_f64() / self.known.as_secs_f64()),
             timing: Timing {
@@ -215,6 +228,8 @@ pub struct Summary {
     pub states: PerEye<BTreeMap<&'static str, u64>>,
     /// Blinks.
     pub blinks: BlinkCounts,
+    /// Alerts that were raised.
+    pub alerts: AlertCounts,
     /// Share of the known time with both eyes closed, blinks left out.
     pub perclos: Option<f64>,
     /// How fast it went.
@@ -233,6 +248,27 @@ pub struct BlinkCounts {
     pub right: u64,
     /// Of both together.
     pub both: u64,
+}
+
+/// Numbers of alerts that were raised.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct AlertCounts {
+    /// Closures that lasted long enough for a warning.
+    pub long_closure_warning: u64,
+    /// Closures that lasted long enough for an alarm.
+    pub long_closure_alarm: u64,
+    /// Times that PERCLOS rose above its border.
+    pub drowsiness: u64,
+}
+
+impl AlertCounts {
+    fn of(&mut self, kind: AlertKind) -> &mut u64 {
+        match kind {
+            AlertKind::LongClosureWarning => &mut self.long_closure_warning,
+            AlertKind::LongClosureAlarm => &mut self.long_closure_alarm,
+            AlertKind::Drowsiness => &mut self.drowsiness,
+        }
+    }
 }
 
 /// How fast it went. Stages are in milliseconds a frame, see [`StageTimes`].

@@ -1,13 +1,16 @@
-//! What the eyes do over time: blinks, long closures and the share of time with closed eyes.
+//! What the eyes do over time: blinks, long closures, the share of time with closed eyes, and when
+//! somebody should be warned.
 //!
 //! Everything here is a pure step over time-stamped readings: no clock is read and no thread is
 //! started, so a recording gives the same answer on every run. Where readings come from is
-//! [`crate::pipeline`]'s; when to warn somebody is left to whoever reads the events.
+//! [`crate::pipeline`]'s; what an alert sets off is left to whoever reads the events.
 
+pub mod alert;
 pub mod closure;
 pub mod perclos;
 mod settings;
 
+pub use alert::{Alert, AlertKind, AlertPhase};
 pub use closure::{Closure, ClosureKind, Watched};
 pub use perclos::Perclos;
 pub use settings::TemporalSettings;
@@ -16,8 +19,18 @@ use crate::{
     eye_state::{Eye, EyeState, PerEye},
     reading::{EyeReading, FrameReading},
 };
+use alert::Alerter;
 use closure::ClosureDetector;
 use std::time::Duration;
+
+/// What one reading brought to an end or set off.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct OverTimeStep {
+    /// Closures that it ended: left eye's, right eye's, both.
+    pub ended: Vec<Closure>,
+    /// Alerts that it raised, repeated or ended.
+    pub alerts: Vec<Alert>,
+}
 
 /// Follows both eyes of one person through one source.
 #[derive(Clone, Debug)]
@@ -27,6 +40,7 @@ pub struct EyesOverTime {
     both: ClosureDetector,
     session: Perclos,
     last_minute: Perclos,
+    alerter: Alerter,
 }
 
 impl EyesOverTime {
@@ -38,11 +52,12 @@ impl EyesOverTime {
             both: ClosureDetector::new(settings),
             session: Perclos::of_session(settings),
             last_minute: Perclos::of_last_minute(settings),
+            alerter: Alerter::new(settings),
         }
     }
 
-    /// Takes the next reading and gives the closures that it ends: left eye's, right eye's, both.
-    pub fn step(&mut self, reading: &FrameReading) -> Vec<Closure> {
+    /// Takes the next reading.
+    pub fn step(&mut self, reading: &FrameReading) -> OverTimeStep {
         let mut ended = Vec::new();
         let (time, frame) = (reading.time, reading.frame);
         for eye in Eye::ALL {
@@ -58,7 +73,10 @@ impl EyesOverTime {
         self.session.step(time, &step);
         self.last_minute.step(time, &step);
         ended.extend(step.ended.map(|closure| closure.of(Watched::Both)));
-        ended
+        let (known, _) = self.last_minute.known_and_closed();
+        let perclos = self.last_minute.value();
+        let alerts = self.alerter.step(time, step.now, perclos, known);
+        OverTimeStep { ended, alerts }
     }
 
     /// Share of the known time in which both eyes were closed, blinks left out; see [`Perclos`].

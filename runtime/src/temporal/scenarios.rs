@@ -4,6 +4,8 @@ use super::*;
 use crate::{eye_state::STATES, locate::crop::Square, reading::Unseen};
 use proptest::prelude::*;
 
+mod alerts;
+
 const FPS: f64 = 30.0;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -75,12 +77,13 @@ fn watch_at(script: &[(f64, Look)], settings: &TemporalSettings) -> (Vec<Closure
     let mut over_time = EyesOverTime::new(settings);
     let mut closures = Vec::new();
     for (frame, (seconds, look)) in script.iter().enumerate() {
-        closures.extend(over_time.step(&FrameReading {
+        let step = over_time.step(&FrameReading {
             frame: frame as u64,
             time: Duration::from_secs_f64(*seconds),
             face: None,
             eyes: eyes(*look),
-        }));
+        });
+        closures.extend(step.ended);
     }
     (closures, over_time)
 }

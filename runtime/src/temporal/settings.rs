@@ -28,6 +28,21 @@ pub struct TemporalSettings {
     ///
     /// 0.5: a usual blink (0.1 to 0.4 s) fits into a longer gap unseen.
     pub longest_gap_s: f64,
+    /// Both eyes closed for this many seconds are worth a warning. 0.5: the longest usual blink
+    /// (Stern et al. 1984 count longer ones as closures).
+    pub warn_after_s: f64,
+    /// Both eyes closed for this many seconds are an alarm; at least `warn_after_s`. 1.5: the upper
+    /// end of what the microsleep literature starts from (1 to 3 s).
+    pub alarm_after_s: f64,
+    /// Seconds after which an alert that goes on is told again.
+    pub repeat_after_s: f64,
+    /// PERCLOS of the last minute above this is drowsiness, 0 to 1. 0.15: the usual border between
+    /// awake and questionable (Wierwille et al. 1994).
+    pub drowsy_above: f64,
+    /// Drowsiness ends when PERCLOS falls to this or below; at most `drowsy_above`.
+    pub drowsy_until: f64,
+    /// Seconds of the last minute that must be known before drowsiness is judged: half of it.
+    pub drowsy_known_s: f64,
     /// Length in seconds of the sliding PERCLOS window; a minute by definition (FHWA technical
     /// brief MCRT-98-006, 1998).
     pub perclos_window_s: f64,
@@ -41,6 +56,12 @@ impl Default for TemporalSettings {
             not_visible_above: 0.5,
             long_closure_s: 1.0,
             longest_gap_s: 0.5,
+            warn_after_s: 0.5,
+            alarm_after_s: 1.5,
+            repeat_after_s: 5.0,
+            drowsy_above: 0.15,
+            drowsy_until: 0.1,
+            drowsy_known_s: 30.0,
             perclos_window_s: 60.0,
         }
     }
@@ -59,6 +80,8 @@ impl TemporalSettings {
             ("closed_above", self.closed_above),
             ("open_at_or_below", self.open_at_or_below),
             ("not_visible_above", self.not_visible_above),
+            ("drowsy_above", self.drowsy_above),
+            ("drowsy_until", self.drowsy_until),
         ] {
             if !(0.0..=1.0).contains(&value) {
                 return Err(format!("{key} is {value}; give a probability from 0 to 1"));
@@ -70,7 +93,23 @@ impl TemporalSettings {
                 self.open_at_or_below, self.closed_above
             ));
         }
+        if self.drowsy_until > self.drowsy_above {
+            return Err(format!(
+                "drowsy_until is {}; give at most drowsy_above, which is {}",
+                self.drowsy_until, self.drowsy_above
+            ));
+        }
+        if self.warn_after_s > self.alarm_after_s {
+            return Err(format!(
+                "warn_after_s is {}; give at most alarm_after_s, which is {}",
+                self.warn_after_s, self.alarm_after_s
+            ));
+        }
         for (key, value) in [
+            ("warn_after_s", self.warn_after_s),
+            ("alarm_after_s", self.alarm_after_s),
+            ("repeat_after_s", self.repeat_after_s),
+            ("drowsy_known_s", self.drowsy_known_s),
             ("long_closure_s", self.long_closure_s),
             ("longest_gap_s", self.longest_gap_s),
             ("perclos_window_s", self.perclos_window_s),
@@ -92,6 +131,26 @@ impl TemporalSettings {
     /// [`Self::longest_gap_s`].
     pub fn longest_gap(&self) -> Duration {
         seconds(self.longest_gap_s)
+    }
+
+    /// [`Self::warn_after_s`].
+    pub fn warn_after(&self) -> Duration {
+        seconds(self.warn_after_s)
+    }
+
+    /// [`Self::alarm_after_s`].
+    pub fn alarm_after(&self) -> Duration {
+        seconds(self.alarm_after_s)
+    }
+
+    /// [`Self::repeat_after_s`].
+    pub fn repeat_after(&self) -> Duration {
+        seconds(self.repeat_after_s)
+    }
+
+    /// [`Self::drowsy_known_s`].
+    pub fn drowsy_known(&self) -> Duration {
+        seconds(self.drowsy_known_s)
     }
 
     /// [`Self::perclos_window_s`].
@@ -119,6 +178,9 @@ mod tests {
         };
         assert!(of(|s| s.closed_above = 1.5).contains("closed_above is 1.5"));
         assert!(of(|s| s.open_at_or_below = 0.6).contains("at most closed_above"));
+        assert!(of(|s| s.drowsy_until = 0.5).contains("at most drowsy_above"));
+        assert!(of(|s| s.warn_after_s = 2.0).contains("at most alarm_after_s"));
+        assert!(of(|s| s.repeat_after_s = 0.0).contains("repeat_after_s is 0"));
         assert!(of(|s| s.long_closure_s = 0.0).contains("long_closure_s is 0"));
         assert!(of(|s| s.longest_gap_s = f64::NAN).contains("longest_gap_s"));
         assert!(of(|s| s.perclos_window_s = f64::INFINITY).contains("perclos_window_s"));

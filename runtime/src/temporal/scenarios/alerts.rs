@@ -1,0 +1,193 @@
+//! Minutes with people who should be warned and people who should not: each alert at its second.
+
+use super::{FPS, Look, eyes};
+use crate::{
+    reading::FrameReading,
+    temporal::{AlertKind, AlertPhase, EyesOverTime, TemporalSettings},
+};
+use AlertKind::{Drowsiness, LongClosureAlarm, LongClosureWarning};
+use AlertPhase::{Cleared, Lost, Raised, Repeated};
+use std::time::Duration;
+
+/// An alert and the second at which it was told, to the frame.
+type Told = (f64, AlertKind, AlertPhase);
+
+/// Alerts of runs of (seconds, look) at [`FPS`].
+fn alerts(script: &[(f64, Look)]) -> Vec<Told> {
+    let mut over_time = EyesOverTime::new(&TemporalSettings::default());
+    let mut told = Vec::new();
+    let mut frame = 0_u64;
+    for (seconds, look) in script {
+        for _ in 0..(seconds * FPS).round() as u64 {
+            let time = frame as f64 / FPS;
+            let step = over_time.step(&FrameReading {
+                frame,
+                time: Duration::from_secs_f64(time),
+                face: None,
+                eyes: eyes(*look),
+            });
+            told.extend(
+                step.alerts
+                    .iter()
+                    .map(|alert| (time, alert.kind, alert.phase)),
+            );
+            frame += 1;
+        }
+    }
+    told
+}
+
+/// Asserts alerts at their seconds, to within a frame.
+fn expect(script: &[(f64, Look)], expected: &[Told]) {
+    let told = alerts(script);
+    let kinds = |all: &[Told]| -> Vec<_> { all.iter().map(|(_, k, p)| (*k, *p)).collect() };
+    assert_eq!(kinds(&told), kinds(expected), "{told:?}");
+    for ((time, ..), (due, ..)) in told.iter().zip(expected) {
+        assert!((time - due).abs() <= 1.0 / FPS + 1e-9, "{told:?}");
+    }
+}
+
+/// Blinks of `closed` seconds, one every `every` seconds, for `minutes`.
+fn blinking(closed: f64, every: f64, minutes: f64) -> Vec<(f64, Look)> {
+    let count = (minutes * 60.0 / every) as usize;
+    let blink = [(every - closed, Look::Open), (closed, Look::Closed)];
+    std::iter::repeat_n(blink, count).flatten().collect()
+}
+
+#[test]
+fn an_alert_reader_is_left_in_peace_for_five_minutes() {
+    expect(&blinking(0.2, 4.0, 5.0), &[]);
+}
+
+#[test]
+fn a_slow_blinker_is_warned_at_each_blink_beyond_half_a_second_only() {
+    expect(&blinking(0.4, 6.0, 3.0), &[]);
+    let script = [(20.0, Look::Open), (0.7, Look::Closed), (20.0, Look::Open)];
+    expect(
+        &script,
+        &[
+            (20.5, LongClosureWarning, Raised),
+            (20.7, LongClosureWarning, Cleared),
+        ],
+    );
+}
+
+#[test]
+fn a_microsleep_of_1_4_s_warns_and_one_of_1_6_s_alarms() {
+    let script = [
+        (60.0, Look::Open),
+        (1.4, Look::Closed),
+        (38.6, Look::Open),
+        (1.6, Look::Closed),
+        (18.4, Look::Open),
+    ];
+    expect(
+        &script,
+        &[
+            (60.5, LongClosureWarning, Raised),
+            (61.4, LongClosureWarning, Cleared),
+            (100.5, LongClosureWarning, Raised),
+            (101.5, LongClosureAlarm, Raised),
+            (101.6, LongClosureWarning, Cleared),
+            (101.6, LongClosureAlarm, Cleared),
+        ],
+    );
+}
+
+#[test]
+fn a_winker_is_never_taken_for_a_sleeper() {
+    expect(
+        &[
+            (30.0, Look::Open),
+            (3.0, Look::WinkLeft),
+            (30.0, Look::Open),
+        ],
+        &[],
+    );
+}
+
+#[test]
+fn sunglasses_and_a_turned_head_raise_nothing() {
+    for hidden in [Look::Hidden, Look::Profile, Look::NoFace] {
+        expect(
+            &[(30.0, Look::Open), (60.0, hidden), (30.0, Look::Open)],
+            &[],
+        );
+    }
+}
+
+#[test]
+fn a_face_lost_while_the_eyes_are_closed_loses_the_alarm_rather_than_clearing_it() {
+    let script = [
+        (10.0, Look::Open),
+        (2.0, Look::Closed),
+        (5.0, Look::NoFace),
+        (5.0, Look::Open),
+    ];
+    expect(
+        &script,
+        &[
+            (10.5, LongClosureWarning, Raised),
+            (11.5, LongClosureAlarm, Raised),
+            (12.0, LongClosureWarning, Lost),
+            (12.0, LongClosureAlarm, Lost),
+        ],
+    );
+}
+
+#[test]
+fn one_covered_eye_leaves_the_other_one_to_be_warned_of() {
+    let script = [
+        (
+            10.0,
+            Look::LeftHidden {
+                right_closed: false,
+            },
+        ),
+        (2.0, Look::LeftHidden { right_closed: true }),
+        (
+            10.0,
+            Look::LeftHidden {
+                right_closed: false,
+            },
+        ),
+    ];
+    expect(
+        &script,
+        &[
+            (10.5, LongClosureWarning, Raised),
+            (11.5, LongClosureAlarm, Raised),
+            (12.0, LongClosureWarning, Cleared),
+            (12.0, LongClosureAlarm, Cleared),
+        ],
+    );
+}
+
+#[test]
+fn a_flicker_at_every_frame_is_no_long_closure() {
+    let frame = 1.0 / FPS;
+    let flicker = std::iter::repeat_n([(frame, Look::Closed), (frame, Look::Open)], 600);
+    expect(&flicker.flatten().collect::<Vec<_>>(), &[]);
+}
+
+#[test]
+fn a_sleeper_is_told_of_every_five_seconds_and_as_drowsy_after_half_a_minute_is_known() {
+    let told = alerts(&[(25.0, Look::Open), (15.0, Look::Closed), (60.0, Look::Open)]);
+    let of = |kind| -> Vec<(f64, AlertPhase)> {
+        let mine = told.iter().filter(|(_, k, _)| *k == kind);
+        mine.map(|(time, _, phase)| ((time * 10.0).round() / 10.0, *phase))
+            .collect()
+    };
+    assert_eq!(
+        of(LongClosureAlarm),
+        [
+            (26.5, Raised),
+            (31.5, Repeated),
+            (36.5, Repeated),
+            (40.0, Cleared)
+        ]
+    );
+    // 5 of 30 known seconds are 17 %, above 15 % from the first moment that is judged. It falls below
+    // 10 % when less than 6 of the 15 s are within the last minute: at 25 + 60 + 9 s.
+    assert_eq!(of(Drowsiness), [(30.0, Raised), (94.0, Cleared)]);
+}
