@@ -86,9 +86,10 @@ pub fn choose(choice: DeviceChoice) -> Result<Device, String> {
 }
 
 /// Pictures and steps of the measurement that chooses the arithmetic: about a second on two cores
-/// for the smallest network.
-const PROBE_PICTURES: i64 = 128;
-const PROBE_STEPS: usize = 4;
+/// for the smallest network. A wide one, whose steps take longer than [`PROBE_TIME`], does one.
+const PROBE_PICTURES: i64 = 64;
+const PROBE_STEPS: usize = 6;
+const PROBE_TIME: Duration = Duration::from_secs(2);
 
 /// How much faster bf16 must be to be taken: clearly, so that the same command chooses the same on a
 /// machine whose speed wavers. Where it pays it is 1.2 to 2 times as fast.
@@ -114,7 +115,11 @@ fn step_time(spec: &NetworkSpec, device: Device, precision: Precision) -> Option
     let images = Tensor::f_zeros([PROBE_PICTURES, 1, side, side], (Kind::Float, device)).ok()?;
     let labels = Tensor::f_zeros([PROBE_PICTURES], (Kind::Int64, device)).ok()?;
     let mut shortest = Duration::MAX;
-    for _ in 0..PROBE_STEPS {
+    let first = Instant::now();
+    for step in 0..PROBE_STEPS {
+        if step > 0 && first.elapsed() > PROBE_TIME {
+            break;
+        }
         let begun = Instant::now();
         let logits = network.forward(&images, Mode::Train);
         let loss = logits.cross_entropy_for_logits(&labels);

@@ -16,6 +16,9 @@ use tract_onnx::prelude::*;
 /// Key of the hash, in a gradient model's metadata, of the model file whose gradient it gives.
 pub const GRADIENT_OF_KEY: &str = "parseye.gradient_of";
 
+/// Ending of a gradient graph's file name: `NAME.gradient.onnx` beside `NAME.onnx`.
+pub const FILE_ENDING: &str = ".gradient.onnx";
+
 const MAKE_WITH_TRAIN: &str = "give the NAME.gradient.onnx that `train` wrote beside the model";
 
 /// A model's gradient graph, ready to run; the plan is shared by all threads.

@@ -2,7 +2,7 @@
 
 use super::print;
 use parseye::{
-    classify::{EyeStateModel, ModelError},
+    classify::{EyeStateModel, ModelError, gradient},
     source::list_cameras,
 };
 use std::{
@@ -57,7 +57,7 @@ pub fn models() -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// ONNX files of a folder by name; none where there is no such folder.
+/// Models of a folder by name, their gradient graphs left out; none where there is no such folder.
 fn model_files(folder: &Path) -> Vec<PathBuf> {
     let Ok(entries) = std::fs::read_dir(folder) else {
         return Vec::new();
@@ -65,6 +65,7 @@ fn model_files(folder: &Path) -> Vec<PathBuf> {
     let mut files: Vec<PathBuf> = entries
         .filter_map(|entry| Some(entry.ok()?.path()))
         .filter(|path| path.is_file() && path.extension().is_some_and(|ending| ending == "onnx"))
+        .filter(|path| !path.to_string_lossy().ends_with(gradient::FILE_ENDING))
         .collect();
     files.sort();
     files

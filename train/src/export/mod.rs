@@ -83,7 +83,7 @@ pub fn gradient_bytes(
 
 /// Where the gradient graph of the model at `path` lies: `NAME.gradient.onnx` beside `NAME.onnx`.
 pub fn gradient_path(path: &Path) -> PathBuf {
-    path.with_extension("gradient.onnx")
+    path.with_extension(parseye::classify::gradient::FILE_ENDING.trim_start_matches('.'))
 }
 
 /// Writes a file whole or not at all: a reader never sees half of it.
