@@ -110,10 +110,10 @@ mod tests {
         };
         let cells = Suite::Noise.cells(scale);
         let all = listing(Suite::Noise, &cells, |_| false);
-        assert!(all.contains("16 trainings of 640k images"), "{all}");
+        assert!(all.contains("16 trainings of 1280k images"), "{all}");
         let first = cells[0].id();
         let rest = listing(Suite::Noise, &cells, |id| id == first);
-        assert!(rest.contains("15 trainings of 600k images"), "{rest}");
+        assert!(rest.contains("15 trainings of 1200k images"), "{rest}");
         assert!(rest.lines().nth(1).unwrap().contains("done"));
     }
 }
