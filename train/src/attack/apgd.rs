@@ -66,8 +66,7 @@ impl Attack for ApgdCe {
                 break;
             }
             let part = select(batch, &standing);
-            let start = Draws::new(seed, u64::from(restart)).within(budget, &part)?;
-            let start = part.clip(&(&part.images + start));
+            let start = Draws::new(seed, u64::from(restart)).start(budget, &part)?;
             let found = climb(
                 target,
                 &part,

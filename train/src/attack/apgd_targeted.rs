@@ -66,8 +66,7 @@ impl Attack for ApgdTargeted {
             }
             let part = select(batch, &standing);
             let towards = classes.select(1, rank as i64).index_select(0, &standing);
-            let start = Draws::new(seed, rank as u64).within(budget, &part)?;
-            let start = part.clip(&(&part.images + start));
+            let start = Draws::new(seed, rank as u64).start(budget, &part)?;
             let found = climb(
                 target,
                 &part,

@@ -27,8 +27,7 @@ impl Attack for FgsmRandomStart {
         budget: Budget,
         seed: u64,
     ) -> Result<Tensor, tch::TchError> {
-        let start = Draws::new(seed, 0).within(budget, batch)?;
-        let start = batch.clip(&(&batch.images + start));
+        let start = Draws::new(seed, 0).start(budget, batch)?;
         let gradient = gradient::of_cross_entropy(target, &start, &batch.labels)?;
         let step = budget.steepest(&gradient) * (STEP * budget.epsilon);
         let disturbance = budget.project(&(start + step - &batch.images));

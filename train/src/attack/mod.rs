@@ -35,7 +35,7 @@ pub mod worst;
 pub use registry::{KNOWN, by_name};
 
 use crate::data::batch::Batch;
-use budget::Budget;
+use budget::{Budget, Norm};
 use tch::{Device, Tensor};
 
 /// What can be attacked: anything that gives logits through which a gradient flows.
@@ -65,6 +65,28 @@ pub enum Access {
     BlackBox,
     /// Nothing, but another classifier that it may resemble.
     Transfer,
+}
+
+impl Access {
+    /// What it is called in tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Random => "random",
+            Self::WhiteBox => "white-box",
+            Self::BlackBox => "black-box",
+            Self::Transfer => "transfer",
+        }
+    }
+
+    /// How a budget is measured for an attack with this access, where `asked` was asked for. Random
+    /// noise is always measured in L2: only then is the SNR its true one (uniform noise within an
+    /// L-inf budget is 4.8 dB weaker).
+    pub fn norm(self, asked: Norm) -> Norm {
+        match self {
+            Self::Random => Norm::L2,
+            _ => asked,
+        }
+    }
 }
 
 /// A way to disturb pictures.

@@ -25,21 +25,13 @@ pub enum Noise {
     Gaussian,
 }
 
-impl Attack for Noise {
-    fn name(&self) -> &str {
-        match self {
-            Self::Uniform => "uniform",
-            Self::Gaussian => "gaussian",
-        }
-    }
-
-    fn access(&self) -> Access {
-        Access::Random
-    }
-
-    fn perturb(
-        &self,
-        _target: &dyn Classifier,
+impl Noise {
+    /// The batch's pictures with this noise: it knows nothing of who will be asked about them.
+    ///
+    /// # Errors
+    /// When the device cannot hold them.
+    pub fn added_to(
+        self,
         batch: &Batch,
         budget: Budget,
         seed: u64,
@@ -59,5 +51,28 @@ impl Attack for Noise {
             }
         };
         Ok(batch.clip(&(&batch.images + disturbance)))
+    }
+}
+
+impl Attack for Noise {
+    fn name(&self) -> &str {
+        match self {
+            Self::Uniform => "uniform",
+            Self::Gaussian => "gaussian",
+        }
+    }
+
+    fn access(&self) -> Access {
+        Access::Random
+    }
+
+    fn perturb(
+        &self,
+        _target: &dyn Classifier,
+        batch: &Batch,
+        budget: Budget,
+        seed: u64,
+    ) -> Result<Tensor, tch::TchError> {
+        self.added_to(batch, budget, seed)
     }
 }

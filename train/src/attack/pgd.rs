@@ -13,7 +13,7 @@ use tch::{Kind, Tensor};
 
 /// Length of all steps together, in epsilons: 2.5 epsilon / k for each of k steps lets the attack
 /// cross the ball from any start and still turn at its edge (Madry et al. 2018, section 5).
-const PATH: f64 = 2.5;
+pub(crate) const PATH: f64 = 2.5;
 
 /// What of the points on its way the attack returns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,8 +74,7 @@ impl Attack for Pgd {
             point = if restart == 0 && self.restarts > 1 {
                 batch.images.copy()
             } else {
-                let start = Draws::new(seed, u64::from(restart)).within(budget, batch)?;
-                batch.clip(&(&batch.images + start))
+                Draws::new(seed, u64::from(restart)).start(budget, batch)?
             };
             for _ in 0..self.steps {
                 let (logits, gradient) = gradient::of_loss(target, &point, |logits| {

@@ -9,7 +9,7 @@ use crate::{
         budget::Budget,
         fgsm::Fgsm,
         gradient,
-        pgd::{Keep, Pgd},
+        pgd::{self, Keep, Pgd},
     },
     data::batch::Batch,
 };
@@ -126,7 +126,7 @@ impl TrainingAttack {
             // (Zhang et al. 2019 use 0.001 where pixels are 0 to 1).
             Self::Fgsm => (1, 0.1, 1.0),
             Self::NFgsm => (1, NOISE_START, 1.0),
-            Self::Pgd(steps) => (steps, 1.0, 2.5 / f64::from(steps)),
+            Self::Pgd(steps) => (steps, 1.0, pgd::PATH / f64::from(steps)),
         };
         let noise = uniform(batch, start * budget.epsilon, seed)?;
         let mut point = batch.clip(&(&batch.images + noise));

@@ -2,12 +2,12 @@
 //! as JSON and prints them.
 
 use super::{
-    judge::{EvaluationPlan, attack_named, judge},
+    judge::{EvaluationPlan, judge},
     report::{self, ModelIdentity, ModelReport, Report, Setup},
     sanity, selection, table,
 };
 use crate::{
-    attack::{Classifier, budget::Norm},
+    attack::{self, Classifier, budget::Norm},
     data::{
         crops::{Crop, hex},
         evaluation::EvaluationSet,
@@ -138,7 +138,7 @@ fn judged_split(name: &str) -> Result<Split, String> {
 
 fn attack_name(name: &str) -> Result<String, String> {
     let name = name.trim();
-    attack_named(name).map(|_| name.to_owned())
+    attack::by_name(name).map(|_| name.to_owned())
 }
 
 /// A model ready to be judged.

@@ -68,22 +68,12 @@ impl fmt::Display for Condition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.attack)?;
         if let Some(access) = self.access {
-            write!(f, ", {}", access_name(access))?;
+            write!(f, ", {}", access.name())?;
         }
         if let Some(snr_db) = self.snr_db {
             write!(f, ", {snr_db} dB")?;
         }
         Ok(())
-    }
-}
-
-/// What an access is called in tables.
-pub fn access_name(access: Access) -> &'static str {
-    match access {
-        Access::WhiteBox => "white-box",
-        Access::BlackBox => "black-box",
-        Access::Random => "random",
-        Access::Transfer => "transfer",
     }
 }
 
@@ -96,8 +86,7 @@ pub struct EvaluationPlan {
     pub snrs_db: Vec<f64>,
     /// Further budgets of random noise, which hurts no network above 20 dB.
     pub noise_snrs_db: Vec<f64>,
-    /// How the budgets of attacks are measured. Random noise is always measured in L2: only then is
-    /// the SNR its true one (uniform noise within an L-inf budget is 4.8 dB weaker).
+    /// How the budgets of attacks are measured, but for random noise: see [`Access::norm`].
     pub norm: Norm,
     /// Seed of attacks and natural transformations.
     pub seed: u64,
@@ -183,7 +172,7 @@ pub fn judge(
     let attacks = plan
         .attacks
         .iter()
-        .map(|name| Ok((name, attack_named(name)?)))
+        .map(|name| Ok((name, attack::by_name(name)?)))
         .collect::<Result<Vec<_>, String>>()
         .map_err(RobustnessError::UnknownAttack)?;
     let standardised: Vec<(StandardisedCrop, EyeState)> = crops
@@ -238,23 +227,13 @@ pub fn judge(
     Ok(all)
 }
 
-/// The attack of this name.
-///
-/// # Errors
-/// Names the nearest known one.
-pub(super) fn attack_named(name: &str) -> Result<Box<dyn Attack>, String> {
-    attack::by_name(name)
-}
-
 /// The budgets of an attack, weakest first, none twice.
 fn budgets(plan: &EvaluationPlan, access: Access) -> Vec<(Norm, f64)> {
     let mut snrs = plan.snrs_db.clone();
-    let norm = if access == Access::Random {
+    if access == Access::Random {
         snrs.extend(&plan.noise_snrs_db);
-        Norm::L2
-    } else {
-        plan.norm
-    };
+    }
+    let norm = access.norm(plan.norm);
     snrs.sort_by(|a, b| b.total_cmp(a));
     snrs.dedup();
     snrs.into_iter().map(|snr_db| (norm, snr_db)).collect()
@@ -269,7 +248,7 @@ fn batched(
 }
 
 /// Disturbed pictures of every batch, each checked against the attack's promises.
-pub(super) fn perturbed(
+fn perturbed(
     attack: &dyn Attack,
     by: &dyn Classifier,
     batches: &[Batch],
@@ -286,7 +265,7 @@ pub(super) fn perturbed(
     batches.iter().enumerate().map(of_batch).collect()
 }
 
-pub(super) fn answers(
+fn answers(
     target: &dyn Classifier,
     condition: Condition,
     pictures: &[Tensor],

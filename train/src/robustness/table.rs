@@ -3,7 +3,6 @@
 
 use super::{
     figures::Estimate,
-    judge::access_name,
     report::{ConditionReport, ModelReport},
 };
 use crate::{
@@ -87,7 +86,7 @@ fn write_attacks(out: &mut String, model: &ModelReport) -> std::fmt::Result {
     writeln!(out, "\nmacro accuracy under attack")?;
     write!(out, "{:12} {:4} {:>6}  ", "attack", "norm", "SNR dB")?;
     for access in COLUMNS {
-        write!(out, "{:WIDTH$}", access_name(access))?;
+        write!(out, "{:WIDTH$}", access.name())?;
     }
     if let Some(from) = &model.transfer_from {
         write!(out, "(transfer from {from})")?;

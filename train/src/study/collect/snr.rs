@@ -144,11 +144,10 @@ fn lines_of(pooled: &[Pooled], group: &str, number: usize) -> Vec<(String, Line)
             })
             .collect();
         points.sort_by(|a, b| a.x.total_cmp(&b.x));
-        let (dash, words) = match access {
-            Access::WhiteBox => (Dash::Solid, "white-box"),
-            Access::BlackBox => (Dash::Solid, "black-box"),
-            Access::Transfer => (Dash::Dashed, "transfer"),
-            Access::Random => (Dash::Dotted, "random"),
+        let dash = match access {
+            Access::WhiteBox | Access::BlackBox => Dash::Solid,
+            Access::Transfer => Dash::Dashed,
+            Access::Random => Dash::Dotted,
         };
         let mark = match attack {
             "fgsm" => Mark::Circle,
@@ -156,7 +155,7 @@ fn lines_of(pooled: &[Pooled], group: &str, number: usize) -> Vec<(String, Line)
             _ => Mark::None,
         };
         let line = Line {
-            name: format!("{group} {attack} {words}"),
+            name: format!("{group} {attack} {}", access.name()),
             points,
             colour: PALETTE[number % PALETTE.len()],
             dash,

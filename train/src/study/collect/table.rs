@@ -33,13 +33,7 @@ pub fn write(suite: Suite, pooled: &[Pooled], out: &Path) -> Result<Vec<PathBuf>
 }
 
 fn access_name(condition: &Condition) -> &'static str {
-    match condition.access {
-        None => "",
-        Some(Access::Random) => "random",
-        Some(Access::WhiteBox) => "white-box",
-        Some(Access::BlackBox) => "black-box",
-        Some(Access::Transfer) => "transfer",
-    }
+    condition.access.map_or("", Access::name)
 }
 
 fn csv_text(pooled: &[Pooled]) -> Result<String, Box<dyn std::error::Error>> {
