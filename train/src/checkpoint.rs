@@ -1,11 +1,13 @@
 //! Checkpoints: everything a run needs to go on as if it had never stopped, in one safetensors
 //! file that is replaced whole after every epoch.
 
-use crate::fit::{EpochRow, FitSettings};
-use safetensors::{Dtype, SafeTensors, View};
+use crate::{
+    fit::{EpochRow, FitSettings},
+    float_bytes::{self, FloatArray},
+};
+use safetensors::SafeTensors;
 use serde::{Deserialize, Serialize};
 use std::{
-    borrow::Cow,
     collections::{BTreeMap, HashMap},
     path::{Path, PathBuf},
 };
@@ -59,28 +61,8 @@ pub struct CheckpointError {
     pub remedy: &'static str,
 }
 
-/// A tensor's bytes as safetensors wants them.
-struct Bytes {
-    shape: Vec<usize>,
-    data: Vec<u8>,
-}
-
-impl View for Bytes {
-    fn dtype(&self) -> Dtype {
-        Dtype::F32
-    }
-    fn shape(&self) -> &[usize] {
-        &self.shape
-    }
-    fn data(&self) -> Cow<'_, [u8]> {
-        Cow::Borrowed(&self.data)
-    }
-    fn data_len(&self) -> usize {
-        self.data.len()
-    }
-}
-
-fn bytes_of(tensor: &Tensor) -> Result<Bytes, tch::TchError> {
+/// A tensor as safetensors wants it.
+fn array_of(tensor: &Tensor) -> Result<FloatArray, tch::TchError> {
     let shape = tensor
         .size()
         .iter()
@@ -91,11 +73,8 @@ fn bytes_of(tensor: &Tensor) -> Result<Bytes, tch::TchError> {
         .f_to_device(Device::Cpu)?
         .f_to_kind(Kind::Float)?;
     let values: Vec<f32> = Vec::try_from(flat.f_contiguous()?.f_flatten(0, -1)?)?;
-    let data = values
-        .iter()
-        .flat_map(|value| value.to_le_bytes())
-        .collect();
-    Ok(Bytes { shape, data })
+    let data = float_bytes::to_bytes(&values);
+    Ok(FloatArray { shape, data })
 }
 
 /// Independent copies of tensors, so that later steps do not change them.
@@ -124,8 +103,8 @@ impl Checkpoint {
             ("best", &self.best),
         ] {
             for (name, tensor) in tensors {
-                let bytes = bytes_of(tensor).map_err(|error| failed(error.to_string()))?;
-                views.push((format!("{group}/{name}"), bytes));
+                let array = array_of(tensor).map_err(|error| failed(error.to_string()))?;
+                views.push((format!("{group}/{name}"), array));
             }
         }
         let state =
@@ -170,12 +149,7 @@ impl Checkpoint {
                 .split_once('/')
                 .ok_or_else(|| wrong("not a checkpoint of `train`".into()))?;
             let shape: Vec<i64> = view.shape().iter().map(|size| *size as i64).collect();
-            let values: Vec<f32> = view
-                .data()
-                .chunks_exact(size_of::<f32>())
-                .map(|bytes| f32::from_le_bytes(std::array::from_fn(|i| bytes[i])))
-                .collect();
-            let tensor = Tensor::f_from_slice(&values)
+            let tensor = Tensor::f_from_slice(&float_bytes::from_bytes(view.data()))
                 .and_then(|flat| flat.f_reshape(&shape))
                 .map_err(|error| wrong(error.to_string()))?;
             groups

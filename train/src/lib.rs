@@ -16,6 +16,7 @@ pub mod data;
 pub mod device;
 pub mod export;
 pub mod fit;
+mod float_bytes;
 pub mod harden;
 pub mod measure;
 pub mod network;

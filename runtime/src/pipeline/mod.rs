@@ -4,11 +4,13 @@
 //! [`replay`] drops no frame and takes time from the recording; [`monitor`] always works on the
 //! newest frame. Both pass each frame through the same [`VisionChain`].
 
+pub mod fanout;
 pub mod monitor;
 pub mod replay;
 pub mod stop;
 pub mod vision;
 
+pub use fanout::{Fanout, Next, Subscription};
 pub use stop::Stop;
 pub use vision::{VisionChain, VisionError};
 

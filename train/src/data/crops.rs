@@ -74,34 +74,43 @@ impl CropSet {
     /// # Errors
     /// Names the row or picture that is wrong.
     pub fn read(folder: &Path) -> Result<Self, DataError> {
-        let path = folder.join("manifest.csv");
-        let manifest = Manifest::read(&path)?;
-        manifest.of_split(Split::Train)?;
-        manifest.of_split(Split::Val)?;
-        let mut hash = Sha256::new();
-        hash.update(read_bytes(&path)?);
-        let (mut train, mut val) = (Vec::new(), Vec::new());
-        for sample in manifest.samples {
-            let path = manifest.folder.join(&sample.path);
-            let bytes = read_bytes(&path)?;
-            hash.update(&bytes);
-            let crops = match sample.split {
-                Split::Train => &mut train,
-                Split::Val => &mut val,
-                Split::Test => continue,
-            };
-            let picture = decode(&path, &bytes)?;
-            crops.push(Crop { sample, picture });
-        }
-        Ok(Self {
-            train,
-            val,
-            sha256: hex(&hash.finalize()),
-        })
+        let (crops, sha256) = read_splits(folder, &[Split::Train, Split::Val])?;
+        let is_train = |crop: &Crop| crop.sample.split == Split::Train;
+        let (train, val) = crops.into_iter().partition(is_train);
+        Ok(Self { train, val, sha256 })
     }
 }
 
-pub(crate) fn read_bytes(path: &Path) -> Result<Vec<u8>, DataError> {
+/// The crops of some splits in the manifest's order, and the SHA-256 over the manifest and every
+/// picture it lists. Pictures of other splits are hashed but not decoded.
+///
+/// # Errors
+/// Names the row or picture that is wrong, or the split that is empty.
+pub(super) fn read_splits(
+    folder: &Path,
+    splits: &[Split],
+) -> Result<(Vec<Crop>, String), DataError> {
+    let path = folder.join("manifest.csv");
+    let manifest = Manifest::read(&path)?;
+    for split in splits {
+        manifest.of_split(*split)?;
+    }
+    let mut hash = Sha256::new();
+    hash.update(read_bytes(&path)?);
+    let mut crops = Vec::new();
+    for sample in manifest.samples {
+        let path = manifest.folder.join(&sample.path);
+        let bytes = read_bytes(&path)?;
+        hash.update(&bytes);
+        if splits.contains(&sample.split) {
+            let picture = decode(&path, &bytes)?;
+            crops.push(Crop { sample, picture });
+        }
+    }
+    Ok((crops, hex(&hash.finalize())))
+}
+
+fn read_bytes(path: &Path) -> Result<Vec<u8>, DataError> {
     std::fs::read(path).map_err(|error| DataError::Picture {
         path: path.into(),
         reason: error.to_string(),
@@ -109,7 +118,7 @@ pub(crate) fn read_bytes(path: &Path) -> Result<Vec<u8>, DataError> {
 }
 
 /// Decodes a picture to luma by the convention that the runtime uses for frames.
-pub(crate) fn decode(path: &Path, bytes: &[u8]) -> Result<GrayImage, DataError> {
+fn decode(path: &Path, bytes: &[u8]) -> Result<GrayImage, DataError> {
     let wrong = |reason: String| DataError::Picture {
         path: path.into(),
         reason,

@@ -3,9 +3,8 @@
 //! Training reads [`super::crops::CropSet`], which never decodes the test split; this is the only
 //! way to it.
 
-use super::crops::{Crop, DataError, decode, hex, read_bytes};
-use parseye::evaluate::manifest::{Manifest, Split};
-use sha2::{Digest, Sha256};
+use super::crops::{Crop, DataError, read_splits};
+use parseye::evaluate::manifest::Split;
 use std::path::Path;
 
 /// The crops of one split.
@@ -26,25 +25,11 @@ impl EvaluationSet {
     /// # Errors
     /// Names the row or picture that is wrong, or the split where it is empty.
     pub fn read(folder: &Path, split: Split) -> Result<Self, DataError> {
-        let path = folder.join("manifest.csv");
-        let manifest = Manifest::read(&path)?;
-        manifest.of_split(split)?;
-        let mut hash = Sha256::new();
-        hash.update(read_bytes(&path)?);
-        let mut crops = Vec::new();
-        for sample in manifest.samples {
-            let path = manifest.folder.join(&sample.path);
-            let bytes = read_bytes(&path)?;
-            hash.update(&bytes);
-            if sample.split == split {
-                let picture = decode(&path, &bytes)?;
-                crops.push(Crop { sample, picture });
-            }
-        }
+        let (crops, sha256) = read_splits(folder, &[split])?;
         Ok(Self {
             crops,
             split,
-            sha256: hex(&hash.finalize()),
+            sha256,
         })
     }
 }

@@ -3,8 +3,11 @@
 //! Test people are never in a [`CropSet`], so no fold can hold one. Which epoch is kept and what is
 //! measured on the held-out people is left to the caller.
 
-use super::crops::{Crop, CropSet};
-use rand::{RngExt, SeedableRng};
+use super::{
+    crops::{Crop, CropSet},
+    sampling::shuffle,
+};
+use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use std::collections::BTreeMap;
 
@@ -84,13 +87,6 @@ pub fn fold_of_each(
         }
     }
     Ok(fold_of)
-}
-
-/// Fisher-Yates shuffle.
-fn shuffle<T>(items: &mut [T], rng: &mut ChaCha8Rng) {
-    for last in (1..items.len()).rev() {
-        items.swap(last, rng.random_range(0..=last));
-    }
 }
 
 #[cfg(test)]

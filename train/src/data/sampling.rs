@@ -63,10 +63,21 @@ fn quota(count: usize, parts: usize, index: usize) -> usize {
 }
 
 /// Fisher-Yates shuffle.
-fn shuffle(items: &mut [usize], rng: &mut impl Rng) {
+pub(super) fn shuffle<T>(items: &mut [T], rng: &mut impl Rng) {
     for last in (1..items.len()).rev() {
         items.swap(last, rng.random_range(0..=last));
     }
+}
+
+/// Draws `count` of the items, all of them where there are fewer, in random order: the first steps
+/// of a Fisher-Yates shuffle, so that a smaller draw of a seed is part of a larger one.
+pub(crate) fn draw<T>(mut items: Vec<T>, count: usize, rng: &mut impl Rng) -> Vec<T> {
+    let total = items.len();
+    for place in 0..count.min(total) {
+        items.swap(place, rng.random_range(place..total));
+    }
+    items.truncate(count);
+    items
 }
 
 #[cfg(test)]

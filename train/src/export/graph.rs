@@ -1,5 +1,6 @@
 //! An ONNX graph under construction: constants, nodes and the model around them.
 
+use crate::float_bytes;
 use parseye::classify::{card::METADATA_KEY, gradient::GRADIENT_OF_KEY, input::SIDE};
 use parseye::eye_state::STATES;
 use prost::Message;
@@ -77,10 +78,7 @@ impl Graph {
             name: name.clone(),
             dims: shape.to_vec(),
             data_type: pb::tensor_proto::DataType::Float as i32,
-            raw_data: values
-                .iter()
-                .flat_map(|value| value.to_le_bytes())
-                .collect(),
+            raw_data: float_bytes::to_bytes(values),
             ..Default::default()
         });
         Ok(name)

@@ -1,11 +1,14 @@
 //! The constraints of Parseval networks (Cisse et al. 2017): weights near tight frames, and
 //! residual sums that are convex. Both are restored after each step of the optimiser.
 
-use crate::network::{
-    module::Network,
-    spec::{Layer, Operation},
+use crate::{
+    data::sampling::draw,
+    network::{
+        module::Network,
+        spec::{Layer, Operation},
+    },
 };
-use rand::{Rng, RngExt};
+use rand::Rng;
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
 use tch::{Kind, Tensor};
@@ -107,13 +110,8 @@ impl Retraction {
                 Rows::Share(share) => {
                     let rows = matrix.size().first().copied().unwrap_or(0);
                     let count = (rows as f64 * share).ceil() as usize;
-                    let mut order: Vec<i64> = (0..rows).collect();
-                    let total = order.len();
-                    for first in 0..count.min(total) {
-                        order.swap(first, rng.random_range(first..total));
-                    }
-                    order.truncate(count);
-                    let chosen = Tensor::from_slice(&order).to_device(matrix.device());
+                    let drawn = draw((0..rows).collect(), count, rng);
+                    let chosen = Tensor::from_slice::<i64>(&drawn).to_device(matrix.device());
                     let part = pulled(&matrix.index_select(0, &chosen), self.beta);
                     matrix.index_copy(0, &chosen, &part)
                 }
@@ -220,7 +218,7 @@ pub fn onto_simplex(values: &[f64]) -> Vec<f64> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use rand::SeedableRng;
+    use rand::{RngExt, SeedableRng};
     use rand_chacha::ChaCha8Rng;
     use tch::Device;
 

@@ -1,7 +1,7 @@
 //! A model file of ours as a differentiable classifier in tch: what is attacked is the very file
 //! that is shipped, folded weights and all, not the network it came from.
 
-use crate::attack::Classifier;
+use crate::{attack::Classifier, float_bytes::from_bytes};
 use parseye::classify::{EyeStateModel, ModelCard, ModelError};
 use prost::Message;
 use std::{collections::HashMap, path::Path};
@@ -213,12 +213,7 @@ fn tensor(constant: &pb::TensorProto, device: Device) -> Result<Tensor, String> 
     if constant.data_type != pb::tensor_proto::DataType::Float as i32 {
         return Err(wrong("not f32".into()));
     }
-    let values: Vec<f32> = constant
-        .raw_data
-        .chunks_exact(size_of::<f32>())
-        .map(|bytes| f32::from_le_bytes(std::array::from_fn(|i| bytes[i])))
-        .collect();
-    Tensor::f_from_slice(&values)
+    Tensor::f_from_slice(&from_bytes(&constant.raw_data))
         .and_then(|flat| flat.f_reshape(&constant.dims))
         .and_then(|tensor| tensor.f_to_device(device))
         .map_err(|error| wrong(error.to_string()))

@@ -1,8 +1,8 @@
 //! A smaller set of crops for attacks that take long: the same number of every state.
 
-use crate::data::crops::Crop;
+use crate::data::{crops::Crop, sampling::draw};
 use parseye::eye_state::EyeState;
-use rand::{RngExt, SeedableRng};
+use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
 /// At most `count` crops drawn at random, as many of each state as of the others up to one; fewer
@@ -13,18 +13,12 @@ pub fn balanced<'a>(crops: &[&'a Crop], count: usize, seed: u64) -> Vec<&'a Crop
     for state in EyeState::ALL {
         // Places that are left over go to the first states.
         let share = (count + EyeState::ALL.len() - 1 - state.index()) / EyeState::ALL.len();
-        let mut of_state: Vec<usize> = (0..crops.len())
+        let of_state: Vec<usize> = (0..crops.len())
             .filter(|index| crops[*index].sample.label == state)
             .collect();
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         rng.set_stream(state.index() as u64);
-        // The first steps of a Fisher-Yates shuffle.
-        let share = share.min(of_state.len());
-        for place in 0..share {
-            let other = rng.random_range(place..of_state.len());
-            of_state.swap(place, other);
-        }
-        chosen.extend_from_slice(&of_state[..share]);
+        chosen.extend(draw(of_state, share, &mut rng));
     }
     chosen.sort_unstable();
     chosen.into_iter().map(|index| crops[index]).collect()

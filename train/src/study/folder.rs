@@ -4,12 +4,14 @@
 //! an evaluation `answers.safetensors`, and last of all `result.json`: with it the cell is done.
 
 use super::{StudyError, cell::Cell, suite::Scale};
-use crate::robustness::{Condition, Figures};
+use crate::{
+    float_bytes::{self, FloatArray},
+    robustness::{Condition, Figures},
+};
 use parseye::eye_state::STATES;
-use safetensors::{Dtype, SafeTensors, View};
+use safetensors::{Dtype, SafeTensors};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::{
-    borrow::Cow,
     collections::HashMap,
     path::{Path, PathBuf},
 };
@@ -222,15 +224,12 @@ impl StudyFolder {
         };
         let about = serde_json::to_string(&about).map_err(|error| failed(error.to_string()))?;
         let logits = answers.conditions.iter().flat_map(|(_, logits)| logits);
-        let tensor = LogitBytes {
-            shape: [answers.conditions.len(), answers.paths.len(), STATES],
-            data: logits
-                .flatten()
-                .flat_map(|value| value.to_le_bytes())
-                .collect(),
+        let array = FloatArray {
+            shape: vec![answers.conditions.len(), answers.paths.len(), STATES],
+            data: float_bytes::to_bytes(logits.flatten()),
         };
         let metadata = Some(HashMap::from([(ABOUT.to_owned(), about)]));
-        let bytes = safetensors::serialize([(LOGITS, tensor)], &metadata)
+        let bytes = safetensors::serialize([(LOGITS, array)], &metadata)
             .map_err(|error| failed(error.to_string()))?;
         crate::export::write_whole(&path, &bytes).map_err(|error| failed(error.to_string()))
     }
@@ -253,14 +252,10 @@ impl StudyFolder {
         if tensor.shape() != shape || tensor.dtype() != Dtype::F32 {
             return Err(damaged(&path, "its logits are not of its pictures' number"));
         }
-        let values: Vec<[f32; STATES]> = tensor
-            .data()
-            .chunks_exact(STATES * size_of::<f32>())
-            .map(|row| {
-                std::array::from_fn(|state| {
-                    f32::from_le_bytes(std::array::from_fn(|byte| row[state * 4 + byte]))
-                })
-            })
+        let values = float_bytes::from_bytes(tensor.data());
+        let values: Vec<[f32; STATES]> = values
+            .chunks_exact(STATES)
+            .map(|row| std::array::from_fn(|state| row[state]))
             .collect();
         let rows = about.paths.len();
         let conditions = about.conditions.into_iter().enumerate();
@@ -274,7 +269,7 @@ impl StudyFolder {
     }
 }
 
-const DO_AGAIN: &str = "delete the cell's folder and run the study again";
+pub(super) const DO_AGAIN: &str = "delete the cell's folder and run the study again";
 
 fn damaged(path: &Path, reason: impl std::fmt::Display) -> StudyError {
     StudyError::Damaged {
@@ -323,25 +318,4 @@ fn read_json<T: DeserializeOwned>(path: &Path, remedy: &'static str) -> Result<T
     let text = std::fs::read_to_string(path)
         .map_err(|error| wrong(format!("cannot be read ({error})")))?;
     serde_json::from_str(&text).map_err(|error| wrong(format!("damaged ({error})")))
-}
-
-/// The logits as safetensors wants them.
-struct LogitBytes {
-    shape: [usize; 3],
-    data: Vec<u8>,
-}
-
-impl View for LogitBytes {
-    fn dtype(&self) -> Dtype {
-        Dtype::F32
-    }
-    fn shape(&self) -> &[usize] {
-        &self.shape
-    }
-    fn data(&self) -> Cow<'_, [u8]> {
-        Cow::Borrowed(&self.data)
-    }
-    fn data_len(&self) -> usize {
-        self.data.len()
-    }
 }

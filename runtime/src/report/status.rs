@@ -1,0 +1,86 @@
+//! The state of a running monitor at one moment: what the dashboards and the metrics show.
+//!
+//! It is made by [`crate::pipeline`] a few times a second and never kept; the event log holds what
+//! lasts. Serialised it is the web page's data, so names and units are those of docs/EVENTS.md.
+
+use super::{
+    event::{EyeRecord, FaceRecord},
+    summary::{BlinkCounts, Percentiles},
+};
+use crate::temporal::AlertKind;
+use serde::Serialize;
+
+/// A running monitor at one moment.
+#[derive(Clone, Debug, Serialize)]
+pub struct LiveStatus {
+    /// Seconds since the start, of the newest reading.
+    pub time: f64,
+    /// Number of the newest frame; `None` before the first.
+    pub frame: Option<u64>,
+    /// Name of the eye-state model.
+    pub model: String,
+    /// The camera or recording.
+    pub source: SourceStatus,
+    /// The face, where one was found.
+    pub face: Option<FaceRecord>,
+    /// The subject's left eye; `None` before the first frame and while the source is down.
+    pub left: Option<EyeRecord>,
+    /// The subject's right eye.
+    pub right: Option<EyeRecord>,
+    /// Blinks since the start.
+    pub blinks: BlinkCounts,
+    /// Blinks of both eyes a minute over the last minute of known time.
+    pub blinks_per_minute: Option<f64>,
+    /// PERCLOS of the last minute, 0 to 1; `None` where nothing of it is known.
+    pub perclos: Option<f64>,
+    /// Alerts that are on, the gravest first.
+    pub alerts: Vec<RunningAlert>,
+    /// Frames judged a second, over the last second or more.
+    pub fps: f64,
+    /// From capture to reading in milliseconds, over the last seconds.
+    pub frame_age_ms: Option<Percentiles>,
+    /// Frames judged since the start.
+    pub frames: u64,
+    /// Frames lost since the start, by cause.
+    pub lost: FrameLoss,
+}
+
+/// The camera or recording that is watched.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SourceStatus {
+    /// Its name.
+    pub name: String,
+    /// How it delivers, such as `MJPG 640x480 at 30 frames/s`; empty where that is unknown.
+    pub format: String,
+    /// Why it delivers nothing at present; `None` while it does.
+    pub down: Option<String>,
+}
+
+/// An alert that is on.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct RunningAlert {
+    /// What is wrong.
+    pub kind: AlertKind,
+    /// Seconds since the start when it began.
+    pub since: f64,
+}
+
+/// Frames that were captured or announced but never judged, by cause.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct FrameLoss {
+    /// Lost by the driver before they could be read, by its own numbering.
+    pub driver: u64,
+    /// Displaced by newer ones while the last was judged.
+    pub hand_over: u64,
+    /// Whole, but not decodable.
+    pub decode: u64,
+    /// Marked damaged by the driver, or of the wrong length.
+    pub corrupt: u64,
+}
+
+impl FrameLoss {
+    /// All causes together.
+    pub const fn total(&self) -> u64 {
+        self.driver + self.hand_over + self.decode + self.corrupt
+    }
+}
