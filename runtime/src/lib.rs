@@ -7,9 +7,10 @@
 //! [`source`] delivers frames, [`locate`] finds the eyes, [`classify`] names their state,
 //! [`temporal`] follows it over time, [`report`] tells; [`pipeline`] holds the threads that join
 //! them and [`config`] every setting. [`evaluate`] scores answers against labels; [`reading`],
-//! [`eye_state`] and [`snr`] hold the shared words.
+//! [`eye_state`] and [`snr`] hold the shared words, [`command_line`] what both programs say of mistakes.
 
 pub mod classify;
+pub mod command_line;
 pub mod config;
 pub mod evaluate;
 pub mod eye_state;

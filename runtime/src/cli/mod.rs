@@ -9,8 +9,11 @@ mod replay;
 mod resolve;
 
 use args::{Args, CommandArgs};
-use clap::{Parser, error::ErrorKind};
-use parseye::{classify::EyeStateModel, config::Settings, pipeline::Stop, report::event::Outcome};
+use clap::Parser;
+use parseye::{
+    classify::EyeStateModel, command_line::one_line, config::Settings, pipeline::Stop,
+    report::event::Outcome,
+};
 use std::{
     ffi::OsString,
     fmt::Display,
@@ -72,31 +75,7 @@ fn usage(error: &clap::Error) -> anyhow::Result<ExitCode> {
         print(&error.render().to_string())?;
         return Ok(ExitCode::SUCCESS);
     }
-    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
-        complain(&"no command given; see `parseye --help`");
-        return Ok(ExitCode::from(USAGE));
-    }
-    let text = error.render().to_string();
-    let parts = text
-        .lines()
-        .take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more information"))
-        .map(|line| {
-            line.trim()
-                .trim_start_matches("error: ")
-                .trim_start_matches("tip: ")
-        })
-        .filter(|line| !line.is_empty());
-    let mut line = String::new();
-    for part in parts {
-        let joint = match line.chars().last() {
-            None => "",
-            Some(':') => " ",
-            Some(_) => "; ",
-        };
-        line.push_str(joint);
-        line.push_str(part);
-    }
-    complain(&format!("{line}; see `parseye --help`"));
+    complain(&one_line("parseye", error));
     Ok(ExitCode::from(USAGE))
 }
 
