@@ -6,11 +6,13 @@
 
 pub mod fanout;
 pub mod monitor;
+pub mod picture;
 pub mod replay;
 pub mod stop;
 pub mod vision;
 
 pub use fanout::{Fanout, Next, Subscription};
+pub use picture::{Picture, PictureSlot};
 pub use stop::Stop;
 pub use vision::{VisionChain, VisionError};
 
