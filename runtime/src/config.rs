@@ -5,7 +5,11 @@
 //! `PARSEYE_<SECTION>__<KEY>`, such as `PARSEYE_CAMERA__FRAME_RATE=15`. What a flag overrides is
 //! decided by the command line, not here.
 
-use crate::{nearest::hint, temporal::TemporalSettings};
+use crate::{
+    nearest::hint,
+    report::{terminal::TerminalSettings, web::WebSettings},
+    temporal::TemporalSettings,
+};
 use figment::{
     Figment, Metadata, Profile, Provider,
     error::Kind,
@@ -43,6 +47,10 @@ pub struct Settings {
     pub temporal: TemporalSettings,
     /// What is written where.
     pub report: ReportSettings,
+    /// The terminal dashboard.
+    pub terminal: TerminalSettings,
+    /// The web dashboard.
+    pub web: WebSettings,
 }
 
 /// Camera of `parseye monitor`.
@@ -217,6 +225,7 @@ impl Settings {
         self.temporal
             .check()
             .map_err(|reason| format!("temporal.{reason}"))?;
+        self.web.check().map_err(|reason| format!("web.{reason}"))?;
         // A crop of less than a third of the eye distance misses the lids' corners, one of more
         // than two holds the other eye.
         if !(0.3..=2.0).contains(&self.eyes.crop_side) {

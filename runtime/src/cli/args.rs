@@ -46,6 +46,26 @@ pub struct MonitorArgs {
     /// Stop after this many seconds
     #[arg(long, value_name = "SECONDS")]
     pub duration: Option<f64>,
+    /// What shows it.
+    #[command(flatten)]
+    pub dashboards: DashboardArgs,
+}
+
+/// The dashboards, of `parseye monitor` and of what else runs live.
+#[derive(Debug, Default, ClapArgs)]
+pub struct DashboardArgs {
+    /// Write a status line now and then instead of filling the terminal with a dashboard
+    #[arg(long)]
+    pub no_terminal: bool,
+    /// Serve the web dashboard, /metrics and /healthz here, such as 127.0.0.1:8080
+    #[arg(long, value_name = "ADDRESS")]
+    pub web: Option<String>,
+    /// What web clients must show; better given as PARSEYE_WEB__TOKEN, which no process list shows
+    #[arg(long, value_name = "TOKEN")]
+    pub token: Option<String>,
+    /// Show the newest picture on the web dashboard, too
+    #[arg(long)]
+    pub preview: bool,
 }
 
 /// `parseye replay`.

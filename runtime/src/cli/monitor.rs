@@ -1,11 +1,13 @@
 //! `parseye monitor`: a camera in, events out, a line of status now and then.
 
-use super::{exit_status, load_model, print, resolve::MonitorPlan, stop_on_signals};
+use super::{
+    dashboards::Dashboards, exit_status, load_model, print, resolve::MonitorPlan, stop_on_signals,
+};
 use anyhow::anyhow;
 use parseye::{
     config::CameraSettings,
     pipeline::{
-        VisionChain,
+        Fanout, VisionChain,
         monitor::{MonitorOptions, Status, monitor, unix_time},
     },
     report::{
@@ -26,6 +28,8 @@ use std::{
 /// When there is no camera, it breaks off, or an output failed.
 pub fn run(plan: MonitorPlan) -> anyhow::Result<ExitCode> {
     let stop = stop_on_signals()?;
+    let fanout = Fanout::new();
+    let mut dashboards = Dashboards::listen(&plan.settings, &fanout, &stop)?;
     let camera = open_camera(&plan.settings.camera)?;
     let model = load_model(&plan.settings)?;
     let mut chain = VisionChain::new(&plan.settings, &model)?;
@@ -47,6 +51,7 @@ pub fn run(plan: MonitorPlan) -> anyhow::Result<ExitCode> {
         duration: plan.duration,
         status_every: Duration::try_from_secs_f64(plan.settings.report.status_every_s)?,
     };
+    let filled = dashboards.fill_terminal(&plan.settings, &fanout, &stop);
     let on_terminal = io::stderr().is_terminal();
     let watched = monitor(
         Box::new(camera),
@@ -55,10 +60,13 @@ pub fn run(plan: MonitorPlan) -> anyhow::Result<ExitCode> {
         &options,
         &stop,
         |status| {
-            show(status, on_terminal);
+            if !filled {
+                show(status, on_terminal);
+            }
         },
     );
-    if on_terminal {
+    drop(dashboards);
+    if on_terminal && !filled {
         let _ = writeln!(io::stderr());
     }
     let watched = watched?;

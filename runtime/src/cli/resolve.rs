@@ -1,7 +1,7 @@
 //! From flags and settings to what a command does: every value checked, every path decided, before
 //! anything is read or written.
 
-use super::args::{EvaluateArgs, MonitorArgs, ReplayArgs};
+use super::args::{DashboardArgs, EvaluateArgs, MonitorArgs, ReplayArgs};
 use anyhow::{Context, bail, ensure};
 use parseye::{config::Settings, evaluate::manifest::Split, source::name_of};
 use std::{
@@ -71,7 +71,22 @@ pub fn monitor(args: MonitorArgs, mut settings: Settings) -> anyhow::Result<Moni
     settings.camera.id = args.camera.or(settings.camera.id);
     settings.model.file = args.model.or(settings.model.file);
     settings.report.log = args.log.or(settings.report.log);
+    dashboards(args.dashboards, &mut settings)?;
     Ok(MonitorPlan { settings, duration })
+}
+
+/// Takes the dashboards' flags into the settings.
+///
+/// # Errors
+/// When a value means nothing, or would let anybody in.
+pub fn dashboards(args: DashboardArgs, settings: &mut Settings) -> anyhow::Result<()> {
+    settings.terminal.dashboard &= !args.no_terminal;
+    let web = &mut settings.web;
+    web.address = args.web.or(web.address.take());
+    web.token = args.token.map(Into::into).or(web.token.take());
+    web.preview |= args.preview;
+    web.check()
+        .map_err(|reason| anyhow::anyhow!("web.{reason}"))
 }
 
 /// Resolves `parseye replay`.

@@ -173,7 +173,11 @@ impl History {
         // Times are never negative; a negative one would become slice 0.
         let index = (eyes.time / self.slice_s) as u64;
         let mut change = Change::None;
-        if self.slices.back().is_some_and(|newest| index < newest.index) {
+        if self
+            .slices
+            .back()
+            .is_some_and(|newest| index < newest.index)
+        {
             // The next recording.
             self.restart();
             change = Change::Restart;
@@ -186,7 +190,11 @@ impl History {
                 perclos,
             });
             let oldest = index.saturating_sub(self.most_slices as u64 - 1);
-            while self.slices.front().is_some_and(|slice| slice.index < oldest) {
+            while self
+                .slices
+                .front()
+                .is_some_and(|slice| slice.index < oldest)
+            {
                 self.slices.pop_front();
             }
             let since = oldest as f64 * self.slice_s;

@@ -53,11 +53,18 @@ fn parse(text: &str) -> Parsed {
                 .any(|suffix| name.strip_suffix(suffix) == Some(&family));
             let kind = parsed.types.get(&family).expect("a type before the sample");
             assert!(
-                if kind == "histogram" { of_histogram } else { name == family },
+                if kind == "histogram" {
+                    of_histogram
+                } else {
+                    name == family
+                },
                 "{line} stands with {family}"
             );
             let value: f64 = value.parse().expect("a number");
-            assert!(parsed.samples.insert(series.into(), value).is_none(), "{line} twice");
+            assert!(
+                parsed.samples.insert(series.into(), value).is_none(),
+                "{line} twice"
+            );
         }
     }
     for (name, _) in parsed.types.iter().filter(|(_, kind)| *kind == "histogram") {
@@ -91,8 +98,14 @@ fn every_figure_of_the_status_has_its_metric() {
         ("parseye_perclos_ratio", 0.043),
         ("parseye_face_visible", 1.0),
         ("parseye_source_delivering", 1.0),
-        ("parseye_eye_probability{eye=\"left\",state=\"closed\"}", 0.96),
-        ("parseye_eye_probability{eye=\"right\",state=\"closed\"}", 0.88),
+        (
+            "parseye_eye_probability{eye=\"left\",state=\"closed\"}",
+            0.96,
+        ),
+        (
+            "parseye_eye_probability{eye=\"right\",state=\"closed\"}",
+            0.88,
+        ),
         ("parseye_alert_active{kind=\"long_closure_alarm\"}", 1.0),
         ("parseye_alert_active{kind=\"drowsiness\"}", 0.0),
         ("parseye_model_info{name=\"wrn-16-1\"}", 1.0),
@@ -102,7 +115,10 @@ fn every_figure_of_the_status_has_its_metric() {
         assert_eq!(parsed.samples.get(series), Some(&value), "{series}\n{text}");
     }
     assert!((parsed.samples["parseye_frame_age_seconds_sum"] - 9.104).abs() < 1e-9);
-    let build = format!("parseye_build_info{{version=\"{}\"}}", env!("CARGO_PKG_VERSION"));
+    let build = format!(
+        "parseye_build_info{{version=\"{}\"}}",
+        env!("CARGO_PKG_VERSION")
+    );
     assert_eq!(parsed.samples.get(&build), Some(&1.0));
 }
 

@@ -145,7 +145,10 @@ mod tests {
             ..ALL
         };
         assert_eq!(plain.bar(0.5, 4), "##..");
-        assert_eq!(ALL.sparkline([Some(0.0), None, Some(1.0)].into_iter()), "▁ █");
+        assert_eq!(
+            ALL.sparkline([Some(0.0), None, Some(1.0)].into_iter()),
+            "▁ █"
+        );
     }
 
     proptest! {

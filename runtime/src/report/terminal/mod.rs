@@ -84,7 +84,11 @@ pub fn is_possible() -> bool {
 ///
 /// # Errors
 /// When the terminal refuses, or the system refuses a thread.
-pub fn start(fanout: &Fanout, stop: &Stop, options: TerminalOptions) -> io::Result<TerminalDashboard> {
+pub fn start(
+    fanout: &Fanout,
+    stop: &Stop,
+    options: TerminalOptions,
+) -> io::Result<TerminalDashboard> {
     let screen = Screen::enter()?;
     let leave = Arc::new(AtomicBool::new(false));
     let (leaving, left) = channel::bounded(1);
@@ -148,7 +152,12 @@ impl Drop for Screen {
 
 /// Each part on its own: when one fails, the others still help.
 fn give_back() {
-    let _ = execute!(io::stdout(), EndSynchronizedUpdate, LeaveAlternateScreen, cursor::Show);
+    let _ = execute!(
+        io::stdout(),
+        EndSynchronizedUpdate,
+        LeaveAlternateScreen,
+        cursor::Show
+    );
     let _ = disable_raw_mode();
 }
 

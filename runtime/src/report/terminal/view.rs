@@ -90,7 +90,11 @@ impl View<'_> {
         }
         let width = usize::from(area.width) - 2 * usize::from(border);
         let minute = vec![
-            perclos_row(status, self.look, width.saturating_sub(HEADING + 36).min(40)),
+            perclos_row(
+                status,
+                self.look,
+                width.saturating_sub(HEADING + 36).min(40),
+            ),
             blinks_row(status),
             self.closures_row(),
         ];
@@ -252,9 +256,11 @@ impl View<'_> {
         let oldest = (newest.index + 1).saturating_sub(most as u64);
         let mut shown = vec![None; (newest.index + 1 - oldest) as usize];
         for slice in self.history.slices().filter(|slice| slice.index >= oldest) {
-            shown[(slice.index - oldest) as usize] = slice.eyes.get(eye).confidence().map(
-                |confidence| (confidence - LOWEST_CONFIDENCE) / (1.0 - LOWEST_CONFIDENCE),
-            );
+            shown[(slice.index - oldest) as usize] = slice
+                .eyes
+                .get(eye)
+                .confidence()
+                .map(|confidence| (confidence - LOWEST_CONFIDENCE) / (1.0 - LOWEST_CONFIDENCE));
         }
         shown
     }
@@ -360,7 +366,10 @@ fn frames_row(status: &LiveStatus) -> Line<'static> {
 
 fn age_row(status: &LiveStatus) -> Line<'static> {
     let age = match &status.frame_age_ms {
-        Some(age) => format!("{:.0} ms p50, {:.0} p95, {:.0} p99", age.p50, age.p95, age.p99),
+        Some(age) => format!(
+            "{:.0} ms p50, {:.0} p95, {:.0} p99",
+            age.p50, age.p95, age.p99
+        ),
         None => "not known".into(),
     };
     row("Frame age", age)

@@ -69,7 +69,10 @@ enum Shown {
 impl Access {
     pub(super) fn new(settings: &WebSettings, port: u16) -> Self {
         Self {
-            secret: settings.token.as_ref().map(|token| Secret::new(token, port)),
+            secret: settings
+                .token
+                .as_ref()
+                .map(|token| Secret::new(token, port)),
             hosts: settings.hosts.clone(),
         }
     }
@@ -87,7 +90,10 @@ impl Access {
             .unwrap_or(name);
         unbracketed.parse::<IpAddr>().is_ok()
             || name.eq_ignore_ascii_case("localhost")
-            || self.hosts.iter().any(|host| host.eq_ignore_ascii_case(name))
+            || self
+                .hosts
+                .iter()
+                .any(|host| host.eq_ignore_ascii_case(name))
     }
 
     fn judge(&self, headers: &HeaderMap, query: Option<&str>) -> Shown {
@@ -249,14 +255,18 @@ mod tests {
         let with = |name: HeaderName, value: &str| {
             HeaderMap::from_iter([(name, HeaderValue::from_str(value).unwrap())])
         };
-        let judge = |headers: &HeaderMap, query| access.judge(headers, query);
+        let judge = |headers: &HeaderMap, query: Option<&str>| access.judge(headers, query);
         let bearer = |token: &str| with(header::AUTHORIZATION, &format!("Bearer {token}"));
         assert_eq!(judge(&bearer(token), None), Shown::Enough);
-        assert_eq!(judge(&bearer("0123456789abcdef0124"), None), Shown::TooLittle);
+        assert_eq!(
+            judge(&bearer("0123456789abcdef0124"), None),
+            Shown::TooLittle
+        );
         assert_eq!(judge(&bearer(""), None), Shown::TooLittle);
         let none = HeaderMap::new();
         assert_eq!(judge(&none, None), Shown::TooLittle);
-        assert_eq!(judge(&none, Some(&format!("a=b&token={token}"))), Shown::InQuery);
+        let query = format!("a=b&token={token}");
+        assert_eq!(judge(&none, Some(&query)), Shown::InQuery);
         assert_eq!(judge(&none, Some("token=")), Shown::TooLittle);
         let set = access.secret.as_ref().unwrap().set_cookie();
         assert!(!set.contains(token) && set.contains("HttpOnly; SameSite=Strict"));

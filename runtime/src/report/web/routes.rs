@@ -36,11 +36,7 @@ const PAGE: [(&str, &str, &str); 5] = [
         "text/javascript; charset=utf-8",
         include_str!("page/charts.js"),
     ),
-    (
-        "/icon.svg",
-        "image/svg+xml",
-        include_str!("page/icon.svg"),
-    ),
+    ("/icon.svg", "image/svg+xml", include_str!("page/icon.svg")),
 ];
 
 /// What all requests share.
@@ -82,11 +78,8 @@ async fn events(State(shared): State<Shared>) -> Response {
         return unavailable("the monitor has ended");
     };
     // A page that fell behind gets an error here, which ends its stream.
-    let stream = tokio_stream::once(Ok::<Bytes, std::io::Error>(first)).chain(
-        BroadcastStream::new(receiver)
-            .map_while(Result::ok)
-            .map(Ok),
-    );
+    let stream = tokio_stream::once(Ok::<Bytes, std::io::Error>(first))
+        .chain(BroadcastStream::new(receiver).map_while(Result::ok).map(Ok));
     (
         [(header::CONTENT_TYPE, "text/event-stream")],
         Body::from_stream(stream),

@@ -178,7 +178,12 @@ mod tests {
             settings.token = Some(Token("0123456789abcdef0123".into()));
             assert_eq!(settings.check(), Ok(()));
         }
-        for bad in ["", "short", "with spaces that make it long", "0123456789abcdef01234;x"] {
+        for bad in [
+            "",
+            "short",
+            "with spaces that make it long",
+            "0123456789abcdef01234;x",
+        ] {
             let mut settings = at("127.0.0.1:80");
             settings.token = Some(Token(bad.into()));
             assert!(settings.check().unwrap_err().starts_with("token"), "{bad}");

@@ -3,8 +3,9 @@
 use super::*;
 use crate::report::script;
 use ratatui::{Terminal, backend::TestBackend};
+use std::{fs, path::Path};
 
-fn screen(status: Option<&LiveStatus>, look: Look, (width, height): (u16, u16)) -> Vec<String> {
+fn screen_of(status: Option<&LiveStatus>, look: Look, (width, height): (u16, u16)) -> Vec<String> {
     let mut history = History::new(240.0, 1.0);
     for second in 0..40_u64 {
         let closed = if second % 4 == 0 { 0.35 } else { 0.02 };
@@ -37,39 +38,68 @@ const FULL: Look = Look {
     unicode: true,
 };
 
+/// Compares with a file beside this one, which is what a person approved by looking.
 #[track_caller]
-fn shows(screen: &[String], expected: &str) {
-    let expected: Vec<&str> = expected.trim_matches('\n').lines().collect();
+fn shows(screen: &[String], file: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("src/report/terminal/view")
+        .join(file);
+    let approved = fs::read_to_string(&path).unwrap_or_default();
+    let shown = screen.join("\n") + "\n";
     assert!(
-        screen.iter().map(String::as_str).eq(expected.iter().copied()),
-        "shown:\n{}\nexpected:\n{}",
-        screen.join("\n"),
-        expected.join("\n")
+        approved == shown,
+        "{file} differs from what is shown:\n{shown}"
+    );
+}
+
+#[test]
+fn a_usual_terminal_shows_everything_in_frames() {
+    shows(
+        &screen_of(Some(&script::alarmed()), FULL, (80, 24)),
+        "alarm-80x24.txt",
+    );
+}
+
+#[test]
+fn a_small_terminal_without_block_characters_shows_everything_without_frames() {
+    shows(
+        &screen_of(Some(&script::status()), PLAIN, (60, 16)),
+        "usual-60x16.txt",
     );
 }
 
 #[test]
 fn too_small_a_screen_shows_what_matters() {
-    let screen = screen(Some(&script::alarmed()), PLAIN, (40, 6));
+    let screen = screen_of(Some(&script::alarmed()), PLAIN, (40, 6));
     let text = screen.join("\n");
-    for word in ["ALARM: eyes closed for 2.2 s", "Left eye (-) CLOSED", "Right eye", "PERCLOS", "Blinks"] {
+    for word in [
+        "ALARM: eyes closed for 2.2 s",
+        "Left eye (-) CLOSED",
+        "Right eye",
+        "PERCLOS",
+        "Blinks",
+    ] {
         assert!(text.contains(word), "{word} is missing in\n{text}");
     }
     for size in [(1, 1), (3, 2), (59, 15), (200, 4), (20, 60)] {
-        super::tests::screen(Some(&script::alarmed()), FULL, size);
-        super::tests::screen(None, FULL, size);
+        let _ = screen_of(Some(&script::alarmed()), FULL, size);
+        let _ = screen_of(None, FULL, size);
     }
 }
 
 #[test]
 fn nothing_is_made_up_before_the_first_frame_or_while_the_camera_is_down() {
-    let text = screen(None, PLAIN, (80, 24)).join("\n");
+    let text = screen_of(None, PLAIN, (80, 24)).join("\n");
     assert!(text.contains("Waiting for the first frame"), "{text}");
     let mut status = script::status();
     status.source.down = Some("unplugged; plug it in again".into());
     (status.left, status.right) = (None, Some(script::unseen(Unseen::Profile)));
-    (status.perclos, status.blinks_per_minute, status.frame_age_ms) = (None, None, None);
-    let text = screen(Some(&status), PLAIN, (80, 24)).join("\n");
+    (
+        status.perclos,
+        status.blinks_per_minute,
+        status.frame_age_ms,
+    ) = (None, None, None);
+    let text = screen_of(Some(&status), PLAIN, (80, 24)).join("\n");
     for word in [
         "!! NO PICTURE: unplugged; plug it in again",
         "(?) NO READING",
@@ -84,8 +114,8 @@ fn nothing_is_made_up_before_the_first_frame_or_while_the_camera_is_down() {
 
 #[test]
 fn colours_only_repeat_what_words_say() {
-    let with = screen(Some(&script::alarmed()), FULL, (80, 24));
-    let without = screen(
+    let with = screen_of(Some(&script::alarmed()), FULL, (80, 24));
+    let without = screen_of(
         Some(&script::alarmed()),
         Look {
             colour: false,
