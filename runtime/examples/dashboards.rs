@@ -18,7 +18,7 @@ use parseye::{
     pipeline::{Fanout, Picture, Stop},
     reading::{EyeReading, FrameReading, Unseen},
     report::{
-        event::{Event, EyeRecord, EyesEvent, Probabilities},
+        event::{EyeRecord, Probabilities},
         status::{LiveStatus, RunningAlert},
         terminal::{self, TerminalOptions},
         web::{self, WebSettings},
@@ -147,15 +147,8 @@ impl Person {
     fn watch(&mut self, time: f64, left: EyeRecord, right: EyeRecord, shut: bool) {
         let seen = left.reason != Some(Unseen::NoFace);
         let face = seen.then(script::face);
-        self.fanout.publish(Event::Eyes(EyesEvent {
-            clip: "made-up".into(),
-            time,
-            frame: self.frame,
-            face: face.clone(),
-            left: left.clone(),
-            right: right.clone(),
-            unix_time: None,
-        }));
+        let event = script::frame(self.frame, time, face.as_ref(), &left, &right);
+        self.fanout.publish(event);
         self.fanout
             .frame_ages()
             .observe(Duration::from_millis(18 + self.frame % 17));

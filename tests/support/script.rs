@@ -1,9 +1,9 @@
-//! Made-up events and statuses for the tests of the dashboards.
+//! Made-up events and statuses for the tests of the dashboards and for looking at them.
+
+#![allow(clippy::expect_used)]
 
 use parseye::report::{
-    event::{
-        AlertEvent, BoxRecord, ClosureEvent, Event, EyeRecord, EyesEvent, FaceRecord, Probabilities,
-    },
+    event::{BoxRecord, Event, EyeRecord, FaceRecord, Probabilities},
     status::{FrameLoss, LiveStatus, RunningAlert, SourceStatus},
     summary::{BlinkCounts, Percentiles},
 };
@@ -12,6 +12,7 @@ use parseye::{
     reading::Unseen,
     temporal::{AlertKind, AlertPhase, Watched},
 };
+use serde_json::json;
 
 const CLIP: &str = "script";
 
@@ -68,66 +69,59 @@ pub fn face() -> FaceRecord {
     }
 }
 
+/// An event as it stands in a log, so that fields which are not told are absent.
+fn event(value: serde_json::Value) -> Event {
+    serde_json::from_value(value).expect("an event of the log")
+}
+
+/// A frame.
+pub fn frame(
+    frame: u64,
+    time: f64,
+    face: Option<&FaceRecord>,
+    left: &EyeRecord,
+    right: &EyeRecord,
+) -> Event {
+    event(json!({
+        "event": "eyes", "clip": CLIP, "time": time, "frame": frame,
+        "face": face, "left": left, "right": right,
+    }))
+}
+
 /// A frame whose eyes have the same P(closed).
-pub fn eyes(frame: u64, time: f64, closed: f64) -> Event {
-    Event::Eyes(EyesEvent {
-        clip: CLIP.into(),
-        time,
-        frame,
-        face: Some(face()),
-        left: eye(closed),
-        right: eye(closed),
-        unix_time: None,
-    })
+pub fn eyes(number: u64, time: f64, closed: f64) -> Event {
+    frame(number, time, Some(&face()), &eye(closed), &eye(closed))
 }
 
 /// A frame without a face.
-pub fn nobody(frame: u64, time: f64) -> Event {
-    Event::Eyes(EyesEvent {
-        clip: CLIP.into(),
-        time,
-        frame,
-        face: None,
-        left: unseen(Unseen::NoFace),
-        right: unseen(Unseen::NoFace),
-        unix_time: None,
-    })
+pub fn nobody(number: u64, time: f64) -> Event {
+    let unseen = unseen(Unseen::NoFace);
+    frame(number, time, None, &unseen, &unseen)
 }
 
-fn closure(eye: Watched, start: f64, duration: f64) -> ClosureEvent {
-    ClosureEvent {
-        clip: CLIP.into(),
-        eye,
-        start,
-        end: start + duration,
-        duration,
-        first_frame: 0,
-        last_frame: 0,
-        unix_time: None,
-    }
+fn closure(kind: &str, eye: Watched, start: f64, duration: f64) -> Event {
+    event(json!({
+        "event": kind, "clip": CLIP, "eye": eye, "start": start, "end": start + duration,
+        "duration": duration, "first_frame": 0, "last_frame": 0,
+    }))
 }
 
 /// A blink.
 pub fn blink(eye: Watched, start: f64, duration: f64) -> Event {
-    Event::Blink(closure(eye, start, duration))
+    closure("blink", eye, start, duration)
 }
 
 /// A long closure of both eyes.
 pub fn long_closure(start: f64, duration: f64) -> Event {
-    Event::LongClosure(closure(Watched::Both, start, duration))
+    closure("long_closure", Watched::Both, start, duration)
 }
 
 /// An alert.
 pub fn alert(kind: AlertKind, phase: AlertPhase, time: f64, since: f64) -> Event {
-    Event::Alert(AlertEvent {
-        clip: CLIP.into(),
-        kind,
-        phase,
-        time,
-        since,
-        perclos: None,
-        unix_time: None,
-    })
+    event(json!({
+        "event": "alert", "clip": CLIP, "kind": kind, "phase": phase, "time": time,
+        "since": since, "perclos": null,
+    }))
 }
 
 /// A monitor that has run for twelve minutes, with the left eye open and the right one closed.

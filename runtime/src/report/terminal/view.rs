@@ -68,7 +68,7 @@ impl View<'_> {
         };
         if !framed && !fits(LISTED) {
             for eye in Eye::ALL {
-                rows.line(frame, self.state_line(eye_name(eye), of(status, eye)));
+                rows.line(frame, self.state_line(short_name(eye), of(status, eye)));
             }
             rows.line(frame, perclos_row(status, self.look, 10));
             rows.line(frame, blinks_row(status));
@@ -84,7 +84,7 @@ impl View<'_> {
             } else {
                 place
             };
-            let name = if framed { "" } else { eye_name(eye) };
+            let name = if framed { "" } else { short_name(eye) };
             let lines = self.eye_lines(name, eye, of(status, eye), usize::from(inner.width));
             frame.render_widget(Paragraph::new(lines), inner);
         }
@@ -109,7 +109,14 @@ impl View<'_> {
                 "Self-check",
                 "camera SNR, headroom and margin: not measured".into(),
             ),
-            row("Model", status.model.clone()),
+            row(
+                "Model",
+                match framed {
+                    true => status.model.clone(),
+                    // There is no row left for it.
+                    false => format!("{}   (q quits)", status.model),
+                },
+            ),
         ];
         if framed {
             for (title, lines) in [("Last minute", minute), ("Camera", camera)] {
@@ -202,7 +209,11 @@ impl View<'_> {
             Some(Unseen::Profile) => "  head turned".into(),
             None => eye
                 .confidence
-                .map(|confidence| format!("  {confidence:.2} sure"))
+                .map(|confidence| match name.is_empty() {
+                    true => format!("  {confidence:.2} sure"),
+                    // The longest state leaves no room for the word.
+                    false => format!("  {confidence:.2}"),
+                })
                 .unwrap_or_default(),
         };
         Line::from(vec![
@@ -271,7 +282,7 @@ impl View<'_> {
         row(
             "Since start",
             format!(
-                "{} long closures, {} alarms, {} drowsy; longest {}",
+                "long closures {}, alarms {}, drowsy {}; longest closure {}",
                 session.long_closures,
                 alerts.long_closure_alarm,
                 alerts.drowsiness,
@@ -398,6 +409,13 @@ const fn eye_name(eye: Eye) -> &'static str {
     match eye {
         Eye::Left => "Left eye",
         Eye::Right => "Right eye",
+    }
+}
+
+const fn short_name(eye: Eye) -> &'static str {
+    match eye {
+        Eye::Left => "Left",
+        Eye::Right => "Right",
     }
 }
 

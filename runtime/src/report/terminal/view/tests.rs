@@ -74,8 +74,8 @@ fn too_small_a_screen_shows_what_matters() {
     let text = screen.join("\n");
     for word in [
         "ALARM: eyes closed for 2.2 s",
-        "Left eye (-) CLOSED",
-        "Right eye",
+        "Left (-) CLOSED  0.96",
+        "Right (-)",
         "PERCLOS",
         "Blinks",
     ] {
