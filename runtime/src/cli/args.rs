@@ -1,6 +1,7 @@
 //! The flags as they stand on the command line; what they mean together is [`super::resolve`]'s.
 
 use clap::{Args as ClapArgs, Parser, Subcommand};
+use parseye::source::Backend;
 use std::path::PathBuf;
 
 /// Watches a person's eyes through an ordinary camera: open, partially open, closed or not
@@ -34,9 +35,13 @@ pub enum CommandArgs {
 /// `parseye monitor`.
 #[derive(Debug, ClapArgs)]
 pub struct MonitorArgs {
-    /// Camera: a number, a device or a part of its name, as `parseye cameras` lists them
+    /// Camera: a number, a device or a part of its name, as `parseye cameras` lists them, or
+    /// `pipe:COMMAND`, a program that writes Motion JPEG to its standard output
     #[arg(long, value_name = "ID")]
     pub camera: Option<String>,
+    /// What reads the camera: auto, v4l2 or nokhwa
+    #[arg(long, value_name = "NAME", value_parser = backend)]
+    pub backend: Option<Backend>,
     /// Eye-state model made by `train`, instead of the one built in
     #[arg(long, value_name = "FILE")]
     pub model: Option<PathBuf>,
@@ -90,6 +95,18 @@ pub struct ReplayArgs {
     /// Write the sums to this file instead of the screen
     #[arg(long, value_name = "OUT.json")]
     pub summary: Option<PathBuf>,
+    /// Play one recording at its own pace, as if a camera showed it now
+    #[arg(long, conflicts_with_all = ["truth", "annotate", "summary"])]
+    pub realtime: bool,
+    /// Begin again at the end, until Ctrl-C
+    #[arg(long = "loop", requires = "realtime")]
+    pub again_and_again: bool,
+    /// Stop after this many seconds
+    #[arg(long, value_name = "SECONDS", requires = "realtime")]
+    pub duration: Option<f64>,
+    /// What shows a recording that is played at its own pace.
+    #[command(flatten)]
+    pub dashboards: DashboardArgs,
 }
 
 /// `parseye evaluate`.
@@ -107,6 +124,29 @@ pub struct EvaluateArgs {
     /// Write all figures to this file
     #[arg(long, value_name = "OUT.json")]
     pub json: Option<PathBuf>,
+}
+
+impl DashboardArgs {
+    /// The first flag that was given, for those who have no use for it.
+    pub fn given(&self) -> Option<&'static str> {
+        [
+            ("--no-terminal", self.no_terminal),
+            ("--web", self.web.is_some()),
+            ("--token", self.token.is_some()),
+            ("--preview", self.preview),
+        ]
+        .into_iter()
+        .find_map(|(name, given)| given.then_some(name))
+    }
+}
+
+fn backend(name: &str) -> Result<Backend, String> {
+    match name {
+        "auto" => Ok(Backend::Auto),
+        "v4l2" => Ok(Backend::V4l2),
+        "nokhwa" => Ok(Backend::Nokhwa),
+        _ => Err("there is auto, v4l2 and nokhwa".into()),
+    }
 }
 
 #[cfg(test)]

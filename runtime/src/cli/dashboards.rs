@@ -1,6 +1,6 @@
 //! The dashboards around a live run: the web server, the terminal, and what a closed terminal
-//! means. Whoever runs live makes a [`Fanout`], starts these before the source is opened, and drops
-//! them at the end.
+//! means. Whoever runs live starts these before the source is opened, says everything through their
+//! [`Fanout`], and drops them at the end.
 
 use parseye::{
     config::Settings,
@@ -18,6 +18,7 @@ use std::{
 /// What shows a live run; dropping it ends it and gives the terminal back.
 #[derive(Debug)]
 pub struct Dashboards {
+    fanout: Fanout,
     // The terminal is given back first, so that what follows can be read.
     terminal: Option<TerminalDashboard>,
     web: Option<WebServer>,
@@ -29,8 +30,9 @@ impl Dashboards {
     ///
     /// # Errors
     /// When it cannot listen there, or a signal cannot be caught.
-    pub fn listen(settings: &Settings, fanout: &Fanout, stop: &Stop) -> anyhow::Result<Self> {
-        let web = web::serve(&settings.web, fanout)?;
+    pub fn listen(settings: &Settings, stop: &Stop) -> anyhow::Result<Self> {
+        let fanout = Fanout::new();
+        let web = web::serve(&settings.web, &fanout)?;
         if let Some(web) = &web {
             // That nobody reads it is no reason to end.
             let _ = writeln!(io::stderr(), "parseye: web dashboard at {}", url(web));
@@ -47,15 +49,21 @@ impl Dashboards {
             }
         }
         Ok(Self {
+            fanout,
             terminal: None,
             web,
             hung_up,
         })
     }
 
+    /// Where everything is said.
+    pub fn fanout(&self) -> &Fanout {
+        &self.fanout
+    }
+
     /// Fills the terminal, where there is one that was not declined, once the source is open and
     /// its errors are told. Says whether it did; else a status line is due.
-    pub fn fill_terminal(&mut self, settings: &Settings, fanout: &Fanout, stop: &Stop) -> bool {
+    pub fn fill_terminal(&mut self, settings: &Settings, stop: &Stop) -> bool {
         if !settings.terminal.dashboard || !terminal::is_possible() {
             return false;
         }
@@ -64,7 +72,7 @@ impl Dashboards {
             hung_up: Arc::clone(&self.hung_up),
             alone: alone(settings),
         };
-        match terminal::start(fanout, stop, options) {
+        match terminal::start(&self.fanout, stop, options) {
             Ok(terminal) => self.terminal = Some(terminal),
             Err(error) => super::complain(&format!(
                 "the terminal cannot show the dashboard: {error}; a status line follows instead"

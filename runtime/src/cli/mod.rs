@@ -8,6 +8,7 @@ mod list;
 mod monitor;
 mod replay;
 mod resolve;
+mod watch;
 
 use args::{Args, CommandArgs};
 use clap::{Parser, error::ErrorKind};

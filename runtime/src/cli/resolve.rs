@@ -41,6 +41,17 @@ pub struct ReplayPlan {
     pub truth: Option<PathBuf>,
     /// Where the sums go.
     pub summary: Option<PathBuf>,
+    /// Played at its own pace instead.
+    pub realtime: Option<Realtime>,
+}
+
+/// How `parseye replay --realtime` plays.
+#[derive(Clone, Copy, Debug)]
+pub struct Realtime {
+    /// Whether it begins again at its end.
+    pub again_and_again: bool,
+    /// Ends by itself after this long.
+    pub duration: Option<Duration>,
 }
 
 /// What `parseye evaluate` does.
@@ -61,14 +72,9 @@ pub struct EvaluatePlan {
 /// # Errors
 /// When a value means nothing.
 pub fn monitor(args: MonitorArgs, mut settings: Settings) -> anyhow::Result<MonitorPlan> {
-    let duration = args
-        .duration
-        .map(|seconds| match Duration::try_from_secs_f64(seconds) {
-            Ok(duration) if !duration.is_zero() => Ok(duration),
-            _ => bail!("--duration is {seconds}; give seconds above 0"),
-        })
-        .transpose()?;
+    let duration = args.duration.map(duration).transpose()?;
     settings.camera.id = args.camera.or(settings.camera.id);
+    settings.camera.backend = args.backend.unwrap_or(settings.camera.backend);
     settings.model.file = args.model.or(settings.model.file);
     settings.report.log = args.log.or(settings.report.log);
     dashboards(args.dashboards, &mut settings)?;
@@ -89,6 +95,13 @@ pub fn dashboards(args: DashboardArgs, settings: &mut Settings) -> anyhow::Resul
         .map_err(|reason| anyhow::anyhow!("web.{reason}"))
 }
 
+fn duration(seconds: f64) -> anyhow::Result<Duration> {
+    match Duration::try_from_secs_f64(seconds) {
+        Ok(duration) if !duration.is_zero() => Ok(duration),
+        _ => bail!("--duration is {seconds}; give seconds above 0"),
+    }
+}
+
 /// Resolves `parseye replay`.
 ///
 /// # Errors
@@ -97,6 +110,21 @@ pub fn replay(args: ReplayArgs, mut settings: Settings) -> anyhow::Result<Replay
     settings.model.file = args.model.or(settings.model.file);
     settings.report.log = args.log.or(settings.report.log);
     let several = args.sources.len() > 1;
+    ensure!(
+        !(several && args.realtime),
+        "--realtime plays one recording; give one, or leave it out"
+    );
+    if let (false, Some(flag)) = (args.realtime, args.dashboards.given()) {
+        bail!("{flag} shows what happens live; give --realtime as well, or leave it out");
+    }
+    dashboards(args.dashboards, &mut settings)?;
+    let realtime = match args.realtime {
+        true => Some(Realtime {
+            again_and_again: args.again_and_again,
+            duration: args.duration.map(duration).transpose()?,
+        }),
+        false => None,
+    };
     let mut seen: BTreeMap<String, PathBuf> = BTreeMap::new();
     let mut sources = Vec::new();
     for path in args.sources {
@@ -136,6 +164,7 @@ pub fn replay(args: ReplayArgs, mut settings: Settings) -> anyhow::Result<Replay
         sources,
         truth: args.truth,
         summary: args.summary,
+        realtime,
     })
 }
 

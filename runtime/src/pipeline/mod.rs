@@ -2,11 +2,15 @@
 //! and nowhere else.
 //!
 //! [`replay`] drops no frame and takes time from the recording; [`monitor`] always works on the
-//! newest frame. Both pass each frame through the same [`VisionChain`].
+//! newest frame. Both pass each frame through the same [`VisionChain`]. What a monitor says goes
+//! to any number of readers through a [`Fanout`]; [`log`] is one of them.
 
+mod capture;
 pub mod fanout;
+pub mod log;
 pub mod monitor;
 pub mod picture;
+mod present;
 pub mod replay;
 pub mod stop;
 pub mod vision;

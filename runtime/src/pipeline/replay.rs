@@ -72,6 +72,8 @@ pub fn replay(
             frames: tally.frames(),
             outcome,
             error: error.as_ref().map(ToString::to_string),
+            lost: None,
+            frame_age_ms: None,
             unix_time: None,
         }))?;
         log.flush()?;

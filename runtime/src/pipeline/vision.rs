@@ -110,6 +110,19 @@ impl VisionChain {
         })
     }
 
+    /// No frame comes any more: from `time` on nothing is known of the eyes. A closure that was
+    /// going on is broken off, and an alert is lost.
+    pub fn unseen(&mut self, time: Duration) -> OverTimeStep {
+        let eye = EyeReading::Unmeasured(Unseen::NoFace);
+        self.over_time.step(&FrameReading {
+            // Only closed frames are named by their number.
+            frame: 0,
+            time,
+            face: None,
+            eyes: PerEye::from_fn(|_| eye),
+        })
+    }
+
     fn judge_eyes(
         &mut self,
         frame: &Frame,

@@ -3,11 +3,13 @@
 //! Numbers are rounded to what is meaningful, so that a log is small and the same on every run:
 //! times to microseconds, probabilities to a millionth, pixels and degrees to a thousandth.
 
+use super::{status::FrameLoss, summary::Percentiles};
 use crate::{
     classify::EyeStateModel,
     eye_state::{EyeState, PerEye},
     locate::{Face, crop::Square},
     reading::{EyeReading, FrameReading, Unseen},
+    source::CameraFault,
     temporal::{Alert, AlertKind, AlertPhase, Closure, ClosureKind, Watched},
 };
 use serde::{Deserialize, Serialize};
@@ -35,6 +37,8 @@ pub enum Event {
     LongClosure(ClosureEvent),
     /// An alert began, went on or ended.
     Alert(AlertEvent),
+    /// Something happened to the camera.
+    Camera(CameraEvent),
     /// A source ended.
     End(EndEvent),
 }
@@ -63,6 +67,8 @@ pub struct StartEvent {
 pub enum Mode {
     /// Recordings.
     Replay,
+    /// A recording at its own pace, through the pipeline of a camera.
+    Realtime,
     /// A camera.
     Monitor,
 }
@@ -91,6 +97,9 @@ pub struct EyesEvent {
     pub left: EyeRecord,
     /// The subject's right eye.
     pub right: EyeRecord,
+    /// Milliseconds from the frame's capture to this reading, in a monitor's log.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub age_ms: Option<f64>,
     /// Wall clock in seconds since 1970, in a monitor's log.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unix_time: Option<f64>,
@@ -193,6 +202,48 @@ pub struct AlertEvent {
     pub unix_time: Option<f64>,
 }
 
+/// Something happened to the camera.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CameraEvent {
+    /// Source.
+    pub clip: String,
+    /// Time in seconds.
+    pub time: f64,
+    /// What happened.
+    pub kind: CameraEventKind,
+    /// Why, in one word; absent where nothing is wrong.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<CameraFault>,
+    /// Why and what to do, for people; absent where nothing is wrong.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub words: Option<String>,
+    /// How it delivers, when it was opened.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub format: Option<String>,
+    /// Damaged frames since this was told last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub frames: Option<u64>,
+    /// Wall clock in seconds since 1970.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unix_time: Option<f64>,
+}
+
+/// What happened to the camera.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CameraEventKind {
+    /// It delivered its first frame.
+    Opened,
+    /// It delivers nothing; it will be opened again.
+    Lost,
+    /// It still delivers nothing, for another reason than was told before.
+    Waiting,
+    /// It delivers again.
+    Reopened,
+    /// Frames arrived damaged and were left out.
+    Damaged,
+}
+
 /// How a source ended.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EndEvent {
@@ -205,6 +256,12 @@ pub struct EndEvent {
     /// What went wrong, where something did.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// Frames that were never judged, by cause, in a monitor's log.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lost: Option<FrameLoss>,
+    /// From capture to reading in milliseconds, in a monitor's log.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub frame_age_ms: Option<Percentiles>,
     /// Wall clock in seconds since 1970, in a monitor's log.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unix_time: Option<f64>,
@@ -254,6 +311,7 @@ impl EyesEvent {
             face: reading.face.as_ref().map(FaceRecord::from),
             left: EyeRecord::from(&reading.eyes.left),
             right: EyeRecord::from(&reading.eyes.right),
+            age_ms: None,
             unix_time,
         }
     }

@@ -7,7 +7,7 @@ use crate::{
     temporal::{Alert, AlertKind, AlertPhase, Closure, ClosureKind, EyesOverTime, Watched},
 };
 use hdrhistogram::Histogram;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::{
     collections::BTreeMap,
     fmt::{self, Write},
@@ -289,7 +289,7 @@ pub struct Timing {
 }
 
 /// Percentiles in milliseconds.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Percentiles {
     /// Median.
     pub p50: f64,
