@@ -7,6 +7,7 @@
 
 use crate::{
     nearest::hint,
+    report::{terminal::TerminalSettings, web::WebSettings},
     source::{Backend, CameraRequest},
     temporal::TemporalSettings,
 };
@@ -47,6 +48,10 @@ pub struct Settings {
     pub temporal: TemporalSettings,
     /// What is written where.
     pub report: ReportSettings,
+    /// The terminal dashboard.
+    pub terminal: TerminalSettings,
+    /// The web dashboard.
+    pub web: WebSettings,
 }
 
 /// Camera of `parseye monitor`.
@@ -238,6 +243,7 @@ impl Settings {
         self.temporal
             .check()
             .map_err(|reason| format!("temporal.{reason}"))?;
+        self.web.check().map_err(|reason| format!("web.{reason}"))?;
         // A crop of less than a third of the eye distance misses the lids' corners, one of more
         // than two holds the other eye.
         if !(0.3..=2.0).contains(&self.eyes.crop_side) {

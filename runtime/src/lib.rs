@@ -9,6 +9,10 @@
 //! them and [`config`] every setting. [`evaluate`] scores answers against labels; [`reading`],
 //! [`eye_state`] and [`snr`] hold the shared words, [`command_line`] what both programs say of mistakes.
 
+// What tests of the library and of the program share names the library as users do.
+#[cfg(test)]
+extern crate self as parseye;
+
 pub mod classify;
 pub mod command_line;
 pub mod config;

@@ -51,6 +51,26 @@ pub struct MonitorArgs {
     /// Stop after this many seconds
     #[arg(long, value_name = "SECONDS")]
     pub duration: Option<f64>,
+    /// What shows it.
+    #[command(flatten)]
+    pub dashboards: DashboardArgs,
+}
+
+/// The dashboards, of `parseye monitor` and of what else runs live.
+#[derive(Debug, Default, ClapArgs)]
+pub struct DashboardArgs {
+    /// Write a status line now and then instead of filling the terminal with a dashboard
+    #[arg(long)]
+    pub no_terminal: bool,
+    /// Serve the web dashboard, /metrics and /healthz here, such as 127.0.0.1:8080
+    #[arg(long, value_name = "ADDRESS")]
+    pub web: Option<String>,
+    /// What web clients must show; better given as PARSEYE_WEB__TOKEN, which no process list shows
+    #[arg(long, value_name = "TOKEN")]
+    pub token: Option<String>,
+    /// Show the newest picture on the web dashboard, too
+    #[arg(long)]
+    pub preview: bool,
 }
 
 /// `parseye replay`.
@@ -84,6 +104,9 @@ pub struct ReplayArgs {
     /// Stop after this many seconds
     #[arg(long, value_name = "SECONDS", requires = "realtime")]
     pub duration: Option<f64>,
+    /// What shows a recording that is played at its own pace.
+    #[command(flatten)]
+    pub dashboards: DashboardArgs,
 }
 
 /// `parseye evaluate`.
@@ -101,6 +124,20 @@ pub struct EvaluateArgs {
     /// Write all figures to this file
     #[arg(long, value_name = "OUT.json")]
     pub json: Option<PathBuf>,
+}
+
+impl DashboardArgs {
+    /// The first flag that was given, for those who have no use for it.
+    pub fn given(&self) -> Option<&'static str> {
+        [
+            ("--no-terminal", self.no_terminal),
+            ("--web", self.web.is_some()),
+            ("--token", self.token.is_some()),
+            ("--preview", self.preview),
+        ]
+        .into_iter()
+        .find_map(|(name, given)| given.then_some(name))
+    }
 }
 
 fn backend(name: &str) -> Result<Backend, String> {

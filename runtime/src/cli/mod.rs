@@ -2,6 +2,7 @@
 //! the settings ([`resolve`]), then run; each command has its own module.
 
 mod args;
+mod dashboards;
 mod evaluate;
 mod list;
 mod monitor;

@@ -1,6 +1,7 @@
 //! `parseye monitor`: a camera in, events out, until the user stops it.
 
 use super::{
+    dashboards::Dashboards,
     resolve::MonitorPlan,
     stop_on_signals,
     watch::{Watched, watch},
@@ -19,6 +20,7 @@ use std::process::ExitCode;
 /// When there is no camera, or an output failed.
 pub fn run(plan: MonitorPlan) -> anyhow::Result<ExitCode> {
     let stop = stop_on_signals()?;
+    let dashboards = Dashboards::listen(&plan.settings, &stop)?;
     let opener = CameraOpener::new(plan.settings.camera.request()).map_err(with_hint)?;
     let watched = Watched {
         opener: Box::new(opener),
@@ -27,7 +29,7 @@ pub fn run(plan: MonitorPlan) -> anyhow::Result<ExitCode> {
         silence: Some(SILENCE),
         duration: plan.duration,
     };
-    watch(watched, &plan.settings, &stop)
+    watch(watched, &plan.settings, &stop, dashboards)
 }
 
 fn with_hint(error: SourceError) -> anyhow::Error {

@@ -1,7 +1,9 @@
 //! `parseye replay`: recordings in, events, sums and annotated videos out.
 
 use super::{
-    complain, exit_status, load_model, print,
+    complain,
+    dashboards::Dashboards,
+    exit_status, load_model, print,
     resolve::{Realtime, ReplayPlan, ReplaySource},
     stop_on_signals,
     watch::{Watched, watch},
@@ -94,6 +96,7 @@ fn play(
     settings: &Settings,
     stop: &Stop,
 ) -> anyhow::Result<ExitCode> {
+    let dashboards = Dashboards::listen(settings, stop)?;
     let image_rate = settings.recording.image_rate;
     let opener = PacedRecording::new(&source.path, image_rate, realtime.again_and_again);
     let watched = Watched {
@@ -103,7 +106,7 @@ fn play(
         silence: None,
         duration: realtime.duration,
     };
-    watch(watched, settings, stop)
+    watch(watched, settings, stop, dashboards)
 }
 
 fn read_truth(path: &Path, sources: &[ReplaySource]) -> anyhow::Result<Truth> {

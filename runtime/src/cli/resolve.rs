@@ -1,7 +1,7 @@
 //! From flags and settings to what a command does: every value checked, every path decided, before
 //! anything is read or written.
 
-use super::args::{EvaluateArgs, MonitorArgs, ReplayArgs};
+use super::args::{DashboardArgs, EvaluateArgs, MonitorArgs, ReplayArgs};
 use anyhow::{Context, bail, ensure};
 use parseye::{config::Settings, evaluate::manifest::Split, source::name_of};
 use std::{
@@ -77,7 +77,22 @@ pub fn monitor(args: MonitorArgs, mut settings: Settings) -> anyhow::Result<Moni
     settings.camera.backend = args.backend.unwrap_or(settings.camera.backend);
     settings.model.file = args.model.or(settings.model.file);
     settings.report.log = args.log.or(settings.report.log);
+    dashboards(args.dashboards, &mut settings)?;
     Ok(MonitorPlan { settings, duration })
+}
+
+/// Takes the dashboards' flags into the settings.
+///
+/// # Errors
+/// When a value means nothing, or would let anybody in.
+pub fn dashboards(args: DashboardArgs, settings: &mut Settings) -> anyhow::Result<()> {
+    settings.terminal.dashboard &= !args.no_terminal;
+    let web = &mut settings.web;
+    web.address = args.web.or(web.address.take());
+    web.token = args.token.map(Into::into).or(web.token.take());
+    web.preview |= args.preview;
+    web.check()
+        .map_err(|reason| anyhow::anyhow!("web.{reason}"))
 }
 
 fn duration(seconds: f64) -> anyhow::Result<Duration> {
@@ -99,6 +114,10 @@ pub fn replay(args: ReplayArgs, mut settings: Settings) -> anyhow::Result<Replay
         !(several && args.realtime),
         "--realtime plays one recording; give one, or leave it out"
     );
+    if let (false, Some(flag)) = (args.realtime, args.dashboards.given()) {
+        bail!("{flag} shows what happens live; give --realtime as well, or leave it out");
+    }
+    dashboards(args.dashboards, &mut settings)?;
     let realtime = match args.realtime {
         true => Some(Realtime {
             again_and_again: args.again_and_again,

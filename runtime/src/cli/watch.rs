@@ -1,7 +1,7 @@
 //! What `parseye monitor` and `parseye replay --realtime` share: a live source in, events to every
 //! reader out.
 
-use super::{complain, exit_status, load_model, print};
+use super::{complain, dashboards::Dashboards, exit_status, load_model, print};
 use parseye::{
     config::Settings,
     pipeline::{
@@ -42,7 +42,12 @@ pub struct Watched {
 ///
 /// # Errors
 /// When the source cannot be opened, or an output failed.
-pub fn watch(mut watched: Watched, settings: &Settings, stop: &Stop) -> anyhow::Result<ExitCode> {
+pub fn watch(
+    mut watched: Watched,
+    settings: &Settings,
+    stop: &Stop,
+    mut dashboards: Dashboards,
+) -> anyhow::Result<ExitCode> {
     let model = load_model(settings)?;
     let mut chain = VisionChain::new(settings, &model)?;
     let log = match &settings.report.log {
@@ -60,12 +65,15 @@ pub fn watch(mut watched: Watched, settings: &Settings, stop: &Stop) -> anyhow::
     };
 
     // Every reader subscribes before the first event.
-    let fanout = Fanout::new();
+    let fanout = dashboards.fanout().clone();
     let log = match log {
         Some(log) => Some(LogThread::start(&fanout, log, stop, TERMINATE)?),
         None => None,
     };
-    let status = StatusLine::start(&fanout, settings.report.status_every_s)?;
+    let status = match dashboards.fill_terminal(settings, stop) {
+        true => None,
+        false => Some(StatusLine::start(&fanout, settings.report.status_every_s)?),
+    };
 
     fanout.publish(Event::Start(StartEvent::new(
         watched.mode,
@@ -80,7 +88,10 @@ pub fn watch(mut watched: Watched, settings: &Settings, stop: &Stop) -> anyhow::
     };
     let monitored = monitor(watched.opener, first, &mut chain, &fanout, &options, stop);
     fanout.end();
-    status.finish();
+    drop(dashboards);
+    if let Some(status) = status {
+        status.finish();
+    }
     // A log that failed ended the run; what the run then says matters less.
     if let Some(log) = log {
         log.finish()?;

@@ -9,12 +9,14 @@ mod capture;
 pub mod fanout;
 pub mod log;
 pub mod monitor;
+pub mod picture;
 mod present;
 pub mod replay;
 pub mod stop;
 pub mod vision;
 
 pub use fanout::{Fanout, Next, Subscription};
+pub use picture::{Picture, PictureSlot};
 pub use stop::Stop;
 pub use vision::{VisionChain, VisionError};
 

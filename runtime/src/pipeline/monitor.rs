@@ -6,7 +6,7 @@
 //! source that hangs is left behind when the run ends.
 
 use super::{
-    Fanout, PipelineError, Stop, VisionChain,
+    Fanout, Picture, PipelineError, Stop, VisionChain,
     capture::{Capture, Change, Notice, Outlet, Patience, Reason, SystemClock},
     present::Present,
 };
@@ -344,6 +344,14 @@ impl Watch<'_> {
         let now = self.hand_over.now();
         let age = now.saturating_sub(frame.time);
         self.present.take(&judged, chain, now, age);
+        self.fanout.frame_ages().observe(age);
+        let picture = self.fanout.picture();
+        if picture.wanted() {
+            picture.set(Arc::new(Picture {
+                rgb: frame.rgb.clone(),
+                reading: judged.reading.clone(),
+            }));
+        }
         self.tally.add_frame(&judged.reading, &judged.times);
         let mut eyes = EyesEvent::new(&self.name, &judged.reading, unix_time());
         eyes.age_ms = Some((age.as_secs_f64() * 1e6).round() / 1e3);

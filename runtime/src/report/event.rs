@@ -317,6 +317,18 @@ impl EyesEvent {
     }
 }
 
+impl Probabilities {
+    /// The probability of a state.
+    pub const fn of(&self, state: EyeState) -> f64 {
+        match state {
+            EyeState::Open => self.open,
+            EyeState::PartiallyOpen => self.partially_open,
+            EyeState::Closed => self.closed,
+            EyeState::NotVisible => self.not_visible,
+        }
+    }
+}
+
 impl Event {
     /// An alert as a line of the log.
     pub fn of_alert(clip: &str, alert: &Alert, unix_time: Option<f64>) -> Self {

@@ -262,7 +262,7 @@ pub struct AlertCounts {
 }
 
 impl AlertCounts {
-    fn of(&mut self, kind: AlertKind) -> &mut u64 {
+    pub(super) fn of(&mut self, kind: AlertKind) -> &mut u64 {
         match kind {
             AlertKind::LongClosureWarning => &mut self.long_closure_warning,
             AlertKind::LongClosureAlarm => &mut self.long_closure_alarm,
