@@ -265,11 +265,8 @@ impl<'a> Watch<'a> {
                 &judged.reading,
                 now,
             )))?;
-            for closure in &judged.ended {
-                log.write(&Event::of_closure(self.name, closure, now))?;
-            }
-            for alert in &judged.alerts {
-                log.write(&Event::of_alert(self.name, alert, now))?;
+            for event in judged.events(self.name, now) {
+                log.write(&event)?;
             }
         }
         self.last_reading = Some(judged.reading);

@@ -117,11 +117,8 @@ fn replay_frames(
         }
         if let Some(log) = &mut outputs.log {
             log.write(&Event::Eyes(EyesEvent::new(clip, &judged.reading, None)))?;
-            for closure in &judged.ended {
-                log.write(&Event::of_closure(clip, closure, None))?;
-            }
-            for alert in &judged.alerts {
-                log.write(&Event::of_alert(clip, alert, None))?;
+            for event in judged.events(clip, None) {
+                log.write(&event)?;
             }
         }
         if let Some(video) = &mut outputs.video {

@@ -13,9 +13,9 @@ use crate::{
         find_locator,
     },
     reading::{EyeReading, FrameReading, Unseen},
-    report::summary::StageTimes,
+    report::{event::Event, summary::StageTimes},
     source::Frame,
-    temporal::{Alert, Closure, EyesOverTime, OverTimeStep, TemporalSettings},
+    temporal::{Alert, BaselineChange, Closure, EyesOverTime, OverTimeStep, TemporalSettings},
 };
 use std::time::{Duration, Instant};
 
@@ -35,12 +35,27 @@ pub enum VisionError {
 pub struct Judged {
     /// What is said about it.
     pub reading: FrameReading,
-    /// Closures that it ended.
+    /// Closures and partial blinks that it ended.
     pub ended: Vec<Closure>,
     /// Alerts that it raised, repeated or ended.
     pub alerts: Vec<Alert>,
+    /// Personal baselines that it completed.
+    pub baselines: Vec<BaselineChange>,
     /// How long it took; `decode_wait` is left at zero.
     pub times: StageTimes,
+}
+
+impl Judged {
+    /// What follows the frame's own line in the log, in order.
+    pub fn events(&self, clip: &str, unix_time: Option<f64>) -> impl Iterator<Item = Event> {
+        let closures = self.ended.iter();
+        let closures = closures.map(move |closure| Event::of_closure(clip, closure, unix_time));
+        let baselines = self.baselines.iter();
+        let baselines = baselines.map(move |change| Event::of_baseline(clip, change, unix_time));
+        let alerts = self.alerts.iter();
+        let alerts = alerts.map(move |alert| Event::of_alert(clip, alert, unix_time));
+        closures.chain(baselines).chain(alerts)
+    }
 }
 
 /// Judges the frames of one source after another.
@@ -95,11 +110,16 @@ impl VisionChain {
             face,
             eyes,
         };
-        let OverTimeStep { ended, alerts } = self.over_time.step(&reading);
+        let OverTimeStep {
+            ended,
+            alerts,
+            baselines,
+        } = self.over_time.step(&reading);
         Ok(Judged {
             reading,
             ended,
             alerts,
+            baselines,
             times: StageTimes {
                 decode_wait: Duration::ZERO,
                 locate: located - begin,
