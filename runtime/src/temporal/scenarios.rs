@@ -429,9 +429,10 @@ proptest! {
             let mut whole = closures.iter().filter(|closure| {
                 closure.kind != ClosureKind::PartialBlink && closure.eye == partial.eye
             });
-            prop_assert!(whole.all(|closure| {
+            let apart = whole.all(|closure| {
                 closure.last_frame < partial.first_frame || partial.last_frame < closure.first_frame
-            }));
+            });
+            prop_assert!(apart);
         }
     }
 

@@ -150,7 +150,7 @@ fn a_hanging_command_is_ended_at_its_limit_with_all_that_it_started() {
     bench.fanout.publish(raised());
     let line = bench.complaints.recv_timeout(AT_LAST).unwrap();
     assert!(line.contains("command_limit_s"), "{line}");
-    pipe.recv_timeout(AT_LAST).unwrap();
+    pipe.recv_timeout(AT_LAST).unwrap().unwrap();
     bench.end();
 }
 
@@ -204,7 +204,7 @@ fn the_end_of_the_monitor_ends_the_command() {
     bench.fanout.publish(raised());
     bench.appears("started");
     bench.end();
-    pipe.recv_timeout(AT_LAST).unwrap();
+    pipe.recv_timeout(AT_LAST).unwrap().unwrap();
 }
 
 #[test]

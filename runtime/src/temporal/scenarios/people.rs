@@ -386,7 +386,7 @@ fn a_narrow_eyed_person_is_known_after_a_minute_and_no_longer_taken_for_a_blinke
     let (at, _, reference) = seen.baselines[0];
     assert!((60.0..63.0).contains(&at) && (0.59..0.62).contains(&reference));
     let blinks = seen.of(Blink, Watched::Both);
-    let (before, after): (Vec<_>, Vec<_>) = blinks.iter().partition(|(start, _)| *start < at);
+    let (before, after): (Vec<_>, Vec<_>) = blinks.into_iter().partition(|(start, _)| *start < at);
     assert!(before.len() > 55, "the defaults take the dips for blinks");
     assert_eq!(after, [(90.0, 0.2)], "the true blink");
     assert_eq!(seen.of(LongClosure, Watched::Both), [(120.2, 1.6)]);
