@@ -1,11 +1,11 @@
 //! `parseye monitor`: a camera in, events out, a line of status now and then.
 
-use super::{exit_status, load_model, print, resolve::MonitorPlan, stop_on_signals};
+use super::{alarm, exit_status, load_model, print, resolve::MonitorPlan, stop_on_signals};
 use anyhow::anyhow;
 use parseye::{
     config::CameraSettings,
     pipeline::{
-        VisionChain,
+        Fanout, VisionChain,
         monitor::{MonitorOptions, Status, monitor, unix_time},
     },
     report::{
@@ -26,6 +26,8 @@ use std::{
 /// When there is no camera, it breaks off, or an output failed.
 pub fn run(plan: MonitorPlan) -> anyhow::Result<ExitCode> {
     let stop = stop_on_signals()?;
+    let fanout = Fanout::new();
+    let alarm = alarm::start(&plan.settings, &fanout)?;
     let camera = open_camera(&plan.settings.camera)?;
     let model = load_model(&plan.settings)?;
     let mut chain = VisionChain::new(&plan.settings, &model)?;
@@ -61,6 +63,8 @@ pub fn run(plan: MonitorPlan) -> anyhow::Result<ExitCode> {
     if on_terminal {
         let _ = writeln!(io::stderr());
     }
+    fanout.end();
+    alarm.finish();
     let watched = watched?;
     if let Some(log) = log {
         log.finish()?;

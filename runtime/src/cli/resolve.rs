@@ -71,7 +71,21 @@ pub fn monitor(args: MonitorArgs, mut settings: Settings) -> anyhow::Result<Moni
     settings.camera.id = args.camera.or(settings.camera.id);
     settings.model.file = args.model.or(settings.model.file);
     settings.report.log = args.log.or(settings.report.log);
+    alarm(args.on_alarm, &mut settings)?;
     Ok(MonitorPlan { settings, duration })
+}
+
+/// Takes `--on-alarm` into the settings.
+///
+/// # Errors
+/// When it is no command.
+pub fn alarm(command: Option<String>, settings: &mut Settings) -> anyhow::Result<()> {
+    if command.is_some() {
+        settings.alarm.command = command;
+        let checked = settings.alarm.check();
+        checked.map_err(|reason| anyhow::anyhow!("--on-alarm: {reason}"))?;
+    }
+    Ok(())
 }
 
 /// Resolves `parseye replay`.

@@ -24,7 +24,10 @@ use policy::{Action, Policy};
 use std::{
     collections::BTreeSet,
     io::{self, IsTerminal, Write},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     thread::JoinHandle,
     time::{Duration, Instant},
 };
@@ -47,11 +50,11 @@ pub enum AlarmError {
     Thread(#[source] io::Error),
 }
 
-/// The running reader. [`Alarm::finish`] or dropping it waits for the end of its events, so the
-/// [`crate::pipeline::fanout::Fanout`] must be ended first.
+/// The running reader. Dropping it ends it at once, and a command that is still running with it.
 #[derive(Debug)]
 pub struct Alarm {
     thread: Option<JoinHandle<()>>,
+    leave: Arc<AtomicBool>,
 }
 
 impl Alarm {
@@ -80,21 +83,30 @@ impl Alarm {
             desktop: Desktop::start(settings, &complaints)?,
             complaints,
         };
+        let leave = Arc::new(AtomicBool::new(false));
+        let theirs = Arc::clone(&leave);
         let thread = std::thread::Builder::new()
             .name("alarm".into())
-            .spawn(move || reader.run(&events))
+            .spawn(move || reader.run(&events, &theirs))
             .map_err(AlarmError::Thread)?;
         Ok(Self {
             thread: Some(thread),
+            leave,
         })
     }
 
-    /// Waits for the end of the events; ends a command that is still running.
-    pub fn finish(self) {}
+    /// Reads all events to their end, and then ends a command that is still running. To be called
+    /// after [`crate::pipeline::Fanout::end`].
+    pub fn finish(mut self) {
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
 }
 
 impl Drop for Alarm {
     fn drop(&mut self) {
+        self.leave.store(true, Ordering::Relaxed);
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
@@ -116,8 +128,8 @@ struct Reader {
 }
 
 impl Reader {
-    fn run(mut self, events: &Subscription) {
-        loop {
+    fn run(mut self, events: &Subscription, leave: &AtomicBool) {
+        while !leave.load(Ordering::Relaxed) {
             let action = match events.next(LOOK_UP) {
                 Next::Event(event) => match event.as_ref() {
                     Event::Alert(alert) => self.policy.take(self.begin.elapsed(), alert),

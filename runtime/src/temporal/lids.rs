@@ -86,7 +86,7 @@ impl Glance {
 
 /// The mean of both eyes, weighted by how far each is visible: one hidden eye does not make both
 /// unknown, for in a half turn it is the visible one that carries the blink, and a sleeper may have
-/// one eye covered. While one eye is open, both are as open as that one, so that one shut eye and a
+/// one eye covered. While one eye is surely open, both are as open as that one, so that one shut eye and a
 /// trace of doubt about the other never count as sleep.
 fn both(glances: &PerEye<Option<Glance>>, settings: &TemporalSettings) -> Option<LidSignal> {
     let measured = || {
@@ -103,7 +103,7 @@ fn both(glances: &PerEye<Option<Glance>>, settings: &TemporalSettings) -> Option
         weighted.sum::<f64>() / whole
     };
     let widest = measured()
-        .filter(|glance| !glance.hidden && glance.signal.openness > settings.open_above)
+        .filter(|glance| !glance.hidden && glance.signal.openness > settings.surely_open_above)
         .map(|glance| glance.signal)
         .max_by(|a, b| a.openness.total_cmp(&b.openness));
     let mean = LidSignal {

@@ -86,7 +86,7 @@ impl Bench {
 
     fn end(&mut self) {
         self.fanout.end();
-        drop(self.alarm.take());
+        self.alarm.take().unwrap().finish();
     }
 }
 
@@ -205,6 +205,14 @@ fn the_end_of_the_monitor_ends_the_command() {
     bench.appears("started");
     bench.end();
     pipe.recv_timeout(AT_LAST).unwrap().unwrap();
+}
+
+#[test]
+fn a_run_that_breaks_off_does_not_wait_for_the_end_of_its_events() {
+    let mut bench = alarms("true", |_| {});
+    drop(bench.alarm.take());
+    bench.fanout.publish(raised());
+    assert_eq!(bench.fanout.readers(), 0);
 }
 
 #[test]
