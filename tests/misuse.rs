@@ -62,6 +62,17 @@ fn values_without_meaning_are_refused() {
             &["--duration"],
         );
     }
+    for (command, words) in [
+        ("", ["--on-alarm: command is empty", "program"]),
+        ("play 'it", ["quotation mark", "close"]),
+        ("no-such-program x", ["'no-such-program'", "PATH"]),
+    ] {
+        refused(
+            parseye(folder.path()).args(["monitor", "--on-alarm", command]),
+            1,
+            &words,
+        );
+    }
     refused(
         parseye(folder.path()).args(["evaluate", "--manifest", "m.csv", "--split", "tset"]),
         1,

@@ -7,7 +7,7 @@
 
 use crate::{
     nearest::hint,
-    report::{terminal::TerminalSettings, web::WebSettings},
+    report::{alarm::AlarmSettings, terminal::TerminalSettings, web::WebSettings},
     source::{Backend, CameraRequest},
     temporal::TemporalSettings,
 };
@@ -46,6 +46,8 @@ pub struct Settings {
     pub model: ModelSettings,
     /// Blinks, long closures, PERCLOS.
     pub temporal: TemporalSettings,
+    /// What alerts set off.
+    pub alarm: AlarmSettings,
     /// What is written where.
     pub report: ReportSettings,
     /// The terminal dashboard.
@@ -244,6 +246,9 @@ impl Settings {
             .check()
             .map_err(|reason| format!("temporal.{reason}"))?;
         self.web.check().map_err(|reason| format!("web.{reason}"))?;
+        self.alarm
+            .check()
+            .map_err(|reason| format!("alarm.{reason}"))?;
         // A crop of less than a third of the eye distance misses the lids' corners, one of more
         // than two holds the other eye.
         if !(0.3..=2.0).contains(&self.eyes.crop_side) {

@@ -48,6 +48,9 @@ pub struct MonitorArgs {
     /// Append events to this file (JSON lines, see docs/EVENTS.md)
     #[arg(long, value_name = "FILE")]
     pub log: Option<PathBuf>,
+    /// Run this command on alarms, without a shell; the event comes on its input and in PARSEYE_ALERT_*
+    #[arg(long, value_name = "COMMAND")]
+    pub on_alarm: Option<String>,
     /// Stop after this many seconds
     #[arg(long, value_name = "SECONDS")]
     pub duration: Option<f64>,

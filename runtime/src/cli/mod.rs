@@ -1,6 +1,7 @@
 //! The command line. Flags are first taken as they stand ([`args`]), then checked and joined with
 //! the settings ([`resolve`]), then run; each command has its own module.
 
+mod alarm;
 mod args;
 mod dashboards;
 mod evaluate;

@@ -78,6 +78,7 @@ pub fn monitor(args: MonitorArgs, mut settings: Settings) -> anyhow::Result<Moni
     settings.model.file = args.model.or(settings.model.file);
     settings.report.log = args.log.or(settings.report.log);
     dashboards(args.dashboards, &mut settings)?;
+    alarm(args.on_alarm, &mut settings)?;
     Ok(MonitorPlan { settings, duration })
 }
 
@@ -100,6 +101,19 @@ fn duration(seconds: f64) -> anyhow::Result<Duration> {
         Ok(duration) if !duration.is_zero() => Ok(duration),
         _ => bail!("--duration is {seconds}; give seconds above 0"),
     }
+}
+
+/// Takes `--on-alarm` into the settings.
+///
+/// # Errors
+/// When it is no command.
+pub fn alarm(command: Option<String>, settings: &mut Settings) -> anyhow::Result<()> {
+    if command.is_some() {
+        settings.alarm.command = command;
+        let checked = settings.alarm.check();
+        checked.map_err(|reason| anyhow::anyhow!("--on-alarm: {reason}"))?;
+    }
+    Ok(())
 }
 
 /// Resolves `parseye replay`.

@@ -1,7 +1,7 @@
 //! What `parseye monitor` and `parseye replay --realtime` share: a live source in, events to every
 //! reader out.
 
-use super::{complain, dashboards::Dashboards, exit_status, load_model, print};
+use super::{alarm, complain, dashboards::Dashboards, exit_status, load_model, print};
 use parseye::{
     config::Settings,
     pipeline::{
@@ -48,6 +48,8 @@ pub fn watch(
     stop: &Stop,
     mut dashboards: Dashboards,
 ) -> anyhow::Result<ExitCode> {
+    // A mistyped command is told before anything is opened.
+    let alarm = alarm::start(settings, dashboards.fanout())?;
     let model = load_model(settings)?;
     let mut chain = VisionChain::new(settings, &model)?;
     let log = match &settings.report.log {
@@ -88,6 +90,7 @@ pub fn watch(
     };
     let monitored = monitor(watched.opener, first, &mut chain, &fanout, &options, stop);
     fanout.end();
+    alarm.finish();
     drop(dashboards);
     if let Some(status) = status {
         status.finish();

@@ -2,6 +2,7 @@
 //!
 //! Nothing here decides anything about eyes; it writes down what the pipeline says.
 
+pub mod alarm;
 pub mod annotate;
 pub mod event;
 pub mod history;
