@@ -5,7 +5,7 @@
 //! `PARSEYE_<SECTION>__<KEY>`, such as `PARSEYE_CAMERA__FRAME_RATE=15`. What a flag overrides is
 //! decided by the command line, not here.
 
-use crate::{nearest::hint, temporal::TemporalSettings};
+use crate::{nearest::hint, report::jsonl::Rotation, temporal::TemporalSettings};
 use figment::{
     Figment, Metadata, Profile, Provider,
     error::Kind,
@@ -126,6 +126,28 @@ pub struct ReportSettings {
     pub log: Option<PathBuf>,
     /// Least seconds between two status lines of `parseye monitor`.
     pub status_every_s: f64,
+    /// Megabytes (of 1,000,000 bytes) after which a monitor's log begins a new file; 0 for never.
+    ///
+    /// 256: about three and a half hours at 30 frames a second, which an editor still opens.
+    pub rotate_mb: u32,
+    /// Whether a monitor's log begins a new file with each day (UTC), so that a day can be kept,
+    /// sent or removed alone.
+    pub rotate_daily: bool,
+    /// Old files of the log that stay, the oldest going first; 0 keeps all, since only the user
+    /// can say that what was recorded may go.
+    pub keep: u32,
+}
+
+impl ReportSettings {
+    /// When a monitor's log begins a new file.
+    pub fn rotation(&self) -> Rotation {
+        const MB: u64 = 1_000_000;
+        Rotation {
+            bytes: (self.rotate_mb > 0).then(|| u64::from(self.rotate_mb) * MB),
+            daily: self.rotate_daily,
+            keep: (self.keep > 0).then_some(self.keep as usize),
+        }
+    }
 }
 
 impl Default for ReportSettings {
@@ -133,6 +155,9 @@ impl Default for ReportSettings {
         Self {
             log: None,
             status_every_s: 1.0,
+            rotate_mb: 256,
+            rotate_daily: true,
+            keep: 0,
         }
     }
 }

@@ -30,7 +30,10 @@ pub fn run(plan: MonitorPlan) -> anyhow::Result<ExitCode> {
     let model = load_model(&plan.settings)?;
     let mut chain = VisionChain::new(&plan.settings, &model)?;
     let mut log = match &plan.settings.report.log {
-        Some(path) => Some(EventLog::open(path, Existing::Continue)?),
+        Some(path) => {
+            let log = EventLog::open(path, Existing::Continue)?;
+            Some(log.rotated(plan.settings.report.rotation()))
+        }
         None => None,
     };
     if let Some(log) = &mut log {
