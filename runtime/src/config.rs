@@ -3,9 +3,12 @@
 //! Files are `$XDG_CONFIG_HOME/parseye/config.toml` (or `~/.config/...`) and `./parseye.toml`, the
 //! latter winning; `--config FILE` takes the place of both. The environment's names are
 //! `PARSEYE_<SECTION>__<KEY>`, such as `PARSEYE_CAMERA__FRAME_RATE=15`. What a flag overrides is
-//! decided by the command line, not here.
+//! decided by the command line, not here. [`effective`] tells which of them a value comes from.
+
+pub mod effective;
 
 use crate::{nearest::hint, report::jsonl::Rotation, temporal::TemporalSettings};
+use effective::Origins;
 use figment::{
     Figment, Metadata, Profile, Provider,
     error::Kind,
@@ -205,6 +208,14 @@ impl Settings {
     /// # Errors
     /// When a file cannot be read or a value means nothing.
     pub fn load(explicit: Option<&Path>) -> Result<Self, ConfigError> {
+        Self::load_with_origins(explicit).map(|(settings, _)| settings)
+    }
+
+    /// The same, with where each value comes from.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn load_with_origins(explicit: Option<&Path>) -> Result<(Self, Origins), ConfigError> {
         let files = match explicit {
             Some(path) => vec![path.to_path_buf()],
             None => user_file()
@@ -217,7 +228,7 @@ impl Settings {
         Self::merge(&files, env.split("__"))
     }
 
-    fn merge(files: &[PathBuf], env: Env) -> Result<Self, ConfigError> {
+    fn merge(files: &[PathBuf], env: Env) -> Result<(Self, Origins), ConfigError> {
         let mut figment = Figment::from(Serialized::defaults(Self::default()));
         for path in files {
             let text = std::fs::read_to_string(path).map_err(|error| ConfigError::Unreadable {
@@ -226,15 +237,13 @@ impl Settings {
             })?;
             figment = figment.merge(SettingsFile { path, text });
         }
-        let settings: Self = figment
-            .merge(env)
-            .extract()
-            .map_err(|error| of_figment(&error))?;
+        let figment = figment.merge(env);
+        let settings: Self = figment.extract().map_err(|error| of_figment(&error))?;
         settings.check().map_err(|reason| ConfigError::Wrong {
             origin: origins(files),
             reason,
         })?;
-        Ok(settings)
+        Ok((settings, Origins::new(figment)))
     }
 
     /// Checks that every value means something.
@@ -368,6 +377,7 @@ mod tests {
         let path = folder.path().join("settings.toml");
         std::fs::write(&path, text).unwrap();
         Settings::merge(&[path], Env::prefixed("PARSEYE_NONE_OF_THESE_"))
+            .map(|(settings, _)| settings)
     }
 
     fn refused(text: &str, words: &[&str]) {

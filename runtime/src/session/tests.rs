@@ -1,0 +1,1 @@
+//! Logs as they are, damaged, rotated, cut off, and of the future.
