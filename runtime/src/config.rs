@@ -7,7 +7,11 @@
 
 pub mod effective;
 
-use crate::{nearest::hint, report::jsonl::Rotation, temporal::TemporalSettings};
+use crate::{
+    nearest::hint,
+    report::{jsonl::Rotation, mqtt::MqttSettings},
+    temporal::TemporalSettings,
+};
 use effective::Origins;
 use figment::{
     Figment, Metadata, Profile, Provider,
@@ -46,6 +50,8 @@ pub struct Settings {
     pub temporal: TemporalSettings,
     /// What is written where.
     pub report: ReportSettings,
+    /// Who else is told.
+    pub mqtt: MqttSettings,
 }
 
 /// Camera of `parseye monitor`.
@@ -251,6 +257,9 @@ impl Settings {
         self.temporal
             .check()
             .map_err(|reason| format!("temporal.{reason}"))?;
+        self.mqtt
+            .check()
+            .map_err(|reason| format!("mqtt.{reason}"))?;
         // A crop of less than a third of the eye distance misses the lids' corners, one of more
         // than two holds the other eye.
         if !(0.3..=2.0).contains(&self.eyes.crop_side) {

@@ -47,6 +47,9 @@ pub struct MonitorArgs {
     /// Append events to this file (JSON lines, see docs/EVENTS.md)
     #[arg(long, value_name = "FILE")]
     pub log: Option<PathBuf>,
+    /// Tell this MQTT broker (needs a program built with the feature mqtt)
+    #[arg(long, value_name = "HOST[:PORT]")]
+    pub mqtt: Option<String>,
     /// Stop after this many seconds
     #[arg(long, value_name = "SECONDS")]
     pub duration: Option<f64>,

@@ -84,6 +84,11 @@ pub fn monitor(args: MonitorArgs, mut settings: Settings) -> anyhow::Result<Moni
     settings.camera.id = args.camera.or(settings.camera.id);
     settings.model.file = args.model.or(settings.model.file);
     settings.report.log = args.log.or(settings.report.log);
+    settings.mqtt.broker = args.mqtt.or(settings.mqtt.broker);
+    settings
+        .mqtt
+        .check()
+        .map_err(|reason| anyhow::anyhow!("--mqtt: mqtt.{reason}"))?;
     Ok(MonitorPlan { settings, duration })
 }
 

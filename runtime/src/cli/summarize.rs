@@ -1,10 +1,9 @@
 //! `parseye summarize`: event logs in, sums and a picture out.
 
 use super::{complain, print, resolve::SummarizePlan};
-use anyhow::Context;
 use parseye::{
     plot::Rasterizer,
-    report::write_json,
+    report::{ReportError, write_json},
     session::{course, read, text},
 };
 use std::{fs, path::Path, process::ExitCode};
@@ -32,11 +31,9 @@ pub fn run(plan: &SummarizePlan) -> anyhow::Result<ExitCode> {
             true => svg.into_bytes(),
             false => Rasterizer::new()?.png(&svg)?,
         };
-        fs::write(path, bytes).with_context(|| {
-            format!(
-                "{}: cannot be written; free some space or give another path",
-                path.display()
-            )
+        fs::write(path, bytes).map_err(|error| ReportError::File {
+            path: path.clone(),
+            reason: error.to_string(),
         })?;
     }
     print(&text::text(&session.figures))?;

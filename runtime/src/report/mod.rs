@@ -5,6 +5,7 @@
 pub mod annotate;
 pub mod event;
 pub mod jsonl;
+pub mod mqtt;
 pub mod status;
 pub mod summary;
 pub mod video;

@@ -26,14 +26,15 @@ type Drawn = Result<(), Box<dyn std::error::Error>>;
 
 /// Pixels of the picture's width, of the words left of the data, and of the data, one for each
 /// column that a [`Timeline`] can have.
-const WIDTH: i32 = 1240;
+const WIDTH: i32 = RIGHT + 26;
 const LEFT: i32 = 118;
 const DATA: i32 = super::timeline::COLUMNS as i32;
 const RIGHT: i32 = LEFT + DATA;
 
 const HEADING: i32 = 86;
 const BAND: i32 = 34;
-const MARK_ROW: i32 = 15;
+const BLINK_ROW: i32 = 20;
+const SPAN_ROW: i32 = 15;
 const PANEL: i32 = 92;
 const SPACE: i32 = 16;
 const AXIS: i32 = 52;
@@ -44,6 +45,8 @@ const OPEN: RGBColor = RGBColor(176, 217, 242);
 const PARTIALLY: RGBColor = RGBColor(230, 159, 0);
 const CLOSED: RGBColor = RGBColor(16, 52, 96);
 const HIDDEN: [RGBColor; 2] = [RGBColor(236, 236, 236), RGBColor(150, 150, 150)];
+/// Words that stand back.
+const SOFT: RGBColor = RGBColor(80, 80, 80);
 /// Pixels of a stripe.
 const STRIPE: i32 = 3;
 
@@ -71,7 +74,7 @@ pub fn draw(
             .iter()
             .any(|eye| column.snr.get(*eye).values().is_some())
     });
-    let marks = MARK_ROW * (BLINK_ROWS.len() + SPAN_ROWS.len()) as i32;
+    let marks = BLINK_ROW * BLINK_ROWS.len() as i32 + SPAN_ROW * SPAN_ROWS.len() as i32;
     let panels = if has_snr { 4 } else { 3 };
     let height = HEADING + 2 * (BAND + 6) + SPACE + marks + SPACE + panels * (PANEL + SPACE) + AXIS;
     svg((WIDTH as u32, height as u32), |canvas| {
@@ -383,35 +386,54 @@ impl Course<'_, '_> {
 
     /// Blinks and closures, a row for each kind.
     fn marks(&mut self) -> Drawn {
-        let rows = BLINK_ROWS.iter().chain(&SPAN_ROWS);
-        for (row, name) in rows.enumerate() {
-            let middle = self.row(row) + MARK_ROW / 2;
-            self.text(name, (LEFT - 8, middle), SMALL - 1, BLACK, HPos::Right)?;
-            let line = vec![(LEFT, middle), (RIGHT, middle)];
-            self.canvas.draw(&PathElement::new(line, BLACK.mix(0.08)))?;
-        }
+        let columns = self.timeline.columns();
+        let counts = columns.iter().flat_map(|column| column.blinks);
+        // Where a column holds several blinks, the height of its mark says how many.
+        let most = counts.max().unwrap_or(0).max(1);
         for (row, colour) in [EYES.left, EYES.right, BLACK].into_iter().enumerate() {
-            let top = self.row(row);
-            for (index, column) in self.timeline.columns().iter().enumerate() {
+            let bottom = self.y + BLINK_ROW - 2;
+            self.row_name(BLINK_ROWS[row], self.y + BLINK_ROW / 2)?;
+            for (index, column) in columns.iter().enumerate() {
                 if column.blinks[row] > 0 {
+                    let height =
+                        f64::from(BLINK_ROW - 4) * f64::from(column.blinks[row]) / f64::from(most);
+                    let top = bottom - (height.round() as i32).max(1);
                     let across = self.pixels(index);
                     let across = across.start..across.end.max(across.start + 2);
-                    self.fill(across, top + 1..top + MARK_ROW - 1, colour)?;
+                    self.fill(across, top..bottom, colour)?;
                 }
             }
+            let line = vec![(LEFT, bottom), (RIGHT, bottom)];
+            self.canvas.draw(&PathElement::new(line, BLACK.mix(0.2)))?;
+            self.y += BLINK_ROW;
+        }
+        if most > 1 {
+            let note = format!(
+                "full height: {most} blinks in {}",
+                clock(self.timeline.width())
+            );
+            let at = (RIGHT, self.y - BLINK_ROW * BLINK_ROWS.len() as i32 - 7);
+            self.text(&note, at, SMALL - 2, SOFT, HPos::Right)?;
+        }
+        let top = self.y;
+        for name in SPAN_ROWS {
+            let middle = self.y + SPAN_ROW / 2;
+            self.row_name(name, middle)?;
+            let line = vec![(LEFT, middle), (RIGHT, middle)];
+            self.canvas.draw(&PathElement::new(line, BLACK.mix(0.08)))?;
+            self.y += SPAN_ROW;
         }
         for span in &self.timeline.spans {
-            let top = self.row(BLINK_ROWS.len() + span.row);
+            let top = top + SPAN_ROW * span.row as i32;
             let (begin, end) = (self.x(span.times.start), self.x(span.times.end));
-            let across = begin..end.max(begin + 3);
-            self.fill(across, top + 3..top + MARK_ROW - 3, PALETTE[1])?;
+            let across = begin..end.max(begin + 2);
+            self.fill(across, top + 3..top + SPAN_ROW - 3, PALETTE[1])?;
         }
-        self.y = self.row(BLINK_ROWS.len() + SPAN_ROWS.len());
         Ok(())
     }
 
-    fn row(&self, index: usize) -> i32 {
-        self.y + MARK_ROW * index as i32
+    fn row_name(&self, name: &str, y: i32) -> Drawn {
+        self.text(name, (LEFT - 8, y), SMALL - 1, BLACK, HPos::Right)
     }
 
     /// Values over time: from the least to the greatest of each column, and their mean.
@@ -430,7 +452,7 @@ impl Course<'_, '_> {
         if !panel.unit.is_empty() {
             for (line, words) in wrapped(panel.unit).into_iter().enumerate() {
                 let at = (16, top + PANEL / 2 + 7 + 14 * line as i32);
-                self.text(&words, at, SMALL - 2, RGBColor(80, 80, 80), HPos::Left)?;
+                self.text(&words, at, SMALL - 2, SOFT, HPos::Left)?;
             }
         }
         for tick in panel.ticks {
@@ -448,6 +470,9 @@ impl Course<'_, '_> {
                 x += 12;
             }
         }
+        let corners = [(LEFT, top), (RIGHT, bottom)];
+        self.canvas
+            .draw(&Rectangle::new(corners, GREY.stroke_width(1)))?;
         let series = self
             .timeline
             .columns()
@@ -456,9 +481,6 @@ impl Course<'_, '_> {
         for index in 0..series {
             self.line(index, values, &y)?;
         }
-        let corners = [(LEFT, top), (RIGHT, bottom)];
-        self.canvas
-            .draw(&Rectangle::new(corners, GREY.stroke_width(1)))?;
         self.y = bottom + SPACE;
         Ok(())
     }
@@ -470,7 +492,7 @@ impl Course<'_, '_> {
         values: &dyn Fn(&Column) -> Vec<(Spread, RGBColor)>,
         y: &dyn Fn(f64) -> i32,
     ) -> Drawn {
-        const ENVELOPE: f64 = 0.28;
+        const ENVELOPE: f64 = 0.2;
         let mut lower = Vec::new();
         let mut upper = Vec::new();
         let mut mean = Vec::new();
@@ -526,13 +548,7 @@ impl Course<'_, '_> {
         )?;
         if !self.timeline.seams.is_empty() {
             let note = "upright violet lines: another source begins";
-            self.text(
-                note,
-                (RIGHT, y + 30),
-                SMALL - 1,
-                RGBColor(80, 80, 80),
-                HPos::Right,
-            )?;
+            self.text(note, (RIGHT, y + 30), SMALL - 1, SOFT, HPos::Right)?;
         }
         Ok(())
     }
@@ -578,7 +594,7 @@ fn ticks(length: f64) -> Vec<(f64, String)> {
     let steps = [1.0, 2.0, 5.0, 10.0].map(|step| step * power);
     let step = steps
         .into_iter()
-        .find(|step| length / step <= 12.0)
+        .find(|step| length / step <= 14.0)
         .unwrap_or(length);
     let decimals = (-step.log10().floor()).max(0.0) as usize;
     (0..)
@@ -648,7 +664,7 @@ mod tests {
         assert_eq!(texts(0.0), ["0"]);
         for length in [0.033, 1.0, 59.0, 181.0, 7000.0, 1e6] {
             assert!(
-                (4..=13).contains(&texts(length).len()),
+                (4..=15).contains(&texts(length).len()),
                 "{length}: {:?}",
                 texts(length)
             );

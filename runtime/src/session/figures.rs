@@ -48,6 +48,8 @@ pub struct SessionFigures {
     pub perclos: Option<f64>,
     /// Highest PERCLOS of a minute.
     pub perclos_highest: Option<AtTime>,
+    /// Numbers of long closures of each eye and of both.
+    pub long_closure_counts: PerWatched<u64>,
     /// Long closures.
     pub long_closures: Listed<ClosureEvent>,
     /// Alerts that were raised.
@@ -136,6 +138,15 @@ impl<T> PerWatched<T> {
             _ => &self.both,
         }
     }
+
+    /// The same, to change it.
+    pub fn at_mut(&mut self, index: usize) -> &mut T {
+        match index {
+            0 => &mut self.left,
+            1 => &mut self.right,
+            _ => &mut self.both,
+        }
+    }
 }
 
 /// Blinks.
@@ -161,11 +172,11 @@ pub struct Quantiles {
 }
 
 impl Quantiles {
-    /// Of a histogram of millionths, whose values are exact to three digits; `None` without values.
+    /// Of a histogram of millionths, whose values are exact to three digits or more; `None` without values.
     pub fn of(histogram: &Histogram<u64>) -> Option<Self> {
         let value = |quantile| {
-            let millionths = histogram.value_at_quantile(quantile) as f64;
-            (millionths / 1e2).round() / 1e4
+            let millionths = histogram.lowest_equivalent(histogram.value_at_quantile(quantile));
+            (millionths as f64 / 1e2).round() / 1e4
         };
         (!histogram.is_empty()).then(|| Self {
             p05: value(0.05),

@@ -104,7 +104,8 @@ struct Last {
 impl SessionTally {
     /// Nothing yet.
     pub fn new(settings: &TemporalSettings) -> Self {
-        let histogram = |most| Histogram::new_with_max(most, 3).ok();
+        let histogram = |most, digits| Histogram::new_with_max(most, digits).ok();
+        let durations = || histogram(HOUR, 3);
         const HOUR: u64 = 3_600_000_000;
         const ONE: u64 = 1_000_000;
         Self {
@@ -120,8 +121,8 @@ impl SessionTally {
             shares: PerEye::default(),
             known: Duration::ZERO,
             closed: Duration::ZERO,
-            blinks: [histogram(HOUR), histogram(HOUR), histogram(HOUR)],
-            confidence: PerEye::from_fn(|_| histogram(ONE)),
+            blinks: [durations(), durations(), durations()],
+            confidence: PerEye::from_fn(|_| histogram(ONE, 4)),
             snr: None,
         }
     }
@@ -162,6 +163,10 @@ impl SessionTally {
                     let times = self.offset_of(closure.start)..self.offset_of(closure.end);
                     self.timeline.span(Span { row: 0, times });
                 }
+                *self
+                    .figures
+                    .long_closure_counts
+                    .at_mut(closure.eye as usize) += 1;
                 self.figures.long_closures.push(closure);
             }
             Event::Alert(alert) => {

@@ -165,16 +165,26 @@ fn tables(figures: &SessionFigures, out: &mut String) -> std::fmt::Result {
 }
 
 fn lists(figures: &SessionFigures, out: &mut String) -> std::fmt::Result {
-    list(out, "long closures", &figures.long_closures, |out, it| {
-        write!(
+    let counts = &figures.long_closure_counts;
+    if figures.long_closures.count > 0 {
+        writeln!(
             out,
-            "{} {}: {} for {:.2} s",
-            it.clip,
-            clock(it.start),
-            eye_name(it.eye),
-            it.duration
-        )
-    })?;
+            "long closures: {} left, {} right, {} both",
+            counts.left, counts.right, counts.both
+        )?;
+    }
+    let of_both = figures.long_closures.first.iter();
+    let of_both = of_both.filter(|closure| closure.eye == Watched::Both);
+    for closure in of_both.take(SHOWN) {
+        writeln!(
+            out,
+            "  {} {}: both for {:.2} s",
+            closure.clip,
+            clock(closure.start),
+            closure.duration
+        )?;
+    }
+    more(out, counts.both, SHOWN, "of both")?;
     list(out, "alerts", &figures.alerts, |out, it| {
         let kind = match it.kind {
             AlertKind::LongClosureWarning => "long closure, warning",
