@@ -6,6 +6,8 @@
 
 #[path = "misuse/dashboards.rs"]
 mod dashboards;
+#[path = "misuse/logs.rs"]
+mod logs;
 #[path = "misuse/models.rs"]
 mod models;
 #[path = "misuse/sources.rs"]

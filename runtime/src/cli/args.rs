@@ -30,6 +30,10 @@ pub enum CommandArgs {
     Replay(ReplayArgs),
     /// Measure the classifier alone on labelled eye crops
     Evaluate(EvaluateArgs),
+    /// Sum up and plot what event logs hold
+    Summarize(SummarizeArgs),
+    /// Show the settings in force and where each comes from
+    Config(ConfigArgs),
 }
 
 /// `parseye monitor`.
@@ -51,6 +55,9 @@ pub struct MonitorArgs {
     /// Run this command on alarms, without a shell; the event comes on its input and in PARSEYE_ALERT_*
     #[arg(long, value_name = "COMMAND")]
     pub on_alarm: Option<String>,
+    /// Tell this MQTT broker (needs a program built with the feature mqtt)
+    #[arg(long, value_name = "HOST[:PORT]")]
+    pub mqtt: Option<String>,
     /// Stop after this many seconds
     #[arg(long, value_name = "SECONDS")]
     pub duration: Option<f64>,
@@ -150,6 +157,34 @@ fn backend(name: &str) -> Result<Backend, String> {
         "nokhwa" => Ok(Backend::Nokhwa),
         _ => Err("there is auto, v4l2 and nokhwa".into()),
     }
+}
+
+/// `parseye summarize`.
+#[derive(Debug, ClapArgs)]
+pub struct SummarizeArgs {
+    /// Event logs, or the parts of one; their order does not matter
+    #[arg(value_name = "LOG", required = true)]
+    pub logs: Vec<PathBuf>,
+    /// Write all figures to this file
+    #[arg(long, value_name = "OUT.json")]
+    pub json: Option<PathBuf>,
+    /// Draw the session over time into this file: OUT.svg or OUT.png
+    #[arg(long, value_name = "OUT.svg")]
+    pub plot: Option<PathBuf>,
+}
+
+/// `parseye config`.
+#[derive(Debug, ClapArgs)]
+pub struct ConfigArgs {
+    /// Print the settings as TOML that --config reads back
+    #[arg(long, required = true)]
+    pub print: bool,
+    /// Print them as JSON instead
+    #[arg(long)]
+    pub json: bool,
+    /// Flags of `parseye monitor`, whose values are shown as it would use them.
+    #[command(flatten)]
+    pub monitor: MonitorArgs,
 }
 
 #[cfg(test)]

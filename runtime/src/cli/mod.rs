@@ -3,12 +3,14 @@
 
 mod alarm;
 mod args;
+mod config;
 mod dashboards;
 mod evaluate;
 mod list;
 mod monitor;
 mod replay;
 mod resolve;
+mod summarize;
 mod watch;
 
 use args::{Args, CommandArgs};
@@ -40,13 +42,15 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> anyhow::Result<Exit
         Ok(args) => args,
         Err(error) => return usage(&error),
     };
-    let settings = Settings::load(args.config.as_deref())?;
+    let (settings, origins) = Settings::load_with_origins(args.config.as_deref())?;
     match args.command {
         CommandArgs::Monitor(args) => monitor::run(resolve::monitor(args, settings)?),
         CommandArgs::Cameras => list::cameras(),
         CommandArgs::Models => list::models(),
         CommandArgs::Replay(args) => replay::run(resolve::replay(args, settings)?),
         CommandArgs::Evaluate(args) => evaluate::run(&resolve::evaluate(args, settings)?),
+        CommandArgs::Summarize(args) => summarize::run(&resolve::summarize(args, settings)?),
+        CommandArgs::Config(args) => config::run(args, settings, &origins),
     }
 }
 

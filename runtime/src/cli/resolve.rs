@@ -1,7 +1,7 @@
 //! From flags and settings to what a command does: every value checked, every path decided, before
 //! anything is read or written.
 
-use super::args::{DashboardArgs, EvaluateArgs, MonitorArgs, ReplayArgs};
+use super::args::{DashboardArgs, EvaluateArgs, MonitorArgs, ReplayArgs, SummarizeArgs};
 use anyhow::{Context, bail, ensure};
 use parseye::{config::Settings, evaluate::manifest::Split, source::name_of};
 use std::{
@@ -67,6 +67,19 @@ pub struct EvaluatePlan {
     pub json: Option<PathBuf>,
 }
 
+/// What `parseye summarize` does.
+#[derive(Debug)]
+pub struct SummarizePlan {
+    /// Settings.
+    pub settings: Settings,
+    /// Event logs.
+    pub logs: Vec<PathBuf>,
+    /// Where all figures go.
+    pub json: Option<PathBuf>,
+    /// Where the picture goes; its name ends in svg or png.
+    pub plot: Option<PathBuf>,
+}
+
 /// Resolves `parseye monitor`.
 ///
 /// # Errors
@@ -79,6 +92,11 @@ pub fn monitor(args: MonitorArgs, mut settings: Settings) -> anyhow::Result<Moni
     settings.report.log = args.log.or(settings.report.log);
     dashboards(args.dashboards, &mut settings)?;
     alarm(args.on_alarm, &mut settings)?;
+    settings.mqtt.broker = args.mqtt.or(settings.mqtt.broker);
+    settings
+        .mqtt
+        .check()
+        .map_err(|reason| anyhow::anyhow!("--mqtt: mqtt.{reason}"))?;
     Ok(MonitorPlan { settings, duration })
 }
 
@@ -203,6 +221,37 @@ pub fn evaluate(args: EvaluateArgs, mut settings: Settings) -> anyhow::Result<Ev
         manifest: args.manifest,
         split,
         json: args.json,
+    })
+}
+
+/// Resolves `parseye summarize`.
+///
+/// # Errors
+/// When the picture is of an unknown kind, or an output would overwrite a log.
+pub fn summarize(args: SummarizeArgs, settings: Settings) -> anyhow::Result<SummarizePlan> {
+    if let Some(plot) = &args.plot {
+        let extension = plot.extension().unwrap_or_default().to_ascii_lowercase();
+        ensure!(
+            extension == "svg" || extension == "png",
+            "--plot {}: a picture of unknown kind; give a name that ends in .svg or .png",
+            plot.display()
+        );
+    }
+    for log in &args.logs {
+        ensure!(
+            !log.is_dir(),
+            "{}: a folder; name the logs in it",
+            log.display()
+        );
+    }
+    let inputs: Vec<&Path> = args.logs.iter().map(PathBuf::as_path).collect();
+    let outputs = args.json.iter().chain(&args.plot).map(PathBuf::as_path);
+    check_paths(&inputs, &outputs.collect::<Vec<_>>())?;
+    Ok(SummarizePlan {
+        settings,
+        logs: args.logs,
+        json: args.json,
+        plot: args.plot,
     })
 }
 

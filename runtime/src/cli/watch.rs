@@ -6,12 +6,12 @@ use parseye::{
     config::Settings,
     pipeline::{
         Fanout, Stop, VisionChain,
-        log::LogThread,
         monitor::{MonitorOptions, monitor, unix_time},
     },
     report::{
         event::{Event, Mode, StartEvent},
-        jsonl::{EventLog, Existing},
+        jsonl::{EventLog, Existing, LogWriter},
+        mqtt,
         status::LiveStatus,
     },
     source::{CameraFault, LiveOpener},
@@ -53,7 +53,14 @@ pub fn watch(
     let model = load_model(settings)?;
     let mut chain = VisionChain::new(settings, &model)?;
     let log = match &settings.report.log {
-        Some(path) => Some(EventLog::open(path, watched.existing)?),
+        Some(path) => {
+            let log = EventLog::open(path, watched.existing)?;
+            // A recording's log is as long as the recording; a camera's has no end.
+            Some(match watched.mode {
+                Mode::Monitor => log.rotated(settings.report.rotation()),
+                Mode::Replay | Mode::Realtime => log,
+            })
+        }
         None => None,
     };
     // A camera that another program is using is waited for; all else is the user's mistake.
@@ -69,9 +76,13 @@ pub fn watch(
     // Every reader subscribes before the first event.
     let fanout = dashboards.fanout().clone();
     let log = match log {
-        Some(log) => Some(LogThread::start(&fanout, log, stop, TERMINATE)?),
+        Some(log) => {
+            let events = fanout.subscribe(LogWriter::QUEUE);
+            Some(LogWriter::start(events, log, |line| complain(&line))?)
+        }
         None => None,
     };
+    let mqtt = mqtt::start(&fanout, &settings.mqtt, |line| complain(&line))?;
     let status = match dashboards.fill_terminal(settings, stop) {
         true => None,
         false => Some(StatusLine::start(&fanout, settings.report.status_every_s)?),
@@ -95,10 +106,10 @@ pub fn watch(
     if let Some(status) = status {
         status.finish();
     }
-    // A log that failed ended the run; what the run then says matters less.
-    if let Some(log) = log {
-        log.finish()?;
+    if let Some(mqtt) = mqtt {
+        mqtt.finish();
     }
+    let trouble = log.and_then(|log| log.finish().trouble);
     let monitored = monitored?;
     let mut line = format!("{}; {}", monitored.tally.summary(None), monitored.lost);
     if let Some(age) = monitored.frame_age_ms {
@@ -109,11 +120,11 @@ pub fn watch(
     }
     line.push('\n');
     print(&line)?;
+    if let Some(trouble) = trouble {
+        anyhow::bail!(trouble);
+    }
     Ok(exit_status(monitored.outcome, stop))
 }
-
-/// The number of a polite kill, for a run that ends because it cannot write any more.
-const TERMINATE: usize = signal_hook::consts::SIGTERM as usize;
 
 /// A line of status now and then, on stderr.
 struct StatusLine {

@@ -45,6 +45,8 @@ pub enum Event {
     Alert(AlertEvent),
     /// Something happened to the camera.
     Camera(CameraEvent),
+    /// Lines that this log lacks.
+    LogGap(LogGapEvent),
     /// A source ended.
     End(EndEvent),
 }
@@ -62,6 +64,10 @@ pub struct StartEvent {
     pub model: ModelName,
     /// Names of the sources in order, the later events' `clip`.
     pub clips: Vec<String>,
+    /// Counts the further files of a run that was spread over several, from 1; absent in its first,
+    /// whose line is otherwise the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<u64>,
     /// Wall clock in seconds since 1970, in a monitor's log.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unix_time: Option<f64>,
@@ -257,6 +263,22 @@ pub struct CameraEvent {
     pub unix_time: Option<f64>,
 }
 
+/// Lines that could be neither written nor kept.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LogGapEvent {
+    /// How many are missing.
+    pub lost: u64,
+    /// Time of the first of them in seconds; null where it is not known.
+    pub from: Option<f64>,
+    /// Time of the last of them.
+    pub to: Option<f64>,
+    /// Why they are missing.
+    pub reason: GapReason,
+    /// Wall clock in seconds since 1970.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unix_time: Option<f64>,
+}
+
 /// What happened to the camera.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -271,6 +293,17 @@ pub enum CameraEventKind {
     Reopened,
     /// Frames arrived damaged and were left out.
     Damaged,
+}
+
+/// Why lines are missing in a log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GapReason {
+    /// The log could not be written for so long that the memory for waiting lines was full. Only
+    /// `eyes` lines are given up as long as there are any.
+    Unwritable,
+    /// The system took so long to write that more events came than can wait.
+    Slow,
 }
 
 /// How a source ended.
@@ -325,6 +358,7 @@ impl StartEvent {
                 sha256: model.file().sha256.clone(),
             },
             clips,
+            part: None,
             unix_time,
         }
     }

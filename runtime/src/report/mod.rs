@@ -7,6 +7,7 @@ pub mod annotate;
 pub mod event;
 pub mod history;
 pub mod jsonl;
+pub mod mqtt;
 pub mod prometheus;
 pub mod status;
 pub mod summary;
