@@ -5,8 +5,8 @@
 //! # Layout
 //! The modules stand in the order in which a frame passes them:
 //! [`source`] delivers frames, [`locate`] finds the eyes, [`classify`] names their state,
-//! [`temporal`] follows it over time, [`report`] tells; [`pipeline`] holds the threads that join
-//! them and [`config`] every setting. [`evaluate`] scores answers against labels; [`reading`],
+//! [`temporal`] follows it over time, [`selfcheck`] says how far it can be trusted, [`report`]
+//! tells; [`pipeline`] holds the threads that join them and [`config`] every setting. [`evaluate`] scores answers against labels; [`reading`],
 //! [`eye_state`] and [`snr`] hold the shared words.
 
 pub mod classify;
@@ -18,6 +18,7 @@ pub mod nearest;
 pub mod pipeline;
 pub mod reading;
 pub mod report;
+pub mod selfcheck;
 pub mod snr;
 pub mod source;
 pub mod temporal;
