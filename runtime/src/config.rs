@@ -5,7 +5,7 @@
 //! `PARSEYE_<SECTION>__<KEY>`, such as `PARSEYE_CAMERA__FRAME_RATE=15`. What a flag overrides is
 //! decided by the command line, not here.
 
-use crate::{nearest::hint, temporal::TemporalSettings};
+use crate::{nearest::hint, selfcheck::SelfCheckSettings, temporal::TemporalSettings};
 use figment::{
     Figment, Metadata, Profile, Provider,
     error::Kind,
@@ -41,6 +41,8 @@ pub struct Settings {
     pub model: ModelSettings,
     /// Blinks, long closures, PERCLOS.
     pub temporal: TemporalSettings,
+    /// How far answers can be trusted.
+    pub selfcheck: SelfCheckSettings,
     /// What is written where.
     pub report: ReportSettings,
 }
@@ -217,6 +219,9 @@ impl Settings {
         self.temporal
             .check()
             .map_err(|reason| format!("temporal.{reason}"))?;
+        self.selfcheck
+            .check()
+            .map_err(|reason| format!("selfcheck.{reason}"))?;
         // A crop of less than a third of the eye distance misses the lids' corners, one of more
         // than two holds the other eye.
         if !(0.3..=2.0).contains(&self.eyes.crop_side) {

@@ -2,6 +2,7 @@
 //! the settings ([`resolve`]), then run; each command has its own module.
 
 mod args;
+mod check;
 mod evaluate;
 mod list;
 mod monitor;
@@ -10,7 +11,12 @@ mod resolve;
 
 use args::{Args, CommandArgs};
 use clap::{Parser, error::ErrorKind};
-use parseye::{classify::EyeStateModel, config::Settings, pipeline::Stop, report::event::Outcome};
+use parseye::{
+    classify::{EyeStateModel, gradient::GradientModel},
+    config::Settings,
+    pipeline::Stop,
+    report::event::Outcome,
+};
 use std::{
     ffi::OsString,
     fmt::Display,
@@ -41,6 +47,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> anyhow::Result<Exit
         CommandArgs::Models => list::models(),
         CommandArgs::Replay(args) => replay::run(resolve::replay(args, settings)?),
         CommandArgs::Evaluate(args) => evaluate::run(&resolve::evaluate(args, settings)?),
+        CommandArgs::Check(args) => check::run(&resolve::check(args, settings)?),
     }
 }
 
@@ -104,6 +111,17 @@ fn load_model(settings: &Settings) -> anyhow::Result<EyeStateModel> {
     Ok(match &settings.model.file {
         Some(path) => EyeStateModel::from_file(path)?,
         None => EyeStateModel::built_in()?,
+    })
+}
+
+/// The gradient graph of the model that [`load_model`] loads, where it has one.
+fn load_gradient(
+    settings: &Settings,
+    model: &EyeStateModel,
+) -> anyhow::Result<Option<GradientModel>> {
+    Ok(match &settings.model.file {
+        Some(path) => GradientModel::beside(path, model)?,
+        None => Some(GradientModel::built_in(model)?),
     })
 }
 

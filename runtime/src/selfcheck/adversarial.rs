@@ -439,12 +439,13 @@ mod tests {
         });
         let margin = hole.result().unwrap().unwrap();
         assert!(!margin.monotone && (margin.db - 30.0).abs() <= RESOLUTION_DB);
+        // Bisecting ends at 29.75, and half a decibel above lies an island.
         let island = run(FlipSearch::new(epsilon_of_db(30.0)), |db| {
-            db <= 30.0 || (30.3..30.7).contains(&db)
+            db <= 29.9 || (30.2..30.3).contains(&db)
         });
         let margin = island.result().unwrap().unwrap();
         assert!(
-            !margin.monotone && (30.3..30.7).contains(&margin.db),
+            !margin.monotone && (30.2..30.3).contains(&margin.db),
             "{margin:?}"
         );
     }
@@ -477,7 +478,7 @@ mod tests {
         }
 
         #[test]
-        fn the_linear_flip_level_inverts(probability in 0.01_f64..0.4) {
+        fn the_linear_flip_level_inverts(probability in 0.01_f64..0.3) {
             let gradients = linear([1.0, 0.0, -2.0, -8.0], [0.1, 0.1, 0.1, 0.1]);
             let db = gradients.linear_noise_flip_db(&NoiseShape::white(), probability).unwrap();
             let back = gradients.flip_probability(&NoiseShape::white(), db);

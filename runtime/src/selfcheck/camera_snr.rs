@@ -320,3 +320,6 @@ impl FrameNoise {
 
 /// Decibels for a small relative change of a variance: `10 / ln 10`.
 const DB_OF_SHARE: f64 = 4.342_944_819;
+
+#[cfg(test)]
+mod tests;

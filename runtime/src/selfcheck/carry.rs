@@ -192,7 +192,9 @@ mod tests {
         fn larger_squares_never_hold_more_noise(side in 8.0_f32..300.0) {
             let (small, large) = (Averaging::of_square(side), Averaging::of_square(side * 1.5));
             prop_assert!(small.energy <= 1.0 + 1e-9 && small.energy > 0.0);
-            prop_assert!(large.energy <= small.energy + 1e-9);
+            // Below one frame pixel for each of the crop nothing is averaged; sixteen phases give
+            // that to a hundredth.
+            prop_assert!(large.energy <= small.energy + 0.01);
             prop_assert!((-1e-9..=1.0).contains(&small.neighbours));
         }
     }

@@ -14,16 +14,19 @@ pub mod adversarial;
 pub mod camera_snr;
 pub mod carry;
 pub mod checker;
-// pub mod drift;
+pub mod drift;
 pub mod headroom;
-// pub mod labelled;
+
+pub mod labelled;
 pub mod natural;
 pub mod noise;
-// pub mod offline;
-// pub mod page_hinkley;
+
+pub mod offline;
+pub mod page_hinkley;
 pub mod patches;
 pub mod rounding;
 pub mod settings;
+pub mod stability;
 
 pub use checker::{CheckFrame, CheckReading, Checker, Progress};
 pub use headroom::{Headroom, HeadroomState, Trust};

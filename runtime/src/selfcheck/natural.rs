@@ -62,6 +62,21 @@ impl Change {
         Self::Blurred,
     ];
 
+    /// Name in reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::ShiftLeft => "shift_left",
+            Self::ShiftRight => "shift_right",
+            Self::ShiftUp => "shift_up",
+            Self::ShiftDown => "shift_down",
+            Self::Closer => "closer",
+            Self::Farther => "farther",
+            Self::Brighter => "brighter",
+            Self::Darker => "darker",
+            Self::Blurred => "blurred",
+        }
+    }
+
     /// The crop of `square` with this change.
     pub fn apply(
         self,

@@ -76,11 +76,17 @@ pub fn still_patches(before: &GrayImage, after: &GrayImage, turn: usize) -> Vec<
     let mut patches: Vec<PatchNoise> = corners(before.width(), before.height(), turn)
         .filter_map(|(x, y)| still_patch(a, b, stride, x, y))
         .collect();
-    let mut variances: Vec<f64> = patches.iter().map(|patch| patch.variance).collect();
-    variances.sort_by(f64::total_cmp);
-    let median = variances.get(variances.len() / 2).copied().unwrap_or(0.0);
-    let most = CHANGED_TIMES * median.max(CHANGED_FLOOR);
-    patches.retain(|patch| patch.variance <= most);
+    // What moves in a noisy picture shows more in the means of blocks than in single pixels.
+    let most: [f64; BLOCK_SIDES.len()] = std::array::from_fn(|side| {
+        let mut variances: Vec<f64> = patches.iter().map(|p| p.block_variances[side]).collect();
+        variances.sort_by(f64::total_cmp);
+        let median = variances.get(variances.len() / 2).copied().unwrap_or(0.0);
+        CHANGED_TIMES * median.max(CHANGED_FLOOR)
+    });
+    patches.retain(|patch| {
+        let mut variances = patch.block_variances.iter().zip(&most);
+        variances.all(|(variance, most)| variance <= most)
+    });
     patches
 }
 
