@@ -135,12 +135,12 @@ pub struct CheckArgs {
     #[arg(
         long,
         value_name = "SPLIT",
-        requires = "manifest",
+        conflicts_with = "source",
         default_value = "test"
     )]
     pub split: String,
     /// With --manifest, attack at most this many crops, spread evenly over the split
-    #[arg(long, value_name = "N", requires = "manifest", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", conflicts_with = "source", value_parser = clap::value_parser!(u64).range(1..))]
     pub at_most: Option<u64>,
 }
 

@@ -188,8 +188,11 @@ pub const HIGHEST_DB: i32 = 70;
 /// First steps of the search in dB, until it has a level on either side.
 const FIRST_STEP_DB: i32 = 4;
 
-/// Chance of a level being judged wrongly before its draws are used up.
-const ERROR: f64 = 0.05;
+/// Tail of the binomial distribution at [`FLIP_RATE`] that ends a level before its draws are used up:
+/// with more flips than that, or with fewer. The first is smaller, for a few early flips would else
+/// be enough too often.
+const TURNED_TAIL: f64 = 0.01;
+const QUIET_TAIL: f64 = 0.05;
 
 /// Looks for the SNR at which [`FLIP_RATE`] of the draws change the state, on a lattice of whole
 /// decibels, by bisection; a level that is clear from a few draws gets no more.
@@ -287,9 +290,9 @@ fn judge(flips: u32, draws: u32, most_draws: u32) -> Option<bool> {
         probability *= f64::from(draws - k + 1) / f64::from(k) * FLIP_RATE / (1.0 - FLIP_RATE);
         up_to += probability;
     }
-    if flips > 0 && 1.0 - below < ERROR {
+    if flips > 0 && 1.0 - below < TURNED_TAIL {
         Some(true)
-    } else if up_to < ERROR {
+    } else if up_to < QUIET_TAIL {
         Some(false)
     } else {
         None
