@@ -13,6 +13,7 @@ use crate::{
         alarm::AlarmSettings, jsonl::Rotation, mqtt::MqttSettings, terminal::TerminalSettings,
         web::WebSettings,
     },
+    selfcheck::SelfCheckSettings,
     source::{Backend, CameraRequest},
     temporal::TemporalSettings,
 };
@@ -54,6 +55,8 @@ pub struct Settings {
     pub temporal: TemporalSettings,
     /// What alerts set off.
     pub alarm: AlarmSettings,
+    /// How far answers can be trusted.
+    pub selfcheck: SelfCheckSettings,
     /// What is written where.
     pub report: ReportSettings,
     /// The terminal dashboard.
@@ -291,6 +294,9 @@ impl Settings {
         self.mqtt
             .check()
             .map_err(|reason| format!("mqtt.{reason}"))?;
+        self.selfcheck
+            .check()
+            .map_err(|reason| format!("selfcheck.{reason}"))?;
         // A crop of less than a third of the eye distance misses the lids' corners, one of more
         // than two holds the other eye.
         if !(0.3..=2.0).contains(&self.eyes.crop_side) {

@@ -34,6 +34,8 @@ pub enum CommandArgs {
     Summarize(SummarizeArgs),
     /// Show the settings in force and where each comes from
     Config(ConfigArgs),
+    /// Attack the answers: how much noise they survive, and how much the camera adds
+    Check(CheckArgs),
 }
 
 /// `parseye monitor`.
@@ -185,6 +187,59 @@ pub struct ConfigArgs {
     /// Flags of `parseye monitor`, whose values are shown as it would use them.
     #[command(flatten)]
     pub monitor: MonitorArgs,
+}
+
+/// `parseye check`.
+#[derive(Debug, ClapArgs)]
+pub struct CheckArgs {
+    /// Video file, folder of images, or single image
+    #[arg(
+        value_name = "SOURCE",
+        required_unless_present = "manifest",
+        conflicts_with = "manifest"
+    )]
+    pub source: Option<PathBuf>,
+    /// Eye-state model made by `train`, instead of the one built in; white-box checks need its
+    /// NAME.gradient.onnx beside it
+    #[arg(long, value_name = "FILE")]
+    pub model: Option<PathBuf>,
+    /// Signal-to-noise ratios of the table in dB, separated by commas; white-box steps are taken at
+    /// 20 dB and above
+    #[arg(
+        long,
+        value_name = "LIST",
+        default_value = "50,45,40,33,30,25,20,15,10,5,0",
+        allow_hyphen_values = true
+    )]
+    pub snr: String,
+    /// Seconds between two checked frames; 0 checks every frame
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        default_value_t = 0.5,
+        conflicts_with = "manifest"
+    )]
+    pub every: f64,
+    /// Write all figures to this file
+    #[arg(long, value_name = "OUT.json")]
+    pub json: Option<PathBuf>,
+    /// Seed of the random draws
+    #[arg(long, value_name = "N", conflicts_with = "manifest")]
+    pub seed: Option<u64>,
+    /// Take white-box FGSM steps on labelled crops instead, with their true labels
+    #[arg(long, value_name = "FILE")]
+    pub manifest: Option<PathBuf>,
+    /// With --manifest, crops to attack: train, val or test
+    #[arg(
+        long,
+        value_name = "SPLIT",
+        conflicts_with = "source",
+        default_value = "test"
+    )]
+    pub split: String,
+    /// With --manifest, attack at most this many crops, spread evenly over the split
+    #[arg(long, value_name = "N", conflicts_with = "source", value_parser = clap::value_parser!(u64).range(1..))]
+    pub at_most: Option<u64>,
 }
 
 #[cfg(test)]

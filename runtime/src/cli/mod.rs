@@ -3,6 +3,7 @@
 
 mod alarm;
 mod args;
+mod check;
 mod config;
 mod dashboards;
 mod evaluate;
@@ -16,7 +17,10 @@ mod watch;
 use args::{Args, CommandArgs};
 use clap::Parser;
 use parseye::{
-    classify::EyeStateModel, command_line::one_line, config::Settings, pipeline::Stop,
+    classify::{EyeStateModel, gradient::GradientModel},
+    command_line::one_line,
+    config::Settings,
+    pipeline::Stop,
     report::event::Outcome,
 };
 use std::{
@@ -51,6 +55,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> anyhow::Result<Exit
         CommandArgs::Evaluate(args) => evaluate::run(&resolve::evaluate(args, settings)?),
         CommandArgs::Summarize(args) => summarize::run(&resolve::summarize(args, settings)?),
         CommandArgs::Config(args) => config::run(args, settings, &origins),
+        CommandArgs::Check(args) => check::run(&resolve::check(args, settings)?),
     }
 }
 
@@ -90,6 +95,17 @@ fn load_model(settings: &Settings) -> anyhow::Result<EyeStateModel> {
     Ok(match &settings.model.file {
         Some(path) => EyeStateModel::from_file(path)?,
         None => EyeStateModel::built_in()?,
+    })
+}
+
+/// The gradient graph of the model that [`load_model`] loads, where it has one.
+fn load_gradient(
+    settings: &Settings,
+    model: &EyeStateModel,
+) -> anyhow::Result<Option<GradientModel>> {
+    Ok(match &settings.model.file {
+        Some(path) => GradientModel::beside(path, model)?,
+        None => Some(GradientModel::built_in(model)?),
     })
 }
 
