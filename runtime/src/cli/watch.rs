@@ -1,11 +1,13 @@
 //! What `parseye monitor` and `parseye replay --realtime` share: a live source in, events to every
 //! reader out.
 
-use super::{alarm, complain, dashboards::Dashboards, exit_status, load_model, print};
+use super::{
+    alarm, complain, dashboards::Dashboards, exit_status, load_gradient, load_model, print,
+};
 use parseye::{
     config::Settings,
     pipeline::{
-        Fanout, Stop, VisionChain,
+        Fanout, SelfCheckThread, Stop, VisionChain,
         monitor::{MonitorOptions, monitor, unix_time},
     },
     report::{
@@ -19,6 +21,7 @@ use parseye::{
 use std::{
     io::{self, IsTerminal, Write},
     process::ExitCode,
+    sync::Arc,
     sync::mpsc::{self, RecvTimeoutError, Sender},
     thread::JoinHandle,
     time::Duration,
@@ -82,6 +85,9 @@ pub fn watch(
         }
         None => None,
     };
+    let gradient = load_gradient(settings, &model)?;
+    let checks = SelfCheckThread::start(&fanout, &model, gradient.as_ref(), &settings.selfcheck)?;
+    ask_on_signal(&fanout)?;
     let mqtt = mqtt::start(&fanout, &settings.mqtt, |line| complain(&line))?;
     let status = match dashboards.fill_terminal(settings, stop) {
         true => None,
@@ -102,6 +108,9 @@ pub fn watch(
     let monitored = monitor(watched.opener, first, &mut chain, &fanout, &options, stop);
     fanout.end();
     alarm.finish();
+    if let Some(checks) = checks {
+        checks.finish();
+    }
     drop(dashboards);
     if let Some(status) = status {
         status.finish();
@@ -124,6 +133,16 @@ pub fn watch(
         anyhow::bail!(trouble);
     }
     Ok(exit_status(monitored.outcome, stop))
+}
+
+/// SIGUSR1 asks for a check of the newest frame.
+fn ask_on_signal(fanout: &Fanout) -> io::Result<()> {
+    #[cfg(unix)]
+    signal_hook::flag::register(
+        signal_hook::consts::SIGUSR1,
+        Arc::clone(fanout.self_check().asked()),
+    )?;
+    Ok(())
 }
 
 /// A line of status now and then, on stderr.

@@ -3,12 +3,17 @@
 //! Numbers are rounded to what is meaningful, so that a log is small and the same on every run:
 //! times to microseconds, probabilities to a millionth, pixels and degrees to a thousandth.
 
+mod check;
+
+pub use check::{AgreementRecord, CheckEvent, CheckRecord, DriftRecord};
+
 use super::{status::FrameLoss, summary::Percentiles};
 use crate::{
     classify::EyeStateModel,
     eye_state::{Eye, EyeState, PerEye},
     locate::{Face, crop::Square},
     reading::{EyeReading, FrameReading, Unseen},
+    selfcheck::Trust,
     source::CameraFault,
     temporal::{
         Alert, AlertKind, AlertPhase, BaselineChange, Closure, ClosureKind, OverTimeStep, Watched,
@@ -45,6 +50,10 @@ pub enum Event {
     Alert(AlertEvent),
     /// Something happened to the camera.
     Camera(CameraEvent),
+    /// A frame's answers were checked.
+    Check(CheckEvent),
+    /// A drift began or ended.
+    Drift(DriftRecord),
     /// Lines that this log lacks.
     LogGap(LogGapEvent),
     /// A source ended.
@@ -141,6 +150,10 @@ pub struct EyeRecord {
     /// Where the crop was cut; null where none was.
     #[serde(rename = "box")]
     pub square: Option<BoxRecord>,
+    /// How far the answer can be trusted, in a monitor's log: `ok`, `thin`, `none`; absent where it is
+    /// not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trust: Trust,
     /// Why nothing was measured; absent where something was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Unseen>,
@@ -489,6 +502,7 @@ impl From<&EyeReading> for EyeRecord {
             probabilities,
             confidence: reading.confidence().map(|value| rounded(value, 1e6)),
             square,
+            trust: None,
             reason,
         }
     }
