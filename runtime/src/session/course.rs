@@ -346,7 +346,7 @@ fn unit_of(length: f64) -> (f64, &'static str) {
 fn ticks(length: f64) -> Vec<(f64, String)> {
     let (unit, _) = unit_of(length);
     let length = length / unit;
-    if !(length > 0.0) {
+    if length <= 0.0 {
         return vec![(0.0, "0".into())];
     }
     let power = 10_f64.powf((length / 10.0).log10().floor());

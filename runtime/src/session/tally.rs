@@ -366,8 +366,9 @@ impl SessionTally {
             .into_iter()
             .flatten()
             .filter(|(name, value)| {
-                !["event", "time", "unix_time", "clip"].contains(&name.as_str())
-                    && !(value.is_object() || value.is_array() || value.is_null())
+                let told = ["event", "time", "unix_time", "clip"].contains(&name.as_str());
+                let plain = value.is_string() || value.is_number() || value.is_boolean();
+                plain && !told
             });
         let words = plain.map(|(name, value)| match value.as_str() {
             Some(text) => format!("{name} {text}"),

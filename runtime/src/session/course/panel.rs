@@ -122,8 +122,7 @@ fn wrapped(words: &str) -> Vec<String> {
         .char_indices()
         .filter(|(_, c)| *c == ' ')
         .map(|(at, _)| at)
-        .filter(|at| *at <= LINE)
-        .last()
+        .rfind(|at| *at <= LINE)
     {
         Some(at) if words.len() > LINE => vec![words[..at].into(), words[at + 1..].into()],
         _ => vec![words.into()],
