@@ -9,7 +9,12 @@ pub mod effective;
 
 use crate::{
     nearest::hint,
-    report::{jsonl::Rotation, mqtt::MqttSettings},
+    report::{
+        alarm::AlarmSettings, jsonl::Rotation, mqtt::MqttSettings, terminal::TerminalSettings,
+        web::WebSettings,
+    },
+    selfcheck::SelfCheckSettings,
+    source::{Backend, CameraRequest},
     temporal::TemporalSettings,
 };
 use effective::Origins;
@@ -48,8 +53,16 @@ pub struct Settings {
     pub model: ModelSettings,
     /// Blinks, long closures, PERCLOS.
     pub temporal: TemporalSettings,
+    /// What alerts set off.
+    pub alarm: AlarmSettings,
+    /// How far answers can be trusted.
+    pub selfcheck: SelfCheckSettings,
     /// What is written where.
     pub report: ReportSettings,
+    /// The terminal dashboard.
+    pub terminal: TerminalSettings,
+    /// The web dashboard.
+    pub web: WebSettings,
     /// Who else is told.
     pub mqtt: MqttSettings,
 }
@@ -61,12 +74,28 @@ pub struct CameraSettings {
     /// Camera as `parseye cameras` lists it; none takes the first that delivers pictures.
     #[serde(deserialize_with = "text_or_number")]
     pub id: Option<String>,
+    /// What reads the camera. V4L2 tells lost pictures and true times, so that nokhwa is for
+    /// systems without it.
+    pub backend: Backend,
     /// Width asked for in pixels.
     pub width: u32,
     /// Height asked for in pixels.
     pub height: u32,
-    /// Frames per second asked for.
-    pub frame_rate: u32,
+    /// Frames per second asked for; cameras have fractions such as 29.97 and 7.5.
+    pub frame_rate: f64,
+}
+
+impl CameraSettings {
+    /// What is asked of the camera.
+    pub fn request(&self) -> CameraRequest {
+        CameraRequest {
+            id: self.id.clone(),
+            backend: self.backend,
+            width: self.width,
+            height: self.height,
+            frame_rate: self.frame_rate,
+        }
+    }
 }
 
 impl Default for CameraSettings {
@@ -74,9 +103,10 @@ impl Default for CameraSettings {
         // VGA at 30 is what every webcam delivers, and an eye at arm's length spans 40 pixels.
         Self {
             id: None,
+            backend: Backend::Auto,
             width: 640,
             height: 480,
-            frame_rate: 30,
+            frame_rate: 30.0,
         }
     }
 }
@@ -257,9 +287,16 @@ impl Settings {
         self.temporal
             .check()
             .map_err(|reason| format!("temporal.{reason}"))?;
+        self.web.check().map_err(|reason| format!("web.{reason}"))?;
+        self.alarm
+            .check()
+            .map_err(|reason| format!("alarm.{reason}"))?;
         self.mqtt
             .check()
             .map_err(|reason| format!("mqtt.{reason}"))?;
+        self.selfcheck
+            .check()
+            .map_err(|reason| format!("selfcheck.{reason}"))?;
         // A crop of less than a third of the eye distance misses the lids' corners, one of more
         // than two holds the other eye.
         if !(0.3..=2.0).contains(&self.eyes.crop_side) {
@@ -289,7 +326,7 @@ impl Settings {
                 ));
             }
         }
-        if !(1..=MAX_RATE as u32).contains(&camera.frame_rate) {
+        if !(1.0..=MAX_RATE).contains(&camera.frame_rate) {
             return Err(format!(
                 "camera.frame_rate is {}; give frames per second from 1 to {MAX_RATE}",
                 camera.frame_rate
@@ -480,6 +517,11 @@ mod tests {
             &["recording.image_rate is -1"],
         );
         refused("[camera]\nframe_rate = 0\n", &["camera.frame_rate is 0"]);
+        refused(
+            "[camera]\nframe_rate = nan\n",
+            &["camera.frame_rate is NaN"],
+        );
+        refused("[camera]\nbackend = \"v4l\"\n", &["camera.backend", "v4l2"]);
         refused(
             "[report]\nstatus_every_s = 0.1\n",
             &["report.status_every_s"],

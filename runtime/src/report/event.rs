@@ -3,12 +3,16 @@
 //! Numbers are rounded to what is meaningful, so that a log is small and the same on every run:
 //! times to microseconds, probabilities to a millionth, pixels and degrees to a thousandth.
 
+use super::{status::FrameLoss, summary::Percentiles};
 use crate::{
     classify::EyeStateModel,
-    eye_state::{EyeState, PerEye},
+    eye_state::{Eye, EyeState, PerEye},
     locate::{Face, crop::Square},
     reading::{EyeReading, FrameReading, Unseen},
-    temporal::{Alert, AlertKind, AlertPhase, Closure, ClosureKind, Watched},
+    source::CameraFault,
+    temporal::{
+        Alert, AlertKind, AlertPhase, BaselineChange, Closure, ClosureKind, OverTimeStep, Watched,
+    },
 };
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -33,8 +37,14 @@ pub enum Event {
     Blink(ClosureEvent),
     /// A closure too long for a blink ended.
     LongClosure(ClosureEvent),
+    /// Lids approached each other and parted again without meeting.
+    PartialBlink(ClosureEvent),
+    /// A personal baseline of openness was found or raised.
+    Baseline(BaselineEvent),
     /// An alert began, went on or ended.
     Alert(AlertEvent),
+    /// Something happened to the camera.
+    Camera(CameraEvent),
     /// Lines that this log lacks.
     LogGap(LogGapEvent),
     /// A source ended.
@@ -69,6 +79,8 @@ pub struct StartEvent {
 pub enum Mode {
     /// Recordings.
     Replay,
+    /// A recording at its own pace, through the pipeline of a camera.
+    Realtime,
     /// A camera.
     Monitor,
 }
@@ -97,6 +109,9 @@ pub struct EyesEvent {
     pub left: EyeRecord,
     /// The subject's right eye.
     pub right: EyeRecord,
+    /// Milliseconds from the frame's capture to this reading, in a monitor's log.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub age_ms: Option<f64>,
     /// Wall clock in seconds since 1970, in a monitor's log.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unix_time: Option<f64>,
@@ -174,6 +189,29 @@ pub struct ClosureEvent {
     pub first_frame: u64,
     /// Last closed frame.
     pub last_frame: u64,
+    /// Whether the other eye was open all the while; absent if not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub wink: bool,
+    /// Wall clock in seconds since 1970, in a monitor's log.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unix_time: Option<f64>,
+}
+
+/// A personal baseline.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BaselineEvent {
+    /// Source.
+    pub clip: String,
+    /// Which eye.
+    pub eye: Eye,
+    /// Time in seconds of the frame that completed the minute.
+    pub time: f64,
+    /// Openness that the eye was above for a fifth of the minute, 0 to 1.
+    pub openness: f64,
+    /// The part of it that counts, 0 to 1.
+    pub reference: f64,
+    /// P(closed) above which the eye counts as closed from now on.
+    pub closed_above: f64,
     /// Wall clock in seconds since 1970, in a monitor's log.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unix_time: Option<f64>,
@@ -199,6 +237,32 @@ pub struct AlertEvent {
     pub unix_time: Option<f64>,
 }
 
+/// Something happened to the camera.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CameraEvent {
+    /// Source.
+    pub clip: String,
+    /// Time in seconds.
+    pub time: f64,
+    /// What happened.
+    pub kind: CameraEventKind,
+    /// Why, in one word; absent where nothing is wrong.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<CameraFault>,
+    /// Why and what to do, for people; absent where nothing is wrong.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub words: Option<String>,
+    /// How it delivers, when it was opened.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub format: Option<String>,
+    /// Damaged frames since this was told last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub frames: Option<u64>,
+    /// Wall clock in seconds since 1970.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unix_time: Option<f64>,
+}
+
 /// Lines that could be neither written nor kept.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LogGapEvent {
@@ -213,6 +277,22 @@ pub struct LogGapEvent {
     /// Wall clock in seconds since 1970.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unix_time: Option<f64>,
+}
+
+/// What happened to the camera.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CameraEventKind {
+    /// It delivered its first frame.
+    Opened,
+    /// It delivers nothing; it will be opened again.
+    Lost,
+    /// It still delivers nothing, for another reason than was told before.
+    Waiting,
+    /// It delivers again.
+    Reopened,
+    /// Frames arrived damaged and were left out.
+    Damaged,
 }
 
 /// Why lines are missing in a log.
@@ -238,6 +318,12 @@ pub struct EndEvent {
     /// What went wrong, where something did.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// Frames that were never judged, by cause, in a monitor's log.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lost: Option<FrameLoss>,
+    /// From capture to reading in milliseconds, in a monitor's log.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub frame_age_ms: Option<Percentiles>,
     /// Wall clock in seconds since 1970, in a monitor's log.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unix_time: Option<f64>,
@@ -288,12 +374,40 @@ impl EyesEvent {
             face: reading.face.as_ref().map(FaceRecord::from),
             left: EyeRecord::from(&reading.eyes.left),
             right: EyeRecord::from(&reading.eyes.right),
+            age_ms: None,
             unix_time,
         }
     }
 }
 
+impl Probabilities {
+    /// The probability of a state.
+    pub const fn of(&self, state: EyeState) -> f64 {
+        match state {
+            EyeState::Open => self.open,
+            EyeState::PartiallyOpen => self.partially_open,
+            EyeState::Closed => self.closed,
+            EyeState::NotVisible => self.not_visible,
+        }
+    }
+}
+
 impl Event {
+    /// What a frame brought to an end or set off, as the lines that follow its own in the log.
+    pub fn of_changes(
+        clip: &str,
+        changes: &OverTimeStep,
+        unix_time: Option<f64>,
+    ) -> impl Iterator<Item = Self> {
+        let closures = changes.ended.iter();
+        let closures = closures.map(move |closure| Self::of_closure(clip, closure, unix_time));
+        let baselines = changes.baselines.iter();
+        let baselines = baselines.map(move |change| Self::of_baseline(clip, change, unix_time));
+        let alerts = changes.alerts.iter();
+        let alerts = alerts.map(move |alert| Self::of_alert(clip, alert, unix_time));
+        closures.chain(baselines).chain(alerts)
+    }
+
     /// An alert as a line of the log.
     pub fn of_alert(clip: &str, alert: &Alert, unix_time: Option<f64>) -> Self {
         Self::Alert(AlertEvent {
@@ -302,7 +416,20 @@ impl Event {
             phase: alert.phase,
             time: seconds(alert.time),
             since: seconds(alert.since),
-            perclos: alert.perclos.map(|share| (share * 1e6).round() / 1e6),
+            perclos: alert.perclos.map(millionths),
+            unix_time,
+        })
+    }
+
+    /// A baseline as a line of the log.
+    pub fn of_baseline(clip: &str, change: &BaselineChange, unix_time: Option<f64>) -> Self {
+        Self::Baseline(BaselineEvent {
+            clip: clip.into(),
+            eye: change.eye,
+            time: seconds(change.time),
+            openness: millionths(change.openness),
+            reference: millionths(change.reference),
+            closed_above: millionths(change.closed_above),
             unix_time,
         })
     }
@@ -317,11 +444,13 @@ impl Event {
             duration: seconds(closure.duration()),
             first_frame: closure.first_frame,
             last_frame: closure.last_frame,
+            wink: closure.wink,
             unix_time,
         };
         match closure.kind {
             ClosureKind::Blink => Self::Blink(event),
             ClosureKind::LongClosure => Self::LongClosure(event),
+            ClosureKind::PartialBlink => Self::PartialBlink(event),
         }
     }
 }
@@ -374,6 +503,10 @@ impl From<&Square> for BoxRecord {
             angle: rounded(square.angle.to_degrees(), 1e3),
         }
     }
+}
+
+fn millionths(value: f64) -> f64 {
+    (value * 1e6).round() / 1e6
 }
 
 fn rounded(value: f32, per_unit: f64) -> f64 {

@@ -169,6 +169,8 @@ mod tests {
             frames,
             outcome: Outcome::Complete,
             error: None,
+            lost: None,
+            frame_age_ms: None,
             unix_time: None,
         })
     }

@@ -158,9 +158,12 @@ impl SessionTally {
             }
             Event::LogGap(gap) => self.figures.log_gaps.push(gap),
             Event::End(end) => self.take_end(end),
-            // The reader knows no others.
-            #[allow(unreachable_patterns)]
-            _ => {}
+            Event::PartialBlink(closure) => {
+                check_closure(&closure)?;
+                *self.figures.partial_blinks.at_mut(closure.eye as usize) += 1;
+            }
+            // The reader leaves them to `take_other`.
+            Event::Baseline(_) | Event::Camera(_) => {}
         }
         Ok(())
     }
@@ -213,17 +216,17 @@ impl SessionTally {
                 self.timeline.seams.push(self.offset);
             }
         }
-        let monitored = self
+        let live = self
             .run
             .as_ref()
-            .is_none_or(|run| run.mode == Some(Mode::Monitor));
+            .is_none_or(|run| run.mode != Some(Mode::Replay));
         self.figures.frames += 1;
         self.figures.frames_with_face += u64::from(eyes.face.is_some());
         let Some(mut source) = self.source.take() else {
             return;
         };
         if let Some(last) = source.last.take() {
-            if monitored {
+            if live {
                 self.figures.frames_skipped += eyes.frame.saturating_sub(last.frame + 1);
             }
             let step = eyes.time - last.time;
@@ -296,6 +299,7 @@ impl SessionTally {
         if let Some(histogram) = &mut self.blinks[index] {
             histogram.saturating_record((blink.duration * 1e6).round() as u64);
         }
+        self.figures.winks += u64::from(blink.wink);
         let time = self.offset_of(blink.start);
         self.timeline.blink(time, index);
     }

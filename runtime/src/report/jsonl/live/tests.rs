@@ -29,6 +29,7 @@ fn eyes(frame: u64) -> Event {
         face: None,
         left: eye.clone(),
         right: eye,
+        age_ms: None,
         unix_time: None,
     })
 }
@@ -39,6 +40,8 @@ fn end(frames: u64) -> Event {
         frames,
         outcome: Outcome::Complete,
         error: None,
+        lost: None,
+        frame_age_ms: None,
         unix_time: None,
     })
 }
