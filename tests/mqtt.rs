@@ -50,10 +50,8 @@ fn found(program: &str) -> Option<String> {
         .map(|place| format!("{place}{program}"))
         .into_iter()
         .find(|path| {
-            let run = Command::new(path)
-                .arg("-h")
-                .stdout(Stdio::null())
-                .stderr(Stdio::null());
+            let mut run = Command::new(path);
+            run.arg("-h").stdout(Stdio::null()).stderr(Stdio::null());
             run.status().is_ok()
         })
 }

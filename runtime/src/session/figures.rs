@@ -42,6 +42,10 @@ pub struct SessionFigures {
     pub states: PerEye<BTreeMap<&'static str, f64>>,
     /// Blinks of each eye and of both.
     pub blinks: PerWatched<BlinkFigures>,
+    /// Numbers of partial blinks of each eye and of both.
+    pub partial_blinks: PerWatched<u64>,
+    /// Blinks of one eye while the other was open all the while.
+    pub winks: u64,
     /// Confidence of each eye, over the measured frames.
     pub confidence: PerEye<Option<Quantiles>>,
     /// Share of the known time with both eyes closed, blinks left out.

@@ -69,6 +69,7 @@ fn describe(run: &RunFigures, out: &mut String) -> std::fmt::Result {
         Some(Mode::Monitor) => out.push_str("monitor"),
         Some(Mode::Replay) => out.push_str("replay"),
         Some(Mode::Realtime) => out.push_str("replay in real time"),
+        Some(Mode::Realtime) => out.push_str("replay in real time"),
         None => out.push_str("without a start line"),
     }
     if let Some(version) = &run.version {
@@ -136,7 +137,12 @@ fn tables(figures: &SessionFigures, out: &mut String) -> std::fmt::Result {
             None => writeln!(out, " {:>11} {:>11}", "-", "-")?,
         }
     }
-    out.push('\n');
+    let partial = &figures.partial_blinks;
+    writeln!(
+        out,
+        "partial blinks: {} left, {} right, {} both; winks: {}\n",
+        partial.left, partial.right, partial.both, figures.winks
+    )?;
     match figures.perclos {
         Some(perclos) => write!(out, "PERCLOS {:.1} %", 100.0 * perclos)?,
         None => out.push_str("PERCLOS unknown"),
