@@ -464,7 +464,7 @@ impl Tools<'_> {
         own: EyeState,
         reading: &mut CheckReading,
     ) -> Option<Stage> {
-        let gradients = CropGradients::new(own, std::mem::take(&mut check.gradients))?;
+        let gradients = CropGradients::new(&check.crop, own, std::mem::take(&mut check.gradients))?;
         reading.flip_probability = reading
             .camera_snr_db()
             .map(|db| gradients.flip_probability(&check.shape, db));
