@@ -44,8 +44,7 @@ struct DrawnCamera {
 
 impl DrawnCamera {
     fn new(openings: Vec<(u64, Then)>) -> Self {
-        let picture =
-            image::RgbImage::from_raw(WIDTH as u32, HEIGHT as u32, draw(0, &[])).unwrap();
+        let picture = image::RgbImage::from_raw(WIDTH as u32, HEIGHT as u32, draw(0, &[])).unwrap();
         Self {
             openings: openings.into_iter(),
             picture,
@@ -133,7 +132,15 @@ fn watch(mut camera: DrawnCamera, fanout: &Fanout, stop: &Stop) -> Monitored {
         silence: Some(SILENCE),
         model: "m".into(),
     };
-    monitor(Box::new(camera), first, &mut chain(), fanout, &options, stop).unwrap()
+    monitor(
+        Box::new(camera),
+        first,
+        &mut chain(),
+        fanout,
+        &options,
+        stop,
+    )
+    .unwrap()
 }
 
 fn all(events: &Subscription) -> Vec<Event> {
@@ -245,7 +252,9 @@ fn nobody_who_does_not_read_delays_a_frame_or_costs_another_an_event() {
     );
     fanout.end();
     let events = all(&reads);
-    let eyes = events.iter().filter(|event| matches!(event, Event::Eyes(_)));
+    let eyes = events
+        .iter()
+        .filter(|event| matches!(event, Event::Eyes(_)));
     assert_eq!(eyes.count() as u64, watched.tally.frames());
     assert_eq!(reads.lost(), 0);
     assert_eq!(sleeps.lost() as usize, events.len() - 1);
@@ -356,7 +365,13 @@ fn a_silent_program_is_a_stalled_camera_and_a_polite_kill_ends_both() {
     let folder = folder();
     let log = folder.path().join("log.jsonl");
     let child = parseye(folder.path())
-        .args(["monitor", "--camera", "pipe:sleep 600", "--log", "log.jsonl"])
+        .args([
+            "monitor",
+            "--camera",
+            "pipe:sleep 600",
+            "--log",
+            "log.jsonl",
+        ])
         .stderr(Stdio::piped())
         .stdout(Stdio::null())
         .spawn()
