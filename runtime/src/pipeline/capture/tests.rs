@@ -340,7 +340,14 @@ fn attempts_become_rarer_up_to_ten_seconds_until_the_camera_is_steady_again() {
     ];
     assert_eq!(gaps, expected);
     // It had not delivered before: what comes at last is its opening.
-    let story = ["lost unplugged", "waiting missing", "opened", "lost failed"];
+    let story = [
+        "lost unplugged",
+        "waiting missing",
+        "opened",
+        "lost failed",
+        "reopened",
+        "lost failed",
+    ];
     assert_eq!(played.story(), story);
 }
 
