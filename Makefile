@@ -2,7 +2,7 @@
 # Arguments go in ARGS: make run ARGS="--camera 1 --log eyes.jsonl"
 
 .DEFAULT_GOAL := help
-.PHONY: help run test models libtorch demo bench bench-train bench-temporal check-onnx ci
+.PHONY: help run test test-camera models libtorch demo bench bench-train bench-temporal check-onnx ci
 MAKEFLAGS += --no-print-directory
 
 CARGO ?= cargo
@@ -23,6 +23,13 @@ test: ## set up what is missing, libtorch too, and run every test
 	@models/fetch-locator.sh
 	@train/fetch-libtorch.sh
 	@$(CARGO) test --locked --workspace $(ARGS)
+
+test-camera: ## set up what is missing and watch cameras in a virtual machine (Debian; ARGS="SCENARIO")
+	@.ci/system-packages.sh camera
+	@tests/camera/install-qemu.sh
+	@models/fetch-locator.sh
+	@$(CARGO) build --locked -p parseye
+	@tests/camera/run.sh $(ARGS)
 
 models: ## fetch the face locator, which is not part of the repository
 	@.ci/system-packages.sh models

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes sure that the tools a make target needs are on this machine.
 #
-# Usage: .ci/system-packages.sh run|test|models|libtorch|demo
+# Usage: .ci/system-packages.sh run|test|camera|models|libtorch|demo
 #
 # It probes for the tools themselves, so it is right on any system and for tools that were not
 # installed as packages, and it is silent when nothing is missing. What is missing is installed by
@@ -17,8 +17,8 @@ fail() {
 
 target=${1:-}
 case $target in
-run | test | models | libtorch | demo) ;;
-*) fail "usage: .ci/system-packages.sh run|test|models|libtorch|demo" ;;
+run | test | camera | models | libtorch | demo) ;;
+*) fail "usage: .ci/system-packages.sh run|test|camera|models|libtorch|demo" ;;
 esac
 
 packages=()
@@ -80,6 +80,19 @@ for_libtorch() {
     [ -e third_party/py/torch/lib/libtorch_cpu.so ] && return
     for_pip
 }
+# The camera machine: a kernel module is compiled, and a small file system made. Its emulator is left
+# to tests/camera/install-qemu.sh.
+for_camera() {
+    for_network
+    compiles cc c stdio.h || need gcc
+    has make || need make
+    has strip || need binutils
+    has busybox || need busybox-static
+    { has modprobe && has depmod; } || need kmod
+    has cpio || need cpio
+    has v4l2-ctl || need v4l-utils
+    has python3 || need python3
+}
 for_demo() {
     [ -s demo/clip.mp4 ] || for_pip
 }
@@ -101,6 +114,11 @@ test)
     for_building
     for_locator
     for_libtorch
+    ;;
+camera)
+    for_building
+    for_locator
+    for_camera
     ;;
 models) for_locator ;;
 libtorch) for_libtorch ;;

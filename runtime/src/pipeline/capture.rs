@@ -30,6 +30,10 @@ const BACK_OFF: [Duration; 7] = [
     Duration::from_secs(10),
 ];
 
+/// A source that has delivered for this long is opened again at once when it is lost; one that gives
+/// a frame and is gone again is asked ever more rarely.
+const STEADY: Duration = Duration::from_secs(2);
+
 /// Least time between two notices of damaged frames; the frames in between are told together.
 const DAMAGE_EVERY: Duration = Duration::from_secs(1);
 
@@ -148,7 +152,7 @@ struct Opening {
     /// Since when it has delivered nothing.
     silent_since: Instant,
     damaged_then: u64,
-    delivered: bool,
+    first_frame: Option<Instant>,
 }
 
 /// How an opening ended.
@@ -198,8 +202,11 @@ impl<'a, O: Outlet> Capture<'a, O> {
             let error = match opened {
                 Ok(source) => {
                     let (ended, delivered) = self.read_until_lost(source);
-                    if delivered {
-                        (told, attempts) = (None, 0);
+                    if let Some(lasted) = delivered {
+                        told = None;
+                        if lasted >= STEADY {
+                            attempts = 0;
+                        }
                     }
                     match ended {
                         Ended::Left | Ended::Finished => return Ok(()),
@@ -231,14 +238,15 @@ impl<'a, O: Outlet> Capture<'a, O> {
         }
     }
 
-    /// Reads one opening to its end; tells also whether it delivered a frame.
-    fn read_until_lost(&mut self, source: Box<dyn LiveSource>) -> (Ended, bool) {
+    /// Reads one opening to its end; tells also from its first frame to its last, where it
+    /// delivered any.
+    fn read_until_lost(&mut self, source: Box<dyn LiveSource>) -> (Ended, Option<Duration>) {
         let mut opening = Opening {
             time_offset: source.opened().saturating_duration_since(self.begin),
             sequence_offset: self.next_sequence,
             silent_since: self.clock.now(),
             damaged_then: 0,
-            delivered: false,
+            first_frame: None,
             source,
         };
         let ended = loop {
@@ -261,7 +269,10 @@ impl<'a, O: Outlet> Capture<'a, O> {
         };
         self.lost_before = self.lost_before.plus(opening.source.lost());
         self.damage.told = CaptureLoss::default();
-        let delivered = opening.delivered;
+        let last_frame = opening.silent_since;
+        let delivered = opening
+            .first_frame
+            .map(|first| last_frame.saturating_duration_since(first));
         // Closing a device that is gone makes the v4l crate panic where its driver answers
         // otherwise than expected; the camera is given up either way.
         let _ = catch_unwind(AssertUnwindSafe(move || drop(opening)));
@@ -275,8 +286,8 @@ impl<'a, O: Outlet> Capture<'a, O> {
         self.next_sequence = frame.sequence + 1;
         opening.silent_since = self.clock.now();
         opening.damaged_then = opening.source.lost().damaged();
-        if !opening.delivered {
-            opening.delivered = true;
+        if opening.first_frame.is_none() {
+            opening.first_frame = Some(opening.silent_since);
             let format = opening.source.format();
             let change = match self.delivered {
                 false => Change::Opened { format },

@@ -42,9 +42,9 @@ impl Annotator {
                 self.last_blink = Some(closure.end);
             }
         }
-        outline_face_and_eyes(picture, reading);
+        let scale = thin_line(picture);
+        outline_face_and_eyes(picture, reading, scale);
         let mut canvas = Canvas(picture);
-        let scale = canvas.scale();
         let flashing = self
             .last_blink
             .is_some_and(|end| reading.time.saturating_sub(end) < FLASH);
@@ -78,17 +78,22 @@ impl Annotator {
     }
 }
 
-/// Draws the squares of face and eyes, the eyes' in the colours of their states.
-pub fn outline_face_and_eyes(picture: &mut RgbImage, reading: &FrameReading) {
+/// Width in pixels of a line that just shows when all of the picture is seen.
+pub fn thin_line(picture: &RgbImage) -> u32 {
+    (picture.width().max(picture.height()) / 320).max(1)
+}
+
+/// Draws the squares of face and eyes with lines of that width in pixels, the eyes' in the colours
+/// of their states.
+pub fn outline_face_and_eyes(picture: &mut RgbImage, reading: &FrameReading, width: u32) {
     let mut canvas = Canvas(picture);
-    let scale = canvas.scale();
     if let Some(face) = &reading.face {
-        canvas.outline(&face.square, Rgb888::CSS_STEEL_BLUE, scale);
+        canvas.outline(&face.square, Rgb888::CSS_STEEL_BLUE, width);
     }
     for eye in Eye::ALL {
         let reading = reading.eyes.get(eye);
         if let EyeReading::Measured { square, .. } = reading {
-            canvas.outline(square, colour(reading.state()), scale);
+            canvas.outline(square, colour(reading.state()), width);
         }
     }
 }
@@ -155,11 +160,6 @@ impl DrawTarget for Canvas<'_> {
 }
 
 impl Canvas<'_> {
-    /// Width of a thin line in pixels.
-    fn scale(&self) -> u32 {
-        (self.0.width().max(self.0.height()) / 320).max(1)
-    }
-
     fn outline(&mut self, square: &Square, colour: Rgb888, width: u32) {
         // Coordinates far outside would make the line drawing run for long without a visible pixel.
         let limit = 2.0 * crate::source::MAX_SIDE as f32;

@@ -318,13 +318,16 @@ fn a_source_that_may_be_silent_is_never_given_up() {
 }
 
 #[test]
-fn attempts_become_rarer_up_to_ten_seconds_and_a_frame_makes_them_frequent_again() {
+fn attempts_become_rarer_up_to_ten_seconds_until_the_camera_is_steady_again() {
     let mut attempts = vec![Attempt::Opens(vec![Act::Fail(CameraFault::Unplugged)])];
     attempts.extend(vec![Attempt::Refused(CameraFault::Missing); 10]);
-    attempts.push(Attempt::Opens(vec![
-        Act::Frames(1),
-        Act::Fail(CameraFault::Failed),
-    ]));
+    // A single frame is no sign of being well, two seconds of them are.
+    for frames in [1, 51] {
+        attempts.push(Attempt::Opens(vec![
+            Act::Frames(frames),
+            Act::Fail(CameraFault::Failed),
+        ]));
+    }
     attempts.push(Attempt::Opens(vec![Act::Finish]));
     let played = play(attempts, Some(SILENCE));
     let gaps: Vec<f64> = played
@@ -333,11 +336,18 @@ fn attempts_become_rarer_up_to_ten_seconds_and_a_frame_makes_them_frequent_again
         .map(|pair| (pair[1] - pair[0]).as_secs_f64())
         .collect();
     let expected = [
-        0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 10.0, 10.0, 10.0, 10.0, 10.0, 0.29,
+        0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 10.0, 10.0, 10.0, 10.0, 10.0, 10.04, 2.29,
     ];
     assert_eq!(gaps, expected);
     // It had not delivered before: what comes at last is its opening.
-    let story = ["lost unplugged", "waiting missing", "opened", "lost failed"];
+    let story = [
+        "lost unplugged",
+        "waiting missing",
+        "opened",
+        "lost failed",
+        "reopened",
+        "lost failed",
+    ];
     assert_eq!(played.story(), story);
 }
 

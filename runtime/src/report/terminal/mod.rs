@@ -195,7 +195,9 @@ impl Shower {
             self.take_events();
             execute!(io::stdout(), BeginSynchronizedUpdate)?;
             if painted.elapsed() >= REPAINT_EVERY {
-                screen.0.clear()?;
+                // `clear` would ask the terminal where its cursor is, and wait for an answer.
+                let size = screen.0.size()?;
+                screen.0.resize(size.into())?;
                 painted = Instant::now();
             }
             let status = self.fanout.status();

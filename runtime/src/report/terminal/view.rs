@@ -349,7 +349,7 @@ fn perclos_row(status: &LiveStatus, look: Look, bar: usize) -> Line<'static> {
 fn blinks_row(status: &LiveStatus) -> Line<'static> {
     let rate = match status.blinks_per_minute {
         Some(rate) => format!("{rate:.1} a minute"),
-        None => "rate not known yet".into(),
+        None => "rate not known".into(),
     };
     let blinks = &status.blinks;
     row(

@@ -42,6 +42,7 @@ Too many pages are open; close some, or try again later\n";
 pub(super) struct BoundedListener {
     listener: TcpListener,
     places: Arc<Semaphore>,
+    quiet: Duration,
 }
 
 impl BoundedListener {
@@ -60,6 +61,7 @@ impl BoundedListener {
         Ok(Self {
             listener: socket.listen(BACKLOG)?,
             places: Arc::new(Semaphore::new(clients)),
+            quiet: QUIET,
         })
     }
 
@@ -79,7 +81,7 @@ impl Listener for BoundedListener {
                 continue;
             };
             match Arc::clone(&self.places).try_acquire_owned() {
-                Ok(place) => return (Connection::new(stream, place), address),
+                Ok(place) => return (Connection::new(stream, self.quiet, place), address),
                 // Whoever is turned away waits for nothing, and nobody waits for them.
                 Err(_) => {
                     let _ = stream.try_write(FULL);
@@ -97,17 +99,19 @@ impl Listener for BoundedListener {
 #[derive(Debug)]
 pub(super) struct Connection {
     stream: TcpStream,
+    quiet: Duration,
     deadline: Pin<Box<Sleep>>,
     _place: OwnedSemaphorePermit,
 }
 
 impl Connection {
-    fn new(stream: TcpStream, place: OwnedSemaphorePermit) -> Self {
+    fn new(stream: TcpStream, quiet: Duration, place: OwnedSemaphorePermit) -> Self {
         // Events are small and should come at once; without it they only come later.
         let _ = stream.set_nodelay(true);
         Self {
             stream,
-            deadline: Box::pin(tokio::time::sleep(QUIET)),
+            quiet,
+            deadline: Box::pin(tokio::time::sleep(quiet)),
             _place: place,
         }
     }
@@ -142,7 +146,8 @@ impl AsyncWrite for Connection {
         match Pin::new(&mut self.stream).poll_write(context, bytes) {
             Poll::Pending => self.overdue(context).map(Err),
             Poll::Ready(Ok(written)) => {
-                self.deadline.as_mut().reset(Instant::now() + QUIET);
+                let deadline = Instant::now() + self.quiet;
+                self.deadline.as_mut().reset(deadline);
                 Poll::Ready(Ok(written))
             }
             failed => failed,
@@ -161,6 +166,52 @@ impl AsyncWrite for Connection {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::future::poll_fn;
+
+    /// What comes of work on a connection whose client does nothing, with a short deadline.
+    fn with_silent_client(work: impl AsyncFnOnce(&mut Connection) -> io::ErrorKind) {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        let kind = runtime.block_on(async {
+            let here = SocketAddr::from(([127, 0, 0, 1], 0));
+            let mut listener = BoundedListener::bind(here, 1).unwrap();
+            listener.quiet = Duration::from_millis(50);
+            let _client = std::net::TcpStream::connect(listener.address().unwrap()).unwrap();
+            let (mut connection, _) = listener.accept().await;
+            work(&mut connection).await
+        });
+        assert_eq!(kind, io::ErrorKind::TimedOut);
+    }
+
+    #[test]
+    fn a_client_that_says_nothing_is_cut_off() {
+        with_silent_client(async |connection| {
+            let mut bytes = [0; 16];
+            poll_fn(|context| {
+                let mut buffer = ReadBuf::new(&mut bytes);
+                Pin::new(&mut *connection).poll_read(context, &mut buffer)
+            })
+            .await
+            .unwrap_err()
+            .kind()
+        });
+    }
+
+    #[test]
+    fn a_client_that_does_not_read_is_cut_off() {
+        with_silent_client(async |connection| {
+            loop {
+                let write = |context: &mut Context<'_>| {
+                    Pin::new(&mut *connection).poll_write(context, &[0; 65_536])
+                };
+                if let Err(error) = poll_fn(write).await {
+                    return error.kind();
+                }
+            }
+        });
+    }
 
     #[test]
     fn the_refusal_is_whole() {

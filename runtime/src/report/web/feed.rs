@@ -273,3 +273,42 @@ fn message(name: &str, value: &impl Serialize) -> Bytes {
     let json = serde_json::to_string(value).unwrap_or_else(|_| "null".into());
     format!("event: {name}\ndata: {json}\n\n").into()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::script;
+    use tokio::sync::broadcast::error::TryRecvError;
+
+    #[test]
+    fn a_page_that_does_not_keep_up_is_told_and_can_join_again() {
+        let (fanout, begin) = (Fanout::new(), Instant::now());
+        let feed = Feed::new(fanout.clone(), false, begin);
+        let (_, mut slow) = feed.join(begin).unwrap();
+        for tick in 0..2 * MESSAGES as u32 {
+            fanout.set_status(script::status());
+            feed.tick(begin + tick * TICK);
+        }
+        assert!(matches!(slow.try_recv(), Err(TryRecvError::Lagged(_))));
+        let (first, _) = feed.join(begin).unwrap();
+        let first = String::from_utf8(first.to_vec()).unwrap();
+        assert!(first.contains("event: history") && first.contains("event: status"));
+    }
+
+    #[test]
+    fn frames_that_stop_coming_are_trouble() {
+        let (fanout, begin) = (Fanout::new(), Instant::now());
+        let feed = Feed::new(fanout.clone(), false, begin);
+        fanout.set_status(script::status());
+        feed.tick(begin);
+        assert_eq!(feed.trouble(begin + LONGEST_SILENCE), None);
+        feed.tick(begin + LONGEST_SILENCE);
+        let later = begin + Duration::from_secs(7);
+        assert_eq!(feed.trouble(later).unwrap(), "no frame for 7 s");
+        let mut status = script::status();
+        status.frames += 1;
+        fanout.set_status(status);
+        feed.tick(later);
+        assert_eq!(feed.trouble(later), None);
+    }
+}

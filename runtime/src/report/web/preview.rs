@@ -2,7 +2,7 @@
 
 use crate::{
     pipeline::{Fanout, Picture},
-    report::annotate::outline_face_and_eyes,
+    report::annotate::{outline_face_and_eyes, thin_line},
 };
 use axum::body::Bytes;
 use image::{codecs::jpeg::JpegEncoder, imageops::thumbnail};
@@ -60,7 +60,9 @@ impl Preview {
 
 fn encode(picture: &Picture) -> Option<Bytes> {
     let mut rgb = picture.rgb.clone();
-    outline_face_and_eyes(&mut rgb, &picture.reading);
+    // The page shows it smaller than a player shows a video.
+    let lines = 2 * thin_line(&rgb);
+    outline_face_and_eyes(&mut rgb, &picture.reading, lines);
     let (width, height) = rgb.dimensions();
     if width > WIDTH {
         let scaled = u64::from(height) * u64::from(WIDTH) / u64::from(width);

@@ -1,6 +1,6 @@
 //! Where the web dashboard listens, and who may look.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use std::{
     fmt,
     net::{IpAddr, Ipv4Addr, SocketAddr},
@@ -50,14 +50,23 @@ pub(super) const RESERVED: usize = 8;
 /// over a network.
 const SHORTEST_TOKEN: usize = 20;
 
-/// A secret that is never shown.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// A secret that is read and compared, but never shown or written.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]
 pub struct Token(String);
 
+/// What stands for a token wherever settings are printed. It is no token itself.
+const HIDDEN: &str = "(hidden)";
+
 impl fmt::Debug for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Token(hidden)")
+        f.write_str(HIDDEN)
+    }
+}
+
+impl Serialize for Token {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(HIDDEN)
     }
 }
 
@@ -187,7 +196,8 @@ mod tests {
             let mut settings = at("127.0.0.1:80");
             settings.token = Some(Token(bad.into()));
             assert!(settings.check().unwrap_err().starts_with("token"), "{bad}");
-            assert!(bad.is_empty() || !format!("{settings:?}").contains(bad));
+            let printed = format!("{settings:?} {}", serde_json::to_string(&settings).unwrap());
+            assert!(bad.is_empty() || !printed.contains(bad), "{printed}");
         }
     }
 }

@@ -372,8 +372,9 @@ fn clients_that_never_read_cost_nothing_and_hold_up_nobody() {
     let mut reads = Events::open(&server);
     reads.next("history");
     let before = resident();
+    let event = script::eyes(0, 0.0, 0.1);
     for frame in 0..100_000_u64 {
-        fanout.publish(script::eyes(frame, frame as f64 / 30.0, 0.1));
+        fanout.publish(event.clone());
         if frame % 100 == 0 {
             let mut status = script::status();
             status.frames = frame;
@@ -388,8 +389,8 @@ fn clients_that_never_read_cost_nothing_and_hold_up_nobody() {
     assert_eq!(get(&server, "/api/status").0, 200);
     assert_eq!(get(&server, "/metrics").0, 200);
     let grown = resident().saturating_sub(before);
-    // Fifty clients with a send buffer in the kernel and at most 0.4 MB in the server.
-    assert!(grown < 40 << 20, "{} MB more", grown >> 20);
+    // The events alone would be 50 MB if anything kept them.
+    assert!(grown < 16 << 20, "{} MB more", grown >> 20);
     drop(slow);
 }
 
@@ -420,9 +421,15 @@ fn more_clients_than_places_are_turned_away_and_the_places_come_back() {
         let _ = stream.read_to_string(&mut answer);
         !answer.contains("no frame yet")
     };
-    while !turned_away(&server) {}
+    let becomes = |wanted: bool| {
+        (0..1000).any(|_| {
+            std::thread::sleep(Duration::from_millis(10));
+            turned_away(&server) == wanted
+        })
+    };
+    assert!(becomes(true), "everybody gets in");
     drop(idle);
-    while turned_away(&server) {}
+    assert!(becomes(false), "nobody gets in any more");
     // The stream that was there all the time still lives.
     stream.next("session");
 }

@@ -10,7 +10,7 @@ use super::{
     SourceError,
     choose::{Advice, Node},
     feed::{Fed, Feed, Feeder, feed},
-    ladder::{self, Offer, Rung},
+    ladder::{self, Offer, Rung, rate_in_words},
     pixels::{self, Damage, Layout, PixelFormat},
 };
 use crossbeam::channel::{self, RecvTimeoutError, Sender};
@@ -97,8 +97,8 @@ impl Driver for Nokhwa {
             .name("camera nokhwa".into())
             .spawn(move || work(index, &wish, &opened_sender, feeder, &error_sender))
             .map_err(|error| failed(CameraFault::Failed, error.to_string(), "try again"))?;
-        let layout = match opened_receiver.recv_timeout(OPEN_TIMEOUT) {
-            Ok(Ok(layout)) => layout,
+        let (layout, rate) = match opened_receiver.recv_timeout(OPEN_TIMEOUT) {
+            Ok(Ok(agreed)) => agreed,
             Ok(Err(words)) => return Err(failed(fault_of(&words), words, REMEDY)),
             Err(RecvTimeoutError::Timeout) => {
                 return Err(failed(
@@ -120,6 +120,7 @@ impl Driver for Nokhwa {
             feed,
             error,
             layout,
+            rate,
             opened,
             last_time: Duration::ZERO,
             lost: CaptureLoss::default(),
@@ -146,13 +147,13 @@ fn index_of(path: &Path) -> Option<CameraIndex> {
 fn work(
     index: CameraIndex,
     request: &CameraRequest,
-    opened: &Sender<Result<Layout, String>>,
+    opened: &Sender<Result<Agreed, String>>,
     mut feeder: Feeder,
     error: &Sender<String>,
 ) {
     let mut camera = match start(index, request) {
-        Ok((camera, layout)) => {
-            if opened.send(Ok(layout)).is_err() {
+        Ok((camera, agreed)) => {
+            if opened.send(Ok(agreed)).is_err() {
                 return;
             }
             camera
@@ -176,7 +177,10 @@ fn work(
     }
 }
 
-fn start(index: CameraIndex, request: &CameraRequest) -> Result<(Camera, Layout), String> {
+/// How pictures are laid out, and their rate.
+type Agreed = (Layout, f64);
+
+fn start(index: CameraIndex, request: &CameraRequest) -> Result<(Camera, Agreed), String> {
     if !nokhwa_check() {
         let (sender, allowed) = channel::bounded(1);
         nokhwa_initialize(move |yes| {
@@ -229,7 +233,7 @@ fn start(index: CameraIndex, request: &CameraRequest) -> Result<(Camera, Layout)
         stride: 0,
         full_range: false,
     };
-    Ok((camera, layout))
+    Ok((camera, (layout, f64::from(agreed.frame_rate()))))
 }
 
 fn offer(format: &CameraFormat) -> Option<Offer> {
@@ -278,6 +282,8 @@ struct Device {
     /// Why the thread has ended.
     error: channel::Receiver<String>,
     layout: Layout,
+    /// Frames a second that were agreed on.
+    rate: f64,
     opened: Instant,
     last_time: Duration,
     lost: CaptureLoss,
@@ -291,7 +297,9 @@ impl LiveSource for Device {
             height,
             ..
         } = self.layout;
-        format!("{} {width}x{height} by nokhwa", format.name())
+        let rate = rate_in_words(self.rate);
+        let name = format.name();
+        format!("{name} {width}x{height} at {rate} frames/s by nokhwa")
     }
 
     fn opened(&self) -> Instant {

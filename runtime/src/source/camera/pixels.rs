@@ -22,6 +22,8 @@ pub(super) enum PixelFormat {
     Grey,
 }
 
+// Other backends than V4L2 have names of their own for them.
+#[cfg_attr(not(target_os = "linux"), allow(dead_code))]
 impl PixelFormat {
     pub(super) const ALL: [Self; 4] = [Self::Mjpeg, Self::Yuyv, Self::Nv12, Self::Grey];
 

@@ -87,6 +87,10 @@ struct Device {
     last_time: Duration,
     sequence: Sequence,
     lost: CaptureLoss,
+    /// Buffers read since it was opened.
+    read: u32,
+    /// When it was started, on the clock of the driver's time stamps.
+    started: Duration,
 }
 
 impl fmt::Debug for Device {
@@ -133,6 +137,8 @@ impl Device {
                         last_time: Duration::ZERO,
                         sequence: Sequence::default(),
                         lost: CaptureLoss::default(),
+                        read: 0,
+                        started: monotonic_now(),
                     });
                 }
                 // The device itself is not to be had; another format makes no difference.
@@ -155,27 +161,33 @@ impl Device {
         })
     }
 
-    /// The next filled buffer's picture, or what is wrong with it.
-    fn take(&mut self) -> io::Result<Result<Frame, Damage>> {
+    /// The next filled buffer's picture, or what is wrong with it; `None` for one from before the
+    /// camera was started.
+    fn take(&mut self) -> io::Result<Option<Result<Frame, Damage>>> {
         let Some(stream) = &mut self.stream else {
             return Err(io::Error::from_raw_os_error(NO_SUCH_DEVICE));
         };
         let (bytes, about) = stream.next()?;
         let arrived = monotonic_now();
+        self.read += 1;
+        if self.read <= BUFFERS && is_left_over(about, self.started) {
+            return Ok(None);
+        }
         let (number, lost) = self.sequence.count(about.sequence);
         self.lost.driver += lost;
         let used = (about.bytesused as usize).min(bytes.len());
         if about.flags.contains(buffer::Flags::ERROR) {
-            return Ok(Err(Damage::Cut));
+            return Ok(Some(Err(Damage::Cut)));
         }
         let rgb = match pixels::decode(&self.layout, &bytes[..used]) {
             Ok(rgb) => rgb,
-            Err(damage) => return Ok(Err(damage)),
+            Err(damage) => return Ok(Some(Err(damage))),
         };
         let captured = capture_time(about, arrived);
         let time = captured.saturating_sub(self.opened_monotonic);
         self.last_time = self.last_time.max(time);
-        Ok(Ok(Frame::from_rgb(number, self.last_time, rgb)))
+        let frame = Frame::from_rgb(number, self.last_time, rgb);
+        Ok(Some(Ok(frame)))
     }
 
     fn restart(&mut self) -> io::Result<()> {
@@ -232,9 +244,10 @@ impl LiveSource for Device {
             Err(error) => Err(error),
         };
         match ready {
-            Ok(Ok(frame)) => return Ok(Read::Frame(frame)),
-            Ok(Err(Damage::Cut)) => self.lost.corrupt += 1,
-            Ok(Err(Damage::Undecodable)) => self.lost.decode += 1,
+            Ok(None) => {}
+            Ok(Some(Ok(frame))) => return Ok(Read::Frame(frame)),
+            Ok(Some(Err(Damage::Cut))) => self.lost.corrupt += 1,
+            Ok(Some(Err(Damage::Undecodable))) => self.lost.decode += 1,
             // A signal broke the wait, or a buffer that was announced did not come. Its state is
             // then unknown to the stream, so it is started anew.
             Err(error)
@@ -320,20 +333,27 @@ fn start(device: &v4l::Device) -> io::Result<Stream<'static>> {
     Ok(stream)
 }
 
+/// Whether a buffer holds a picture from before the camera was started: loopback cameras first show
+/// what they were fed last, even if that was long ago. Only to be asked of the first buffers, for a
+/// driver may stamp by a clock of its own without saying so.
+fn is_left_over(about: &Metadata, started: Duration) -> bool {
+    stamp_of(about).is_some_and(|stamp| stamp < started)
+}
+
+/// A buffer's time stamp, where it has one.
+fn stamp_of(about: &Metadata) -> Option<Duration> {
+    let seconds = u64::try_from(about.timestamp.sec).ok()?;
+    let microseconds = u32::try_from(about.timestamp.usec).ok()?;
+    let stamp = Duration::from_secs(seconds) + Duration::from_micros(microseconds.into());
+    Some(stamp).filter(|stamp| !stamp.is_zero())
+}
+
 /// When a buffer was captured, on the monotonic clock. A driver that keeps another time, or none,
 /// gets the time of arrival.
 fn capture_time(about: &Metadata, arrived: Duration) -> Duration {
     let kind = about.flags & buffer::Flags::TIMESTAMP_MASK;
-    let stamp = u64::try_from(about.timestamp.sec)
-        .ok()
-        .zip(u32::try_from(about.timestamp.usec).ok())
-        .map(|(seconds, microseconds)| {
-            Duration::from_secs(seconds) + Duration::from_micros(microseconds.into())
-        });
-    match stamp {
-        Some(stamp) if kind == buffer::Flags::TIMESTAMP_MONOTONIC && !stamp.is_zero() => {
-            stamp.min(arrived)
-        }
+    match stamp_of(about) {
+        Some(stamp) if kind == buffer::Flags::TIMESTAMP_MONOTONIC => stamp.min(arrived),
         _ => arrived,
     }
 }
@@ -433,6 +453,20 @@ mod tests {
         sequence.restart();
         assert_eq!(sequence.count(u32::MAX), (7, 0));
         assert_eq!(sequence.count(1), (9, 1));
+    }
+
+    #[test]
+    fn what_a_loopback_camera_was_fed_long_ago_is_left_over() {
+        let started = Duration::from_secs(100);
+        let stamped = |sec, usec| Metadata {
+            timestamp: Timestamp::new(sec, usec),
+            ..Metadata::default()
+        };
+        assert!(is_left_over(&stamped(99, 999_999), started));
+        assert!(!is_left_over(&stamped(100, 0), started));
+        // No stamp at all, and one of the wall clock.
+        assert!(!is_left_over(&stamped(0, 0), started));
+        assert!(!is_left_over(&stamped(1_700_000_000, 0), started));
     }
 
     #[test]

@@ -105,7 +105,7 @@ fn nothing_is_made_up_before_the_first_frame_or_while_the_camera_is_down() {
         "(?) NO READING",
         "(?) NOT VISIBLE  head turned",
         "not known yet",
-        "rate not known yet",
+        "rate not known;",
         "NO PICTURE",
     ] {
         assert!(text.contains(word), "{word} is missing in\n{text}");

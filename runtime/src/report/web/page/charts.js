@@ -1,4 +1,4 @@
-// Charts of the last ten minutes on canvases: time runs to the right and ends now. Where nothing
+// Charts of up to the last ten minutes on canvases: time runs to the right and ends now. Where nothing
 // was measured there is no line.
 "use strict";
 
@@ -6,6 +6,13 @@ const Charts = (() => {
   // A line goes on over slices that are at most this many seconds apart.
   const GAP_S = 3;
   const MARGIN = { left: 38, right: 8, top: 8, bottom: 18 };
+  // A short session is not squeezed into the end of ten minutes: span, ticks and their labels.
+  const SPANS = [
+    { seconds: 60, step: 10, label: (ago) => `-${ago} s`, words: "The last minute" },
+    { seconds: 120, step: 30, label: (ago) => `-${ago} s`, words: "The last two minutes" },
+    { seconds: 300, step: 60, label: (ago) => `-${ago / 60} min`, words: "The last five minutes" },
+    { seconds: 600, step: 60, label: (ago) => `-${ago / 60} min`, words: "The last ten minutes" },
+  ];
   // Room above a chart's values for marks.
   const MARKS = 16;
 
@@ -35,13 +42,13 @@ const Charts = (() => {
     return { pen, width, height };
   }
 
-  // The frame of a chart: `now` and `span` in seconds, `low` to `high` the values' range.
+  // The frame of a chart: `now` in seconds, `span` of SPANS, `low` to `high` the values' range.
   function axes(canvas, now, span, low, high, label, marks = 0) {
     const { pen, width, height } = prepare(canvas);
     const right = width - MARGIN.right;
     const bottom = height - MARGIN.bottom;
     const top = MARGIN.top + marks;
-    const x = (time) => right - ((now - time) / span) * (right - MARGIN.left);
+    const x = (time) => right - ((now - time) / span.seconds) * (right - MARGIN.left);
     const y = (value) => bottom - ((value - low) / (high - low)) * (bottom - top);
     pen.strokeStyle = css("--rule");
     pen.fillStyle = css("--soft");
@@ -59,15 +66,15 @@ const Charts = (() => {
       pen.fillText(label(value), MARGIN.left - 5, at);
     }
     pen.textBaseline = "alphabetic";
-    const step = width < 500 ? 120 : 60;
-    for (let ago = 0; ago <= span; ago += step) {
+    const step = width < 500 ? 2 * span.step : span.step;
+    for (let ago = 0; ago <= span.seconds; ago += step) {
       const at = Math.round(x(now - ago)) + 0.5;
       pen.beginPath();
       pen.moveTo(at, bottom);
       pen.lineTo(at, bottom + 3);
       pen.stroke();
       pen.textAlign = ago === 0 ? "right" : "center";
-      pen.fillText(ago === 0 ? "now" : `-${ago / 60} min`, ago === 0 ? right : at, height - 4);
+      pen.fillText(ago === 0 ? "now" : span.label(ago), ago === 0 ? right : at, height - 4);
     }
     pen.save();
     pen.beginPath();
@@ -145,8 +152,11 @@ const Charts = (() => {
   const share = (value) => value.toFixed(value === Math.round(value) ? 0 : 2);
   const percent = (value) => `${Math.round(100 * value)} %`;
 
+  // Draws all and says what time they show.
   function draw(canvases, past, now) {
-    const { slices, marks: all, span } = past;
+    const { slices, marks: all } = past;
+    const length = slices.length ? now - slices[0].time : 0;
+    const span = SPANS.find((one) => one.seconds >= length) || SPANS[SPANS.length - 1];
     let chart = axes(canvases.closed, now, span, 0, 1, share, MARKS);
     for (const [eye, colour, dash] of eyes) {
       band(chart, slices, eye, css(colour));
@@ -165,6 +175,7 @@ const Charts = (() => {
       line(chart, slices, (one) => one[eye].confidence, css(colour), dash);
     }
     chart.end();
+    return span.words;
   }
 
   return { draw, slice };

@@ -24,7 +24,9 @@ const past = { slices: [], marks: [], span: 600 };
 let status = null;
 let session = null;
 let trouble = null;
-let heard = 0;
+// When the server last said anything; at first, when the page began to listen.
+let heard = Date.now();
+let joined = false;
 let ended = false;
 
 function element(tag, className, text) {
@@ -94,34 +96,40 @@ function showEye(side, eye) {
 }
 
 function isLost() {
-  return heard !== 0 && Date.now() - heard > SILENCE_MS;
+  return Date.now() - heard > SILENCE_MS;
 }
 
-function alertText() {
-  if (isLost() && !ended) return ["Connection lost. What stands here is old.", false];
-  if (ended) return ["The monitor has ended.", false];
-  if (status && status.source.down) return [`No picture: ${status.source.down}`, true];
-  if (trouble && trouble !== "no frame yet") return [`No picture: ${trouble}`, true];
+// What is wrong, how long it has lasted, and whether it is grave.
+function alertWords() {
+  if (ended) return ["The monitor has ended.", "", false];
+  if (isLost()) return [joined ? "Connection lost. What stands here is old." : "No connection.", "", false];
+  if (status && status.source.down) return [`No picture: ${status.source.down}`, "", true];
+  if (trouble && trouble !== "no frame yet") return [`No picture: ${trouble}`, "", true];
   const alert = status && status.alerts[0];
-  if (!alert) return [null, false];
+  if (!alert) return [null, "", false];
   const lasted = Math.max(0, status.time - alert.since);
   switch (alert.kind) {
     case "long_closure_alarm":
-      return [`Alarm: eyes closed for ${lasted.toFixed(1)} s`, true];
+      return ["Alarm: eyes closed", `for ${lasted.toFixed(1)} s`, true];
     case "long_closure_warning":
-      return [`Warning: eyes closed for ${lasted.toFixed(1)} s`, false];
+      return ["Warning: eyes closed", `for ${lasted.toFixed(1)} s`, false];
     default:
-      return [`Drowsy for ${clock(lasted)}`, false];
+      return ["Drowsy", `for ${clock(lasted)}`, false];
   }
 }
 
+// The words change only when something else is wrong: screen readers read each change.
 function showAlert() {
-  const [text, grave] = alertText();
+  const [words, lasted, grave] = alertWords();
   const place = byId("alert");
-  place.hidden = text === null;
+  place.hidden = words === null;
   place.classList.toggle("alarm", grave);
-  if (text !== null) place.textContent = `${grave ? "\u26a0 " : ""}${text}`;
-  document.title = text ? `${text} – Parseye` : "Parseye";
+  const shown = words === null ? "" : `${grave ? "\u26a0 " : ""}${words}`;
+  if (byId("alert-words").textContent !== shown) {
+    byId("alert-words").textContent = shown;
+    document.title = words === null ? "Parseye" : `${words} – Parseye`;
+  }
+  byId("alert-lasted").textContent = lasted;
 }
 
 function showStatus() {
@@ -206,7 +214,7 @@ function drawCharts() {
   const now = Math.max(newest, status ? status.time : 0);
   past.slices = past.slices.filter((one) => one.time >= now - past.span);
   past.marks = past.marks.filter((one) => one.start + one.duration >= now - past.span);
-  Charts.draw(canvases, past, now);
+  byId("span").textContent = Charts.draw(canvases, past, now);
 }
 
 function showConnection() {
@@ -214,10 +222,10 @@ function showConnection() {
   const pill = byId("connection");
   const [words, kind] = ended
     ? ["ended", ""]
-    : heard === 0
-      ? ["connecting", ""]
-      : lost
-        ? ["connection lost, trying again", "lost"]
+    : lost
+      ? ["no connection, trying again", "lost"]
+      : !joined
+        ? ["connecting", ""]
         : trouble
           ? ["no picture", "lost"]
           : ["live", "live"];
@@ -261,6 +269,7 @@ function connect() {
   const on = (name, take) =>
     stream.addEventListener(name, (event) => {
       heard = Date.now();
+      joined = true;
       take(JSON.parse(event.data));
     });
   on("history", (all) => {

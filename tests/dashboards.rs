@@ -1,0 +1,256 @@
+//! The dashboards around a real run: a drawn face that blinks is played at its own pace, and the
+//! web page's data and a terminal must show it, and must harm nothing when they go away.
+
+// Clippy knows test functions, but not the functions that they share.
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
+#![cfg(unix)]
+
+mod support;
+
+use std::{
+    fs,
+    io::{BufRead, BufReader, Read, Write},
+    net::TcpStream,
+    path::Path,
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+use support::{events, has_locator, of_kind, parseye, synthetic_face};
+
+/// Longest that a step may take before the test gives up; nothing is judged by it.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Two seconds in which the eyes close for half a second.
+fn clip(folder: &Path) {
+    let blink = synthetic_face::Blink {
+        first: 25,
+        last: 39,
+    };
+    synthetic_face::write_clip(&folder.join("clip.mp4"), 60, &[blink]);
+}
+
+struct Run(Child);
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Run {
+    fn signal(&self, name: &str) {
+        let done = Command::new("kill")
+            .args(["-s", name, &self.0.id().to_string()])
+            .status()
+            .expect("kill starts");
+        assert!(done.success());
+    }
+}
+
+fn get(address: &str, path: &str) -> BufReader<TcpStream> {
+    let mut stream = TcpStream::connect(address).expect("the dashboard listens");
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    write!(
+        stream,
+        "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"
+    )
+    .unwrap();
+    BufReader::new(stream)
+}
+
+fn text(address: &str, path: &str) -> String {
+    let mut text = String::new();
+    let _ = get(address, path).read_to_string(&mut text);
+    text
+}
+
+#[test]
+fn the_web_page_sees_a_recording_live_and_its_states_change() {
+    if !has_locator() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    clip(folder.path());
+    let child = parseye(folder.path())
+        .args(["replay", "--realtime", "--loop", "clip.mp4"])
+        .args(["--web", "127.0.0.1:0", "--preview", "--log", "log.jsonl"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut run = Run(child);
+    let mut first = String::new();
+    let mut stderr = BufReader::new(run.0.stderr.take().unwrap());
+    stderr.read_line(&mut first).unwrap();
+    let address = first
+        .trim_end()
+        .rsplit_once("http://")
+        .map(|(_, rest)| rest.trim_end_matches('/').to_owned())
+        .unwrap_or_else(|| panic!("no address in '{first}'"));
+    // A status line that nobody takes away would block the program's other words.
+    let rest = std::thread::spawn(move || {
+        let _ = std::io::copy(&mut stderr, &mut std::io::sink());
+    });
+
+    let mut seen = (false, false, false);
+    for line in get(&address, "/events").lines() {
+        let line = line.expect("the stream goes on");
+        seen.0 |= line.contains(r#""state":"open""#);
+        seen.1 |= line.contains(r#""state":"closed""#);
+        seen.2 |= line.starts_with(r#"data: {"start":"#) && line.contains(r#""eye":"both""#);
+        if seen == (true, true, true) {
+            break;
+        }
+    }
+    assert_eq!(
+        seen,
+        (true, true, true),
+        "open, closed, a mark of both eyes"
+    );
+    assert!(text(&address, "/healthz").starts_with("HTTP/1.1 200"));
+    let metrics = text(&address, "/metrics");
+    assert!(
+        metrics.contains("parseye_source_delivering 1\n"),
+        "{metrics}"
+    );
+    assert!(
+        !metrics.contains("parseye_frame_age_seconds_count 0\n"),
+        "{metrics}"
+    );
+    let mut picture = Vec::new();
+    get(&address, "/picture.jpg")
+        .read_to_end(&mut picture)
+        .unwrap();
+    let begin = picture
+        .windows(4)
+        .position(|part| part == b"\r\n\r\n")
+        .unwrap()
+        + 4;
+    let picture = image::load_from_memory(&picture[begin..]).expect("a whole JPEG");
+    assert_eq!(picture.width() as usize, synthetic_face::WIDTH);
+
+    run.signal("TERM");
+    assert_eq!(run.0.wait().unwrap().code(), Some(143));
+    rest.join().unwrap();
+    let events = events(&folder.path().join("log.jsonl"));
+    assert_eq!(of_kind(&events, "end")[0]["outcome"], "interrupted");
+}
+
+/// A terminal of its own around the program, where `script` of util-linux is there.
+fn in_terminal(folder: &Path, arguments: &str) -> Option<Run> {
+    let known = Command::new("script").arg("--version").output();
+    if !known.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).contains("util-linux")) {
+        eprintln!("skipped: no `script` of util-linux here");
+        return None;
+    }
+    let program = env!("CARGO_BIN_EXE_parseye");
+    let child = Command::new("script")
+        .args(["--quiet", "--flush", "--return", "--command"])
+        .arg(format!(
+            "stty columns 80 rows 24; exec '{program}' {arguments}"
+        ))
+        .arg("/dev/null")
+        .current_dir(folder)
+        .envs(
+            parseye(folder)
+                .get_envs()
+                .filter_map(|(name, value)| Some((name, value?))),
+        )
+        .env("TERM", "xterm")
+        .env("LC_ALL", "C.UTF-8")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    Some(Run(child))
+}
+
+const ENTER: &str = "\x1b[?1049h";
+const LEAVE: &str = "\x1b[?1049l";
+
+/// Reads until the text has come; gives all so far.
+fn until(output: &mut impl Read, wanted: &str) -> String {
+    let mut all = Vec::new();
+    let mut part = [0; 4096];
+    loop {
+        let text = String::from_utf8_lossy(&all).into_owned();
+        if text.contains(wanted) {
+            return text;
+        }
+        let read = output.read(&mut part).unwrap();
+        assert_ne!(read, 0, "it ended without {wanted:?}: {text}");
+        all.extend_from_slice(&part[..read]);
+    }
+}
+
+#[test]
+fn a_key_ends_the_terminal_dashboard_and_gives_the_terminal_back() {
+    if !has_locator() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    clip(folder.path());
+    for key in ["q", "\x03"] {
+        let Some(mut run) = in_terminal(
+            folder.path(),
+            "replay --realtime --loop clip.mp4 --log log.jsonl",
+        ) else {
+            return;
+        };
+        let mut output = run.0.stdout.take().unwrap();
+        let shown = until(&mut output, "PERCLOS");
+        assert!(
+            shown.contains(ENTER) && shown.contains("Left eye"),
+            "{shown}"
+        );
+        run.0
+            .stdin
+            .as_mut()
+            .unwrap()
+            .write_all(key.as_bytes())
+            .unwrap();
+        let rest = until(&mut output, LEAVE);
+        assert!(rest.contains("\x1b[?25h") || until(&mut output, "\x1b[?25h").len() > 1);
+        // The sums come after the terminal was given back.
+        until(&mut output, "blinks");
+        assert_eq!(run.0.wait().unwrap().code(), Some(130));
+        let events = events(&folder.path().join("log.jsonl"));
+        assert_eq!(of_kind(&events, "end")[0]["outcome"], "interrupted");
+    }
+}
+
+#[test]
+fn a_closed_terminal_does_not_end_the_log() {
+    if !has_locator() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    clip(folder.path());
+    let Some(mut run) = in_terminal(
+        folder.path(),
+        "replay --realtime --loop --duration 6 clip.mp4 --log log.jsonl",
+    ) else {
+        return;
+    };
+    let mut output = run.0.stdout.take().unwrap();
+    until(&mut output, "PERCLOS");
+    // The terminal goes away with the program that holds its other end.
+    run.0.kill().unwrap();
+    run.0.wait().unwrap();
+    let log = folder.path().join("log.jsonl");
+    let begin = std::time::Instant::now();
+    while !fs::read_to_string(&log)
+        .unwrap()
+        .contains(r#""event":"end""#)
+    {
+        assert!(begin.elapsed() < PATIENCE, "the log never ended");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let events = events(&log);
+    assert_eq!(of_kind(&events, "end")[0]["outcome"], "complete");
+    let last = of_kind(&events, "eyes").last().unwrap()["time"].as_f64();
+    assert!(last.unwrap() > 5.0, "{last:?}");
+}
