@@ -4,6 +4,12 @@
 // Clippy knows test functions, but not the functions that they share.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
+#[path = "misuse/check.rs"]
+mod check;
+#[path = "misuse/dashboards.rs"]
+mod dashboards;
+#[path = "misuse/logs.rs"]
+mod logs;
 #[path = "misuse/models.rs"]
 mod models;
 #[path = "misuse/sources.rs"]

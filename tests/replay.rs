@@ -5,16 +5,6 @@
 
 mod support;
 
-use parseye::{
-    classify::EyeStateModel,
-    config::Settings,
-    pipeline::{
-        Stop, VisionChain,
-        monitor::{MonitorOptions, monitor},
-    },
-    report::jsonl::{EventLog, Existing},
-    source::{Frame, FrameSource, SourceError},
-};
 use std::{
     fs,
     path::Path,
@@ -25,7 +15,7 @@ use support::{
     decoded_frames, events, has_locator, json,
     model::{ModelForm, onnx},
     of_kind, parseye, real_data, succeeds,
-    synthetic_face::{Blink, HEIGHT, WIDTH, draw, write_clip},
+    synthetic_face::{Blink, write_clip},
 };
 
 const FRAMES: usize = 120;
@@ -291,81 +281,6 @@ fn wait_until(mut done: impl FnMut() -> bool) {
         assert!(begin.elapsed() < PATIENCE, "nothing was logged");
         std::thread::sleep(Duration::from_millis(5));
     }
-}
-
-/// A camera that delivers drawn frames as fast as it can.
-struct DrawnCamera {
-    left: u64,
-    picture: image::RgbImage,
-}
-
-impl FrameSource for DrawnCamera {
-    fn name(&self) -> &str {
-        "drawn"
-    }
-
-    fn next_frame(&mut self) -> Result<Option<Frame>, SourceError> {
-        let Some(left) = self.left.checked_sub(1) else {
-            return Ok(None);
-        };
-        self.left = left;
-        let time = Duration::from_millis(33) * (CAMERA_FRAMES - 1 - left) as u32;
-        let sequence = CAMERA_FRAMES - 1 - left;
-        Ok(Some(Frame::from_rgb(sequence, time, self.picture.clone())))
-    }
-}
-
-const CAMERA_FRAMES: u64 = 200;
-
-#[test]
-fn a_monitor_accounts_for_every_frame() {
-    if !has_locator() {
-        return;
-    }
-    let folder = folder();
-    let path = folder.path().join("log.jsonl");
-    let mut settings = Settings::default();
-    settings.locator.file = Some(support::locator_path());
-    let model = EyeStateModel::built_in().unwrap();
-    let mut chain = VisionChain::new(&settings, &model).unwrap();
-    let mut log = EventLog::open(&path, Existing::Continue).unwrap();
-    let picture = image::RgbImage::from_raw(WIDTH as u32, HEIGHT as u32, draw(0, &[])).unwrap();
-    let camera = DrawnCamera {
-        left: CAMERA_FRAMES,
-        picture,
-    };
-    let options = MonitorOptions {
-        opened: Instant::now(),
-        duration: None,
-        status_every: Duration::ZERO,
-    };
-    let mut statuses = 0;
-    let watched = monitor(
-        Box::new(camera),
-        &mut chain,
-        Some(&mut log),
-        &options,
-        &Stop::new(),
-        |status| {
-            statuses += 1;
-            assert!(status.to_string().contains("blinks"));
-        },
-    )
-    .unwrap();
-    assert!(watched.dropped > 0, "this source is faster than any reader");
-    assert_eq!(watched.tally.frames() + watched.dropped, CAMERA_FRAMES);
-    assert_eq!(statuses, watched.tally.frames());
-    let events = events(&path);
-    let eyes = of_kind(&events, "eyes");
-    assert_eq!(eyes.len() as u64, watched.tally.frames());
-    // The last frame is never displaced, and every line has a wall clock.
-    assert_eq!(eyes.last().unwrap()["frame"], CAMERA_FRAMES - 1);
-    assert!(
-        events
-            .iter()
-            .all(|event| event["unix_time"].as_f64().unwrap() > 1e9)
-    );
-    assert_eq!(events.last().unwrap()["outcome"], "complete");
 }
 
 #[test]

@@ -3,9 +3,21 @@
 //! Files are `$XDG_CONFIG_HOME/parseye/config.toml` (or `~/.config/...`) and `./parseye.toml`, the
 //! latter winning; `--config FILE` takes the place of both. The environment's names are
 //! `PARSEYE_<SECTION>__<KEY>`, such as `PARSEYE_CAMERA__FRAME_RATE=15`. What a flag overrides is
-//! decided by the command line, not here.
+//! decided by the command line, not here. [`effective`] tells which of them a value comes from.
 
-use crate::{nearest::hint, report::alarm::AlarmSettings, temporal::TemporalSettings};
+pub mod effective;
+
+use crate::{
+    nearest::hint,
+    report::{
+        alarm::AlarmSettings, jsonl::Rotation, mqtt::MqttSettings, terminal::TerminalSettings,
+        web::WebSettings,
+    },
+    selfcheck::SelfCheckSettings,
+    source::{Backend, CameraRequest},
+    temporal::TemporalSettings,
+};
+use effective::Origins;
 use figment::{
     Figment, Metadata, Profile, Provider,
     error::Kind,
@@ -43,8 +55,16 @@ pub struct Settings {
     pub temporal: TemporalSettings,
     /// What alerts set off.
     pub alarm: AlarmSettings,
+    /// How far answers can be trusted.
+    pub selfcheck: SelfCheckSettings,
     /// What is written where.
     pub report: ReportSettings,
+    /// The terminal dashboard.
+    pub terminal: TerminalSettings,
+    /// The web dashboard.
+    pub web: WebSettings,
+    /// Who else is told.
+    pub mqtt: MqttSettings,
 }
 
 /// Camera of `parseye monitor`.
@@ -54,12 +74,28 @@ pub struct CameraSettings {
     /// Camera as `parseye cameras` lists it; none takes the first that delivers pictures.
     #[serde(deserialize_with = "text_or_number")]
     pub id: Option<String>,
+    /// What reads the camera. V4L2 tells lost pictures and true times, so that nokhwa is for
+    /// systems without it.
+    pub backend: Backend,
     /// Width asked for in pixels.
     pub width: u32,
     /// Height asked for in pixels.
     pub height: u32,
-    /// Frames per second asked for.
-    pub frame_rate: u32,
+    /// Frames per second asked for; cameras have fractions such as 29.97 and 7.5.
+    pub frame_rate: f64,
+}
+
+impl CameraSettings {
+    /// What is asked of the camera.
+    pub fn request(&self) -> CameraRequest {
+        CameraRequest {
+            id: self.id.clone(),
+            backend: self.backend,
+            width: self.width,
+            height: self.height,
+            frame_rate: self.frame_rate,
+        }
+    }
 }
 
 impl Default for CameraSettings {
@@ -67,9 +103,10 @@ impl Default for CameraSettings {
         // VGA at 30 is what every webcam delivers, and an eye at arm's length spans 40 pixels.
         Self {
             id: None,
+            backend: Backend::Auto,
             width: 640,
             height: 480,
-            frame_rate: 30,
+            frame_rate: 30.0,
         }
     }
 }
@@ -128,6 +165,28 @@ pub struct ReportSettings {
     pub log: Option<PathBuf>,
     /// Least seconds between two status lines of `parseye monitor`.
     pub status_every_s: f64,
+    /// Megabytes (of 1,000,000 bytes) after which a monitor's log begins a new file; 0 for never.
+    ///
+    /// 256: about three and a half hours at 30 frames a second, which an editor still opens.
+    pub rotate_mb: u32,
+    /// Whether a monitor's log begins a new file with each day (UTC), so that a day can be kept,
+    /// sent or removed alone.
+    pub rotate_daily: bool,
+    /// Old files of the log that stay, the oldest going first; 0 keeps all, since only the user
+    /// can say that what was recorded may go.
+    pub keep: u32,
+}
+
+impl ReportSettings {
+    /// When a monitor's log begins a new file.
+    pub fn rotation(&self) -> Rotation {
+        const MB: u64 = 1_000_000;
+        Rotation {
+            bytes: (self.rotate_mb > 0).then(|| u64::from(self.rotate_mb) * MB),
+            daily: self.rotate_daily,
+            keep: (self.keep > 0).then_some(self.keep as usize),
+        }
+    }
 }
 
 impl Default for ReportSettings {
@@ -135,6 +194,9 @@ impl Default for ReportSettings {
         Self {
             log: None,
             status_every_s: 1.0,
+            rotate_mb: 256,
+            rotate_daily: true,
+            keep: 0,
         }
     }
 }
@@ -182,6 +244,14 @@ impl Settings {
     /// # Errors
     /// When a file cannot be read or a value means nothing.
     pub fn load(explicit: Option<&Path>) -> Result<Self, ConfigError> {
+        Self::load_with_origins(explicit).map(|(settings, _)| settings)
+    }
+
+    /// The same, with where each value comes from.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn load_with_origins(explicit: Option<&Path>) -> Result<(Self, Origins), ConfigError> {
         let files = match explicit {
             Some(path) => vec![path.to_path_buf()],
             None => user_file()
@@ -194,7 +264,7 @@ impl Settings {
         Self::merge(&files, env.split("__"))
     }
 
-    fn merge(files: &[PathBuf], env: Env) -> Result<Self, ConfigError> {
+    fn merge(files: &[PathBuf], env: Env) -> Result<(Self, Origins), ConfigError> {
         let mut figment = Figment::from(Serialized::defaults(Self::default()));
         for path in files {
             let text = std::fs::read_to_string(path).map_err(|error| ConfigError::Unreadable {
@@ -203,15 +273,13 @@ impl Settings {
             })?;
             figment = figment.merge(SettingsFile { path, text });
         }
-        let settings: Self = figment
-            .merge(env)
-            .extract()
-            .map_err(|error| of_figment(&error))?;
+        let figment = figment.merge(env);
+        let settings: Self = figment.extract().map_err(|error| of_figment(&error))?;
         settings.check().map_err(|reason| ConfigError::Wrong {
             origin: origins(files),
             reason,
         })?;
-        Ok(settings)
+        Ok((settings, Origins::new(figment)))
     }
 
     /// Checks that every value means something.
@@ -219,9 +287,16 @@ impl Settings {
         self.temporal
             .check()
             .map_err(|reason| format!("temporal.{reason}"))?;
+        self.web.check().map_err(|reason| format!("web.{reason}"))?;
         self.alarm
             .check()
             .map_err(|reason| format!("alarm.{reason}"))?;
+        self.mqtt
+            .check()
+            .map_err(|reason| format!("mqtt.{reason}"))?;
+        self.selfcheck
+            .check()
+            .map_err(|reason| format!("selfcheck.{reason}"))?;
         // A crop of less than a third of the eye distance misses the lids' corners, one of more
         // than two holds the other eye.
         if !(0.3..=2.0).contains(&self.eyes.crop_side) {
@@ -251,7 +326,7 @@ impl Settings {
                 ));
             }
         }
-        if !(1..=MAX_RATE as u32).contains(&camera.frame_rate) {
+        if !(1.0..=MAX_RATE).contains(&camera.frame_rate) {
             return Err(format!(
                 "camera.frame_rate is {}; give frames per second from 1 to {MAX_RATE}",
                 camera.frame_rate
@@ -348,6 +423,7 @@ mod tests {
         let path = folder.path().join("settings.toml");
         std::fs::write(&path, text).unwrap();
         Settings::merge(&[path], Env::prefixed("PARSEYE_NONE_OF_THESE_"))
+            .map(|(settings, _)| settings)
     }
 
     fn refused(text: &str, words: &[&str]) {
@@ -441,6 +517,11 @@ mod tests {
             &["recording.image_rate is -1"],
         );
         refused("[camera]\nframe_rate = 0\n", &["camera.frame_rate is 0"]);
+        refused(
+            "[camera]\nframe_rate = nan\n",
+            &["camera.frame_rate is NaN"],
+        );
+        refused("[camera]\nbackend = \"v4l\"\n", &["camera.backend", "v4l2"]);
         refused(
             "[report]\nstatus_every_s = 0.1\n",
             &["report.status_every_s"],

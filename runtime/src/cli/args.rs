@@ -1,6 +1,7 @@
 //! The flags as they stand on the command line; what they mean together is [`super::resolve`]'s.
 
 use clap::{Args as ClapArgs, Parser, Subcommand};
+use parseye::source::Backend;
 use std::path::PathBuf;
 
 /// Watches a person's eyes through an ordinary camera: open, partially open, closed or not
@@ -29,14 +30,24 @@ pub enum CommandArgs {
     Replay(ReplayArgs),
     /// Measure the classifier alone on labelled eye crops
     Evaluate(EvaluateArgs),
+    /// Sum up and plot what event logs hold
+    Summarize(SummarizeArgs),
+    /// Show the settings in force and where each comes from
+    Config(ConfigArgs),
+    /// Attack the answers: how much noise they survive, and how much the camera adds
+    Check(CheckArgs),
 }
 
 /// `parseye monitor`.
 #[derive(Debug, ClapArgs)]
 pub struct MonitorArgs {
-    /// Camera: a number, a device or a part of its name, as `parseye cameras` lists them
+    /// Camera: a number, a device or a part of its name, as `parseye cameras` lists them, or
+    /// `pipe:COMMAND`, a program that writes Motion JPEG to its standard output
     #[arg(long, value_name = "ID")]
     pub camera: Option<String>,
+    /// What reads the camera: auto, v4l2 or nokhwa
+    #[arg(long, value_name = "NAME", value_parser = backend)]
+    pub backend: Option<Backend>,
     /// Eye-state model made by `train`, instead of the one built in
     #[arg(long, value_name = "FILE")]
     pub model: Option<PathBuf>,
@@ -46,9 +57,32 @@ pub struct MonitorArgs {
     /// Run this command on alarms, without a shell; the event comes on its input and in PARSEYE_ALERT_*
     #[arg(long, value_name = "COMMAND")]
     pub on_alarm: Option<String>,
+    /// Tell this MQTT broker (needs a program built with the feature mqtt)
+    #[arg(long, value_name = "HOST[:PORT]")]
+    pub mqtt: Option<String>,
     /// Stop after this many seconds
     #[arg(long, value_name = "SECONDS")]
     pub duration: Option<f64>,
+    /// What shows it.
+    #[command(flatten)]
+    pub dashboards: DashboardArgs,
+}
+
+/// The dashboards, of `parseye monitor` and of what else runs live.
+#[derive(Debug, Default, ClapArgs)]
+pub struct DashboardArgs {
+    /// Write a status line now and then instead of filling the terminal with a dashboard
+    #[arg(long)]
+    pub no_terminal: bool,
+    /// Serve the web dashboard, /metrics and /healthz here, such as 127.0.0.1:8080
+    #[arg(long, value_name = "ADDRESS")]
+    pub web: Option<String>,
+    /// What web clients must show; better given as PARSEYE_WEB__TOKEN, which no process list shows
+    #[arg(long, value_name = "TOKEN")]
+    pub token: Option<String>,
+    /// Show the newest picture on the web dashboard, too
+    #[arg(long)]
+    pub preview: bool,
 }
 
 /// `parseye replay`.
@@ -73,6 +107,18 @@ pub struct ReplayArgs {
     /// Write the sums to this file instead of the screen
     #[arg(long, value_name = "OUT.json")]
     pub summary: Option<PathBuf>,
+    /// Play one recording at its own pace, as if a camera showed it now
+    #[arg(long, conflicts_with_all = ["truth", "annotate", "summary"])]
+    pub realtime: bool,
+    /// Begin again at the end, until Ctrl-C
+    #[arg(long = "loop", requires = "realtime")]
+    pub again_and_again: bool,
+    /// Stop after this many seconds
+    #[arg(long, value_name = "SECONDS", requires = "realtime")]
+    pub duration: Option<f64>,
+    /// What shows a recording that is played at its own pace.
+    #[command(flatten)]
+    pub dashboards: DashboardArgs,
 }
 
 /// `parseye evaluate`.
@@ -90,6 +136,110 @@ pub struct EvaluateArgs {
     /// Write all figures to this file
     #[arg(long, value_name = "OUT.json")]
     pub json: Option<PathBuf>,
+}
+
+impl DashboardArgs {
+    /// The first flag that was given, for those who have no use for it.
+    pub fn given(&self) -> Option<&'static str> {
+        [
+            ("--no-terminal", self.no_terminal),
+            ("--web", self.web.is_some()),
+            ("--token", self.token.is_some()),
+            ("--preview", self.preview),
+        ]
+        .into_iter()
+        .find_map(|(name, given)| given.then_some(name))
+    }
+}
+
+fn backend(name: &str) -> Result<Backend, String> {
+    match name {
+        "auto" => Ok(Backend::Auto),
+        "v4l2" => Ok(Backend::V4l2),
+        "nokhwa" => Ok(Backend::Nokhwa),
+        _ => Err("there is auto, v4l2 and nokhwa".into()),
+    }
+}
+
+/// `parseye summarize`.
+#[derive(Debug, ClapArgs)]
+pub struct SummarizeArgs {
+    /// Event logs, or the parts of one; their order does not matter
+    #[arg(value_name = "LOG", required = true)]
+    pub logs: Vec<PathBuf>,
+    /// Write all figures to this file
+    #[arg(long, value_name = "OUT.json")]
+    pub json: Option<PathBuf>,
+    /// Draw the session over time into this file: OUT.svg or OUT.png
+    #[arg(long, value_name = "OUT.svg")]
+    pub plot: Option<PathBuf>,
+}
+
+/// `parseye config`.
+#[derive(Debug, ClapArgs)]
+pub struct ConfigArgs {
+    /// Print the settings as TOML that --config reads back
+    #[arg(long, required = true)]
+    pub print: bool,
+    /// Print them as JSON instead
+    #[arg(long)]
+    pub json: bool,
+    /// Flags of `parseye monitor`, whose values are shown as it would use them.
+    #[command(flatten)]
+    pub monitor: MonitorArgs,
+}
+
+/// `parseye check`.
+#[derive(Debug, ClapArgs)]
+pub struct CheckArgs {
+    /// Video file, folder of images, or single image
+    #[arg(
+        value_name = "SOURCE",
+        required_unless_present = "manifest",
+        conflicts_with = "manifest"
+    )]
+    pub source: Option<PathBuf>,
+    /// Eye-state model made by `train`, instead of the one built in; white-box checks need its
+    /// NAME.gradient.onnx beside it
+    #[arg(long, value_name = "FILE")]
+    pub model: Option<PathBuf>,
+    /// Signal-to-noise ratios of the table in dB, separated by commas; white-box steps are taken at
+    /// 20 dB and above
+    #[arg(
+        long,
+        value_name = "LIST",
+        default_value = "50,45,40,33,30,25,20,15,10,5,0",
+        allow_hyphen_values = true
+    )]
+    pub snr: String,
+    /// Seconds between two checked frames; 0 checks every frame
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        default_value_t = 0.5,
+        conflicts_with = "manifest"
+    )]
+    pub every: f64,
+    /// Write all figures to this file
+    #[arg(long, value_name = "OUT.json")]
+    pub json: Option<PathBuf>,
+    /// Seed of the random draws
+    #[arg(long, value_name = "N", conflicts_with = "manifest")]
+    pub seed: Option<u64>,
+    /// Take white-box FGSM steps on labelled crops instead, with their true labels
+    #[arg(long, value_name = "FILE")]
+    pub manifest: Option<PathBuf>,
+    /// With --manifest, crops to attack: train, val or test
+    #[arg(
+        long,
+        value_name = "SPLIT",
+        conflicts_with = "source",
+        default_value = "test"
+    )]
+    pub split: String,
+    /// With --manifest, attack at most this many crops, spread evenly over the split
+    #[arg(long, value_name = "N", conflicts_with = "source", value_parser = clap::value_parser!(u64).range(1..))]
+    pub at_most: Option<u64>,
 }
 
 #[cfg(test)]

@@ -1,9 +1,12 @@
 //! `parseye replay`: recordings in, events, sums and annotated videos out.
 
 use super::{
-    complain, exit_status, load_model, print,
-    resolve::{ReplayPlan, ReplaySource},
+    complain,
+    dashboards::Dashboards,
+    exit_status, load_model, print,
+    resolve::{Realtime, ReplayPlan, ReplaySource},
     stop_on_signals,
+    watch::{Watched, watch},
 };
 use parseye::{
     config::Settings,
@@ -22,7 +25,7 @@ use parseye::{
         video::VideoWriter,
         write_json,
     },
-    source::open_recording,
+    source::{PacedRecording, open_recording},
 };
 use std::{collections::BTreeMap, path::Path, process::ExitCode};
 
@@ -33,6 +36,9 @@ use std::{collections::BTreeMap, path::Path, process::ExitCode};
 /// changes the exit status only.
 pub fn run(plan: ReplayPlan) -> anyhow::Result<ExitCode> {
     let stop = stop_on_signals()?;
+    if let (Some(realtime), [source]) = (plan.realtime, plan.sources.as_slice()) {
+        return play(source, realtime, &plan.settings, &stop);
+    }
     let truth = plan
         .truth
         .as_deref()
@@ -81,6 +87,26 @@ pub fn run(plan: ReplayPlan) -> anyhow::Result<ExitCode> {
         None => print(&summary.text())?,
     }
     Ok(exit_status(worst, &stop))
+}
+
+/// Plays a recording at its own pace.
+fn play(
+    source: &ReplaySource,
+    realtime: Realtime,
+    settings: &Settings,
+    stop: &Stop,
+) -> anyhow::Result<ExitCode> {
+    let dashboards = Dashboards::listen(settings, stop)?;
+    let image_rate = settings.recording.image_rate;
+    let opener = PacedRecording::new(&source.path, image_rate, realtime.again_and_again);
+    let watched = Watched {
+        opener: Box::new(opener),
+        mode: Mode::Realtime,
+        existing: Existing::Replace,
+        silence: None,
+        duration: realtime.duration,
+    };
+    watch(watched, settings, stop, dashboards)
 }
 
 fn read_truth(path: &Path, sources: &[ReplaySource]) -> anyhow::Result<Truth> {

@@ -4,7 +4,8 @@
 //! newest event for that reader alone, and the reader can ask how many it lost. The newest
 //! [`LiveStatus`] is kept beside the events for those who only want to show the present.
 
-use crate::report::{event::Event, status::LiveStatus};
+use super::PictureSlot;
+use crate::report::{event::Event, prometheus::FrameAges, status::LiveStatus};
 use crossbeam::channel::{self, Receiver, RecvTimeoutError, Sender, TrySendError};
 use std::{
     sync::{
@@ -24,6 +25,8 @@ pub struct Fanout {
 struct Shared {
     readers: Mutex<Vec<Reader>>,
     status: Mutex<Option<Arc<LiveStatus>>>,
+    picture: PictureSlot,
+    ages: FrameAges,
 }
 
 #[derive(Debug)]
@@ -92,6 +95,16 @@ impl Fanout {
         locked(&self.shared.status).clone()
     }
 
+    /// The newest picture, for readers that asked for one.
+    pub fn picture(&self) -> &PictureSlot {
+        &self.shared.picture
+    }
+
+    /// Times from capture to reading of all frames since the start.
+    pub fn frame_ages(&self) -> &FrameAges {
+        &self.shared.ages
+    }
+
     /// Ends all subscriptions: readers get what waits for them, then [`Next::Ended`].
     pub fn end(&self) {
         locked(&self.shared.readers).clear();
@@ -137,6 +150,8 @@ mod tests {
             frames,
             outcome: Outcome::Complete,
             error: None,
+            lost: None,
+            frame_age_ms: None,
             unix_time: None,
         })
     }

@@ -2,15 +2,20 @@
 //! and nowhere else.
 //!
 //! [`replay`] drops no frame and takes time from the recording; [`monitor`] always works on the
-//! newest frame. Both pass each frame through the same [`VisionChain`].
+//! newest frame. Both pass each frame through the same [`VisionChain`]. What a monitor says goes
+//! to any number of readers through a [`Fanout`].
 
+mod capture;
 pub mod fanout;
 pub mod monitor;
+pub mod picture;
+mod present;
 pub mod replay;
 pub mod stop;
 pub mod vision;
 
 pub use fanout::{Fanout, Next, Subscription};
+pub use picture::{Picture, PictureSlot};
 pub use stop::Stop;
 pub use vision::{VisionChain, VisionError};
 

@@ -1,42 +1,60 @@
-//! A camera, always at its newest frame: one that was not judged before the next came is dropped
-//! and counted, so that what is said is never old.
+//! A live source, always at its newest frame: one that was not judged before the next came is
+//! dropped and counted, so that what is said is never old.
+//!
+//! The capture thread reads the source ([`capture`](super::capture)); the calling thread judges and
+//! says everything, in order, through a [`Fanout`]. Nobody who listens can make either wait. A
+//! source that hangs is left behind when the run ends.
 
-use super::{PipelineError, Stop, VisionChain};
-use crate::{
-    eye_state::PerEye,
-    reading::{EyeReading, FrameReading},
-    report::{
-        event::{EndEvent, Event, EyesEvent, Outcome},
-        jsonl::EventLog,
-        summary::Tally,
-    },
-    source::{Frame, FrameSource, SourceError},
-    temporal::Watched,
+use super::{
+    Fanout, Picture, PipelineError, Stop, VisionChain,
+    capture::{Capture, Change, Notice, Outlet, Patience, Reason, SystemClock},
+    present::Present,
 };
-use crossbeam::queue::ArrayQueue;
-use hdrhistogram::Histogram;
+use crate::{
+    report::{
+        event::{CameraEvent, CameraEventKind, EndEvent, Event, EyesEvent, Outcome, seconds},
+        status::FrameLoss,
+        summary::{Percentiles, Tally},
+    },
+    source::{CameraFault, CaptureLoss, Frame, LiveOpener, LiveSource, SourceError},
+    temporal::OverTimeStep,
+};
+use crossbeam::{
+    channel::{self, Receiver, Sender},
+    queue::ArrayQueue,
+};
 use std::{
-    fmt,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    thread::Thread,
+    thread::{JoinHandle, Thread},
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-/// How long the vision thread sleeps at most before it looks whether it should stop.
-const LOOK_UP: Duration = Duration::from_millis(100);
+pub use super::capture::SILENCE;
+
+/// Least time between two statuses, and how long the vision thread sleeps at most before it looks
+/// whether it should stop.
+const STATUS_EVERY: Duration = Duration::from_millis(100);
+
+/// A capture thread that has given no sign of life for this long hangs in its driver. Cameras may
+/// take a second or two to open.
+const HUNG: Duration = Duration::from_secs(5);
+
+/// How long the end of a run waits for the source to be closed.
+const CLOSE_WITHIN: Duration = Duration::from_millis(500);
 
 /// What a monitor does beside watching.
-#[derive(Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct MonitorOptions {
-    /// The moment that is 0 in the frames' times.
-    pub opened: Instant,
     /// Ends by itself after this long.
     pub duration: Option<Duration>,
-    /// Least time between two statuses.
-    pub status_every: Duration,
+    /// A source that has delivered nothing for this long is lost and opened again; [`SILENCE`] for
+    /// cameras, `None` for a source that may be silent for any time.
+    pub silence: Option<Duration>,
+    /// Name of the eye-state model, for the status.
+    pub model: String,
 }
 
 /// What came of watching.
@@ -44,312 +62,400 @@ pub struct MonitorOptions {
 pub struct Monitored {
     /// Sums over the frames that were judged.
     pub tally: Tally,
-    /// Frames that were displaced by newer ones.
-    pub dropped: u64,
+    /// Frames that were never judged.
+    pub lost: FrameLoss,
+    /// From capture to reading; `None` without a frame.
+    pub frame_age_ms: Option<Percentiles>,
     /// Whether the user stopped it.
     pub outcome: Outcome,
 }
 
-/// The state of a running monitor, for one line.
-#[derive(Clone, Debug)]
-pub struct Status {
-    /// The last reading of each eye.
-    pub eyes: PerEye<EyeReading>,
-    /// Blinks of both eyes since the start.
-    pub blinks: u64,
-    /// Share of the last minute with closed eyes.
-    pub perclos: Option<f64>,
-    /// Judged frames per second since the last status.
-    pub fps: f64,
-    /// Median time from a frame's capture to its reading since the last status.
-    pub frame_age: Option<Duration>,
-    /// Frames displaced since the start.
-    pub dropped: u64,
-}
-
-impl fmt::Display for Status {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (name, eye) in [("left", &self.eyes.left), ("right", &self.eyes.right)] {
-            write!(f, "{name} {}", eye.state())?;
-            if let Some(confidence) = eye.confidence() {
-                write!(f, " {confidence:.2}")?;
-            }
-            f.write_str(", ")?;
-        }
-        write!(f, "{} blinks", self.blinks)?;
-        if let Some(perclos) = self.perclos {
-            write!(f, ", PERCLOS {:.0} %", 100.0 * perclos)?;
-        }
-        write!(f, ", {:.1} frames/s", self.fps)?;
-        if let Some(age) = self.frame_age {
-            write!(f, ", {:.0} ms old", age.as_secs_f64() * 1e3)?;
-        }
-        write!(f, ", {} dropped", self.dropped)
-    }
-}
-
-/// The newest frame, from the capture thread to the vision thread.
+/// From the capture thread to the vision thread.
 struct HandOver {
     newest: ArrayQueue<Frame>,
-    dropped: AtomicU64,
-    /// Set when the capture thread ends, after its last frame and before its error can be read.
+    displaced: AtomicU64,
+    captured: Mutex<CaptureLoss>,
+    /// Milliseconds since the run began when the capture thread last gave a sign of life.
+    alive_ms: AtomicU64,
+    begin: Instant,
+    /// Set when the capture thread ends, after its last frame.
     ended: AtomicBool,
     leave: AtomicBool,
 }
 
-/// Watches a source until it ends, the user stops it, or its time is over.
+impl HandOver {
+    fn new(begin: Instant) -> Self {
+        Self {
+            newest: ArrayQueue::new(1),
+            displaced: AtomicU64::new(0),
+            captured: Mutex::new(CaptureLoss::default()),
+            alive_ms: AtomicU64::new(0),
+            begin,
+            ended: AtomicBool::new(false),
+            leave: AtomicBool::new(false),
+        }
+    }
+
+    fn now(&self) -> Duration {
+        self.begin.elapsed()
+    }
+
+    fn lost(&self) -> FrameLoss {
+        let captured = *self.captured.lock().unwrap_or_else(PoisonError::into_inner);
+        FrameLoss {
+            driver: captured.driver,
+            hand_over: self.displaced.load(Ordering::Relaxed),
+            decode: captured.decode,
+            corrupt: captured.corrupt,
+        }
+    }
+
+    /// Whether the capture thread hangs.
+    fn is_hung(&self) -> bool {
+        let alive = Duration::from_millis(self.alive_ms.load(Ordering::Relaxed));
+        self.now().saturating_sub(alive) >= HUNG
+    }
+}
+
+/// The capture thread's end of it.
+struct ToVision {
+    hand_over: Arc<HandOver>,
+    notices: Sender<Notice>,
+    vision: Thread,
+}
+
+impl Outlet for ToVision {
+    fn leave(&self) -> bool {
+        let now = u64::try_from(self.hand_over.now().as_millis()).unwrap_or(u64::MAX);
+        self.hand_over.alive_ms.store(now, Ordering::Relaxed);
+        self.hand_over.leave.load(Ordering::Relaxed)
+    }
+
+    fn frame(&mut self, frame: Frame) {
+        if self.hand_over.newest.force_push(frame).is_some() {
+            self.hand_over.displaced.fetch_add(1, Ordering::Relaxed);
+        }
+        self.vision.unpark();
+    }
+
+    fn notice(&mut self, notice: Notice) {
+        // The vision thread has left only if the run is over.
+        let _ = self.notices.send(notice);
+        self.vision.unpark();
+    }
+
+    fn lost(&mut self, lost: CaptureLoss) {
+        let mut captured = self
+            .hand_over
+            .captured
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        *captured = lost;
+    }
+}
+
+impl Drop for ToVision {
+    fn drop(&mut self) {
+        // Also when the thread panicked.
+        self.hand_over.ended.store(true, Ordering::Release);
+        self.vision.unpark();
+    }
+}
+
+/// Watches a source until it ends, the user stops it, or its time is over. `first` is what opening
+/// it gave; a camera that is busy may be waited for.
+///
+/// Everything is said through `fanout`, but the `start` event, which is the caller's; the last
+/// event is `end`. [`Fanout::end`] is the caller's too.
 ///
 /// # Errors
-/// When the camera breaks off, a frame cannot be judged, or the log cannot be written. What was
-/// logged before stays whole.
+/// When the source broke off for good, or a frame cannot be judged. What was said before stands.
 pub fn monitor(
-    mut source: Box<dyn FrameSource>,
+    opener: Box<dyn LiveOpener>,
+    first: Result<Box<dyn LiveSource>, SourceError>,
     chain: &mut VisionChain,
-    mut log: Option<&mut EventLog>,
+    fanout: &Fanout,
     options: &MonitorOptions,
     stop: &Stop,
-    mut show: impl FnMut(&Status),
 ) -> Result<Monitored, PipelineError> {
-    let name = source.name().to_owned();
-    let hand_over = Arc::new(HandOver {
-        newest: ArrayQueue::new(1),
-        dropped: AtomicU64::new(0),
-        ended: AtomicBool::new(false),
-        leave: AtomicBool::new(false),
-    });
-    let theirs = Arc::clone(&hand_over);
-    let vision = std::thread::current();
+    let begin = first
+        .as_ref()
+        .map_or_else(|_| Instant::now(), |source| source.opened());
+    let hand_over = Arc::new(HandOver::new(begin));
+    let (sender, notices) = channel::unbounded();
+    chain.reset();
+    let mut watch = Watch {
+        name: opener.name().to_owned(),
+        fanout,
+        hand_over: Arc::clone(&hand_over),
+        present: Present::new(&options.model, opener.name()),
+        tally: Tally::default(),
+        last_status: None,
+        hung: false,
+    };
+    let outlet = ToVision {
+        hand_over: Arc::clone(&hand_over),
+        notices: sender,
+        vision: std::thread::current(),
+    };
+    let patience = Patience {
+        silence: options.silence,
+    };
     let capture = std::thread::Builder::new()
         .name("capture".into())
-        .spawn(move || capture(source.as_mut(), &theirs, &vision))
+        .spawn(move || {
+            prefer_this_thread();
+            let mut outlet = outlet;
+            Capture::new(opener, &SystemClock, &mut outlet, patience, begin).run(first)
+        })
         .map_err(PipelineError::Thread)?;
+    prefer_this_thread();
 
-    let mut watch = Watch::new(&name, options);
-    chain.reset();
-    let begin = Instant::now();
-    let outcome = loop {
-        if stop.requested().is_some() {
-            break Ok(Outcome::Interrupted);
-        }
-        if options
-            .duration
-            .is_some_and(|duration| begin.elapsed() >= duration)
-        {
-            break Ok(Outcome::Complete);
-        }
-        let ended = hand_over.ended.load(Ordering::Acquire);
-        let Some(frame) = hand_over.newest.pop() else {
-            if ended {
-                break Ok(Outcome::Complete);
-            }
-            std::thread::park_timeout(LOOK_UP);
-            continue;
-        };
-        if let Err(error) = watch.take(&frame, chain, log.as_deref_mut()) {
-            break Err(error);
-        }
-        watch.show(chain, hand_over.dropped.load(Ordering::Relaxed), &mut show);
-    };
+    let outcome = watch.run(&notices, chain, options, stop);
     hand_over.leave.store(true, Ordering::Relaxed);
-    // A capture thread that died took the camera with it; there is no more to be said about it.
-    let captured = capture.join().unwrap_or(Ok(()));
-    let mut tally = watch.tally;
-    tally.end(chain.over_time(), begin.elapsed());
-    let outcome = outcome?;
+    let captured = join(capture);
+    watch.tally.end(chain.over_time(), begin.elapsed());
     let broken = captured.err().filter(|_| stop.requested().is_none());
-    if let Some(log) = log {
-        log.write(&Event::End(EndEvent {
-            clip: name,
-            frames: tally.frames(),
-            outcome: if broken.is_some() {
-                Outcome::Failed
-            } else {
-                outcome
-            },
-            error: broken.as_ref().map(ToString::to_string),
-            unix_time: unix_time(),
-        }))?;
-        log.flush()?;
-    }
-    match broken {
-        Some(error) => Err(error.into()),
+    let (outcome, error) = match (outcome, broken) {
+        (Err(error), _) => (Outcome::Failed, Some(error)),
+        (Ok(_), Some(error)) => (Outcome::Failed, Some(error.into())),
+        (Ok(outcome), None) => (outcome, None),
+    };
+    let lost = hand_over.lost();
+    let frame_age_ms = watch.present.ages();
+    fanout.publish(Event::End(EndEvent {
+        clip: watch.name,
+        frames: watch.tally.frames(),
+        outcome,
+        error: error.as_ref().map(ToString::to_string),
+        lost: Some(lost),
+        frame_age_ms,
+        unix_time: unix_time(),
+    }));
+    match error {
+        Some(error) => Err(error),
         None => Ok(Monitored {
-            tally,
-            dropped: hand_over.dropped.load(Ordering::Relaxed),
+            tally: watch.tally,
+            lost,
+            frame_age_ms,
             outcome,
         }),
     }
 }
 
-/// Reads the camera as fast as it delivers; never waits for the vision thread.
-fn capture(
-    source: &mut dyn FrameSource,
-    hand_over: &HandOver,
-    vision: &Thread,
-) -> Result<(), SourceError> {
-    let outcome = loop {
-        if hand_over.leave.load(Ordering::Relaxed) {
-            break Ok(());
+/// What the capture thread ended with. One that hangs in its driver is left behind: it ends with
+/// the program, or when the driver answers.
+fn join(capture: JoinHandle<Result<(), SourceError>>) -> Result<(), SourceError> {
+    const LOOK_EVERY: Duration = Duration::from_millis(5);
+    let begin = Instant::now();
+    while !capture.is_finished() {
+        if begin.elapsed() >= CLOSE_WITHIN {
+            return Ok(());
         }
-        match source.next_frame() {
-            Ok(Some(frame)) => {
-                if hand_over.newest.force_push(frame).is_some() {
-                    hand_over.dropped.fetch_add(1, Ordering::Relaxed);
-                }
-                vision.unpark();
-            }
-            Ok(None) => break Ok(()),
-            Err(error) => break Err(error),
-        }
-    };
-    hand_over.ended.store(true, Ordering::Release);
-    vision.unpark();
-    outcome
+        std::thread::sleep(LOOK_EVERY);
+    }
+    capture.join().unwrap_or_else(|_| {
+        Err(SourceError::Camera {
+            camera: "(watched)".into(),
+            fault: CameraFault::Failed,
+            reason: "its driver's library gave up on it".into(),
+            remedy: "start again; please report what was plugged in".into(),
+        })
+    })
+}
+
+/// Asks the system to run this thread before others, as far as it lets us.
+fn prefer_this_thread() {
+    use thread_priority::{ThreadPriority, ThreadPriorityValue, set_current_thread_priority};
+    /// Of 0 to 99: on Linux a niceness of -5, enough to go before ordinary programs and not so much
+    /// that the desktop suffers.
+    const PREFERRED: u8 = 60;
+    // Without privileges the system refuses, and all is as before.
+    if let Ok(value) = ThreadPriorityValue::try_from(PREFERRED) {
+        let _ = set_current_thread_priority(ThreadPriority::Crossplatform(value));
+    }
 }
 
 /// What the vision thread keeps while it watches.
 struct Watch<'a> {
-    name: &'a str,
-    opened: Instant,
+    name: String,
+    fanout: &'a Fanout,
+    hand_over: Arc<HandOver>,
+    present: Present,
     tally: Tally,
-    status_every: Duration,
-    last_status: Instant,
-    frames_then: u64,
-    last_reading: Option<FrameReading>,
-    /// In microseconds, since the last status.
-    ages: Option<Histogram<u32>>,
+    last_status: Option<Instant>,
+    /// Whether it was told that the capture thread hangs.
+    hung: bool,
 }
 
-/// Significant digits of the frame age.
-const AGE_DIGITS: u8 = 2;
-
-/// Frames older than this many microseconds, a minute, count as that old.
-const OLDEST_US: u64 = 60_000_000;
-
-impl<'a> Watch<'a> {
-    fn new(name: &'a str, options: &MonitorOptions) -> Self {
-        Self {
-            name,
-            opened: options.opened,
-            tally: Tally::default(),
-            status_every: options.status_every,
-            last_status: Instant::now(),
-            frames_then: 0,
-            last_reading: None,
-            ages: Histogram::new_with_max(OLDEST_US, AGE_DIGITS).ok(),
+impl Watch<'_> {
+    fn run(
+        &mut self,
+        notices: &Receiver<Notice>,
+        chain: &mut VisionChain,
+        options: &MonitorOptions,
+        stop: &Stop,
+    ) -> Result<Outcome, PipelineError> {
+        loop {
+            self.show(chain);
+            if stop.requested().is_some() {
+                return Ok(Outcome::Interrupted);
+            }
+            let is_over = |duration| self.hand_over.now() >= duration;
+            if options.duration.is_some_and(is_over) {
+                return Ok(Outcome::Complete);
+            }
+            // In this order nothing is missed: what was noticed before a frame is there when the
+            // frame is, and both are when the end is.
+            let ended = self.hand_over.ended.load(Ordering::Acquire);
+            let mut noticed: Vec<Notice> = notices.try_iter().collect();
+            match self.hand_over.newest.pop() {
+                Some(frame) => {
+                    let later = noticed.partition_point(|notice| notice.time <= frame.time);
+                    let later = noticed.split_off(later);
+                    self.tell(noticed, chain);
+                    self.judge(&frame, chain)?;
+                    self.tell(later, chain);
+                }
+                None => {
+                    let any = !noticed.is_empty();
+                    self.tell(noticed, chain);
+                    if ended {
+                        return Ok(Outcome::Complete);
+                    }
+                    self.look_for_hanging(options, chain);
+                    if !any {
+                        std::thread::park_timeout(STATUS_EVERY);
+                    }
+                }
+            }
         }
     }
 
-    fn take(
-        &mut self,
-        frame: &Frame,
-        chain: &mut VisionChain,
-        log: Option<&mut EventLog>,
-    ) -> Result<(), PipelineError> {
+    fn judge(&mut self, frame: &Frame, chain: &mut VisionChain) -> Result<(), PipelineError> {
+        if self.hung {
+            self.hung = false;
+            let format = self.present.format().to_owned();
+            let change = Change::Reopened { format };
+            let time = frame.time;
+            self.tell(vec![Notice { time, change }], chain);
+        }
         let judged = chain.judge(frame)?;
-        let age = self.opened.elapsed().saturating_sub(frame.time);
-        if let Some(ages) = &mut self.ages {
-            ages.saturating_record(u64::try_from(age.as_micros()).unwrap_or(u64::MAX));
+        let now = self.hand_over.now();
+        let age = now.saturating_sub(frame.time);
+        self.present.take(&judged, now, age);
+        self.fanout.frame_ages().observe(age);
+        let picture = self.fanout.picture();
+        if picture.wanted() {
+            picture.set(Arc::new(Picture {
+                rgb: frame.rgb.clone(),
+                reading: judged.reading.clone(),
+            }));
         }
         self.tally.add_frame(&judged.reading, &judged.times);
-        for closure in &judged.ended {
-            self.tally.add_closure(closure);
-        }
-        for alert in &judged.alerts {
-            self.tally.add_alert(alert);
-        }
-        if let Some(log) = log {
-            let now = unix_time();
-            log.write(&Event::Eyes(EyesEvent::new(
-                self.name,
-                &judged.reading,
-                now,
-            )))?;
-            for event in judged.events(self.name, now) {
-                log.write(&event)?;
-            }
-        }
-        self.last_reading = Some(judged.reading);
+        let mut eyes = EyesEvent::new(&self.name, &judged.reading, unix_time());
+        eyes.age_ms = Some((age.as_secs_f64() * 1e6).round() / 1e3);
+        self.fanout.publish(Event::Eyes(eyes));
+        self.say(&judged.changes);
         Ok(())
     }
 
-    fn show(&mut self, chain: &VisionChain, dropped: u64, show: &mut impl FnMut(&Status)) {
-        let since = self.last_status.elapsed();
-        let Some(reading) = self
-            .last_reading
-            .as_ref()
-            .filter(|_| since >= self.status_every)
-        else {
-            return;
-        };
-        let median = |ages: &Histogram<u32>| Duration::from_micros(ages.value_at_quantile(0.5));
-        show(&Status {
-            eyes: reading.eyes,
-            blinks: self.tally.blinks(Watched::Both),
-            perclos: chain.over_time().perclos_of_last_minute(),
-            fps: (self.tally.frames() - self.frames_then) as f64 / since.as_secs_f64(),
-            frame_age: self
-                .ages
-                .as_ref()
-                .filter(|ages| !ages.is_empty())
-                .map(median),
-            dropped,
-        });
-        self.last_status = Instant::now();
-        self.frames_then = self.tally.frames();
-        if let Some(ages) = &mut self.ages {
-            ages.reset();
+    fn say(&mut self, changes: &OverTimeStep) {
+        self.tally.add_changes(changes);
+        for event in Event::of_changes(&self.name, changes, unix_time()) {
+            self.fanout.publish(event);
         }
     }
+
+    /// Tells what happened to the source. While it delivers nothing, nobody knows what the eyes do.
+    fn tell(&mut self, notices: Vec<Notice>, chain: &mut VisionChain) {
+        for notice in notices {
+            self.present.take_notice(&notice);
+            let time = notice.time;
+            let is_lost = matches!(notice.change, Change::Lost(_));
+            self.fanout.publish(camera_event(&self.name, notice));
+            if is_lost {
+                let unseen = chain.unseen(time);
+                self.present.take_alerts(&unseen.alerts);
+                self.say(&unseen);
+            }
+        }
+    }
+
+    /// A driver that does not return is told of from here, since the capture thread cannot.
+    fn look_for_hanging(&mut self, options: &MonitorOptions, chain: &mut VisionChain) {
+        if options.silence.is_none() || self.present.is_down() || !self.hand_over.is_hung() {
+            return;
+        }
+        self.hung = true;
+        let reason = Reason {
+            fault: CameraFault::Stalled,
+            words: format!(
+                "camera {}: its driver has not answered for {} seconds; unplug the camera, and start again if that does not help",
+                self.name,
+                HUNG.as_secs()
+            ),
+        };
+        let time = self.hand_over.now();
+        let change = Change::Lost(reason);
+        self.tell(vec![Notice { time, change }], chain);
+    }
+
+    /// Sets the status when its time has come.
+    fn show(&mut self, chain: &VisionChain) {
+        if self
+            .last_status
+            .is_some_and(|last| last.elapsed() < STATUS_EVERY)
+        {
+            return;
+        }
+        self.last_status = Some(Instant::now());
+        let now = self.hand_over.now();
+        let lost = self.hand_over.lost();
+        let status = self.present.status(now, &self.tally, chain, lost);
+        self.fanout.set_status(status);
+    }
+}
+
+fn camera_event(clip: &str, notice: Notice) -> Event {
+    let mut event = CameraEvent {
+        clip: clip.into(),
+        time: seconds(notice.time),
+        kind: CameraEventKind::Opened,
+        reason: None,
+        words: None,
+        format: None,
+        frames: None,
+        unix_time: unix_time(),
+    };
+    match notice.change {
+        Change::Opened { format } => event.format = Some(format),
+        Change::Reopened { format } => {
+            event.kind = CameraEventKind::Reopened;
+            event.format = Some(format);
+        }
+        Change::Lost(reason) => {
+            event.kind = CameraEventKind::Lost;
+            event.reason = Some(reason.fault);
+            event.words = Some(reason.words);
+        }
+        Change::Waiting(reason) => {
+            event.kind = CameraEventKind::Waiting;
+            event.reason = Some(reason.fault);
+            event.words = Some(reason.words);
+        }
+        Change::Damaged { frames, words } => {
+            event.kind = CameraEventKind::Damaged;
+            event.reason = Some(CameraFault::Corrupt);
+            event.words = Some(words);
+            event.frames = Some(frames);
+        }
+    }
+    Event::Camera(event)
 }
 
 /// The wall clock in seconds since 1970, to the microsecond; `None` for a clock set before that.
 pub fn unix_time() -> Option<f64> {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
-    Some(crate::report::event::seconds(since))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use image::RgbImage;
-
-    struct Frames(u64);
-
-    impl FrameSource for Frames {
-        fn name(&self) -> &str {
-            "frames"
-        }
-
-        fn next_frame(&mut self) -> Result<Option<Frame>, SourceError> {
-            if self.0 == 0 {
-                return Err(SourceError::Camera {
-                    camera: "frames".into(),
-                    reason: "unplugged".into(),
-                    remedy: "plug it in".into(),
-                });
-            }
-            self.0 -= 1;
-            Ok(Some(Frame::from_rgb(
-                99 - self.0,
-                Duration::ZERO,
-                RgbImage::new(2, 2),
-            )))
-        }
-    }
-
-    #[test]
-    fn a_slow_reader_gets_the_newest_frame_and_the_displaced_are_counted() {
-        let hand_over = HandOver {
-            newest: ArrayQueue::new(1),
-            dropped: AtomicU64::new(0),
-            ended: AtomicBool::new(false),
-            leave: AtomicBool::new(false),
-        };
-        let error = capture(&mut Frames(100), &hand_over, &std::thread::current()).unwrap_err();
-        assert!(error.to_string().contains("unplugged"));
-        assert!(hand_over.ended.load(Ordering::Acquire));
-        assert_eq!(hand_over.newest.pop().unwrap().sequence, 99);
-        assert_eq!(hand_over.dropped.load(Ordering::Relaxed), 99);
-    }
+    Some(seconds(since))
 }

@@ -13,9 +13,9 @@ use crate::{
         find_locator,
     },
     reading::{EyeReading, FrameReading, Unseen},
-    report::{event::Event, summary::StageTimes},
+    report::summary::StageTimes,
     source::Frame,
-    temporal::{Alert, BaselineChange, Closure, EyesOverTime, OverTimeStep, TemporalSettings},
+    temporal::{EyesOverTime, OverTimeStep, TemporalSettings},
 };
 use std::time::{Duration, Instant};
 
@@ -35,27 +35,10 @@ pub enum VisionError {
 pub struct Judged {
     /// What is said about it.
     pub reading: FrameReading,
-    /// Closures and partial blinks that it ended.
-    pub ended: Vec<Closure>,
-    /// Alerts that it raised, repeated or ended.
-    pub alerts: Vec<Alert>,
-    /// Personal baselines that it completed.
-    pub baselines: Vec<BaselineChange>,
+    /// What it brought to an end or set off.
+    pub changes: OverTimeStep,
     /// How long it took; `decode_wait` is left at zero.
     pub times: StageTimes,
-}
-
-impl Judged {
-    /// What follows the frame's own line in the log, in order.
-    pub fn events(&self, clip: &str, unix_time: Option<f64>) -> impl Iterator<Item = Event> {
-        let closures = self.ended.iter();
-        let closures = closures.map(move |closure| Event::of_closure(clip, closure, unix_time));
-        let baselines = self.baselines.iter();
-        let baselines = baselines.map(move |change| Event::of_baseline(clip, change, unix_time));
-        let alerts = self.alerts.iter();
-        let alerts = alerts.map(move |alert| Event::of_alert(clip, alert, unix_time));
-        closures.chain(baselines).chain(alerts)
-    }
 }
 
 /// Judges the frames of one source after another.
@@ -110,16 +93,10 @@ impl VisionChain {
             face,
             eyes,
         };
-        let OverTimeStep {
-            ended,
-            alerts,
-            baselines,
-        } = self.over_time.step(&reading);
+        let changes = self.over_time.step(&reading);
         Ok(Judged {
             reading,
-            ended,
-            alerts,
-            baselines,
+            changes,
             times: StageTimes {
                 decode_wait: Duration::ZERO,
                 locate: located - begin,
@@ -127,6 +104,19 @@ impl VisionChain {
                 classify,
                 total: begin.elapsed(),
             },
+        })
+    }
+
+    /// No frame comes any more: from `time` on nothing is known of the eyes. A closure that was
+    /// going on is broken off, and an alert is lost.
+    pub fn unseen(&mut self, time: Duration) -> OverTimeStep {
+        let eye = EyeReading::Unmeasured(Unseen::NoFace);
+        self.over_time.step(&FrameReading {
+            // Only closed frames are named by their number.
+            frame: 0,
+            time,
+            face: None,
+            eyes: PerEye::from_fn(|_| eye),
         })
     }
 

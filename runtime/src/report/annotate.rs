@@ -42,17 +42,9 @@ impl Annotator {
                 self.last_blink = Some(closure.end);
             }
         }
+        outline_face_and_eyes(picture, reading);
         let mut canvas = Canvas(picture);
-        let scale = (canvas.0.width().max(canvas.0.height()) / 320).max(1);
-        if let Some(face) = &reading.face {
-            canvas.outline(&face.square, Rgb888::CSS_STEEL_BLUE, scale);
-        }
-        for eye in Eye::ALL {
-            let reading = reading.eyes.get(eye);
-            if let EyeReading::Measured { square, .. } = reading {
-                canvas.outline(square, colour(reading.state()), scale);
-            }
-        }
+        let scale = canvas.scale();
         let flashing = self
             .last_blink
             .is_some_and(|end| reading.time.saturating_sub(end) < FLASH);
@@ -83,6 +75,21 @@ impl Annotator {
             &format!("blinks {}{flash}", self.blinks),
             Rgb888::CSS_GOLD,
         );
+    }
+}
+
+/// Draws the squares of face and eyes, the eyes' in the colours of their states.
+pub fn outline_face_and_eyes(picture: &mut RgbImage, reading: &FrameReading) {
+    let mut canvas = Canvas(picture);
+    let scale = canvas.scale();
+    if let Some(face) = &reading.face {
+        canvas.outline(&face.square, Rgb888::CSS_STEEL_BLUE, scale);
+    }
+    for eye in Eye::ALL {
+        let reading = reading.eyes.get(eye);
+        if let EyeReading::Measured { square, .. } = reading {
+            canvas.outline(square, colour(reading.state()), scale);
+        }
     }
 }
 
@@ -148,6 +155,11 @@ impl DrawTarget for Canvas<'_> {
 }
 
 impl Canvas<'_> {
+    /// Width of a thin line in pixels.
+    fn scale(&self) -> u32 {
+        (self.0.width().max(self.0.height()) / 320).max(1)
+    }
+
     fn outline(&mut self, square: &Square, colour: Rgb888, width: u32) {
         // Coordinates far outside would make the line drawing run for long without a visible pixel.
         let limit = 2.0 * crate::source::MAX_SIDE as f32;

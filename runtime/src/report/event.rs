@@ -3,12 +3,16 @@
 //! Numbers are rounded to what is meaningful, so that a log is small and the same on every run:
 //! times to microseconds, probabilities to a millionth, pixels and degrees to a thousandth.
 
+use super::{status::FrameLoss, summary::Percentiles};
 use crate::{
     classify::EyeStateModel,
     eye_state::{Eye, EyeState, PerEye},
     locate::{Face, crop::Square},
     reading::{EyeReading, FrameReading, Unseen},
-    temporal::{Alert, AlertKind, AlertPhase, BaselineChange, Closure, ClosureKind, Watched},
+    source::CameraFault,
+    temporal::{
+        Alert, AlertKind, AlertPhase, BaselineChange, Closure, ClosureKind, OverTimeStep, Watched,
+    },
 };
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -39,6 +43,10 @@ pub enum Event {
     Baseline(BaselineEvent),
     /// An alert began, went on or ended.
     Alert(AlertEvent),
+    /// Something happened to the camera.
+    Camera(CameraEvent),
+    /// Lines that this log lacks.
+    LogGap(LogGapEvent),
     /// A source ended.
     End(EndEvent),
 }
@@ -56,6 +64,10 @@ pub struct StartEvent {
     pub model: ModelName,
     /// Names of the sources in order, the later events' `clip`.
     pub clips: Vec<String>,
+    /// Counts the further files of a run that was spread over several, from 1; absent in its first,
+    /// whose line is otherwise the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<u64>,
     /// Wall clock in seconds since 1970, in a monitor's log.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unix_time: Option<f64>,
@@ -67,6 +79,8 @@ pub struct StartEvent {
 pub enum Mode {
     /// Recordings.
     Replay,
+    /// A recording at its own pace, through the pipeline of a camera.
+    Realtime,
     /// A camera.
     Monitor,
 }
@@ -95,6 +109,9 @@ pub struct EyesEvent {
     pub left: EyeRecord,
     /// The subject's right eye.
     pub right: EyeRecord,
+    /// Milliseconds from the frame's capture to this reading, in a monitor's log.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub age_ms: Option<f64>,
     /// Wall clock in seconds since 1970, in a monitor's log.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unix_time: Option<f64>,
@@ -220,6 +237,75 @@ pub struct AlertEvent {
     pub unix_time: Option<f64>,
 }
 
+/// Something happened to the camera.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CameraEvent {
+    /// Source.
+    pub clip: String,
+    /// Time in seconds.
+    pub time: f64,
+    /// What happened.
+    pub kind: CameraEventKind,
+    /// Why, in one word; absent where nothing is wrong.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<CameraFault>,
+    /// Why and what to do, for people; absent where nothing is wrong.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub words: Option<String>,
+    /// How it delivers, when it was opened.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub format: Option<String>,
+    /// Damaged frames since this was told last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub frames: Option<u64>,
+    /// Wall clock in seconds since 1970.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unix_time: Option<f64>,
+}
+
+/// Lines that could be neither written nor kept.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LogGapEvent {
+    /// How many are missing.
+    pub lost: u64,
+    /// Time of the first of them in seconds; null where it is not known.
+    pub from: Option<f64>,
+    /// Time of the last of them.
+    pub to: Option<f64>,
+    /// Why they are missing.
+    pub reason: GapReason,
+    /// Wall clock in seconds since 1970.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unix_time: Option<f64>,
+}
+
+/// What happened to the camera.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CameraEventKind {
+    /// It delivered its first frame.
+    Opened,
+    /// It delivers nothing; it will be opened again.
+    Lost,
+    /// It still delivers nothing, for another reason than was told before.
+    Waiting,
+    /// It delivers again.
+    Reopened,
+    /// Frames arrived damaged and were left out.
+    Damaged,
+}
+
+/// Why lines are missing in a log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GapReason {
+    /// The log could not be written for so long that the memory for waiting lines was full. Only
+    /// `eyes` lines are given up as long as there are any.
+    Unwritable,
+    /// The system took so long to write that more events came than can wait.
+    Slow,
+}
+
 /// How a source ended.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EndEvent {
@@ -232,6 +318,12 @@ pub struct EndEvent {
     /// What went wrong, where something did.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// Frames that were never judged, by cause, in a monitor's log.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lost: Option<FrameLoss>,
+    /// From capture to reading in milliseconds, in a monitor's log.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub frame_age_ms: Option<Percentiles>,
     /// Wall clock in seconds since 1970, in a monitor's log.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unix_time: Option<f64>,
@@ -266,6 +358,7 @@ impl StartEvent {
                 sha256: model.file().sha256.clone(),
             },
             clips,
+            part: None,
             unix_time,
         }
     }
@@ -281,12 +374,40 @@ impl EyesEvent {
             face: reading.face.as_ref().map(FaceRecord::from),
             left: EyeRecord::from(&reading.eyes.left),
             right: EyeRecord::from(&reading.eyes.right),
+            age_ms: None,
             unix_time,
         }
     }
 }
 
+impl Probabilities {
+    /// The probability of a state.
+    pub const fn of(&self, state: EyeState) -> f64 {
+        match state {
+            EyeState::Open => self.open,
+            EyeState::PartiallyOpen => self.partially_open,
+            EyeState::Closed => self.closed,
+            EyeState::NotVisible => self.not_visible,
+        }
+    }
+}
+
 impl Event {
+    /// What a frame brought to an end or set off, as the lines that follow its own in the log.
+    pub fn of_changes(
+        clip: &str,
+        changes: &OverTimeStep,
+        unix_time: Option<f64>,
+    ) -> impl Iterator<Item = Self> {
+        let closures = changes.ended.iter();
+        let closures = closures.map(move |closure| Self::of_closure(clip, closure, unix_time));
+        let baselines = changes.baselines.iter();
+        let baselines = baselines.map(move |change| Self::of_baseline(clip, change, unix_time));
+        let alerts = changes.alerts.iter();
+        let alerts = alerts.map(move |alert| Self::of_alert(clip, alert, unix_time));
+        closures.chain(baselines).chain(alerts)
+    }
+
     /// An alert as a line of the log.
     pub fn of_alert(clip: &str, alert: &Alert, unix_time: Option<f64>) -> Self {
         Self::Alert(AlertEvent {

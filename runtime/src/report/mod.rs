@@ -5,10 +5,19 @@
 pub mod alarm;
 pub mod annotate;
 pub mod event;
+pub mod history;
 pub mod jsonl;
+pub mod mqtt;
+pub mod prometheus;
 pub mod status;
 pub mod summary;
+pub mod terminal;
 pub mod video;
+pub mod web;
+
+#[cfg(test)]
+#[path = "../../../tests/support/script.rs"]
+mod script;
 
 use std::path::PathBuf;
 

@@ -8,7 +8,8 @@ use super::{
     summary::{BlinkCounts, Percentiles},
 };
 use crate::temporal::AlertKind;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// A running monitor at one moment.
 #[derive(Clone, Debug, Serialize)]
@@ -66,7 +67,7 @@ pub struct RunningAlert {
 }
 
 /// Frames that were captured or announced but never judged, by cause.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FrameLoss {
     /// Lost by the driver before they could be read, by its own numbering.
     pub driver: u64,
@@ -82,5 +83,71 @@ impl FrameLoss {
     /// All causes together.
     pub const fn total(&self) -> u64 {
         self.driver + self.hand_over + self.decode + self.corrupt
+    }
+}
+
+impl fmt::Display for FrameLoss {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.total() == 0 {
+            return f.write_str("no frame lost");
+        }
+        write!(f, "{} frames lost (", self.total())?;
+        let causes = [
+            (self.driver, "by the driver"),
+            (self.hand_over, "not judged in time"),
+            (self.corrupt, "damaged"),
+            (self.decode, "not decodable"),
+        ];
+        let mut separator = "";
+        for (count, cause) in causes.into_iter().filter(|(count, _)| *count > 0) {
+            write!(f, "{separator}{count} {cause}")?;
+            separator = ", ";
+        }
+        f.write_str(")")
+    }
+}
+
+impl fmt::Display for LiveStatus {
+    /// One line for people.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(reason) = &self.source.down {
+            write!(f, "no picture: {reason}; ")?;
+        }
+        for (name, eye) in [("left", &self.left), ("right", &self.right)] {
+            let Some(eye) = eye else { continue };
+            write!(f, "{name} {}", eye.state)?;
+            if let Some(confidence) = eye.confidence {
+                write!(f, " {confidence:.2}")?;
+            }
+            f.write_str(", ")?;
+        }
+        write!(f, "{} blinks", self.blinks.both)?;
+        if let Some(perclos) = self.perclos {
+            write!(f, ", PERCLOS {:.0} %", 100.0 * perclos)?;
+        }
+        write!(f, ", {:.1} frames/s", self.fps)?;
+        if let Some(age) = &self.frame_age_ms {
+            write!(f, ", {:.0} ms old", age.p50)?;
+        }
+        write!(f, ", {}", self.lost)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn losses_are_named_by_cause() {
+        assert_eq!(FrameLoss::default().to_string(), "no frame lost");
+        let lost = FrameLoss {
+            driver: 2,
+            corrupt: 1,
+            ..FrameLoss::default()
+        };
+        assert_eq!(
+            lost.to_string(),
+            "3 frames lost (2 by the driver, 1 damaged)"
+        );
     }
 }

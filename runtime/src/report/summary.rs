@@ -4,10 +4,12 @@ use crate::{
     evaluate::{score::Score, truth::FrameRange},
     eye_state::{Eye, EyeState, PerEye, STATES},
     reading::FrameReading,
-    temporal::{Alert, AlertKind, AlertPhase, Closure, ClosureKind, EyesOverTime, Watched},
+    temporal::{
+        Alert, AlertKind, AlertPhase, Closure, ClosureKind, EyesOverTime, OverTimeStep, Watched,
+    },
 };
 use hdrhistogram::Histogram;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::{
     collections::BTreeMap,
     fmt::{self, Write},
@@ -94,6 +96,18 @@ impl Tally {
                 histogram.saturating_record(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX));
             }
         }
+    }
+
+    /// Takes what a frame brought to an end or set off.
+    pub fn add_changes(&mut self, changes: &OverTimeStep) {
+        changes
+            .ended
+            .iter()
+            .for_each(|closure| self.add_closure(closure));
+        changes
+            .alerts
+            .iter()
+            .for_each(|alert| self.add_alert(alert));
     }
 
     /// Takes a closure that ended.
@@ -312,7 +326,7 @@ pub struct AlertCounts {
 }
 
 impl AlertCounts {
-    fn of(&mut self, kind: AlertKind) -> &mut u64 {
+    pub(super) fn of(&mut self, kind: AlertKind) -> &mut u64 {
         match kind {
             AlertKind::LongClosureWarning => &mut self.long_closure_warning,
             AlertKind::LongClosureAlarm => &mut self.long_closure_alarm,
@@ -339,7 +353,7 @@ pub struct Timing {
 }
 
 /// Percentiles in milliseconds.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Percentiles {
     /// Median.
     pub p50: f64,

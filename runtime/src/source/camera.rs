@@ -1,42 +1,71 @@
 //! Cameras: choosing one, and reading it frame by frame with true capture times.
 //!
-//! On Linux cameras are read through V4L2; on other systems there is none yet. What to
-//! do when a camera stalls or is unplugged is left to the pipeline: here it is an error.
+//! `v4l2` reads cameras on Linux, `nokhwa` those of other systems (and on Linux on request), and
+//! `pipe` the pictures that a program writes to its standard output. What all share is here and
+//! beside them: the choice of a camera ([`choose`]), of its format ([`ladder`]), decoding
+//! ([`pixels`], [`mjpeg`]). What to do when a camera stalls or is unplugged is left to the
+//! pipeline: here it is an error with a [`CameraFault`].
 
+mod choose;
+mod fault;
+mod feed;
+mod ladder;
+mod mjpeg;
+#[cfg(feature = "nokhwa")]
+mod nokhwa;
+mod pipe;
 mod pixels;
-#[cfg(not(target_os = "linux"))]
-mod unsupported;
 #[cfg(target_os = "linux")]
 mod v4l2;
 
-#[cfg(not(target_os = "linux"))]
-use unsupported as backend;
-#[cfg(target_os = "linux")]
-use v4l2 as backend;
+pub use fault::CameraFault;
 
-use super::{Frame, FrameSource, SourceError};
-use crate::nearest;
+use super::{
+    CaptureLoss, Frame, FrameSource, SourceError,
+    live::{LiveOpener, LiveSource, Read},
+};
+use choose::{Advice, Node};
+use serde::{Deserialize, Serialize};
 use std::{
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
-/// Longest wait for a picture. A camera in the dark may slow down to 5 frames a second and needs
-/// up to a second to start; one that is silent for longer than this has stalled.
+/// Longest wait of [`Camera`]'s [`FrameSource::next_frame`] for a whole picture. A camera in the
+/// dark may slow down to 5 frames a second and needs up to a second to start; one that is silent
+/// for longer than this has stalled.
 pub const READ_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// What a camera's name begins with when it is a program that writes Motion JPEG.
+const PIPE: &str = "pipe:";
+
+/// What reads the cameras.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Backend {
+    /// The best of this system: V4L2 on Linux, nokhwa elsewhere.
+    #[default]
+    Auto,
+    /// Video4Linux, with true capture times and exact counts of lost pictures.
+    V4l2,
+    /// The nokhwa library, which knows the cameras of other systems too.
+    Nokhwa,
+}
+
 /// What camera is wanted, and how it should deliver.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct CameraRequest {
-    /// A number (`0`), a device path (`/dev/video0`) or a part of the camera's name; `None` takes
-    /// the first that can capture.
+    /// A number (`0`), a device path (`/dev/video0`), a part of the camera's name, or `pipe:` and
+    /// a command; `None` takes the first that can capture.
     pub id: Option<String>,
+    /// What reads it.
+    pub backend: Backend,
     /// Wanted width in pixels; the nearest size that the camera has is taken.
     pub width: u32,
     /// Wanted height in pixels.
     pub height: u32,
-    /// Wanted frames a second; the camera decides.
-    pub frame_rate: u32,
+    /// Wanted frames a second, not always whole; the camera decides.
+    pub frame_rate: f64,
 }
 
 impl Default for CameraRequest {
@@ -44,9 +73,10 @@ impl Default for CameraRequest {
     fn default() -> Self {
         Self {
             id: None,
+            backend: Backend::Auto,
             width: 640,
             height: 480,
-            frame_rate: 30,
+            frame_rate: 30.0,
         }
     }
 }
@@ -58,23 +88,167 @@ pub struct CameraDescription {
     pub path: PathBuf,
     /// What it calls itself.
     pub name: String,
-    /// The formats that Parseye reads with their sizes, such as `MJPG 640x480`.
+    /// The formats that Parseye reads with their sizes and rates, such as
+    /// `MJPG 640x480 at 30, 15 frames/s`.
     pub formats: Vec<String>,
 }
 
-/// Pictures that did not arrive whole, since the camera was opened.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct CameraCounters {
-    /// Pictures that arrived damaged and were skipped.
-    pub corrupt: u64,
-    /// Pictures that the driver lost before they could be read, by its own numbering.
-    pub lost: u64,
+/// What a backend can do.
+trait Driver: Send + Sync {
+    /// Every device of this machine.
+    fn nodes(&self) -> Vec<Node>;
+    /// What to say where there is none.
+    fn advice(&self) -> Advice;
+    /// Opens a camera and starts it.
+    fn open(
+        &self,
+        path: &Path,
+        request: &CameraRequest,
+    ) -> Result<Box<dyn LiveSource>, SourceError>;
 }
 
-/// An open camera that delivers pictures.
-#[derive(Debug)]
+/// The backend that was asked for, where this program has it.
+fn driver(backend: Backend) -> Result<&'static dyn Driver, SourceError> {
+    match backend {
+        #[cfg(target_os = "linux")]
+        Backend::Auto | Backend::V4l2 => Ok(&v4l2::V4l2),
+        #[cfg(not(target_os = "linux"))]
+        Backend::V4l2 => Err(lacking("only Linux has V4L2", "leave out --backend")),
+        #[cfg(all(feature = "nokhwa", not(target_os = "linux")))]
+        Backend::Auto => Ok(&nokhwa::Nokhwa),
+        #[cfg(not(any(feature = "nokhwa", target_os = "linux")))]
+        Backend::Auto => Err(lacking(
+            "this program was built without nokhwa, which reads the cameras of this system",
+            "build it with the feature nokhwa, or use `parseye replay FILE` with a recording",
+        )),
+        #[cfg(feature = "nokhwa")]
+        Backend::Nokhwa => Ok(&nokhwa::Nokhwa),
+        #[cfg(not(feature = "nokhwa"))]
+        Backend::Nokhwa => Err(lacking(
+            "this program was built without nokhwa",
+            "leave out --backend, or build it with the feature nokhwa",
+        )),
+    }
+}
+
+#[cfg(not(all(feature = "nokhwa", target_os = "linux")))]
+fn lacking(reason: &str, remedy: &str) -> SourceError {
+    SourceError::Camera {
+        camera: "(any)".into(),
+        fault: CameraFault::Missing,
+        reason: reason.into(),
+        remedy: remedy.into(),
+    }
+}
+
+/// The cameras of this machine; devices that cannot capture a video are left out.
+pub fn list_cameras() -> Vec<CameraDescription> {
+    let nodes = driver(Backend::Auto).map(Driver::nodes);
+    nodes
+        .unwrap_or_default()
+        .into_iter()
+        .filter_map(|node| node.camera.ok())
+        .collect()
+}
+
+/// One camera, which it opens, and opens again when it comes back.
+pub struct CameraOpener {
+    request: CameraRequest,
+    name: String,
+    /// What the request meant when it was made; `None` for a program.
+    before: Option<CameraDescription>,
+    /// Whether it was opened before.
+    again: bool,
+}
+
+impl std::fmt::Debug for CameraOpener {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CameraOpener")
+            .field("request", &self.request)
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
+
+impl CameraOpener {
+    /// Finds out which camera is meant, without opening it.
+    ///
+    /// # Errors
+    /// [`SourceError::Camera`] when there is no such camera, or the command after `pipe:` is none.
+    /// Without any camera the error lists what was looked at.
+    pub fn new(request: CameraRequest) -> Result<Self, SourceError> {
+        if let Some(command) = command_of(&request) {
+            return Ok(Self {
+                name: pipe::name(command)?,
+                request,
+                before: None,
+                again: false,
+            });
+        }
+        let driver = driver(request.backend)?;
+        let camera = choose::choose(request.id.as_deref(), &driver.nodes(), driver.advice())?;
+        Ok(Self {
+            name: camera.name.clone(),
+            request,
+            before: Some(camera),
+            again: false,
+        })
+    }
+
+    fn open_device(&self, before: &CameraDescription) -> Result<Box<dyn LiveSource>, SourceError> {
+        let driver = driver(self.request.backend)?;
+        let id = self.request.id.as_deref();
+        let camera = choose::choose_again(id, before, &driver.nodes()).map_err(|reason| {
+            SourceError::Camera {
+                camera: format!("{} ({})", before.path.display(), before.name),
+                fault: CameraFault::Missing,
+                reason,
+                remedy: "plug it in again".into(),
+            }
+        })?;
+        driver.open(&camera.path, &self.request)
+    }
+}
+
+fn command_of(request: &CameraRequest) -> Option<&str> {
+    request.id.as_deref()?.strip_prefix(PIPE)
+}
+
+impl LiveOpener for CameraOpener {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn open(&mut self) -> Result<Box<dyn LiveSource>, SourceError> {
+        // Who starts the program should be told at once what a command lacks; later there is
+        // nobody to wait for that.
+        let patience = if self.again {
+            Duration::ZERO
+        } else {
+            READ_TIMEOUT
+        };
+        self.again = true;
+        match (command_of(&self.request), &self.before) {
+            (None, Some(before)) => self.open_device(before),
+            (command, _) => pipe::open(command.unwrap_or_default(), &self.name, patience),
+        }
+    }
+}
+
+/// An open camera as a plain source of frames, for those who do not watch for long: the first
+/// fault ends it.
 pub struct Camera {
-    device: backend::Device,
+    name: String,
+    source: Box<dyn LiveSource>,
+}
+
+impl std::fmt::Debug for Camera {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Camera")
+            .field("name", &self.name)
+            .field("format", &self.source.format())
+            .finish_non_exhaustive()
+    }
 }
 
 impl Camera {
@@ -84,202 +258,51 @@ impl Camera {
     /// [`SourceError::Camera`] when there is no such camera, it is in use, or it has no format
     /// that can be read; without any camera the error lists what was looked at.
     pub fn open(request: &CameraRequest) -> Result<Self, SourceError> {
-        let nodes = backend::nodes();
-        let path = choose(request.id.as_deref(), &nodes)?;
-        Ok(Self {
-            device: backend::Device::open(path, request)?,
-        })
+        let mut opener = CameraOpener::new(request.clone())?;
+        let source = opener.open()?;
+        let name = opener.name;
+        Ok(Self { name, source })
     }
 
     /// Pictures that were damaged or lost so far.
-    pub fn counters(&self) -> CameraCounters {
-        self.device.counters()
+    pub fn lost(&self) -> CaptureLoss {
+        self.source.lost()
     }
 
     /// The moment that is 0 in [`Frame::time`].
     pub fn opened(&self) -> Instant {
-        self.device.opened()
+        self.source.opened()
     }
 
-    /// The format in use, such as `MJPG 640x480`.
+    /// How it delivers, such as `MJPG 640x480 at 30 frames/s`.
     pub fn format(&self) -> String {
-        self.device.format()
+        self.source.format()
     }
 }
 
 impl FrameSource for Camera {
     fn name(&self) -> &str {
-        self.device.name()
+        &self.name
     }
 
-    /// Waits for the next picture that is whole, at most [`READ_TIMEOUT`] for each that is not.
+    /// Waits for the next picture that is whole, at most [`READ_TIMEOUT`].
     fn next_frame(&mut self) -> Result<Option<Frame>, SourceError> {
-        self.device.next_frame().map(Some)
-    }
-}
-
-/// The cameras of this machine; devices that cannot capture a video are left out.
-pub fn list_cameras() -> Vec<CameraDescription> {
-    backend::nodes()
-        .into_iter()
-        .filter_map(|node| node.camera.ok())
-        .collect()
-}
-
-/// A device node: a camera, or why it is none.
-#[derive(Clone, Debug)]
-struct Node {
-    path: PathBuf,
-    camera: Result<CameraDescription, String>,
-}
-
-/// The device path of the wanted camera among the nodes of this machine.
-fn choose<'a>(id: Option<&str>, nodes: &'a [Node]) -> Result<&'a Path, SourceError> {
-    let failed = |camera: &str, reason: String, remedy: &str| SourceError::Camera {
-        camera: camera.into(),
-        reason,
-        remedy: remedy.into(),
-    };
-    let cameras = || nodes.iter().filter_map(|node| node.camera.as_ref().ok());
-    let Some(id) = id else {
-        return cameras()
-            .next()
-            .map(|camera| camera.path.as_path())
-            .ok_or_else(|| failed("(any)", none_because(nodes), backend::WITHOUT_CAMERA));
-    };
-    let path = match id.parse::<u32>() {
-        Ok(number) => Some(PathBuf::from(format!("/dev/video{number}"))),
-        Err(_) => id.starts_with('/').then(|| PathBuf::from(id)),
-    };
-    if let Some(path) = path {
-        // A link such as /dev/v4l/by-id/... stands for its node.
-        let target = path.canonicalize().unwrap_or_else(|_| path.clone());
-        let node = nodes
-            .iter()
-            .find(|node| node.path == path || node.path == target);
-        return match node {
-            Some(Node {
-                path,
-                camera: Ok(_),
-            }) => Ok(path),
-            Some(Node {
-                camera: Err(reason),
-                ..
-            }) => Err(failed(
-                id,
-                reason.clone(),
-                "`parseye cameras` lists those that can be used",
-            )),
-            None => Err(failed(
-                id,
-                format!("there is no such device; {}", seen(nodes)),
-                "check its cable, or choose one that `parseye cameras` lists",
-            )),
-        };
-    }
-    let wanted = id.to_lowercase();
-    let named = cameras().find(|camera| camera.name.to_lowercase().contains(&wanted));
-    named.map(|camera| camera.path.as_path()).ok_or_else(|| {
-        if cameras().next().is_none() {
-            return failed(id, none_because(nodes), backend::WITHOUT_CAMERA);
+        let begin = Instant::now();
+        loop {
+            let left = READ_TIMEOUT.saturating_sub(begin.elapsed());
+            match self.source.read(left)? {
+                Read::Frame(frame) => return Ok(Some(frame)),
+                Read::Ended => return Ok(None),
+                Read::Nothing if left.is_zero() => {
+                    return Err(SourceError::Camera {
+                        camera: self.name.clone(),
+                        fault: CameraFault::Stalled,
+                        reason: format!("no whole picture for {} seconds", READ_TIMEOUT.as_secs()),
+                        remedy: "check its cable, then plug it in again".into(),
+                    });
+                }
+                Read::Nothing => {}
+            }
         }
-        let hint = nearest::hint(id, cameras().map(|camera| camera.name.as_str()));
-        failed(
-            id,
-            format!("no camera has this in its name{hint}; {}", seen(nodes)),
-            "give a number, a device path or a part of a name that `parseye cameras` lists",
-        )
-    })
-}
-
-/// Why none of the nodes can be used.
-fn none_because(nodes: &[Node]) -> String {
-    let reasons: Vec<String> = nodes
-        .iter()
-        .filter_map(|node| {
-            let reason = node.camera.as_ref().err()?;
-            Some(format!("{} {reason}", node.path.display()))
-        })
-        .collect();
-    if reasons.is_empty() {
-        format!("no camera was found: {}", backend::NO_NODE)
-    } else {
-        format!("no camera was found: {}", reasons.join(", "))
-    }
-}
-
-/// The cameras that could have been meant.
-fn seen(nodes: &[Node]) -> String {
-    let cameras: Vec<String> = nodes
-        .iter()
-        .filter_map(|node| node.camera.as_ref().ok())
-        .map(|camera| format!("{} ({})", camera.path.display(), camera.name))
-        .collect();
-    if cameras.is_empty() {
-        none_because(nodes)
-    } else {
-        format!("there is {}", cameras.join(", "))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn node(path: &str, camera: Result<&str, &str>) -> Node {
-        Node {
-            path: path.into(),
-            camera: camera
-                .map(|name| CameraDescription {
-                    path: path.into(),
-                    name: name.into(),
-                    formats: vec!["MJPG 640x480".into()],
-                })
-                .map_err(str::to_owned),
-        }
-    }
-
-    fn nodes() -> Vec<Node> {
-        vec![
-            node("/dev/video0", Err("holds no video but data about one")),
-            node("/dev/video2", Ok("Integrated Camera: Front")),
-            node("/dev/video4", Ok("BRIO 4K")),
-        ]
-    }
-
-    #[test]
-    fn cameras_are_chosen_by_number_path_name_or_order() {
-        let nodes = nodes();
-        for (id, path) in [
-            (None, "/dev/video2"),
-            (Some("4"), "/dev/video4"),
-            (Some("/dev/video2"), "/dev/video2"),
-            (Some("brio"), "/dev/video4"),
-        ] {
-            assert_eq!(choose(id, &nodes).unwrap(), Path::new(path), "{id:?}");
-        }
-    }
-
-    #[test]
-    fn a_wrong_choice_says_what_there_is() {
-        for (id, words) in [
-            ("0", "holds no video"),
-            ("7", "/dev/video4 (BRIO 4K)"),
-            ("BRIO 4X", "did you mean 'BRIO 4K'?"),
-        ] {
-            let line = choose(Some(id), &nodes()).unwrap_err().to_string();
-            assert!(line.contains(words) && !line.contains('\n'), "{line}");
-        }
-    }
-
-    #[test]
-    fn without_a_camera_the_error_lists_what_was_looked_at() {
-        let line = choose(None, &[]).unwrap_err().to_string();
-        assert!(
-            line.contains(backend::NO_NODE) && line.contains("parseye replay"),
-            "{line}"
-        );
-        let line = choose(None, &nodes()[..1]).unwrap_err().to_string();
-        assert!(line.contains("/dev/video0 holds no video"), "{line}");
     }
 }

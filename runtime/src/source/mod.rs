@@ -6,10 +6,16 @@
 pub mod camera;
 mod ffmpeg_log;
 pub mod images;
+pub mod live;
+pub mod paced;
 pub mod video;
 
-pub use camera::{Camera, CameraCounters, CameraDescription, CameraRequest, list_cameras};
+pub use camera::{
+    Backend, Camera, CameraDescription, CameraFault, CameraOpener, CameraRequest, list_cameras,
+};
 pub use images::ImageFolder;
+pub use live::{CaptureLoss, LiveOpener, LiveSource, Read};
+pub use paced::PacedRecording;
 pub use video::VideoFile;
 
 use image::{GrayImage, RgbImage};
@@ -183,11 +189,24 @@ pub enum SourceError {
     Camera {
         /// Its device path or name.
         camera: String,
+        /// What happened, in one word.
+        fault: CameraFault,
         /// What happened.
         reason: String,
         /// What to do.
         remedy: String,
     },
+}
+
+impl SourceError {
+    /// What is wrong with the camera; `None` where no camera is at fault, so that trying again is
+    /// of no use.
+    pub fn fault(&self) -> Option<CameraFault> {
+        match self {
+            Self::Camera { fault, .. } => Some(*fault),
+            _ => None,
+        }
+    }
 }
 
 #[cfg(test)]

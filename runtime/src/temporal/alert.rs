@@ -26,6 +26,15 @@ impl AlertKind {
         Self::LongClosureAlarm,
         Self::Drowsiness,
     ];
+
+    /// Name used in logs and metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::LongClosureWarning => "long_closure_warning",
+            Self::LongClosureAlarm => "long_closure_alarm",
+            Self::Drowsiness => "drowsiness",
+        }
+    }
 }
 
 /// What became of an alert.

@@ -1,61 +1,92 @@
 //! Cameras on Linux, read through V4L2 with true capture times and exact counts of lost pictures.
 
+mod nodes;
+
 use super::{
-    CameraCounters, CameraDescription, CameraRequest, Frame, Node, READ_TIMEOUT, SourceError,
-    pixels::{self, Layout, PixelFormat},
+    CameraFault, CameraRequest, CaptureLoss, Driver, Frame, LiveSource, Read, SourceError,
+    choose::{Advice, Node},
+    ladder::{self, Rung, rate_in_words},
+    pixels::{self, Damage, Layout, PixelFormat},
 };
 use crate::source::MAX_SIDE;
 use rustix::time::{ClockId, clock_gettime};
 use std::{
-    fmt, fs, io,
+    fmt, io,
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 use v4l::{
-    FourCC, buffer,
+    FourCC, Fraction, buffer,
     buffer::{Metadata, Type},
-    capability::Flags,
     format::Quantization,
-    framesize::FrameSizeEnum,
-    io::{mmap::Stream, traits::CaptureStream},
+    io::{
+        mmap::Stream,
+        traits::{CaptureStream, Stream as _},
+    },
     video::{Capture, capture::Parameters},
 };
 
-pub(super) const NO_NODE: &str = "there is no /dev/video* device";
-pub(super) const WITHOUT_CAMERA: &str =
-    "plug one in, or use `parseye replay FILE` with a recording";
+/// Buffers: one is decoded while two are with the driver, so that one is free when the other has
+/// just been filled. Each further one would only hold older pictures.
+const BUFFERS: u32 = 3;
 
-/// Buffers that the driver fills: one is filled while the other is decoded. Each further one would
-/// only hold older pictures.
-const BUFFERS: u32 = 2;
+/// What the driver has left to do once a buffer is announced as filled takes no time; should it
+/// not be there after all, this is the end of the wait.
+const AT_ONCE: Duration = Duration::from_secs(1);
 
-/// Damaged pictures in a row after which the camera counts as broken: two seconds' worth at 30 a
-/// second.
-const MOST_CORRUPT: u32 = 60;
-
-/// Drivers whose nodes process pictures of other devices rather than take their own, though they
-/// call themselves capture devices: the Raspberry Pi's image signal processors and codecs.
-const PROCESSORS: [&str; 4] = ["bcm2835-isp", "bcm2835-codec", "pispbe", "pisp_be"];
+/// `poll`'s word for data to be read, as in poll.h.
+const READABLE: i16 = 1;
 
 /// System error numbers, as in errno.h.
-const NO_SUCH_DEVICE: i32 = 19;
-const BUSY: i32 = 16;
+const NO_SUCH_FILE: i32 = 2;
+const NO_SUCH_DEVICE_OR_ADDRESS: i32 = 6;
 const NO_PERMISSION: i32 = 13;
+const BUSY: i32 = 16;
+const NO_SUCH_DEVICE: i32 = 19;
+const NO_SPACE: i32 = 28;
+
+/// The V4L2 backend.
+#[derive(Debug)]
+pub(super) struct V4l2;
+
+impl Driver for V4l2 {
+    fn nodes(&self) -> Vec<Node> {
+        nodes::nodes()
+    }
+
+    fn advice(&self) -> Advice {
+        Advice {
+            no_node: "there is no /dev/video* device",
+            without_camera: "plug one in, or use `parseye replay FILE` with a recording",
+            path_of: |number| PathBuf::from(format!("/dev/video{number}")),
+        }
+    }
+
+    fn open(
+        &self,
+        path: &Path,
+        request: &CameraRequest,
+    ) -> Result<Box<dyn LiveSource>, SourceError> {
+        Device::open(path, request).map(|device| Box::new(device) as Box<dyn LiveSource>)
+    }
+}
 
 /// A camera that delivers pictures.
-pub(super) struct Device {
+struct Device {
     path: PathBuf,
     name: String,
     device: v4l::Device,
     /// `None` after a failure that restarting did not mend.
     stream: Option<Stream<'static>>,
     layout: Layout,
+    /// Frames a second that the driver agreed to, where it says so.
+    rate: Option<f64>,
     opened: Instant,
     /// [`Self::opened`] on the clock of the driver's time stamps.
     opened_monotonic: Duration,
     last_time: Duration,
     sequence: Sequence,
-    counters: CameraCounters,
+    lost: CaptureLoss,
 }
 
 impl fmt::Debug for Device {
@@ -63,224 +94,88 @@ impl fmt::Debug for Device {
         f.debug_struct("Device")
             .field("path", &self.path)
             .field("layout", &self.layout)
-            .field("counters", &self.counters)
+            .field("lost", &self.lost)
             .finish_non_exhaustive()
     }
 }
 
-/// Every video node of this machine in the order of their numbers.
-pub(super) fn nodes() -> Vec<Node> {
-    let Ok(entries) = fs::read_dir("/dev") else {
-        return Vec::new();
-    };
-    let mut numbers: Vec<u32> = entries
-        .flatten()
-        .filter_map(|entry| {
-            entry
-                .file_name()
-                .to_str()?
-                .strip_prefix("video")?
-                .parse()
-                .ok()
-        })
-        .collect();
-    numbers.sort_unstable();
-    numbers
-        .into_iter()
-        .map(|number| {
-            let path = PathBuf::from(format!("/dev/video{number}"));
-            let camera = describe(&path);
-            Node { path, camera }
-        })
-        .collect()
-}
-
-/// What a node is, or why it is no camera that can be read.
-fn describe(path: &Path) -> Result<CameraDescription, String> {
-    let device = v4l::Device::with_path(path).map_err(|error| reason_of(&error))?;
-    let name = check_capability(path, &device)?;
-    let formats = device.enum_formats().map_err(|error| reason_of(&error))?;
-    let offered: Vec<PixelFormat> = PixelFormat::ALL
-        .into_iter()
-        .filter(|format| {
-            formats
-                .iter()
-                .any(|offer| offer.fourcc.repr == *format.code())
-        })
-        .collect();
-    if offered.is_empty() {
-        let codes: Vec<String> = formats.iter().map(|f| f.fourcc.to_string()).collect();
-        return Err(if codes.is_empty() {
-            "offers no picture format (is anything feeding it?)".into()
-        } else {
-            format!("offers only {}, not MJPG, YUYV or GREY", codes.join(" "))
-        });
-    }
-    let formats = offered.into_iter().flat_map(|format| {
-        let sizes = sizes(&device, format);
-        sizes
-            .into_iter()
-            .map(move |size| format!("{} {size}", format.name()))
-    });
-    Ok(CameraDescription {
-        path: path.into(),
-        name,
-        formats: formats.collect(),
-    })
-}
-
-/// The camera's name, if the node captures video.
-fn check_capability(path: &Path, device: &v4l::Device) -> Result<String, String> {
-    let node = path.file_name().unwrap_or_default();
-    let listed = Path::new("/sys/class/video4linux").join(node).join("name");
-    // The v4l crate takes all names for UTF-8 and panics otherwise, and the kernel cuts long ones
-    // anywhere. The name in sysfs is the same one, so look there first.
-    if let Ok(bytes) = fs::read(&listed)
-        && std::str::from_utf8(&bytes).is_err()
-    {
-        return Ok(String::from_utf8_lossy(&bytes).trim().to_owned());
-    }
-    let about = device.query_caps().map_err(|error| reason_of(&error))?;
-    let flags = about.capabilities;
-    if flags.intersects(Flags::VIDEO_M2M | Flags::VIDEO_M2M_MPLANE)
-        || PROCESSORS
-            .iter()
-            .any(|name| about.driver.contains(name) || about.card.contains(name))
-    {
-        return Err(format!("is a codec or image processor ({})", about.card));
-    }
-    if flags.contains(Flags::META_CAPTURE) && !flags.contains(Flags::VIDEO_CAPTURE) {
-        return Err("holds no video but data about one".into());
-    }
-    if !flags.contains(Flags::VIDEO_CAPTURE) {
-        return Err(format!("cannot capture video ({})", about.card));
-    }
-    if !flags.contains(Flags::STREAMING) {
-        return Err(format!("cannot stream ({})", about.card));
-    }
-    Ok(about.card)
-}
-
-/// Sizes in words; empty text where the driver does not list them.
-fn sizes(device: &v4l::Device, format: PixelFormat) -> Vec<String> {
-    let sizes: Vec<String> = device
-        .enum_framesizes(FourCC::new(format.code()))
-        .unwrap_or_default()
-        .into_iter()
-        .map(|size| match size.size {
-            FrameSizeEnum::Discrete(size) => format!("{}x{}", size.width, size.height),
-            FrameSizeEnum::Stepwise(range) => format!(
-                "{}x{} to {}x{}",
-                range.min_width, range.min_height, range.max_width, range.max_height
-            ),
-        })
-        .collect();
-    if sizes.is_empty() {
-        vec!["of any size".into()]
-    } else {
-        sizes
-    }
-}
-
 impl Device {
-    pub(super) fn open(path: &Path, request: &CameraRequest) -> Result<Self, SourceError> {
-        let failed = |reason: String, remedy: &str| SourceError::Camera {
+    fn open(path: &Path, request: &CameraRequest) -> Result<Self, SourceError> {
+        let failed = |fault, reason: String, remedy: &str| SourceError::Camera {
             camera: path.display().to_string(),
+            fault,
             reason,
             remedy: remedy.into(),
         };
-        let from_io = |error: io::Error| failed(reason_of(&error), remedy_for(&error));
+        let from_io =
+            |error: io::Error| failed(fault_of(&error), reason_of(&error), remedy_for(&error));
         let device = v4l::Device::with_path(path).map_err(from_io)?;
-        let name = check_capability(path, &device)
-            .map_err(|reason| failed(reason, "choose one that `parseye cameras` lists"))?;
-        let layout = set_format(&device, request)
-            .map_err(from_io)?
-            .ok_or_else(|| {
-                failed(
-                    "offers none of the formats MJPG, YUYV and GREY".into(),
-                    "choose another that `parseye cameras` lists",
-                )
-            })?;
-        // Not every driver lets its rate be chosen; times are measured, not computed from it.
-        let _ = device.set_params(&Parameters::with_fps(request.frame_rate.max(1)));
+        let name = nodes::check_capability(path, &device).map_err(|reason| {
+            let remedy = "choose one that `parseye cameras` lists";
+            failed(CameraFault::Failed, reason, remedy)
+        })?;
         let (opened, opened_monotonic) = (Instant::now(), monotonic_now());
-        let stream = start(&device).map_err(from_io)?;
-        Ok(Self {
-            path: path.into(),
-            name,
-            device,
-            stream: Some(stream),
-            layout,
-            opened,
-            opened_monotonic,
-            last_time: Duration::ZERO,
-            sequence: Sequence::default(),
-            counters: CameraCounters::default(),
+        let wanted = (request.width, request.height);
+        let offers = nodes::offers(&device, wanted).map_err(from_io)?;
+        let mut refused = None;
+        for rung in ladder::ladder(offers, wanted, request.frame_rate) {
+            match agree(&device, rung, request.frame_rate) {
+                Ok((layout, rate, stream)) => {
+                    return Ok(Self {
+                        path: path.into(),
+                        name,
+                        device,
+                        stream: Some(stream),
+                        layout,
+                        rate,
+                        opened,
+                        opened_monotonic,
+                        last_time: Duration::ZERO,
+                        sequence: Sequence::default(),
+                        lost: CaptureLoss::default(),
+                    });
+                }
+                // The device itself is not to be had; another format makes no difference.
+                Err(error) if fault_of(&error) != CameraFault::Failed => {
+                    return Err(from_io(error));
+                }
+                Err(error) => refused = Some(refused.unwrap_or(error)),
+            }
+        }
+        Err(match refused {
+            Some(error) => from_io(error),
+            None => failed(
+                CameraFault::Failed,
+                format!(
+                    "offers none of the formats {}",
+                    PixelFormat::ALL.map(PixelFormat::name).join(", ")
+                ),
+                "choose another that `parseye cameras` lists",
+            ),
         })
     }
 
-    pub(super) fn counters(&self) -> CameraCounters {
-        self.counters
-    }
-
-    pub(super) fn opened(&self) -> Instant {
-        self.opened
-    }
-
-    pub(super) fn name(&self) -> &str {
-        &self.name
-    }
-
-    pub(super) fn format(&self) -> String {
-        let Layout {
-            format,
-            width,
-            height,
-            ..
-        } = self.layout;
-        format!("{} {width}x{height}", format.name())
-    }
-
-    pub(super) fn next_frame(&mut self) -> Result<Frame, SourceError> {
-        for _ in 0..MOST_CORRUPT {
-            match self.read() {
-                Ok(Some(frame)) => return Ok(frame),
-                Ok(None) => self.counters.corrupt += 1,
-                // A signal broke the wait. The buffer's state is then unknown to the stream, so
-                // it is started anew.
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => self
-                    .restart()
-                    .map_err(|error| self.failed(reason_of(&error), remedy_for(&error)))?,
-                Err(error) => return Err(self.failed(reason_of(&error), remedy_for(&error))),
-            }
-        }
-        Err(self.failed(
-            format!("{MOST_CORRUPT} damaged pictures in a row"),
-            "check its cable, or plug it into another port without a hub",
-        ))
-    }
-
-    /// The next buffer's picture; `None` where it is damaged.
-    fn read(&mut self) -> io::Result<Option<Frame>> {
+    /// The next filled buffer's picture, or what is wrong with it.
+    fn take(&mut self) -> io::Result<Result<Frame, Damage>> {
         let Some(stream) = &mut self.stream else {
             return Err(io::Error::from_raw_os_error(NO_SUCH_DEVICE));
         };
         let (bytes, about) = stream.next()?;
         let arrived = monotonic_now();
         let (number, lost) = self.sequence.count(about.sequence);
-        self.counters.lost += lost;
+        self.lost.driver += lost;
         let used = (about.bytesused as usize).min(bytes.len());
-        let is_whole = !about.flags.contains(buffer::Flags::ERROR);
-        let Some(rgb) = is_whole
-            .then(|| pixels::decode(&self.layout, &bytes[..used]))
-            .flatten()
-        else {
-            return Ok(None);
+        if about.flags.contains(buffer::Flags::ERROR) {
+            return Ok(Err(Damage::Cut));
+        }
+        let rgb = match pixels::decode(&self.layout, &bytes[..used]) {
+            Ok(rgb) => rgb,
+            Err(damage) => return Ok(Err(damage)),
         };
         let captured = capture_time(about, arrived);
         let time = captured.saturating_sub(self.opened_monotonic);
         self.last_time = self.last_time.max(time);
-        Ok(Some(Frame::from_rgb(number, self.last_time, rgb)))
+        Ok(Ok(Frame::from_rgb(number, self.last_time, rgb)))
     }
 
     fn restart(&mut self) -> io::Result<()> {
@@ -291,69 +186,138 @@ impl Device {
         Ok(())
     }
 
-    fn failed(&self, reason: String, remedy: &str) -> SourceError {
+    fn failed(&self, error: &io::Error) -> SourceError {
         SourceError::Camera {
             camera: format!("{} ({})", self.path.display(), self.name),
-            reason,
-            remedy: remedy.into(),
+            fault: fault_of(error),
+            reason: reason_of(error),
+            remedy: remedy_for(error).into(),
         }
     }
 }
 
+impl LiveSource for Device {
+    fn format(&self) -> String {
+        let Layout {
+            format,
+            width,
+            height,
+            ..
+        } = self.layout;
+        let name = format.name();
+        match self.rate {
+            Some(rate) => format!(
+                "{name} {width}x{height} at {} frames/s",
+                rate_in_words(rate)
+            ),
+            None => format!("{name} {width}x{height}"),
+        }
+    }
+
+    fn opened(&self) -> Instant {
+        self.opened
+    }
+
+    fn lost(&self) -> CaptureLoss {
+        self.lost
+    }
+
+    fn read(&mut self, wait: Duration) -> Result<Read, SourceError> {
+        let milliseconds = i32::try_from(wait.as_millis()).unwrap_or(i32::MAX);
+        // The stream's own wait cannot be taken up again once it was in vain, since it queues a
+        // buffer each time; so it is only asked when a buffer is filled.
+        let ready = match self.device.handle().poll(READABLE, milliseconds) {
+            Ok(0) => return Ok(Read::Nothing),
+            Ok(_) => self.take(),
+            Err(error) => Err(error),
+        };
+        match ready {
+            Ok(Ok(frame)) => return Ok(Read::Frame(frame)),
+            Ok(Err(Damage::Cut)) => self.lost.corrupt += 1,
+            Ok(Err(Damage::Undecodable)) => self.lost.decode += 1,
+            // A signal broke the wait, or a buffer that was announced did not come. Its state is
+            // then unknown to the stream, so it is started anew.
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::Interrupted | io::ErrorKind::TimedOut
+                ) =>
+            {
+                self.restart().map_err(|error| self.failed(&error))?;
+            }
+            Err(error) => return Err(self.failed(&error)),
+        }
+        Ok(Read::Nothing)
+    }
+}
+
+/// Agrees with the driver on a format and starts it.
+fn agree(
+    device: &v4l::Device,
+    rung: Rung,
+    rate: f64,
+) -> io::Result<(Layout, Option<f64>, Stream<'static>)> {
+    let code = FourCC::new(rung.format.code());
+    let mut wanted = device.format()?;
+    (wanted.width, wanted.height) = rung.size;
+    wanted.fourcc = code;
+    // The driver's former stride belongs to its former size.
+    wanted.stride = 0;
+    let got = device.set_format(&wanted)?;
+    if got.fourcc != code || got.width > MAX_SIDE || got.height > MAX_SIDE {
+        return Err(io::Error::other(format!(
+            "it does not deliver {} {}x{}",
+            rung.format.name(),
+            rung.size.0,
+            rung.size.1
+        )));
+    }
+    let layout = Layout {
+        format: rung.format,
+        width: got.width,
+        height: got.height,
+        stride: got.stride as usize,
+        full_range: matches!(got.quantization, Quantization::FullRange),
+    };
+    let size = (got.width, got.height);
+    let interval = nodes::nearest_interval(device, Rung { size, ..rung }, rate);
+    let (frames, seconds) = interval.unwrap_or_else(|| fraction_of(rate));
+    // Not every driver lets its rate be chosen; times are measured, not computed from it.
+    let agreed = device
+        .set_params(&Parameters::new(Fraction::new(seconds, frames)))
+        .or_else(|_| device.params())
+        .ok()
+        .map(|agreed| agreed.interval)
+        .filter(|interval| interval.numerator > 0 && interval.denominator > 0)
+        .map(|interval| f64::from(interval.denominator) / f64::from(interval.numerator));
+    Ok((layout, agreed, start(device)?))
+}
+
+/// A rate as frames over seconds.
+fn fraction_of(rate: f64) -> (u32, u32) {
+    const THOUSANDTHS: f64 = 1000.0;
+    if rate.fract() == 0.0 {
+        (rate as u32, 1)
+    } else {
+        ((rate * THOUSANDTHS).round() as u32, THOUSANDTHS as u32)
+    }
+}
+
+/// Starts a stream with all its buffers but one with the driver; [`CaptureStream::next`] gives the
+/// last one to it.
 fn start(device: &v4l::Device) -> io::Result<Stream<'static>> {
     let mut stream = Stream::with_buffers(device, Type::VideoCapture, BUFFERS)?;
-    stream.set_timeout(READ_TIMEOUT);
-    Ok(stream)
-}
-
-/// Sets the best format at the nearest size; `None` where the camera has none that is read.
-fn set_format(device: &v4l::Device, request: &CameraRequest) -> io::Result<Option<Layout>> {
-    let offers = device.enum_formats()?;
-    for format in PixelFormat::ALL {
-        let code = FourCC::new(format.code());
-        if !offers.iter().any(|offer| offer.fourcc == code) {
-            continue;
-        }
-        let sizes = device.enum_framesizes(code).unwrap_or_default();
-        let nearest = nearest_size(
-            (request.width, request.height),
-            sizes.iter().map(|size| &size.size),
-        );
-        let mut wanted = device.format()?;
-        (wanted.width, wanted.height) = nearest;
-        wanted.fourcc = code;
-        // The driver's former stride belongs to its former size.
-        wanted.stride = 0;
-        let got = device.set_format(&wanted)?;
-        if got.fourcc == code && got.width <= MAX_SIDE && got.height <= MAX_SIDE {
-            return Ok(Some(Layout {
-                format,
-                width: got.width,
-                height: got.height,
-                stride: got.stride as usize,
-                full_range: matches!(got.quantization, Quantization::FullRange),
-            }));
+    stream.set_timeout(AT_ONCE);
+    for index in 1..BUFFERS {
+        // A driver may have granted fewer.
+        if let Err(error) = CaptureStream::queue(&mut stream, index as usize)
+            && index == 1
+        {
+            return Err(error);
         }
     }
-    Ok(None)
-}
-
-/// The size nearest to the wanted one, by the sum of the differences; the wanted one itself where
-/// the driver lists none, for it then picks the nearest on its own.
-fn nearest_size<'a>(
-    wanted: (u32, u32),
-    sizes: impl Iterator<Item = &'a FrameSizeEnum>,
-) -> (u32, u32) {
-    sizes
-        .map(|size| match size {
-            FrameSizeEnum::Discrete(size) => (size.width, size.height),
-            FrameSizeEnum::Stepwise(range) => (
-                wanted.0.max(range.min_width).min(range.max_width),
-                wanted.1.max(range.min_height).min(range.max_height),
-            ),
-        })
-        .min_by_key(|size| size.0.abs_diff(wanted.0) + size.1.abs_diff(wanted.1))
-        .unwrap_or(wanted)
+    stream.start()?;
+    Ok(stream)
 }
 
 /// When a buffer was captured, on the monotonic clock. A driver that keeps another time, or none,
@@ -409,24 +373,37 @@ impl Sequence {
     }
 }
 
+fn fault_of(error: &io::Error) -> CameraFault {
+    match (error.raw_os_error(), error.kind()) {
+        (Some(NO_SUCH_DEVICE | NO_SUCH_DEVICE_OR_ADDRESS), _) => CameraFault::Unplugged,
+        (Some(NO_SUCH_FILE), _) => CameraFault::Missing,
+        (Some(BUSY), _) => CameraFault::Busy,
+        (_, io::ErrorKind::TimedOut) => CameraFault::Stalled,
+        _ => CameraFault::Failed,
+    }
+}
+
 fn reason_of(error: &io::Error) -> String {
     match (error.raw_os_error(), error.kind()) {
-        (Some(NO_SUCH_DEVICE), _) => "it was unplugged".into(),
+        (Some(NO_SUCH_DEVICE | NO_SUCH_DEVICE_OR_ADDRESS), _) => "it was unplugged".into(),
+        (Some(NO_SUCH_FILE), _) => "it is not there".into(),
         (Some(BUSY), _) => "another program is using it".into(),
         (Some(NO_PERMISSION), _) => "may not be opened by you".into(),
-        (_, io::ErrorKind::TimedOut) => {
-            format!("no picture for {} seconds", READ_TIMEOUT.as_secs())
-        }
+        (Some(NO_SPACE), _) => "its USB port cannot carry so much".into(),
+        (_, io::ErrorKind::TimedOut) => "a picture that was announced did not come".into(),
         _ => error.to_string(),
     }
 }
 
 fn remedy_for(error: &io::Error) -> &'static str {
     match (error.raw_os_error(), error.kind()) {
-        (Some(NO_SUCH_DEVICE), _) => "plug it in again",
+        (Some(NO_SUCH_DEVICE | NO_SUCH_DEVICE_OR_ADDRESS | NO_SUCH_FILE), _) => "plug it in again",
         (Some(BUSY), _) => "close the other program, or choose another camera",
         (Some(NO_PERMISSION), _) => {
             "add yourself to the group video (sudo usermod -aG video $USER) and log in again"
+        }
+        (Some(NO_SPACE), _) => {
+            "plug it into another port without a hub, or ask for a smaller picture"
         }
         (_, io::ErrorKind::TimedOut) => "check its cable, then plug it in again",
         _ => "plug it in again, or choose another that `parseye cameras` lists",
@@ -436,29 +413,13 @@ fn remedy_for(error: &io::Error) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use v4l::{
-        framesize::{Discrete, Stepwise},
-        timestamp::Timestamp,
-    };
-
-    fn discrete(width: u32, height: u32) -> FrameSizeEnum {
-        FrameSizeEnum::Discrete(Discrete { width, height })
-    }
+    use v4l::timestamp::Timestamp;
 
     #[test]
-    fn the_nearest_size_is_taken() {
-        let sizes = [discrete(320, 240), discrete(800, 600), discrete(1920, 1080)];
-        assert_eq!(nearest_size((640, 480), sizes.iter()), (800, 600));
-        assert_eq!(nearest_size((640, 480), [].iter()), (640, 480));
-        let range = FrameSizeEnum::Stepwise(Stepwise {
-            min_width: 16,
-            max_width: 512,
-            step_width: 0,
-            min_height: 16,
-            max_height: 4096,
-            step_height: 1,
-        });
-        assert_eq!(nearest_size((640, 480), [range].iter()), (512, 480));
+    fn rates_are_asked_for_as_fractions() {
+        assert_eq!(fraction_of(30.0), (30, 1));
+        assert_eq!(fraction_of(29.97), (29_970, 1000));
+        assert_eq!(fraction_of(7.5), (7500, 1000));
     }
 
     #[test]

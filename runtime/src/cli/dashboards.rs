@@ -1,0 +1,92 @@
+//! The dashboards around a live run: the web server, the terminal, and what a closed terminal
+//! means. Whoever runs live starts these before the source is opened, says everything through their
+//! [`Fanout`], and drops them at the end.
+
+use parseye::{
+    config::Settings,
+    pipeline::{Fanout, Stop},
+    report::{
+        terminal::{self, TerminalDashboard, TerminalOptions},
+        web::{self, WebServer},
+    },
+};
+use std::{
+    io::{self, Write},
+    sync::{Arc, atomic::AtomicBool},
+};
+
+/// What shows a live run; dropping it ends it and gives the terminal back.
+#[derive(Debug)]
+pub struct Dashboards {
+    fanout: Fanout,
+    // The terminal is given back first, so that what follows can be read.
+    terminal: Option<TerminalDashboard>,
+    web: Option<WebServer>,
+    hung_up: Arc<AtomicBool>,
+}
+
+impl Dashboards {
+    /// Listens where the web dashboard was asked for, before anything else is touched.
+    ///
+    /// # Errors
+    /// When it cannot listen there, or a signal cannot be caught.
+    pub fn listen(settings: &Settings, stop: &Stop) -> anyhow::Result<Self> {
+        let fanout = Fanout::new();
+        let web = web::serve(&settings.web, &fanout)?;
+        if let Some(web) = &web {
+            // That nobody reads it is no reason to end.
+            let _ = writeln!(io::stderr(), "parseye: web dashboard at {}", url(web));
+        }
+        let hung_up = Arc::new(AtomicBool::new(false));
+        // A terminal that closes must not cut off the log; a run that nothing else shows ends with
+        // it, since nobody would know of it.
+        #[cfg(unix)]
+        {
+            use signal_hook::{consts::SIGHUP, flag};
+            flag::register(SIGHUP, Arc::clone(&hung_up))?;
+            if alone(settings) {
+                flag::register_usize(SIGHUP, stop.signal(), usize::try_from(SIGHUP)?)?;
+            }
+        }
+        Ok(Self {
+            fanout,
+            terminal: None,
+            web,
+            hung_up,
+        })
+    }
+
+    /// Where everything is said.
+    pub fn fanout(&self) -> &Fanout {
+        &self.fanout
+    }
+
+    /// Fills the terminal, where there is one that was not declined, once the source is open and
+    /// its errors are told. Says whether it did; else a status line is due.
+    pub fn fill_terminal(&mut self, settings: &Settings, stop: &Stop) -> bool {
+        if !settings.terminal.dashboard || !terminal::is_possible() {
+            return false;
+        }
+        let options = TerminalOptions {
+            web: self.web.as_ref().map(url),
+            hung_up: Arc::clone(&self.hung_up),
+            alone: alone(settings),
+        };
+        match terminal::start(&self.fanout, stop, options) {
+            Ok(terminal) => self.terminal = Some(terminal),
+            Err(error) => super::complain(&format!(
+                "the terminal cannot show the dashboard: {error}; a status line follows instead"
+            )),
+        }
+        self.terminal.is_some()
+    }
+}
+
+/// Whether nobody but the terminal gets anything of the run.
+fn alone(settings: &Settings) -> bool {
+    settings.web.address.is_none() && settings.report.log.is_none()
+}
+
+fn url(web: &WebServer) -> String {
+    format!("http://{}/", web.address())
+}

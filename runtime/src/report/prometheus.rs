@@ -1,0 +1,185 @@
+//! The present of a running monitor as Prometheus metrics, in the text format 0.0.4.
+//!
+//! Names and units follow the conventions of <https://prometheus.io/docs/practices/naming/>: base
+//! units, `_total` for what only grows, shares as `_ratio`. What is not known at a scrape has no
+//! sample, so that nothing is averaged with a made-up zero. Serving it is [`super::web`]'s.
+
+use super::{event::EyeRecord, status::LiveStatus};
+use crate::{eye_state::EyeState, temporal::AlertKind};
+use prometheus_client::{
+    encoding::prometheus_text,
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram, info::Info},
+    registry::Registry,
+};
+use std::{fmt, sync::atomic::AtomicU64, time::Duration};
+
+/// What the response must call itself.
+pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// Bounds of the frame age's histogram in seconds: one, two and three frame intervals at 60, 30,
+/// 25 and 15 frames a second lie apart, and so does what a person would call late.
+const AGE_BOUNDS: [f64; 14] = [
+    0.005, 0.01, 0.017, 0.025, 0.034, 0.05, 0.067, 0.1, 0.134, 0.2, 0.5, 1.0, 2.0, 5.0,
+];
+
+/// Times from capture to reading of all frames of a run; clones are one.
+#[derive(Clone, Debug)]
+pub struct FrameAges(Histogram);
+
+impl Default for FrameAges {
+    fn default() -> Self {
+        Self(Histogram::new(AGE_BOUNDS))
+    }
+}
+
+impl FrameAges {
+    /// Takes the age of a frame that was judged now.
+    pub fn observe(&self, age: Duration) {
+        self.0.observe(age.as_secs_f64());
+    }
+}
+
+type Labels<const N: usize> = [(&'static str, &'static str); N];
+type Ratio = Gauge<f64, AtomicU64>;
+type Ratios<const N: usize> = Family<Labels<N>, Ratio>;
+type Counts = Family<Labels<1>, Counter>;
+
+/// The metrics of one moment; `status` is `None` before the first frame, and `healthy` says whether
+/// frames come.
+///
+/// # Errors
+/// None in practice: a string takes every text.
+pub fn metrics(
+    status: Option<&LiveStatus>,
+    ages: &FrameAges,
+    healthy: bool,
+) -> Result<String, fmt::Error> {
+    let mut registry = Registry::with_prefix("parseye");
+    registry.register(
+        "build",
+        "Version of the program",
+        Info::new([("version", env!("CARGO_PKG_VERSION"))]),
+    );
+    let delivering: Gauge = Gauge::default();
+    delivering.set(i64::from(healthy));
+    registry.register(
+        "source_delivering",
+        "1 while the camera or recording delivers frames, else 0",
+        delivering,
+    );
+    registry.register(
+        "frame_age_seconds",
+        "Time from a frame's capture to its reading",
+        ages.0.clone(),
+    );
+    if let Some(status) = status {
+        registry.register(
+            "model",
+            "Eye-state model that judges",
+            Info::new([("name", status.model.clone())]),
+        );
+        counts(status, &mut registry);
+        present(status, &mut registry);
+    }
+    let mut text = String::new();
+    prometheus_text::encode(&mut text, &registry)?;
+    Ok(text)
+}
+
+/// What only grows.
+fn counts(status: &LiveStatus, registry: &mut Registry) {
+    let frames: Counter = Counter::default();
+    frames.inc_by(status.frames);
+    registry.register("frames", "Frames judged since the start", frames);
+    let counted = |key: &'static str, values: &[(&'static str, u64)]| {
+        let family = Counts::default();
+        for (value, count) in values {
+            family.get_or_create(&[(key, *value)]).inc_by(*count);
+        }
+        family
+    };
+    let lost = &status.lost;
+    registry.register(
+        "frames_lost",
+        "Frames captured or announced but never judged, by cause",
+        counted(
+            "cause",
+            &[
+                ("driver", lost.driver),
+                ("hand_over", lost.hand_over),
+                ("decode", lost.decode),
+                ("corrupt", lost.corrupt),
+            ],
+        ),
+    );
+    let blinks = &status.blinks;
+    registry.register(
+        "blinks",
+        "Blinks since the start, of each eye and of both together",
+        counted(
+            "eye",
+            &[
+                ("left", blinks.left),
+                ("right", blinks.right),
+                ("both", blinks.both),
+            ],
+        ),
+    );
+}
+
+/// What goes up and down.
+fn present(status: &LiveStatus, registry: &mut Registry) {
+    if let Some(perclos) = status.perclos {
+        let gauge = Ratio::default();
+        gauge.set(perclos);
+        registry.register(
+            "perclos_ratio",
+            "Share of the known time of the last minute with both eyes closed, blinks left out",
+            gauge,
+        );
+    }
+    let face: Gauge = Gauge::default();
+    face.set(i64::from(status.face.is_some()));
+    registry.register("face_visible", "1 while a face is found, else 0", face);
+
+    let probabilities = Ratios::<2>::default();
+    let confidence = Ratios::<1>::default();
+    for (eye, record) in [("left", &status.left), ("right", &status.right)] {
+        let Some(EyeRecord {
+            probabilities: Some(measured),
+            confidence: Some(sure),
+            ..
+        }) = record
+        else {
+            continue;
+        };
+        for state in EyeState::ALL {
+            probabilities
+                .get_or_create(&[("eye", eye), ("state", state.name())])
+                .set(measured.of(state));
+        }
+        confidence.get_or_create(&[("eye", eye)]).set(*sure);
+    }
+    registry.register(
+        "eye_probability",
+        "Probability of each state of each eye; no sample where nothing was measured",
+        probabilities,
+    );
+    registry.register(
+        "eye_confidence",
+        "Probability of the most likely state of each eye",
+        confidence,
+    );
+
+    let active: Family<Labels<1>, Gauge> = Family::default();
+    for kind in AlertKind::ALL {
+        let on = status.alerts.iter().any(|alert| alert.kind == kind);
+        active
+            .get_or_create(&[("kind", kind.name())])
+            .set(i64::from(on));
+    }
+    registry.register("alert_active", "1 while an alert is on, else 0", active);
+}
+
+#[cfg(test)]
+mod tests;

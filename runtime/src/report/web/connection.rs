@@ -1,0 +1,171 @@
+//! Connections that cannot do harm: their number is bounded, each has small buffers, and one on
+//! which nothing can be written for a while is closed.
+//!
+//! The deadline starts when a client connects and again with every byte written to it. So it ends
+//! clients that connect and say nothing, that ask by the letter, that do not read, and idle ones;
+//! an event stream, on which something is written every second, lasts.
+
+use axum::serve::Listener;
+use std::{
+    io,
+    net::SocketAddr,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::{TcpListener, TcpSocket, TcpStream},
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::{Instant, Sleep},
+};
+
+/// How long a connection lasts on which nothing can be written.
+const QUIET: Duration = Duration::from_secs(10);
+
+/// Wait after the system refused a connection, for instance for want of descriptors.
+const AFTER_REFUSAL: Duration = Duration::from_millis(100);
+
+/// Bytes that the system keeps for a client that does not read. Linux doubles it.
+const SEND_BUFFER: u32 = 64 * 1024;
+
+/// Connections that wait to be accepted.
+const BACKLOG: u32 = 128;
+
+const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain\r\n\
+Content-Length: 56\r\nConnection: close\r\nRetry-After: 5\r\n\r\n\
+Too many pages are open; close some, or try again later\n";
+
+/// Accepts a bounded number of connections.
+#[derive(Debug)]
+pub(super) struct BoundedListener {
+    listener: TcpListener,
+    places: Arc<Semaphore>,
+}
+
+impl BoundedListener {
+    /// Must be called within a runtime.
+    pub(super) fn bind(address: SocketAddr, clients: usize) -> io::Result<Self> {
+        let socket = match address {
+            SocketAddr::V4(_) => TcpSocket::new_v4(),
+            SocketAddr::V6(_) => TcpSocket::new_v6(),
+        }?;
+        // A restart need not wait until the system forgets the connections of the last run.
+        #[cfg(unix)]
+        socket.set_reuseaddr(true)?;
+        // Accepted connections inherit it.
+        socket.set_send_buffer_size(SEND_BUFFER)?;
+        socket.bind(address)?;
+        Ok(Self {
+            listener: socket.listen(BACKLOG)?,
+            places: Arc::new(Semaphore::new(clients)),
+        })
+    }
+
+    pub(super) fn address(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+}
+
+impl Listener for BoundedListener {
+    type Io = Connection;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Connection, SocketAddr) {
+        loop {
+            let Ok((stream, address)) = self.listener.accept().await else {
+                tokio::time::sleep(AFTER_REFUSAL).await;
+                continue;
+            };
+            match Arc::clone(&self.places).try_acquire_owned() {
+                Ok(place) => return (Connection::new(stream, place), address),
+                // Whoever is turned away waits for nothing, and nobody waits for them.
+                Err(_) => {
+                    let _ = stream.try_write(FULL);
+                }
+            }
+        }
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+}
+
+/// A client, and its place among the bounded number of them.
+#[derive(Debug)]
+pub(super) struct Connection {
+    stream: TcpStream,
+    deadline: Pin<Box<Sleep>>,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Connection {
+    fn new(stream: TcpStream, place: OwnedSemaphorePermit) -> Self {
+        // Events are small and should come at once; without it they only come later.
+        let _ = stream.set_nodelay(true);
+        Self {
+            stream,
+            deadline: Box::pin(tokio::time::sleep(QUIET)),
+            _place: place,
+        }
+    }
+
+    fn overdue(&mut self, context: &mut Context<'_>) -> Poll<io::Error> {
+        self.deadline
+            .as_mut()
+            .poll(context)
+            .map(|()| io::ErrorKind::TimedOut.into())
+    }
+}
+
+impl AsyncRead for Connection {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match Pin::new(&mut self.stream).poll_read(context, buffer) {
+            Poll::Pending => self.overdue(context).map(Err),
+            ready => ready,
+        }
+    }
+}
+
+impl AsyncWrite for Connection {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        match Pin::new(&mut self.stream).poll_write(context, bytes) {
+            Poll::Pending => self.overdue(context).map(Err),
+            Poll::Ready(Ok(written)) => {
+                self.deadline.as_mut().reset(Instant::now() + QUIET);
+                Poll::Ready(Ok(written))
+            }
+            failed => failed,
+        }
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_refusal_is_whole() {
+        let text = std::str::from_utf8(FULL).unwrap();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        assert!(head.contains(&format!("Content-Length: {}", body.len())));
+    }
+}

@@ -1,0 +1,293 @@
+// Shows what the server sends: a "history" when the page connects, then the "status" ten times a
+// second, each new "slice" and "mark" of the charts, and the "session" once a second.
+"use strict";
+
+const STATES = [
+  ["open", "Open", "open"],
+  ["partially_open", "Partly open", "partly open"],
+  ["closed", "Closed", "closed"],
+  ["not_visible", "Not visible", "not visible"],
+];
+const REASONS = { no_face: "no face in the picture", profile: "the head is turned too far" };
+// The server says something every second.
+const SILENCE_MS = 4000;
+const RETRY_MS = 2000;
+const PICTURE_MS = 400;
+
+const byId = (id) => document.getElementById(id);
+const canvases = {
+  closed: byId("chart-closed"),
+  perclos: byId("chart-perclos"),
+  confidence: byId("chart-confidence"),
+};
+const past = { slices: [], marks: [], span: 600 };
+let status = null;
+let session = null;
+let trouble = null;
+let heard = 0;
+let ended = false;
+
+function element(tag, className, text) {
+  const made = document.createElement(tag);
+  if (className) made.className = className;
+  if (text !== undefined) made.textContent = text;
+  return made;
+}
+
+function clock(seconds) {
+  const whole = Math.max(0, Math.floor(seconds));
+  const two = (number) => String(number).padStart(2, "0");
+  return `${Math.floor(whole / 3600)}:${two(Math.floor(whole / 60) % 60)}:${two(whole % 60)}`;
+}
+
+const known = (value, write) => (value === null || value === undefined ? "–" : write(value));
+
+function figure(id, text, unit) {
+  const place = byId(id);
+  place.textContent = text;
+  if (unit && text !== "–") place.append(element("span", "unit", unit));
+}
+
+// Lids that meet at `openness` 0 and are wide open at 1; both are arcs between the eye's corners.
+function drawEye(svg, openness) {
+  const almond = `M6 32 Q60 ${62 - 78 * openness} 114 32 Q60 ${62 + 18 * openness} 6 32 Z`;
+  svg.querySelector(".white").setAttribute("d", almond);
+  svg.querySelector(".lids").setAttribute("d", `M0 -40 H120 V112 H0 Z ${almond}`);
+  svg.querySelector(".rim").setAttribute("d", almond);
+  svg.querySelector(".lashes").style.opacity = Math.max(0, 1 - 3 * openness);
+}
+
+function makeBars(card) {
+  const list = card.querySelector(".bars");
+  for (const [state, , words] of STATES) {
+    const track = element("dd", "track");
+    track.append(element("div", state));
+    const bar = element("div", "bar");
+    bar.append(element("dt", "", words), track, element("dd", "value", "–"));
+    list.append(bar);
+  }
+}
+
+function showEye(side, eye) {
+  const card = byId(side);
+  const probabilities = eye && eye.probabilities;
+  const state = eye ? eye.state : "not_visible";
+  const name = STATES.find(([key]) => key === state)[1];
+  card.dataset.state = state;
+  card.classList.toggle("unseen", !probabilities || state === "not_visible");
+  card.querySelector(".state").textContent = eye ? name : "No reading";
+  card.querySelector(".sure").textContent = !eye
+    ? "\u00a0"
+    : probabilities
+      ? `${(100 * eye.confidence).toFixed(0)} % sure`
+      : REASONS[eye.reason] || "nothing was measured";
+  const tracks = card.querySelectorAll(".track div");
+  const values = card.querySelectorAll(".value");
+  STATES.forEach(([key], at) => {
+    const share = probabilities ? probabilities[key] : 0;
+    tracks[at].style.transform = `scaleX(${share})`;
+    values[at].textContent = probabilities ? share.toFixed(2) : "–";
+  });
+  const openness = probabilities ? probabilities.open + 0.45 * probabilities.partially_open : 0.5;
+  const seen = probabilities ? 1 - probabilities.not_visible : 0;
+  drawEye(card.querySelector("svg"), seen > 0.05 ? Math.min(1, openness / seen) : 0.5);
+}
+
+function isLost() {
+  return heard !== 0 && Date.now() - heard > SILENCE_MS;
+}
+
+function alertText() {
+  if (isLost() && !ended) return ["Connection lost. What stands here is old.", false];
+  if (ended) return ["The monitor has ended.", false];
+  if (status && status.source.down) return [`No picture: ${status.source.down}`, true];
+  if (trouble && trouble !== "no frame yet") return [`No picture: ${trouble}`, true];
+  const alert = status && status.alerts[0];
+  if (!alert) return [null, false];
+  const lasted = Math.max(0, status.time - alert.since);
+  switch (alert.kind) {
+    case "long_closure_alarm":
+      return [`Alarm: eyes closed for ${lasted.toFixed(1)} s`, true];
+    case "long_closure_warning":
+      return [`Warning: eyes closed for ${lasted.toFixed(1)} s`, false];
+    default:
+      return [`Drowsy for ${clock(lasted)}`, false];
+  }
+}
+
+function showAlert() {
+  const [text, grave] = alertText();
+  const place = byId("alert");
+  place.hidden = text === null;
+  place.classList.toggle("alarm", grave);
+  if (text !== null) place.textContent = `${grave ? "\u26a0 " : ""}${text}`;
+  document.title = text ? `${text} – Parseye` : "Parseye";
+}
+
+function showStatus() {
+  byId("source").textContent = `${status.source.name}${status.source.format ? ` · ${status.source.format}` : ""}`;
+  byId("elapsed").textContent = clock(status.time);
+  showEye("left", status.left);
+  showEye("right", status.right);
+  figure("rate", known(status.blinks_per_minute, (rate) => rate.toFixed(1)));
+  byId("blinks").textContent =
+    `${status.blinks.both} in all (left ${status.blinks.left}, right ${status.blinks.right})`;
+  figure("perclos", known(status.perclos, (share) => (100 * share).toFixed(1)), "%");
+  figure("fps", status.fps.toFixed(1));
+  byId("frames").textContent = `${status.frames} judged`;
+  const age = status.frame_age_ms;
+  figure("age", known(age, (all) => all.p50.toFixed(0)), "ms");
+  byId("ages").textContent = age ? `p95 ${age.p95.toFixed(0)} ms, p99 ${age.p99.toFixed(0)} ms` : "";
+}
+
+function list(id, rows) {
+  const place = byId(id);
+  place.replaceChildren();
+  for (const [name, value, missing] of rows) {
+    place.append(element("dt", "", name), element("dd", missing ? "none" : "", value));
+  }
+}
+
+function showSession() {
+  if (session) {
+    const share = (counts, at) => {
+      const all = counts.reduce((sum, count) => sum + count, 0);
+      return all ? `${((100 * counts[at]) / all).toFixed(1)} %` : "–";
+    };
+    const { left, right } = session.states;
+    const minutes = session.seconds / 60;
+    list("session", [
+      ["Watched", clock(session.seconds)],
+      ["Face found", session.frames ? `${((100 * session.frames_with_face) / session.frames).toFixed(1)} % of ${session.frames} frames` : "–"],
+      ...STATES.map(([, name], at) => [name, `left ${share(left, at)}, right ${share(right, at)}`]),
+      ["Blinks", `${session.blinks}${minutes >= 1 ? `, ${(session.blinks / minutes).toFixed(1)} a minute` : ""}${session.blink_mean_s === null ? "" : `, ${(1000 * session.blink_mean_s).toFixed(0)} ms on average`}`],
+      ["Long closures", `${session.long_closures}${session.longest_closure_s === null ? "" : `, longest closure ${session.longest_closure_s.toFixed(2)} s`}`],
+      ["Alerts", `${session.alerts.long_closure_warning} warnings, ${session.alerts.long_closure_alarm} alarms, ${session.alerts.drowsiness} of drowsiness`],
+    ]);
+  }
+  if (status) {
+    const { driver, hand_over: handOver, decode, corrupt } = status.lost;
+    const all = driver + handOver + decode + corrupt;
+    list("camera", [
+      ["Camera", status.source.name],
+      ["State", status.source.down || trouble || "delivering"],
+      ["Format", status.source.format || "unknown", !status.source.format],
+      ["Frames lost", `${all}: driver ${driver}, hand-over ${handOver}, decoding ${decode}, corrupt ${corrupt}`],
+      ["Model", status.model],
+      ["Camera SNR", "not measured", true],
+      ["Headroom", "not measured", true],
+      ["Adversarial margin", "not measured", true],
+    ]);
+  }
+}
+
+function drawCharts() {
+  const newest = past.slices.length ? past.slices[past.slices.length - 1].time : 0;
+  const now = Math.max(newest, status ? status.time : 0);
+  past.slices = past.slices.filter((one) => one.time >= now - past.span);
+  past.marks = past.marks.filter((one) => one.start + one.duration >= now - past.span);
+  Charts.draw(canvases, past, now);
+}
+
+function showConnection() {
+  const lost = isLost();
+  const pill = byId("connection");
+  const [words, kind] = ended
+    ? ["ended", ""]
+    : heard === 0
+      ? ["connecting", ""]
+      : lost
+        ? ["connection lost, trying again", "lost"]
+        : trouble
+          ? ["no picture", "lost"]
+          : ["live", "live"];
+  pill.textContent = words;
+  pill.className = `pill ${kind}`;
+  document.body.classList.toggle("stale", ended || lost);
+  if (lost) showAlert();
+}
+
+// Each picture is shown once it is whole; when none comes, the last one fades.
+let previewing = false;
+function startPreview() {
+  if (previewing) return;
+  previewing = true;
+  const place = byId("preview");
+  place.hidden = false;
+  document.querySelector(".eyes").classList.add("with-preview");
+  const next = () => {
+    if (document.hidden || ended) {
+      setTimeout(next, RETRY_MS);
+      return;
+    }
+    const shown = place.querySelector("img");
+    const image = new Image();
+    image.alt = shown.alt;
+    image.addEventListener("load", () => {
+      shown.replaceWith(image);
+      setTimeout(next, PICTURE_MS);
+    });
+    image.addEventListener("error", () => {
+      shown.classList.add("old");
+      setTimeout(next, RETRY_MS);
+    });
+    image.src = `picture.jpg?${Date.now()}`;
+  };
+  next();
+}
+
+function connect() {
+  const stream = new EventSource("events");
+  const on = (name, take) =>
+    stream.addEventListener(name, (event) => {
+      heard = Date.now();
+      take(JSON.parse(event.data));
+    });
+  on("history", (all) => {
+    ended = false;
+    past.slices = all.slices.map(Charts.slice);
+    past.marks = all.marks;
+    past.span = all.span_s;
+    byId("version").textContent = all.version;
+    if (all.preview) startPreview();
+    drawCharts();
+  });
+  on("status", (now) => {
+    status = now;
+    showStatus();
+    showAlert();
+  });
+  on("slice", (row) => {
+    past.slices.push(Charts.slice(row));
+    drawCharts();
+  });
+  on("mark", (mark) => past.marks.push(mark));
+  on("session", (message) => {
+    session = message.session;
+    trouble = message.trouble;
+    showSession();
+    showAlert();
+    showConnection();
+  });
+  on("end", () => {
+    ended = true;
+    showAlert();
+    showConnection();
+  });
+  stream.addEventListener("error", () => {
+    // The browser tries again by itself, unless the server refused.
+    if (stream.readyState === EventSource.CLOSED) setTimeout(connect, RETRY_MS);
+  });
+}
+
+// A token belongs into no history and no bookmark; the cookie is enough from here on.
+if (location.search) history.replaceState(null, "", location.pathname);
+for (const side of ["left", "right"]) {
+  makeBars(byId(side));
+  drawEye(byId(side).querySelector("svg"), 0.5);
+}
+setInterval(showConnection, 1000);
+window.addEventListener("resize", drawCharts);
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawCharts);
+drawCharts();
+connect();

@@ -1,0 +1,448 @@
+//! Whole live runs: through the library with made-up cameras, and through the program with a
+//! recording at its own pace and a camera behind a pipe. Real devices: `make test-camera`.
+
+// Clippy knows test functions, but not the functions that they share.
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
+
+mod support;
+
+use parseye::{
+    classify::EyeStateModel,
+    config::Settings,
+    pipeline::{
+        Fanout, Next, Stop, Subscription, VisionChain,
+        monitor::{MonitorOptions, Monitored, SILENCE, monitor},
+    },
+    report::event::{CameraEventKind, Event, Outcome},
+    source::{CameraFault, CaptureLoss, Frame, LiveOpener, LiveSource, Read, SourceError},
+};
+use std::{
+    path::Path,
+    process::Stdio,
+    time::{Duration, Instant},
+};
+use support::{
+    errors, events, has_locator, of_kind, parseye, refused, succeeds,
+    synthetic_face::{HEIGHT, WIDTH, draw, write_clip},
+};
+
+const SOON: Duration = Duration::from_secs(60);
+
+/// What a made-up camera does after its frames.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Then {
+    Ends,
+    IsUnplugged,
+    Hangs,
+}
+
+/// Delivers a drawn face as fast as it can, each time it is opened.
+struct DrawnCamera {
+    openings: std::vec::IntoIter<(u64, Then)>,
+    picture: image::RgbImage,
+}
+
+impl DrawnCamera {
+    fn new(openings: Vec<(u64, Then)>) -> Self {
+        let picture = image::RgbImage::from_raw(WIDTH as u32, HEIGHT as u32, draw(0, &[])).unwrap();
+        Self {
+            openings: openings.into_iter(),
+            picture,
+        }
+    }
+}
+
+fn unplugged() -> SourceError {
+    SourceError::Camera {
+        camera: "drawn".into(),
+        fault: CameraFault::Unplugged,
+        reason: "it was unplugged".into(),
+        remedy: "plug it in again".into(),
+    }
+}
+
+impl LiveOpener for DrawnCamera {
+    fn name(&self) -> &str {
+        "drawn"
+    }
+
+    fn open(&mut self) -> Result<Box<dyn LiveSource>, SourceError> {
+        let (frames, then) = self.openings.next().ok_or_else(unplugged)?;
+        Ok(Box::new(Drawn {
+            frames,
+            sequence: 0,
+            then,
+            picture: self.picture.clone(),
+            opened: Instant::now(),
+        }))
+    }
+}
+
+struct Drawn {
+    frames: u64,
+    sequence: u64,
+    then: Then,
+    picture: image::RgbImage,
+    opened: Instant,
+}
+
+impl LiveSource for Drawn {
+    fn format(&self) -> String {
+        "drawn".into()
+    }
+
+    fn opened(&self) -> Instant {
+        self.opened
+    }
+
+    fn lost(&self) -> CaptureLoss {
+        CaptureLoss {
+            driver: 2,
+            ..CaptureLoss::default()
+        }
+    }
+
+    fn read(&mut self, _: Duration) -> Result<Read, SourceError> {
+        if self.sequence == self.frames {
+            return match self.then {
+                Then::Ends => Ok(Read::Ended),
+                Then::IsUnplugged => Err(unplugged()),
+                // A driver that never returns.
+                Then::Hangs => loop {
+                    std::thread::park();
+                },
+            };
+        }
+        let frame = Frame::from_rgb(self.sequence, self.opened.elapsed(), self.picture.clone());
+        self.sequence += 1;
+        Ok(Read::Frame(frame))
+    }
+}
+
+fn chain() -> VisionChain {
+    let mut settings = Settings::default();
+    settings.locator.file = Some(support::locator_path());
+    VisionChain::new(&settings, &EyeStateModel::built_in().unwrap()).unwrap()
+}
+
+fn watch(mut camera: DrawnCamera, fanout: &Fanout, stop: &Stop) -> Monitored {
+    let first = camera.open();
+    let options = MonitorOptions {
+        duration: None,
+        silence: Some(SILENCE),
+        model: "m".into(),
+    };
+    monitor(
+        Box::new(camera),
+        first,
+        &mut chain(),
+        fanout,
+        &options,
+        stop,
+    )
+    .unwrap()
+}
+
+fn all(events: &Subscription) -> Vec<Event> {
+    std::iter::from_fn(|| match events.next(SOON) {
+        Next::Event(event) => Some(event.as_ref().clone()),
+        Next::Nothing => panic!("no event and no end"),
+        Next::Ended => None,
+    })
+    .collect()
+}
+
+fn story(events: &[Event]) -> Vec<CameraEventKind> {
+    let kind = |event: &Event| match event {
+        Event::Camera(camera) => Some(camera.kind),
+        _ => None,
+    };
+    events.iter().filter_map(kind).collect()
+}
+
+#[test]
+fn a_monitor_accounts_for_every_frame_of_every_opening() {
+    if !has_locator() {
+        return;
+    }
+    const FRAMES: u64 = 100;
+    let fanout = Fanout::new();
+    let reader = fanout.subscribe(10_000);
+    let openings = vec![(FRAMES, Then::IsUnplugged), (FRAMES, Then::Ends)];
+    let watched = watch(DrawnCamera::new(openings), &fanout, &Stop::new());
+    fanout.end();
+    let lost = watched.lost;
+    assert!(lost.hand_over > 0, "this source is faster than any reader");
+    assert_eq!(watched.tally.frames() + lost.hand_over, 2 * FRAMES);
+    assert_eq!(lost.driver, 4);
+    assert_eq!(watched.outcome, Outcome::Complete);
+
+    let events = all(&reader);
+    use CameraEventKind::{Lost, Opened, Reopened};
+    assert_eq!(story(&events), [Opened, Lost, Reopened]);
+    let eyes: Vec<_> = events
+        .iter()
+        .filter_map(|event| match event {
+            Event::Eyes(eyes) => Some(eyes),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(eyes.len() as u64, watched.tally.frames());
+    assert!(eyes.windows(2).all(|pair| pair[0].frame < pair[1].frame));
+    assert!(eyes.windows(2).all(|pair| pair[0].time <= pair[1].time));
+    // The last frame of each opening is never displaced by another.
+    assert!(eyes.iter().any(|eyes| eyes.frame == FRAMES - 1));
+    assert_eq!(eyes.last().unwrap().frame, 2 * FRAMES - 1);
+    // What is told stands in order: the first frame after the camera is opened, the loss after its
+    // last frame.
+    let at = |kind| {
+        let is = |event: &Event| matches!(event, Event::Camera(camera) if camera.kind == kind);
+        events.iter().position(is).unwrap()
+    };
+    assert_eq!(at(Opened), 0);
+    assert!(matches!(&events[at(Lost) - 1], Event::Eyes(eyes) if eyes.frame == FRAMES - 1));
+    assert!(matches!(&events[at(Reopened) + 1], Event::Eyes(eyes) if eyes.frame >= FRAMES));
+    let Some(Event::End(end)) = events.last() else {
+        panic!("the end is not last")
+    };
+    assert_eq!((end.frames, end.lost), (watched.tally.frames(), Some(lost)));
+    assert!(end.frame_age_ms.is_some() && end.unix_time.is_some());
+}
+
+#[test]
+fn a_camera_that_hangs_or_is_gone_keeps_nobody_from_stopping() {
+    if !has_locator() {
+        return;
+    }
+    for then in [Then::Hangs, Then::IsUnplugged] {
+        let fanout = Fanout::new();
+        let reader = fanout.subscribe(10_000);
+        let stop = Stop::new();
+        let (watching, wish) = (fanout.clone(), stop.clone());
+        let asks = std::thread::spawn(move || {
+            // The present is shown while nothing comes.
+            let begin = Instant::now();
+            while watching.status().is_none_or(|status| status.frames == 0) {
+                assert!(begin.elapsed() < SOON);
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            wish.request(15);
+        });
+        let watched = watch(DrawnCamera::new(vec![(3, then)]), &fanout, &stop);
+        asks.join().unwrap();
+        fanout.end();
+        assert_eq!(watched.outcome, Outcome::Interrupted);
+        let events = all(&reader);
+        assert!(matches!(events.last(), Some(Event::End(_))), "{then:?}");
+    }
+}
+
+#[test]
+fn nobody_who_does_not_read_delays_a_frame_or_costs_another_an_event() {
+    if !has_locator() {
+        return;
+    }
+    let fanout = Fanout::new();
+    let reads = fanout.subscribe(10_000);
+    let sleeps = fanout.subscribe(1);
+    let watched = watch(
+        DrawnCamera::new(vec![(50, Then::Ends)]),
+        &fanout,
+        &Stop::new(),
+    );
+    fanout.end();
+    let events = all(&reads);
+    let eyes = events
+        .iter()
+        .filter(|event| matches!(event, Event::Eyes(_)));
+    assert_eq!(eyes.count() as u64, watched.tally.frames());
+    assert_eq!(reads.lost(), 0);
+    assert_eq!(sleeps.lost() as usize, events.len() - 1);
+}
+
+fn folder() -> tempfile::TempDir {
+    tempfile::tempdir().expect("a folder for the test")
+}
+
+#[test]
+fn a_recording_plays_at_its_own_pace() {
+    if !has_locator() {
+        return;
+    }
+    const FRAMES: usize = 60;
+    let folder = folder();
+    let log = folder.path().join("log.jsonl");
+    write_clip(&folder.path().join("drawn.mp4"), FRAMES, &[]);
+    let output = succeeds(parseye(folder.path()).args([
+        "replay",
+        "drawn.mp4",
+        "--realtime",
+        "--log",
+        "log.jsonl",
+    ]));
+    let events = events(&log);
+    assert_eq!(events[0]["mode"], "realtime");
+    assert_eq!(events[1]["kind"], "opened");
+    assert_eq!(events[1]["format"], "recording 480x360");
+    let end = events.last().unwrap();
+    assert_eq!(end["outcome"], "complete");
+    let judged = of_kind(&events, "eyes").len();
+    let lost = end["lost"]["hand_over"].as_u64().unwrap() as usize;
+    assert_eq!(judged + lost, FRAMES, "{end}");
+    let last = of_kind(&events, "eyes")[judged - 1];
+    assert!(last["time"].as_f64().unwrap() >= 59.0 / 30.0, "{last}");
+    assert!(last["age_ms"].as_f64().unwrap() >= 0.0);
+    let line = String::from_utf8_lossy(&output.stdout);
+    assert!(line.contains("lost") && line.contains("old"), "{line}");
+}
+
+#[test]
+fn a_recording_that_plays_again_and_again_ends_in_its_time() {
+    if !has_locator() {
+        return;
+    }
+    let folder = folder();
+    write_clip(&folder.path().join("drawn.mp4"), 15, &[]);
+    let arguments = ["--loop", "--duration", "2", "--log", "log.jsonl"];
+    succeeds(
+        parseye(folder.path())
+            .args(["replay", "drawn.mp4", "--realtime"])
+            .args(arguments),
+    );
+    let events = events(&folder.path().join("log.jsonl"));
+    let last = of_kind(&events, "eyes").pop().unwrap()["time"].as_f64();
+    // The clip alone lasts half a second.
+    assert!(last.unwrap() > 1.0, "{last:?}");
+}
+
+/// The command of a camera that shows a clip once, as Motion JPEG.
+fn pipe(clip: &Path) -> String {
+    format!(
+        "pipe:ffmpeg -v error -re -i '{}' -f mjpeg -q:v 3 -",
+        clip.display()
+    )
+}
+
+#[test]
+fn a_program_is_a_camera_and_is_started_again_when_it_ends() {
+    if !has_locator() {
+        return;
+    }
+    let folder = folder();
+    let clip = folder.path().join("a clip.mp4");
+    write_clip(&clip, 20, &[]);
+    let arguments = ["--duration", "8", "--log", "log.jsonl"];
+    succeeds(
+        parseye(folder.path())
+            .args(["monitor", "--camera", &pipe(&clip)])
+            .args(arguments),
+    );
+    let events = events(&folder.path().join("log.jsonl"));
+    assert_eq!(events[0]["clips"][0], "ffmpeg");
+    let camera = of_kind(&events, "camera");
+    let kinds: Vec<&str> = camera
+        .iter()
+        .map(|event| event["kind"].as_str().unwrap())
+        .collect();
+    assert_eq!(kinds[..3], ["opened", "lost", "reopened"], "{kinds:?}");
+    assert_eq!(camera[0]["format"], "MJPG 480x360");
+    assert_eq!(camera[1]["reason"], "failed");
+    let eyes = of_kind(&events, "eyes");
+    assert!(eyes.iter().all(|event| event["face"].is_object()));
+    let numbers: Vec<u64> = eyes
+        .iter()
+        .map(|event| event["frame"].as_u64().unwrap())
+        .collect();
+    assert!(numbers.windows(2).all(|pair| pair[0] < pair[1]));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_silent_program_is_a_stalled_camera_and_a_polite_kill_ends_both() {
+    if !has_locator() {
+        return;
+    }
+    let folder = folder();
+    let log = folder.path().join("log.jsonl");
+    let child = parseye(folder.path())
+        .args([
+            "monitor",
+            "--camera",
+            "pipe:sleep 600",
+            "--log",
+            "log.jsonl",
+        ])
+        .stderr(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let begin = Instant::now();
+    let lost = || log.is_file() && !of_kind(&events(&log), "camera").is_empty();
+    while !lost() {
+        assert!(begin.elapsed() < SOON, "the silence was not noticed");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let killed = std::process::Command::new("kill")
+        .arg(child.id().to_string())
+        .status()
+        .unwrap();
+    assert!(killed.success());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(143), "{}", errors(&output));
+    let events = events(&log);
+    assert_eq!(of_kind(&events, "camera")[0]["reason"], "stalled");
+    assert_eq!(events.last().unwrap()["outcome"], "interrupted");
+}
+
+#[test]
+fn misuse_of_live_sources_is_named() {
+    if !has_locator() {
+        return;
+    }
+    let folder = folder();
+    std::fs::write(folder.path().join("a.png"), "no picture").unwrap();
+    let run = |status, arguments: &[&str], words: &[&str]| {
+        let mut command = parseye(folder.path());
+        command.args(arguments).stdout(Stdio::null());
+        refused(&mut command, status, words);
+    };
+    run(
+        2,
+        &["monitor", "--backend", "v4l"],
+        &["auto, v4l2 and nokhwa"],
+    );
+    run(1, &["monitor", "--camera", "pipe:"], &["no command"]);
+    run(
+        1,
+        &["monitor", "--camera", "pipe:cat 'a"],
+        &["quotation mark"],
+    );
+    run(
+        1,
+        &["monitor", "--camera", "pipe:no-such-program -x"],
+        &["no-such-program", "cannot be started"],
+    );
+    run(
+        1,
+        &["monitor", "--camera", "pipe:cat no-such-file.mjpeg"],
+        &["cat", "exit status: 1", "No such file"],
+    );
+    run(2, &["replay", "a.png", "--loop"], &["--realtime"]);
+    run(
+        2,
+        &["replay", "a.png", "--realtime", "--truth", "t.csv"],
+        &["--realtime", "--truth"],
+    );
+    run(
+        1,
+        &["replay", "a.png", "b.png", "--realtime"],
+        &["--realtime", "one recording"],
+    );
+    run(
+        1,
+        &["replay", "a.png", "--realtime", "--duration=-1"],
+        &["--duration is -1"],
+    );
+    run(1, &["replay", "a.png", "--realtime"], &["a.png"]);
+    run(1, &["replay", "b.png", "--realtime"], &["b.png", "No such"]);
+}
