@@ -117,6 +117,9 @@ pub struct ReplayArgs {
     /// Begin again at the end, until Ctrl-C
     #[arg(long = "loop", requires = "realtime")]
     pub again_and_again: bool,
+    /// Run this command on alarms, without a shell; the event comes on its input and in PARSEYE_ALERT_*
+    #[arg(long, value_name = "COMMAND", requires = "realtime")]
+    pub on_alarm: Option<String>,
     /// Stop after this many seconds
     #[arg(long, value_name = "SECONDS", requires = "realtime")]
     pub duration: Option<f64>,

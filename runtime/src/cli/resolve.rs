@@ -185,6 +185,7 @@ pub fn replay(args: ReplayArgs, mut settings: Settings) -> anyhow::Result<Replay
         bail!("{flag} shows what happens live; give --realtime as well, or leave it out");
     }
     dashboards(args.dashboards, &mut settings)?;
+    alarm(args.on_alarm, &mut settings)?;
     let realtime = match args.realtime {
         true => Some(Realtime {
             again_and_again: args.again_and_again,
