@@ -163,7 +163,7 @@ impl SessionTally {
                 *self.figures.partial_blinks.at_mut(closure.eye as usize) += 1;
             }
             // The reader leaves them to `take_other`.
-            Event::Baseline(_) | Event::Camera(_) => {}
+            Event::Baseline(_) | Event::Camera(_) | Event::Check(_) | Event::Drift(_) => {}
         }
         Ok(())
     }

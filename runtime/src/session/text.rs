@@ -69,7 +69,6 @@ fn describe(run: &RunFigures, out: &mut String) -> std::fmt::Result {
         Some(Mode::Monitor) => out.push_str("monitor"),
         Some(Mode::Replay) => out.push_str("replay"),
         Some(Mode::Realtime) => out.push_str("replay in real time"),
-        Some(Mode::Realtime) => out.push_str("replay in real time"),
         None => out.push_str("without a start line"),
     }
     if let Some(version) = &run.version {
