@@ -3,7 +3,11 @@
 
 use crate::{
     eye_state::PerEye,
-    report::event::{AlertEvent, ClosureEvent, LogGapEvent, Mode, ModelName, Outcome},
+    report::{
+        event::{AlertEvent, ClosureEvent, LogGapEvent, Mode, ModelName, Outcome},
+        status::FrameLoss,
+        summary::Percentiles,
+    },
     temporal::{AlertKind, AlertPhase},
 };
 use hdrhistogram::Histogram;
@@ -120,6 +124,10 @@ pub struct SourceFigures {
     pub outcome: Option<Outcome>,
     /// Why, where it failed.
     pub error: Option<String>,
+    /// Frames of a live run that were never judged, by cause.
+    pub lost: Option<FrameLoss>,
+    /// From capture to reading in milliseconds, of a live run.
+    pub frame_age_ms: Option<Percentiles>,
 }
 
 /// A value for each eye and for both together.

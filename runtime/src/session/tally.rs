@@ -346,6 +346,8 @@ impl SessionTally {
             begins_s,
             outcome: Some(end.outcome),
             error: end.error,
+            lost: end.lost,
+            frame_age_ms: end.frame_age_ms,
         });
     }
 
@@ -446,6 +448,8 @@ impl SessionTally {
             duration_s: length,
             begins_s,
             outcome: end.as_ref().map(|end| end.outcome),
+            lost: end.as_ref().and_then(|end| end.lost),
+            frame_age_ms: end.as_ref().and_then(|end| end.frame_age_ms),
             error: end.and_then(|end| end.error),
         });
         self.offset += length;
