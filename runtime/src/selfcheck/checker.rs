@@ -188,7 +188,7 @@ struct EyeCheck {
 enum Stage {
     Answer,
     Gradients,
-    Flip(FlipSearch, Direction),
+    Flip(FlipSearch, Box<Direction>),
     Noise(RateSearch),
     Agreement(Agreement, f64),
     Natural(usize),
@@ -472,7 +472,7 @@ impl Tools<'_> {
         let linear = gradients.linear_epsilon();
         check.solved = Some(gradients);
         match direction {
-            Ok(direction) => Some(Stage::Flip(FlipSearch::new(linear), direction)),
+            Ok(direction) => Some(Stage::Flip(FlipSearch::new(linear), Box::new(direction))),
             Err(reason) => {
                 reading.adversarial = Err(reason);
                 self.noise_stage(check)

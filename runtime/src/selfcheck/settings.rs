@@ -13,8 +13,8 @@ pub struct SelfCheckSettings {
     pub seed: u64,
     /// Draws of noise at one SNR at most, while the noise flip SNR is looked for.
     ///
-    /// 60: the result then scatters by 1.5 dB, which the median over some checks makes small; most
-    /// levels are clear after 10 to 30.
+    /// 60: the result then scatters by 1.5 dB, which the median over some checks makes small; levels
+    /// far from it are clear after 3 to 40.
     pub draws: u32,
     /// Draws at the camera's own SNR for the agreement; 29 that all agree show more than 90 %.
     pub agreement_draws: u32,
