@@ -6,7 +6,7 @@
 //! takes to decode a camera's buffer is not in it (benches/frame_stages.rs has the other stages).
 
 // The drawn face is a test's; what else it has is not used here.
-#[allow(dead_code)]
+#[allow(dead_code, clippy::expect_used)]
 #[path = "../tests/support/synthetic_face.rs"]
 mod synthetic_face;
 
@@ -99,8 +99,15 @@ fn pictures() -> Result<Vec<RgbImage>, Box<dyn Error>> {
         .collect()
 }
 
-/// Times in seconds and ages in milliseconds.
-fn measure(seconds: f64) -> Result<(Vec<(f64, f64)>, u64), Box<dyn Error>> {
+/// What was measured.
+struct Measured {
+    /// Of each frame its time in seconds and its age in milliseconds.
+    ages: Vec<(f64, f64)>,
+    /// Frames that newer ones displaced.
+    displaced: u64,
+}
+
+fn measure(seconds: f64) -> Result<Measured, Box<dyn Error>> {
     let locator = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../models/locator")
         .join(LOCATOR_FILE);
@@ -138,7 +145,10 @@ fn measure(seconds: f64) -> Result<(Vec<(f64, f64)>, u64), Box<dyn Error>> {
             ages.push((eyes.time, age));
         }
     }
-    Ok((ages, watched.lost.hand_over))
+    Ok(Measured {
+        ages,
+        displaced: watched.lost.hand_over,
+    })
 }
 
 fn plot(path: &Path, ages: &[(f64, f64)], limit: f64, title: &str) -> Result<(), Box<dyn Error>> {
@@ -187,7 +197,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         || Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/live_latency.svg"),
         PathBuf::from,
     );
-    let (ages, displaced) = measure(seconds)?;
+    let Measured { ages, displaced } = measure(seconds)?;
     let mut sorted: Vec<f64> = ages.iter().map(|age| age.1).collect();
     sorted.sort_by(f64::total_cmp);
     let last = sorted.len().checked_sub(1).ok_or("no frame was judged")?;

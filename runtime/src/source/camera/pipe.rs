@@ -261,7 +261,8 @@ impl Drop for Pipe {
     }
 }
 
-#[cfg(all(test, unix))]
+#[cfg(unix)]
+#[cfg(test)]
 mod tests {
     use super::*;
     use image::{Rgb, RgbImage, codecs::jpeg::JpegEncoder};
