@@ -315,6 +315,19 @@ fn a_recording_that_plays_again_and_again_ends_in_its_time() {
     assert!(last.unwrap() > 1.0, "{last:?}");
 }
 
+/// No test of its own: `make test-camera` shows this clip to real devices where there is no recording
+/// of a person.
+#[test]
+#[ignore = "only writes the clip that the environment variable DRAWN_CLIP names"]
+fn the_clip_for_the_camera_machine_is_drawn() {
+    let path = std::env::var_os("DRAWN_CLIP").expect("DRAWN_CLIP names the clip");
+    let blink = |first| Blink {
+        first,
+        last: first + 8,
+    };
+    write_clip(Path::new(&path), 150, &[blink(20), blink(100)]);
+}
+
 /// The command of a camera that shows a clip once, as Motion JPEG.
 fn pipe(clip: &Path) -> String {
     format!(

@@ -137,6 +137,9 @@ impl Person {
             .then(|| "unplugged; waiting for it to come back".into());
         if self.status.source.down.is_none() {
             self.watch(time, left, right, blink || dozing);
+        } else {
+            (self.status.face, self.status.left, self.status.right) = (None, None, None);
+            self.status.fps = 0.0;
         }
         if time - self.status_at >= 0.1 {
             self.status_at = time;
@@ -190,7 +193,9 @@ impl Person {
         status.frame = Some(self.frame);
         status.blinks_per_minute = Some(14.0 + (time / 40.0).sin());
         status.perclos = Some(0.05 + 0.03 * (time / 60.0).sin());
-        status.fps = 29.9 + 0.2 * time.sin();
+        if status.source.down.is_none() {
+            status.fps = 29.9 + 0.2 * time.sin();
+        }
         let lasted = self.closed_since.map_or(0.0, |since| time - since);
         let kind = match lasted {
             1.5.. => Some(AlertKind::LongClosureAlarm),

@@ -135,8 +135,10 @@ function showAlert() {
 function showStatus() {
   byId("source").textContent = `${status.source.name}${status.source.format ? ` · ${status.source.format}` : ""}`;
   byId("elapsed").textContent = clock(status.time);
-  showEye("left", status.left);
-  showEye("right", status.right);
+  // What was read before the picture went away says nothing about the eyes now.
+  const blind = status.source.down || trouble;
+  showEye("left", blind ? null : status.left);
+  showEye("right", blind ? null : status.right);
   figure("rate", known(status.blinks_per_minute, (rate) => rate.toFixed(1)));
   byId("blinks").textContent =
     `${status.blinks.both} in all (left ${status.blinks.left}, right ${status.blinks.right})`;
