@@ -1,9 +1,7 @@
 //! What `parseye monitor` and `parseye replay --realtime` share: a live source in, events to every
 //! reader out.
 
-use super::{
-    alarm, complain, dashboards::Dashboards, exit_status, load_gradient, load_model, print,
-};
+use super::{complain, dashboards::Dashboards, exit_status, load_gradient, load_model, print};
 use parseye::{
     config::Settings,
     pipeline::{
@@ -11,6 +9,7 @@ use parseye::{
         monitor::{MonitorOptions, monitor, unix_time},
     },
     report::{
+        alarm::Alarm,
         event::{Event, Mode, StartEvent},
         jsonl::{EventLog, Existing, LogWriter},
         mqtt,
@@ -21,8 +20,10 @@ use parseye::{
 use std::{
     io::{self, IsTerminal, Write},
     process::ExitCode,
-    sync::Arc,
-    sync::mpsc::{self, RecvTimeoutError, Sender},
+    sync::{
+        Arc,
+        mpsc::{self, RecvTimeoutError, Sender},
+    },
     thread::JoinHandle,
     time::Duration,
 };
@@ -50,9 +51,8 @@ pub fn watch(
     settings: &Settings,
     stop: &Stop,
     mut dashboards: Dashboards,
+    alarm: Alarm,
 ) -> anyhow::Result<ExitCode> {
-    // A mistyped command is told before anything is opened.
-    let alarm = alarm::start(settings, dashboards.fanout())?;
     let model = load_model(settings)?;
     let mut chain = VisionChain::new(settings, &model)?;
     let log = match &settings.report.log {
