@@ -41,9 +41,16 @@ const REMEMBERED: Duration = Duration::from_secs(10);
 /// Patches remembered at most; more would only take time.
 const MOST_REMEMBERED: usize = 12_000;
 
-/// Texture from which a patch is like an eye's surroundings, in squared gray levels a pixel: lids and
-/// lashes have more, walls and cheeks less.
-const TEXTURED: f64 = 9.0;
+/// Texture in squared gray levels a pixel from which a patch is like an eye, and like its
+/// surroundings: walls and cheeks have less. The first with enough patches is taken.
+const TEXTURED: [f64; 2] = [36.0, 9.0];
+
+/// Noise that is this much more alike in blocks of 2x2 than white noise has been compressed.
+const COMPRESSED: f64 = 1.3;
+
+/// Compression leaves more noise on an eye than elsewhere where there is little, by this many
+/// decibels at a camera SNR above 35 dB.
+const COMPRESSED_ERROR_DB: f64 = 3.0;
 
 /// Frames further apart than this are not compared: a scene holds still for a moment only.
 const LONGEST_GAP: Duration = Duration::from_millis(500);
@@ -171,8 +178,9 @@ impl CameraNoise {
             patches.filter(wanted).collect()
         };
         let unclipped = |patch: &PatchNoise| patch.clipped <= UNCLIPPED_SHARE;
-        let best: [&dyn Fn(&PatchNoise) -> bool; 3] = [
-            &|patch| unclipped(patch) && patch.texture >= TEXTURED,
+        let best: [&dyn Fn(&PatchNoise) -> bool; 4] = [
+            &|patch| unclipped(patch) && patch.texture >= TEXTURED[0],
+            &|patch| unclipped(patch) && patch.texture >= TEXTURED[1],
             &unclipped,
             &|_| true,
         ];
@@ -315,13 +323,14 @@ impl FrameNoise {
         if signal <= 0.0 {
             return Err(Missing::NoiseOnly);
         }
-        let error = DB_OF_SHARE * self.relative_error;
+        let of_method = match self.method {
+            NoiseMethod::Spatial => SPATIAL_ERROR_DB,
+            NoiseMethod::Temporal if self.alikeness.at(2.0) > COMPRESSED => COMPRESSED_ERROR_DB,
+            NoiseMethod::Temporal => 0.0,
+        };
         Ok(CameraSnr {
             db: 10.0 * (signal / variance).log10(),
-            standard_error_db: match self.method {
-                NoiseMethod::Temporal => error,
-                NoiseMethod::Spatial => error.hypot(SPATIAL_ERROR_DB),
-            },
+            standard_error_db: of_method.hypot(DB_OF_SHARE * self.relative_error),
             sigma_frame: frame.sqrt(),
             sigma_crop: variance.sqrt(),
             neighbours: averaging
