@@ -87,7 +87,12 @@ run() { # FOLDER CMD...
         -kernel "$vm/ready/kernel" -initrd "$vm/ready/initrd" \
         -append "console=ttyS0 quiet loglevel=3 panic=-1 no_timer_check" \
         -virtfs "local,path=/,mount_tag=host,readonly=on,$share" \
-        -virtfs "local,path=$folder,mount_tag=folder,$share" </dev/null 2>"$folder/qemu.txt" || true
+        -virtfs "local,path=$folder,mount_tag=folder,$share" </dev/null 2>"$folder/qemu.txt" &
+    machine=$!
+    # The machine ends with this script.
+    trap 'kill "$machine" 2>/dev/null' EXIT
+    trap 'exit 130' INT TERM HUP
+    wait "$machine" || true
     [ -s "$folder/status" ] || {
         tail -n 5 "$folder/qemu.txt" >&2
         fail "the camera machine did not come to its end, or not within $patience seconds"

@@ -1,7 +1,7 @@
 //! A live source, always at its newest frame: one that was not judged before the next came is
 //! dropped and counted, so that what is said is never old.
 //!
-//! The capture thread reads the source ([`capture`](super::capture)); the calling thread judges and
+//! The capture thread reads the source (`capture.rs`); the calling thread judges and
 //! says everything, in order, through a [`Fanout`]. Nobody who listens can make either wait. A
 //! source that hangs is left behind when the run ends.
 

@@ -2,8 +2,8 @@
 //!
 //! `v4l2` reads cameras on Linux, `nokhwa` those of other systems (and on Linux on request), and
 //! `pipe` the pictures that a program writes to its standard output. What all share is here and
-//! beside them: the choice of a camera ([`choose`]), of its format ([`ladder`]), decoding
-//! ([`pixels`], [`mjpeg`]). What to do when a camera stalls or is unplugged is left to the
+//! beside them: the choice of a camera (`choose.rs`), of its format (`ladder.rs`), decoding
+//! (`pixels.rs`, `mjpeg.rs`). What to do when a camera stalls or is unplugged is left to the
 //! pipeline: here it is an error with a [`CameraFault`].
 
 mod choose;
