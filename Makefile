@@ -2,7 +2,7 @@
 # Arguments go in ARGS: make run ARGS="--camera 1 --log eyes.jsonl"
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-camera models libtorch demo bench bench-train check-onnx ci
+.PHONY: help run test test-camera models libtorch demo bench bench-train bench-temporal check-onnx ci
 MAKEFLAGS += --no-print-directory
 
 CARGO ?= cargo
@@ -56,6 +56,11 @@ bench-train: ## measure the training beside PyTorch's (fetches PyTorch by pip, a
 	@.ci/system-packages.sh libtorch
 	@train/fetch-libtorch.sh
 	@benches/train_throughput.sh $(ARGS)
+
+bench-temporal: ## compare ways from readings to blinks on clips with confirmed ones ($PARSEYE_DATA/clips)
+	@.ci/system-packages.sh run
+	@models/fetch-locator.sh
+	@benches/temporal_filters.sh $(ARGS)
 
 check-onnx: ## check the models with onnx.checker and onnxruntime (fetches both by pip; ARGS="MODEL.onnx")
 	@[ -d third_party/onnx-py/onnxruntime ] || \

@@ -4,8 +4,12 @@
 // Clippy knows test functions, but not the functions that they share.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
+#[path = "misuse/check.rs"]
+mod check;
 #[path = "misuse/dashboards.rs"]
 mod dashboards;
+#[path = "misuse/logs.rs"]
+mod logs;
 #[path = "misuse/models.rs"]
 mod models;
 #[path = "misuse/sources.rs"]
@@ -60,6 +64,17 @@ fn values_without_meaning_are_refused() {
             parseye(folder.path()).args(["monitor", &argument]),
             1,
             &["--duration"],
+        );
+    }
+    for (command, words) in [
+        ("", ["--on-alarm: command is empty", "program"]),
+        ("play 'it", ["quotation mark", "close"]),
+        ("no-such-program x", ["'no-such-program'", "PATH"]),
+    ] {
+        refused(
+            parseye(folder.path()).args(["monitor", "--on-alarm", command]),
+            1,
+            &words,
         );
     }
     refused(

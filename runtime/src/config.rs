@@ -3,14 +3,21 @@
 //! Files are `$XDG_CONFIG_HOME/parseye/config.toml` (or `~/.config/...`) and `./parseye.toml`, the
 //! latter winning; `--config FILE` takes the place of both. The environment's names are
 //! `PARSEYE_<SECTION>__<KEY>`, such as `PARSEYE_CAMERA__FRAME_RATE=15`. What a flag overrides is
-//! decided by the command line, not here.
+//! decided by the command line, not here. [`effective`] tells which of them a value comes from.
+
+pub mod effective;
 
 use crate::{
     nearest::hint,
-    report::{terminal::TerminalSettings, web::WebSettings},
+    report::{
+        alarm::AlarmSettings, jsonl::Rotation, mqtt::MqttSettings, terminal::TerminalSettings,
+        web::WebSettings,
+    },
+    selfcheck::SelfCheckSettings,
     source::{Backend, CameraRequest},
     temporal::TemporalSettings,
 };
+use effective::Origins;
 use figment::{
     Figment, Metadata, Profile, Provider,
     error::Kind,
@@ -46,12 +53,18 @@ pub struct Settings {
     pub model: ModelSettings,
     /// Blinks, long closures, PERCLOS.
     pub temporal: TemporalSettings,
+    /// What alerts set off.
+    pub alarm: AlarmSettings,
+    /// How far answers can be trusted.
+    pub selfcheck: SelfCheckSettings,
     /// What is written where.
     pub report: ReportSettings,
     /// The terminal dashboard.
     pub terminal: TerminalSettings,
     /// The web dashboard.
     pub web: WebSettings,
+    /// Who else is told.
+    pub mqtt: MqttSettings,
 }
 
 /// Camera of `parseye monitor`.
@@ -152,6 +165,28 @@ pub struct ReportSettings {
     pub log: Option<PathBuf>,
     /// Least seconds between two status lines of `parseye monitor`.
     pub status_every_s: f64,
+    /// Megabytes (of 1,000,000 bytes) after which a monitor's log begins a new file; 0 for never.
+    ///
+    /// 256: about three and a half hours at 30 frames a second, which an editor still opens.
+    pub rotate_mb: u32,
+    /// Whether a monitor's log begins a new file with each day (UTC), so that a day can be kept,
+    /// sent or removed alone.
+    pub rotate_daily: bool,
+    /// Old files of the log that stay, the oldest going first; 0 keeps all, since only the user
+    /// can say that what was recorded may go.
+    pub keep: u32,
+}
+
+impl ReportSettings {
+    /// When a monitor's log begins a new file.
+    pub fn rotation(&self) -> Rotation {
+        const MB: u64 = 1_000_000;
+        Rotation {
+            bytes: (self.rotate_mb > 0).then(|| u64::from(self.rotate_mb) * MB),
+            daily: self.rotate_daily,
+            keep: (self.keep > 0).then_some(self.keep as usize),
+        }
+    }
 }
 
 impl Default for ReportSettings {
@@ -159,6 +194,9 @@ impl Default for ReportSettings {
         Self {
             log: None,
             status_every_s: 1.0,
+            rotate_mb: 256,
+            rotate_daily: true,
+            keep: 0,
         }
     }
 }
@@ -206,6 +244,14 @@ impl Settings {
     /// # Errors
     /// When a file cannot be read or a value means nothing.
     pub fn load(explicit: Option<&Path>) -> Result<Self, ConfigError> {
+        Self::load_with_origins(explicit).map(|(settings, _)| settings)
+    }
+
+    /// The same, with where each value comes from.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn load_with_origins(explicit: Option<&Path>) -> Result<(Self, Origins), ConfigError> {
         let files = match explicit {
             Some(path) => vec![path.to_path_buf()],
             None => user_file()
@@ -218,7 +264,7 @@ impl Settings {
         Self::merge(&files, env.split("__"))
     }
 
-    fn merge(files: &[PathBuf], env: Env) -> Result<Self, ConfigError> {
+    fn merge(files: &[PathBuf], env: Env) -> Result<(Self, Origins), ConfigError> {
         let mut figment = Figment::from(Serialized::defaults(Self::default()));
         for path in files {
             let text = std::fs::read_to_string(path).map_err(|error| ConfigError::Unreadable {
@@ -227,15 +273,13 @@ impl Settings {
             })?;
             figment = figment.merge(SettingsFile { path, text });
         }
-        let settings: Self = figment
-            .merge(env)
-            .extract()
-            .map_err(|error| of_figment(&error))?;
+        let figment = figment.merge(env);
+        let settings: Self = figment.extract().map_err(|error| of_figment(&error))?;
         settings.check().map_err(|reason| ConfigError::Wrong {
             origin: origins(files),
             reason,
         })?;
-        Ok(settings)
+        Ok((settings, Origins::new(figment)))
     }
 
     /// Checks that every value means something.
@@ -244,6 +288,15 @@ impl Settings {
             .check()
             .map_err(|reason| format!("temporal.{reason}"))?;
         self.web.check().map_err(|reason| format!("web.{reason}"))?;
+        self.alarm
+            .check()
+            .map_err(|reason| format!("alarm.{reason}"))?;
+        self.mqtt
+            .check()
+            .map_err(|reason| format!("mqtt.{reason}"))?;
+        self.selfcheck
+            .check()
+            .map_err(|reason| format!("selfcheck.{reason}"))?;
         // A crop of less than a third of the eye distance misses the lids' corners, one of more
         // than two holds the other eye.
         if !(0.3..=2.0).contains(&self.eyes.crop_side) {
@@ -370,6 +423,7 @@ mod tests {
         let path = folder.path().join("settings.toml");
         std::fs::write(&path, text).unwrap();
         Settings::merge(&[path], Env::prefixed("PARSEYE_NONE_OF_THESE_"))
+            .map(|(settings, _)| settings)
     }
 
     fn refused(text: &str, words: &[&str]) {

@@ -96,6 +96,15 @@ pub enum Eye {
 impl Eye {
     /// Both eyes, left first.
     pub const ALL: [Self; 2] = [Self::Left, Self::Right];
+
+    /// The eye that this one is not.
+    #[must_use]
+    pub const fn other(self) -> Self {
+        match self {
+            Self::Left => Self::Right,
+            Self::Right => Self::Left,
+        }
+    }
 }
 
 /// A value for each eye.

@@ -5,23 +5,29 @@
 //! # Layout
 //! The modules stand in the order in which a frame passes them:
 //! [`source`] delivers frames, [`locate`] finds the eyes, [`classify`] names their state,
-//! [`temporal`] follows it over time, [`report`] tells; [`pipeline`] holds the threads that join
-//! them and [`config`] every setting. [`evaluate`] scores answers against labels; [`reading`],
-//! [`eye_state`] and [`snr`] hold the shared words.
+//! [`temporal`] follows it over time, [`selfcheck`] says how far it can be trusted, [`report`]
+//! tells; [`pipeline`] holds the threads that join them and [`config`] every setting. [`session`]
+//! sums up logs and [`plot`] draws; [`evaluate`] scores answers against labels; [`reading`],
+//! [`eye_state`] and [`snr`] hold the shared words, [`command_line`] what both programs say of
+//! mistakes.
 
 // What tests of the library and of the program share names the library as users do.
 #[cfg(test)]
 extern crate self as parseye;
 
 pub mod classify;
+pub mod command_line;
 pub mod config;
 pub mod evaluate;
 pub mod eye_state;
 pub mod locate;
 pub mod nearest;
 pub mod pipeline;
+pub mod plot;
 pub mod reading;
 pub mod report;
+pub mod selfcheck;
+pub mod session;
 pub mod snr;
 pub mod source;
 pub mod temporal;

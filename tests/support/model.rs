@@ -17,6 +17,8 @@ pub struct ModelForm {
     pub input: Vec<i64>,
     /// Number of outputs.
     pub outputs: i64,
+    /// Size of the weights.
+    pub weight: f32,
     /// The card, or none.
     pub card: Option<Value>,
 }
@@ -26,6 +28,7 @@ impl Default for ModelForm {
         Self {
             input: vec![1, 1, 32, 32],
             outputs: 4,
+            weight: 0.01,
             card: Some(card()),
         }
     }
@@ -63,7 +66,7 @@ pub fn onnx(form: &ModelForm) -> Vec<u8> {
         let sign = if pixel < pixels / 2 { 1.0 } else { -1.0 };
         (0..form.outputs).map(move |output| {
             if output % 2 == 0 {
-                sign * 0.01 * (1 - output) as f32
+                sign * form.weight * (1 - output) as f32
             } else {
                 0.0
             }

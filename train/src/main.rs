@@ -2,6 +2,7 @@
 
 use anyhow::{Context, bail};
 use clap::Parser;
+use parseye::command_line::one_line;
 use parseye_train::{
     cli::{Cli, ImportArguments, Layout, Task},
     data::{import, split::SplitShares},
@@ -18,8 +19,20 @@ use std::{
 /// Exit status of a program ended by Ctrl-C, as shells know it.
 const INTERRUPTED: u8 = 130;
 
+/// Exit status for a command line that cannot be understood, as is usual.
+const USAGE: u8 = 2;
+
 fn main() -> ExitCode {
-    match run(Cli::parse()) {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        // Help and version: clap knows where they go.
+        Err(error) if !error.use_stderr() => error.exit(),
+        Err(error) => {
+            eprintln!("train: {}", one_line("train", &error));
+            return ExitCode::from(USAGE);
+        }
+    };
+    match run(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("train: {error:#}");

@@ -19,6 +19,9 @@ pub const GRADIENT_OF_KEY: &str = "parseye.gradient_of";
 /// Ending of a gradient graph's file name: `NAME.gradient.onnx` beside `NAME.onnx`.
 pub const FILE_ENDING: &str = ".gradient.onnx";
 
+/// The gradient graph of the model compiled into the program.
+const BUILT_IN: &[u8] = include_bytes!("../../../models/wrn-16-1.gradient.onnx");
+
 const MAKE_WITH_TRAIN: &str = "give the NAME.gradient.onnx that `train` wrote beside the model";
 
 /// A model's gradient graph, ready to run; the plan is shared by all threads.
@@ -38,6 +41,31 @@ pub struct Gradient {
 }
 
 impl GradientModel {
+    /// The gradient graph of the model compiled into the program.
+    ///
+    /// # Errors
+    /// When the program was built with a gradient that is not its model's.
+    pub fn built_in(model: &EyeStateModel) -> Result<Self, ModelError> {
+        Self::from_bytes(BUILT_IN, "built-in gradient", model)
+    }
+
+    /// The gradient graph beside a model's file, `NAME.gradient.onnx` for `NAME.onnx`; `None` where
+    /// there is none, for a model is complete without it.
+    ///
+    /// # Errors
+    /// As [`Self::from_file`]: one that is there must be the model's.
+    pub fn beside(model_file: &Path, model: &EyeStateModel) -> Result<Option<Self>, ModelError> {
+        let name = model_file.file_stem().unwrap_or_default();
+        let mut name = name.to_os_string();
+        name.push(FILE_ENDING);
+        let path = model_file.with_file_name(name);
+        if path.is_file() {
+            Self::from_file(&path, model).map(Some)
+        } else {
+            Ok(None)
+        }
+    }
+
     /// Loads the gradient graph of `model`.
     ///
     /// # Errors

@@ -30,6 +30,12 @@ pub enum CommandArgs {
     Replay(ReplayArgs),
     /// Measure the classifier alone on labelled eye crops
     Evaluate(EvaluateArgs),
+    /// Sum up and plot what event logs hold
+    Summarize(SummarizeArgs),
+    /// Show the settings in force and where each comes from
+    Config(ConfigArgs),
+    /// Attack the answers: how much noise they survive, and how much the camera adds
+    Check(CheckArgs),
 }
 
 /// `parseye monitor`.
@@ -48,6 +54,12 @@ pub struct MonitorArgs {
     /// Append events to this file (JSON lines, see docs/EVENTS.md)
     #[arg(long, value_name = "FILE")]
     pub log: Option<PathBuf>,
+    /// Run this command on alarms, without a shell; the event comes on its input and in PARSEYE_ALERT_*
+    #[arg(long, value_name = "COMMAND")]
+    pub on_alarm: Option<String>,
+    /// Tell this MQTT broker (needs a program built with the feature mqtt)
+    #[arg(long, value_name = "HOST[:PORT]")]
+    pub mqtt: Option<String>,
     /// Stop after this many seconds
     #[arg(long, value_name = "SECONDS")]
     pub duration: Option<f64>,
@@ -147,6 +159,87 @@ fn backend(name: &str) -> Result<Backend, String> {
         "nokhwa" => Ok(Backend::Nokhwa),
         _ => Err("there is auto, v4l2 and nokhwa".into()),
     }
+}
+
+/// `parseye summarize`.
+#[derive(Debug, ClapArgs)]
+pub struct SummarizeArgs {
+    /// Event logs, or the parts of one; their order does not matter
+    #[arg(value_name = "LOG", required = true)]
+    pub logs: Vec<PathBuf>,
+    /// Write all figures to this file
+    #[arg(long, value_name = "OUT.json")]
+    pub json: Option<PathBuf>,
+    /// Draw the session over time into this file: OUT.svg or OUT.png
+    #[arg(long, value_name = "OUT.svg")]
+    pub plot: Option<PathBuf>,
+}
+
+/// `parseye config`.
+#[derive(Debug, ClapArgs)]
+pub struct ConfigArgs {
+    /// Print the settings as TOML that --config reads back
+    #[arg(long, required = true)]
+    pub print: bool,
+    /// Print them as JSON instead
+    #[arg(long)]
+    pub json: bool,
+    /// Flags of `parseye monitor`, whose values are shown as it would use them.
+    #[command(flatten)]
+    pub monitor: MonitorArgs,
+}
+
+/// `parseye check`.
+#[derive(Debug, ClapArgs)]
+pub struct CheckArgs {
+    /// Video file, folder of images, or single image
+    #[arg(
+        value_name = "SOURCE",
+        required_unless_present = "manifest",
+        conflicts_with = "manifest"
+    )]
+    pub source: Option<PathBuf>,
+    /// Eye-state model made by `train`, instead of the one built in; white-box checks need its
+    /// NAME.gradient.onnx beside it
+    #[arg(long, value_name = "FILE")]
+    pub model: Option<PathBuf>,
+    /// Signal-to-noise ratios of the table in dB, separated by commas; white-box steps are taken at
+    /// 20 dB and above
+    #[arg(
+        long,
+        value_name = "LIST",
+        default_value = "50,45,40,33,30,25,20,15,10,5,0",
+        allow_hyphen_values = true
+    )]
+    pub snr: String,
+    /// Seconds between two checked frames; 0 checks every frame
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        default_value_t = 0.5,
+        conflicts_with = "manifest"
+    )]
+    pub every: f64,
+    /// Write all figures to this file
+    #[arg(long, value_name = "OUT.json")]
+    pub json: Option<PathBuf>,
+    /// Seed of the random draws
+    #[arg(long, value_name = "N", conflicts_with = "manifest")]
+    pub seed: Option<u64>,
+    /// Take white-box FGSM steps on labelled crops instead, with their true labels
+    #[arg(long, value_name = "FILE")]
+    pub manifest: Option<PathBuf>,
+    /// With --manifest, crops to attack: train, val or test
+    #[arg(
+        long,
+        value_name = "SPLIT",
+        conflicts_with = "source",
+        default_value = "test"
+    )]
+    pub split: String,
+    /// With --manifest, attack at most this many crops, spread evenly over the split
+    #[arg(long, value_name = "N", conflicts_with = "source", value_parser = clap::value_parser!(u64).range(1..))]
+    pub at_most: Option<u64>,
 }
 
 #[cfg(test)]

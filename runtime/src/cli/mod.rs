@@ -1,18 +1,28 @@
 //! The command line. Flags are first taken as they stand ([`args`]), then checked and joined with
 //! the settings ([`resolve`]), then run; each command has its own module.
 
+mod alarm;
 mod args;
+mod check;
+mod config;
 mod dashboards;
 mod evaluate;
 mod list;
 mod monitor;
 mod replay;
 mod resolve;
+mod summarize;
 mod watch;
 
 use args::{Args, CommandArgs};
-use clap::{Parser, error::ErrorKind};
-use parseye::{classify::EyeStateModel, config::Settings, pipeline::Stop, report::event::Outcome};
+use clap::Parser;
+use parseye::{
+    classify::{EyeStateModel, gradient::GradientModel},
+    command_line::one_line,
+    config::Settings,
+    pipeline::Stop,
+    report::event::Outcome,
+};
 use std::{
     ffi::OsString,
     fmt::Display,
@@ -36,13 +46,16 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> anyhow::Result<Exit
         Ok(args) => args,
         Err(error) => return usage(&error),
     };
-    let settings = Settings::load(args.config.as_deref())?;
+    let (settings, origins) = Settings::load_with_origins(args.config.as_deref())?;
     match args.command {
         CommandArgs::Monitor(args) => monitor::run(resolve::monitor(args, settings)?),
         CommandArgs::Cameras => list::cameras(),
         CommandArgs::Models => list::models(),
         CommandArgs::Replay(args) => replay::run(resolve::replay(args, settings)?),
         CommandArgs::Evaluate(args) => evaluate::run(&resolve::evaluate(args, settings)?),
+        CommandArgs::Summarize(args) => summarize::run(&resolve::summarize(args, settings)?),
+        CommandArgs::Config(args) => config::run(args, settings, &origins),
+        CommandArgs::Check(args) => check::run(&resolve::check(args, settings)?),
     }
 }
 
@@ -74,31 +87,7 @@ fn usage(error: &clap::Error) -> anyhow::Result<ExitCode> {
         print(&error.render().to_string())?;
         return Ok(ExitCode::SUCCESS);
     }
-    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
-        complain(&"no command given; see `parseye --help`");
-        return Ok(ExitCode::from(USAGE));
-    }
-    let text = error.render().to_string();
-    let parts = text
-        .lines()
-        .take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more information"))
-        .map(|line| {
-            line.trim()
-                .trim_start_matches("error: ")
-                .trim_start_matches("tip: ")
-        })
-        .filter(|line| !line.is_empty());
-    let mut line = String::new();
-    for part in parts {
-        let joint = match line.chars().last() {
-            None => "",
-            Some(':') => " ",
-            Some(_) => "; ",
-        };
-        line.push_str(joint);
-        line.push_str(part);
-    }
-    complain(&format!("{line}; see `parseye --help`"));
+    complain(&one_line("parseye", error));
     Ok(ExitCode::from(USAGE))
 }
 
@@ -106,6 +95,17 @@ fn load_model(settings: &Settings) -> anyhow::Result<EyeStateModel> {
     Ok(match &settings.model.file {
         Some(path) => EyeStateModel::from_file(path)?,
         None => EyeStateModel::built_in()?,
+    })
+}
+
+/// The gradient graph of the model that [`load_model`] loads, where it has one.
+fn load_gradient(
+    settings: &Settings,
+    model: &EyeStateModel,
+) -> anyhow::Result<Option<GradientModel>> {
+    Ok(match &settings.model.file {
+        Some(path) => GradientModel::beside(path, model)?,
+        None => Some(GradientModel::built_in(model)?),
     })
 }
 

@@ -1,7 +1,7 @@
 //! From flags and settings to what a command does: every value checked, every path decided, before
 //! anything is read or written.
 
-use super::args::{DashboardArgs, EvaluateArgs, MonitorArgs, ReplayArgs};
+use super::args::{CheckArgs, DashboardArgs, EvaluateArgs, MonitorArgs, ReplayArgs, SummarizeArgs};
 use anyhow::{Context, bail, ensure};
 use parseye::{config::Settings, evaluate::manifest::Split, source::name_of};
 use std::{
@@ -67,6 +67,53 @@ pub struct EvaluatePlan {
     pub json: Option<PathBuf>,
 }
 
+/// What `parseye summarize` does.
+#[derive(Debug)]
+pub struct SummarizePlan {
+    /// Settings.
+    pub settings: Settings,
+    /// Event logs.
+    pub logs: Vec<PathBuf>,
+    /// Where all figures go.
+    pub json: Option<PathBuf>,
+    /// Where the picture goes; its name ends in svg or png.
+    pub plot: Option<PathBuf>,
+}
+
+/// What `parseye check` does.
+#[derive(Debug)]
+pub struct CheckPlan {
+    /// Settings with the flags' values.
+    pub settings: Settings,
+    /// Signal-to-noise ratios of the table in dB.
+    pub snrs_db: Vec<f64>,
+    /// What is checked.
+    pub subject: CheckSubject,
+    /// Where all figures go.
+    pub json: Option<PathBuf>,
+}
+
+/// What `parseye check` checks.
+#[derive(Debug)]
+pub enum CheckSubject {
+    /// A recording.
+    Recording {
+        /// Where it is.
+        path: PathBuf,
+        /// Least time between two checked frames.
+        every: Duration,
+    },
+    /// Labelled crops.
+    Labelled {
+        /// List of labelled crops.
+        manifest: PathBuf,
+        /// Crops to attack.
+        split: Split,
+        /// How many at most.
+        at_most: usize,
+    },
+}
+
 /// Resolves `parseye monitor`.
 ///
 /// # Errors
@@ -78,6 +125,12 @@ pub fn monitor(args: MonitorArgs, mut settings: Settings) -> anyhow::Result<Moni
     settings.model.file = args.model.or(settings.model.file);
     settings.report.log = args.log.or(settings.report.log);
     dashboards(args.dashboards, &mut settings)?;
+    alarm(args.on_alarm, &mut settings)?;
+    settings.mqtt.broker = args.mqtt.or(settings.mqtt.broker);
+    settings
+        .mqtt
+        .check()
+        .map_err(|reason| anyhow::anyhow!("--mqtt: mqtt.{reason}"))?;
     Ok(MonitorPlan { settings, duration })
 }
 
@@ -100,6 +153,19 @@ fn duration(seconds: f64) -> anyhow::Result<Duration> {
         Ok(duration) if !duration.is_zero() => Ok(duration),
         _ => bail!("--duration is {seconds}; give seconds above 0"),
     }
+}
+
+/// Takes `--on-alarm` into the settings.
+///
+/// # Errors
+/// When it is no command.
+pub fn alarm(command: Option<String>, settings: &mut Settings) -> anyhow::Result<()> {
+    if command.is_some() {
+        settings.alarm.command = command;
+        let checked = settings.alarm.check();
+        checked.map_err(|reason| anyhow::anyhow!("--on-alarm: {reason}"))?;
+    }
+    Ok(())
 }
 
 /// Resolves `parseye replay`.
@@ -190,6 +256,104 @@ pub fn evaluate(args: EvaluateArgs, mut settings: Settings) -> anyhow::Result<Ev
         split,
         json: args.json,
     })
+}
+
+/// Resolves `parseye summarize`.
+///
+/// # Errors
+/// When the picture is of an unknown kind, or an output would overwrite a log.
+pub fn summarize(args: SummarizeArgs, settings: Settings) -> anyhow::Result<SummarizePlan> {
+    if let Some(plot) = &args.plot {
+        let extension = plot.extension().unwrap_or_default().to_ascii_lowercase();
+        ensure!(
+            extension == "svg" || extension == "png",
+            "--plot {}: a picture of unknown kind; give a name that ends in .svg or .png",
+            plot.display()
+        );
+    }
+    for log in &args.logs {
+        ensure!(
+            !log.is_dir(),
+            "{}: a folder; name the logs in it",
+            log.display()
+        );
+    }
+    let inputs: Vec<&Path> = args.logs.iter().map(PathBuf::as_path).collect();
+    let outputs = args.json.iter().chain(&args.plot).map(PathBuf::as_path);
+    check_paths(&inputs, &outputs.collect::<Vec<_>>())?;
+    Ok(SummarizePlan {
+        settings,
+        logs: args.logs,
+        json: args.json,
+        plot: args.plot,
+    })
+}
+
+/// Resolves `parseye check`.
+///
+/// # Errors
+/// When a value means nothing, or the output would overwrite an input.
+pub fn check(args: CheckArgs, mut settings: Settings) -> anyhow::Result<CheckPlan> {
+    settings.model.file = args.model.or(settings.model.file);
+    settings.selfcheck.seed = args.seed.unwrap_or(settings.selfcheck.seed);
+    let snrs_db = snr_list(&args.snr)?;
+    let inputs = [&args.source, &args.manifest, &settings.model.file];
+    let inputs: Vec<PathBuf> = inputs.into_iter().flatten().cloned().collect();
+    let subject = match (args.source, args.manifest) {
+        (Some(path), _) => CheckSubject::Recording {
+            path,
+            every: Duration::try_from_secs_f64(args.every)
+                .with_context(|| format!("--every is {}; give seconds, 0 or more", args.every))
+                .map_err(|error| anyhow::anyhow!("{error}"))?,
+        },
+        (None, Some(manifest)) => CheckSubject::Labelled {
+            manifest,
+            split: args
+                .split
+                .parse()
+                .map_err(|reason: String| anyhow::anyhow!("--split: {reason}"))?,
+            at_most: args
+                .at_most
+                .map_or(usize::MAX, |n| usize::try_from(n).unwrap_or(usize::MAX)),
+        },
+        (None, None) => bail!("nothing to check; give a SOURCE or --manifest"),
+    };
+    // Last, for it touches the output: nothing else may fail any more.
+    let inputs: Vec<&Path> = inputs.iter().map(PathBuf::as_path).collect();
+    let outputs: Vec<&Path> = args.json.iter().map(PathBuf::as_path).collect();
+    check_paths(&inputs, &outputs)?;
+    Ok(CheckPlan {
+        settings,
+        snrs_db,
+        subject,
+        json: args.json,
+    })
+}
+
+/// Ratios in dB that mean something: at -20 dB a disturbance is ten times the picture, at 120 dB it
+/// is below the rounding of f32.
+const MEANINGFUL_DB: std::ops::RangeInclusive<f64> = -20.0..=120.0;
+
+fn snr_list(text: &str) -> anyhow::Result<Vec<f64>> {
+    const EXAMPLE: &str = "give decibels separated by commas, such as 50,40,30,20,10,0";
+    let mut list = Vec::new();
+    for part in text.split(',').map(str::trim) {
+        let snr_db: f64 = part
+            .parse()
+            .map_err(|_| anyhow::anyhow!("--snr: '{part}' is not a number; {EXAMPLE}"))?;
+        ensure!(
+            MEANINGFUL_DB.contains(&snr_db),
+            "--snr: {part} dB is outside {} to {} dB; {EXAMPLE}",
+            MEANINGFUL_DB.start(),
+            MEANINGFUL_DB.end()
+        );
+        ensure!(
+            !list.contains(&snr_db),
+            "--snr: {part} stands there twice; {EXAMPLE}"
+        );
+        list.push(snr_db);
+    }
+    Ok(list)
 }
 
 /// `out.mp4` for the clip `a` becomes `out-a.mp4`.

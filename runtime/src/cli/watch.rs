@@ -1,17 +1,17 @@
 //! What `parseye monitor` and `parseye replay --realtime` share: a live source in, events to every
 //! reader out.
 
-use super::{complain, dashboards::Dashboards, exit_status, load_model, print};
+use super::{alarm, complain, dashboards::Dashboards, exit_status, load_model, print};
 use parseye::{
     config::Settings,
     pipeline::{
         Fanout, Stop, VisionChain,
-        log::LogThread,
         monitor::{MonitorOptions, monitor, unix_time},
     },
     report::{
         event::{Event, Mode, StartEvent},
-        jsonl::{EventLog, Existing},
+        jsonl::{EventLog, Existing, LogWriter},
+        mqtt,
         status::LiveStatus,
     },
     source::{CameraFault, LiveOpener},
@@ -48,10 +48,19 @@ pub fn watch(
     stop: &Stop,
     mut dashboards: Dashboards,
 ) -> anyhow::Result<ExitCode> {
+    // A mistyped command is told before anything is opened.
+    let alarm = alarm::start(settings, dashboards.fanout())?;
     let model = load_model(settings)?;
     let mut chain = VisionChain::new(settings, &model)?;
     let log = match &settings.report.log {
-        Some(path) => Some(EventLog::open(path, watched.existing)?),
+        Some(path) => {
+            let log = EventLog::open(path, watched.existing)?;
+            // A recording's log is as long as the recording; a camera's has no end.
+            Some(match watched.mode {
+                Mode::Monitor => log.rotated(settings.report.rotation()),
+                Mode::Replay | Mode::Realtime => log,
+            })
+        }
         None => None,
     };
     // A camera that another program is using is waited for; all else is the user's mistake.
@@ -67,9 +76,13 @@ pub fn watch(
     // Every reader subscribes before the first event.
     let fanout = dashboards.fanout().clone();
     let log = match log {
-        Some(log) => Some(LogThread::start(&fanout, log, stop, TERMINATE)?),
+        Some(log) => {
+            let events = fanout.subscribe(LogWriter::QUEUE);
+            Some(LogWriter::start(events, log, |line| complain(&line))?)
+        }
         None => None,
     };
+    let mqtt = mqtt::start(&fanout, &settings.mqtt, |line| complain(&line))?;
     let status = match dashboards.fill_terminal(settings, stop) {
         true => None,
         false => Some(StatusLine::start(&fanout, settings.report.status_every_s)?),
@@ -88,14 +101,15 @@ pub fn watch(
     };
     let monitored = monitor(watched.opener, first, &mut chain, &fanout, &options, stop);
     fanout.end();
+    alarm.finish();
     drop(dashboards);
     if let Some(status) = status {
         status.finish();
     }
-    // A log that failed ended the run; what the run then says matters less.
-    if let Some(log) = log {
-        log.finish()?;
+    if let Some(mqtt) = mqtt {
+        mqtt.finish();
     }
+    let trouble = log.and_then(|log| log.finish().trouble);
     let monitored = monitored?;
     let mut line = format!("{}; {}", monitored.tally.summary(None), monitored.lost);
     if let Some(age) = monitored.frame_age_ms {
@@ -106,11 +120,11 @@ pub fn watch(
     }
     line.push('\n');
     print(&line)?;
+    if let Some(trouble) = trouble {
+        anyhow::bail!(trouble);
+    }
     Ok(exit_status(monitored.outcome, stop))
 }
-
-/// The number of a polite kill, for a run that ends because it cannot write any more.
-const TERMINATE: usize = signal_hook::consts::SIGTERM as usize;
 
 /// A line of status now and then, on stderr.
 struct StatusLine {

@@ -201,7 +201,7 @@ fn judge_one<'a>(
 }
 
 /// Reads a picture as gray by [`luma_of`], the convention of live frames; gray files as they are.
-fn read_gray(path: &Path) -> Result<GrayImage, EvaluateError> {
+pub(crate) fn read_gray(path: &Path) -> Result<GrayImage, EvaluateError> {
     let wrong = |reason: String| EvaluateError::Picture {
         path: path.into(),
         reason: reason.replace('\n', " "),
@@ -222,7 +222,7 @@ fn read_gray(path: &Path) -> Result<GrayImage, EvaluateError> {
 }
 
 /// The whole crop as the network's input; one that is not square is taken by its longer side.
-fn standardised(picture: &GrayImage) -> StandardisedCrop {
+pub(crate) fn standardised(picture: &GrayImage) -> StandardisedCrop {
     let (width, height) = (picture.width() as f32, picture.height() as f32);
     let square = Square {
         centre: [width / 2.0, height / 2.0],

@@ -43,7 +43,7 @@ impl Square {
 /// Samples averaged along each side of an output pixel that covers `scale` picture pixels: one
 /// for each pixel covered, so that the mean approximates the area average. Four are plenty for a
 /// 32-pixel crop of an eye up to 128 pixels wide; past eight more of them change no gray level.
-fn samples_per_side(scale: f32) -> usize {
+pub(crate) fn samples_per_side(scale: f32) -> usize {
     (scale.ceil() as usize).clamp(1, 8)
 }
 

@@ -3,11 +3,10 @@
 //!
 //! [`replay`] drops no frame and takes time from the recording; [`monitor`] always works on the
 //! newest frame. Both pass each frame through the same [`VisionChain`]. What a monitor says goes
-//! to any number of readers through a [`Fanout`]; [`log`] is one of them.
+//! to any number of readers through a [`Fanout`].
 
 mod capture;
 pub mod fanout;
-pub mod log;
 pub mod monitor;
 pub mod picture;
 mod present;

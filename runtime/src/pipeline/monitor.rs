@@ -17,7 +17,7 @@ use crate::{
         summary::{Percentiles, Tally},
     },
     source::{CameraFault, CaptureLoss, Frame, LiveOpener, LiveSource, SourceError},
-    temporal::{Alert, Closure},
+    temporal::OverTimeStep,
 };
 use crossbeam::{
     channel::{self, Receiver, Sender},
@@ -343,7 +343,7 @@ impl Watch<'_> {
         let judged = chain.judge(frame)?;
         let now = self.hand_over.now();
         let age = now.saturating_sub(frame.time);
-        self.present.take(&judged, chain, now, age);
+        self.present.take(&judged, now, age);
         self.fanout.frame_ages().observe(age);
         let picture = self.fanout.picture();
         if picture.wanted() {
@@ -356,20 +356,14 @@ impl Watch<'_> {
         let mut eyes = EyesEvent::new(&self.name, &judged.reading, unix_time());
         eyes.age_ms = Some((age.as_secs_f64() * 1e6).round() / 1e3);
         self.fanout.publish(Event::Eyes(eyes));
-        self.say(&judged.ended, &judged.alerts);
+        self.say(&judged.changes);
         Ok(())
     }
 
-    fn say(&mut self, ended: &[Closure], alerts: &[Alert]) {
-        let now = unix_time();
-        for closure in ended {
-            self.tally.add_closure(closure);
-            self.fanout
-                .publish(Event::of_closure(&self.name, closure, now));
-        }
-        for alert in alerts {
-            self.tally.add_alert(alert);
-            self.fanout.publish(Event::of_alert(&self.name, alert, now));
+    fn say(&mut self, changes: &OverTimeStep) {
+        self.tally.add_changes(changes);
+        for event in Event::of_changes(&self.name, changes, unix_time()) {
+            self.fanout.publish(event);
         }
     }
 
@@ -383,7 +377,7 @@ impl Watch<'_> {
             if is_lost {
                 let unseen = chain.unseen(time);
                 self.present.take_alerts(&unseen.alerts);
-                self.say(&unseen.ended, &unseen.alerts);
+                self.say(&unseen);
             }
         }
     }

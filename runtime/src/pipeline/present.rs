@@ -23,12 +23,6 @@ const AGES: Duration = Duration::from_secs(5);
 /// The rate is shown over this time.
 const RATE: Duration = Duration::from_secs(2);
 
-/// Blinks are counted over the last minute.
-const MINUTE: Duration = Duration::from_secs(60);
-
-/// Less known time than this gives no blink rate.
-const LEAST_KNOWN: Duration = Duration::from_secs(10);
-
 /// Significant digits of the frame age.
 const AGE_DIGITS: u8 = 2;
 
@@ -46,7 +40,6 @@ pub(super) struct Present {
     recent: VecDeque<(Duration, Duration)>,
     /// Of the whole run, in nanoseconds.
     ages: Option<Histogram<u32>>,
-    blinks: BlinkRate,
 }
 
 impl Present {
@@ -62,33 +55,16 @@ impl Present {
             alerts: Vec::new(),
             recent: VecDeque::new(),
             ages: Histogram::new_with_max(OLDEST_NS, AGE_DIGITS).ok(),
-            blinks: BlinkRate::default(),
         }
     }
 
     /// Takes what came of a frame that was judged at `now`, `age` after its capture.
-    pub(super) fn take(
-        &mut self,
-        judged: &Judged,
-        chain: &VisionChain,
-        now: Duration,
-        age: Duration,
-    ) {
+    pub(super) fn take(&mut self, judged: &Judged, now: Duration, age: Duration) {
         self.recent.push_back((now, age));
         if let Some(ages) = &mut self.ages {
             ages.saturating_record(u64::try_from(age.as_nanos()).unwrap_or(u64::MAX));
         }
-        let time = judged.reading.time;
-        let blinked = judged
-            .ended
-            .iter()
-            .filter(|closure| {
-                closure.eye == Watched::Both && closure.kind == crate::temporal::ClosureKind::Blink
-            })
-            .count();
-        let (known, _) = chain.over_time().known_and_closed();
-        self.blinks.step(time, known, blinked);
-        self.take_alerts(&judged.alerts);
+        self.take_alerts(&judged.changes.alerts);
         self.last = Some(judged.reading.clone());
     }
 
@@ -173,7 +149,7 @@ impl Present {
                 right: tally.blinks(Watched::Right),
                 both: tally.blinks(Watched::Both),
             },
-            blinks_per_minute: self.blinks.per_minute(),
+            blinks_per_minute: chain.over_time().blinks_per_minute(),
             perclos: chain.over_time().perclos_of_last_minute(),
             alerts: self.alerts.clone(),
             fps: self.rate(now),
@@ -217,44 +193,6 @@ fn gravity(kind: AlertKind) -> u8 {
         AlertKind::LongClosureAlarm => 0,
         AlertKind::LongClosureWarning => 1,
         AlertKind::Drowsiness => 2,
-    }
-}
-
-/// Blinks a minute of known time, over the last minute.
-#[derive(Debug, Default)]
-struct BlinkRate {
-    /// Time, known time since the start, and blinks since the start, about once a second.
-    samples: VecDeque<(Duration, Duration, u64)>,
-    known: Duration,
-    blinks: u64,
-}
-
-impl BlinkRate {
-    fn step(&mut self, time: Duration, known: Duration, blinked: usize) {
-        const SAMPLE_EVERY: Duration = Duration::from_secs(1);
-        let due = self
-            .samples
-            .back()
-            .is_none_or(|(last, ..)| time.saturating_sub(*last) >= SAMPLE_EVERY);
-        if due {
-            self.samples.push_back((time, self.known, self.blinks));
-        }
-        self.known = known;
-        self.blinks += blinked as u64;
-        while self
-            .samples
-            .front()
-            .is_some_and(|(first, ..)| *first + MINUTE < time)
-        {
-            self.samples.pop_front();
-        }
-    }
-
-    fn per_minute(&self) -> Option<f64> {
-        let (_, known_then, blinks_then) = self.samples.front()?;
-        let known = self.known.saturating_sub(*known_then);
-        let blinks = self.blinks - blinks_then;
-        (known >= LEAST_KNOWN).then(|| blinks as f64 * MINUTE.as_secs_f64() / known.as_secs_f64())
     }
 }
 
@@ -313,28 +251,5 @@ mod tests {
         assert!(tell(Change::Lost(reason())));
         assert!(tell(Change::Waiting(reason())));
         assert!(!tell(Change::Reopened { format: format() }));
-    }
-
-    #[test]
-    fn the_blink_rate_counts_known_time_of_the_last_minute_only() {
-        let mut rate = BlinkRate::default();
-        let mut known = Duration::ZERO;
-        for second in 0..600_u64 {
-            // The eyes are seen half of the time; a blink every five seconds, none in the end.
-            if second % 2 == 0 {
-                known += Duration::from_secs(1);
-            }
-            let blinked = usize::from(second % 5 == 0 && second < 300);
-            rate.step(Duration::from_secs(second), known, blinked);
-            match second {
-                ..15 => assert_eq!(rate.per_minute(), None),
-                100..300 => {
-                    let value = rate.per_minute().unwrap();
-                    assert!((22.0..28.0).contains(&value), "{value} at {second}");
-                }
-                361.. => assert_eq!(rate.per_minute(), Some(0.0)),
-                _ => {}
-            }
-        }
     }
 }

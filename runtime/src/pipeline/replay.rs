@@ -111,24 +111,16 @@ fn replay_frames(
         let mut judged = chain.judge(&frame)?;
         judged.times.decode_wait = decode_wait;
         tally.add_frame(&judged.reading, &judged.times);
-        for closure in &judged.ended {
-            tally.add_closure(closure);
-        }
-        for alert in &judged.alerts {
-            tally.add_alert(alert);
-        }
+        tally.add_changes(&judged.changes);
         if let Some(log) = &mut outputs.log {
             log.write(&Event::Eyes(EyesEvent::new(clip, &judged.reading, None)))?;
-            for closure in &judged.ended {
-                log.write(&Event::of_closure(clip, closure, None))?;
-            }
-            for alert in &judged.alerts {
-                log.write(&Event::of_alert(clip, alert, None))?;
+            for event in Event::of_changes(clip, &judged.changes, None) {
+                log.write(&event)?;
             }
         }
         if let Some(video) = &mut outputs.video {
             let mut picture = frame.rgb;
-            annotator.draw(&mut picture, clip, &judged.reading, &judged.ended);
+            annotator.draw(&mut picture, clip, &judged.reading, &judged.changes.ended);
             video.write(picture, judged.reading.time)?;
         }
     }

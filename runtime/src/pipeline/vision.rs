@@ -15,7 +15,7 @@ use crate::{
     reading::{EyeReading, FrameReading, Unseen},
     report::summary::StageTimes,
     source::Frame,
-    temporal::{Alert, Closure, EyesOverTime, OverTimeStep, TemporalSettings},
+    temporal::{EyesOverTime, OverTimeStep, TemporalSettings},
 };
 use std::time::{Duration, Instant};
 
@@ -35,10 +35,8 @@ pub enum VisionError {
 pub struct Judged {
     /// What is said about it.
     pub reading: FrameReading,
-    /// Closures that it ended.
-    pub ended: Vec<Closure>,
-    /// Alerts that it raised, repeated or ended.
-    pub alerts: Vec<Alert>,
+    /// What it brought to an end or set off.
+    pub changes: OverTimeStep,
     /// How long it took; `decode_wait` is left at zero.
     pub times: StageTimes,
 }
@@ -95,11 +93,10 @@ impl VisionChain {
             face,
             eyes,
         };
-        let OverTimeStep { ended, alerts } = self.over_time.step(&reading);
+        let changes = self.over_time.step(&reading);
         Ok(Judged {
             reading,
-            ended,
-            alerts,
+            changes,
             times: StageTimes {
                 decode_wait: Duration::ZERO,
                 locate: located - begin,

@@ -241,6 +241,7 @@ mod tests {
         let blink = Closure {
             kind: ClosureKind::Blink,
             eye: Watched::Both,
+            wink: false,
             start: Duration::ZERO,
             end: Duration::from_secs(1),
             first_frame: 0,

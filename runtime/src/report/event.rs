@@ -6,11 +6,13 @@
 use super::{status::FrameLoss, summary::Percentiles};
 use crate::{
     classify::EyeStateModel,
-    eye_state::{EyeState, PerEye},
+    eye_state::{Eye, EyeState, PerEye},
     locate::{Face, crop::Square},
     reading::{EyeReading, FrameReading, Unseen},
     source::CameraFault,
-    temporal::{Alert, AlertKind, AlertPhase, Closure, ClosureKind, Watched},
+    temporal::{
+        Alert, AlertKind, AlertPhase, BaselineChange, Closure, ClosureKind, OverTimeStep, Watched,
+    },
 };
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -35,10 +37,16 @@ pub enum Event {
     Blink(ClosureEvent),
     /// A closure too long for a blink ended.
     LongClosure(ClosureEvent),
+    /// Lids approached each other and parted again without meeting.
+    PartialBlink(ClosureEvent),
+    /// A personal baseline of openness was found or raised.
+    Baseline(BaselineEvent),
     /// An alert began, went on or ended.
     Alert(AlertEvent),
     /// Something happened to the camera.
     Camera(CameraEvent),
+    /// Lines that this log lacks.
+    LogGap(LogGapEvent),
     /// A source ended.
     End(EndEvent),
 }
@@ -56,6 +64,10 @@ pub struct StartEvent {
     pub model: ModelName,
     /// Names of the sources in order, the later events' `clip`.
     pub clips: Vec<String>,
+    /// Counts the further files of a run that was spread over several, from 1; absent in its first,
+    /// whose line is otherwise the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<u64>,
     /// Wall clock in seconds since 1970, in a monitor's log.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unix_time: Option<f64>,
@@ -177,6 +189,29 @@ pub struct ClosureEvent {
     pub first_frame: u64,
     /// Last closed frame.
     pub last_frame: u64,
+    /// Whether the other eye was open all the while; absent if not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub wink: bool,
+    /// Wall clock in seconds since 1970, in a monitor's log.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unix_time: Option<f64>,
+}
+
+/// A personal baseline.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BaselineEvent {
+    /// Source.
+    pub clip: String,
+    /// Which eye.
+    pub eye: Eye,
+    /// Time in seconds of the frame that completed the minute.
+    pub time: f64,
+    /// Openness that the eye was above for a fifth of the minute, 0 to 1.
+    pub openness: f64,
+    /// The part of it that counts, 0 to 1.
+    pub reference: f64,
+    /// P(closed) above which the eye counts as closed from now on.
+    pub closed_above: f64,
     /// Wall clock in seconds since 1970, in a monitor's log.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unix_time: Option<f64>,
@@ -228,6 +263,22 @@ pub struct CameraEvent {
     pub unix_time: Option<f64>,
 }
 
+/// Lines that could be neither written nor kept.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LogGapEvent {
+    /// How many are missing.
+    pub lost: u64,
+    /// Time of the first of them in seconds; null where it is not known.
+    pub from: Option<f64>,
+    /// Time of the last of them.
+    pub to: Option<f64>,
+    /// Why they are missing.
+    pub reason: GapReason,
+    /// Wall clock in seconds since 1970.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unix_time: Option<f64>,
+}
+
 /// What happened to the camera.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -242,6 +293,17 @@ pub enum CameraEventKind {
     Reopened,
     /// Frames arrived damaged and were left out.
     Damaged,
+}
+
+/// Why lines are missing in a log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GapReason {
+    /// The log could not be written for so long that the memory for waiting lines was full. Only
+    /// `eyes` lines are given up as long as there are any.
+    Unwritable,
+    /// The system took so long to write that more events came than can wait.
+    Slow,
 }
 
 /// How a source ended.
@@ -296,6 +358,7 @@ impl StartEvent {
                 sha256: model.file().sha256.clone(),
             },
             clips,
+            part: None,
             unix_time,
         }
     }
@@ -330,6 +393,21 @@ impl Probabilities {
 }
 
 impl Event {
+    /// What a frame brought to an end or set off, as the lines that follow its own in the log.
+    pub fn of_changes(
+        clip: &str,
+        changes: &OverTimeStep,
+        unix_time: Option<f64>,
+    ) -> impl Iterator<Item = Self> {
+        let closures = changes.ended.iter();
+        let closures = closures.map(move |closure| Self::of_closure(clip, closure, unix_time));
+        let baselines = changes.baselines.iter();
+        let baselines = baselines.map(move |change| Self::of_baseline(clip, change, unix_time));
+        let alerts = changes.alerts.iter();
+        let alerts = alerts.map(move |alert| Self::of_alert(clip, alert, unix_time));
+        closures.chain(baselines).chain(alerts)
+    }
+
     /// An alert as a line of the log.
     pub fn of_alert(clip: &str, alert: &Alert, unix_time: Option<f64>) -> Self {
         Self::Alert(AlertEvent {
@@ -338,7 +416,20 @@ impl Event {
             phase: alert.phase,
             time: seconds(alert.time),
             since: seconds(alert.since),
-            perclos: alert.perclos.map(|share| (share * 1e6).round() / 1e6),
+            perclos: alert.perclos.map(millionths),
+            unix_time,
+        })
+    }
+
+    /// A baseline as a line of the log.
+    pub fn of_baseline(clip: &str, change: &BaselineChange, unix_time: Option<f64>) -> Self {
+        Self::Baseline(BaselineEvent {
+            clip: clip.into(),
+            eye: change.eye,
+            time: seconds(change.time),
+            openness: millionths(change.openness),
+            reference: millionths(change.reference),
+            closed_above: millionths(change.closed_above),
             unix_time,
         })
     }
@@ -353,11 +444,13 @@ impl Event {
             duration: seconds(closure.duration()),
             first_frame: closure.first_frame,
             last_frame: closure.last_frame,
+            wink: closure.wink,
             unix_time,
         };
         match closure.kind {
             ClosureKind::Blink => Self::Blink(event),
             ClosureKind::LongClosure => Self::LongClosure(event),
+            ClosureKind::PartialBlink => Self::PartialBlink(event),
         }
     }
 }
@@ -410,6 +503,10 @@ impl From<&Square> for BoxRecord {
             angle: rounded(square.angle.to_degrees(), 1e3),
         }
     }
+}
+
+fn millionths(value: f64) -> f64 {
+    (value * 1e6).round() / 1e6
 }
 
 fn rounded(value: f32, per_unit: f64) -> f64 {

@@ -1,12 +1,25 @@
 //! The event log: JSON lines that stay whole whatever happens to the program or the disk.
 //!
-//! Lines are gathered and handed to the system in one piece at least once a second and at the end;
-//! no line is ever split over two writes, and one that did not fit on the disk is cut off again.
+//! # Layout
+//! [`EventLog`] gathers lines and hands them to the system in one piece at least once a second and
+//! at the end; whoever writes gets the errors, which suits a replay. [`live`] is for a monitor: a
+//! thread that keeps lines until they can be written. [`file`] is where lines end up, and
+//! [`rotation`] says when a new file begins.
 
-use super::{ReportError, event::Event};
+pub mod file;
+pub mod live;
+pub mod rotation;
+
+pub use live::{LogReport, LogWriter};
+pub use rotation::Rotation;
+
+use super::{
+    ReportError,
+    event::{Event, StartEvent},
+};
+use file::{LineOutput, LogFile, Unwritten};
 use std::{
-    fs::{File, OpenOptions},
-    io::{self, Read, Seek, SeekFrom, Write},
+    io,
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -31,37 +44,30 @@ pub enum Existing {
 #[derive(Debug)]
 pub struct EventLog {
     path: PathBuf,
-    file: File,
+    file: LogFile,
     gathered: Vec<u8>,
     last_flush: Instant,
 }
 
 impl EventLog {
-    /// Opens a log.
+    /// Opens a log that is one file whatever its length.
     ///
     /// # Errors
     /// When the file cannot be opened for writing.
     pub fn open(path: &Path, existing: Existing) -> Result<Self, ReportError> {
-        let open = || -> io::Result<File> {
-            match existing {
-                Existing::Replace => File::create(path),
-                Existing::Continue => {
-                    let mut file = OpenOptions::new()
-                        .create(true)
-                        .append(true)
-                        .read(true)
-                        .open(path)?;
-                    end_last_line(&mut file)?;
-                    Ok(file)
-                }
-            }
-        };
         Ok(Self {
-            file: open().map_err(|error| failed(path, &error))?,
+            file: LogFile::open(path, existing).map_err(|error| failed(path, &error))?,
             path: path.into(),
             gathered: Vec::with_capacity(GATHER),
             last_flush: Instant::now(),
         })
+    }
+
+    /// The same log, but with a new file now and then.
+    #[must_use]
+    pub fn rotated(mut self, rotation: Rotation) -> Self {
+        self.file.set_rotation(rotation);
+        self
     }
 
     /// Adds an event.
@@ -69,9 +75,11 @@ impl EventLog {
     /// # Errors
     /// When gathered lines cannot be written; those written before stay whole.
     pub fn write(&mut self, event: &Event) -> Result<(), ReportError> {
-        serde_json::to_writer(&mut self.gathered, event)
-            .map_err(|error| failed(&self.path, &error.into()))?;
-        self.gathered.push(b'\n');
+        if let Event::Start(start) = event {
+            self.file.begin(start);
+        }
+        self.gathered
+            .extend(line_of(event).map_err(|error| failed(&self.path, &error))?);
         if self.gathered.len() >= GATHER || self.last_flush.elapsed() >= FLUSH_EVERY {
             self.flush()?;
         }
@@ -83,25 +91,22 @@ impl EventLog {
     /// # Errors
     /// As [`Self::write`].
     pub fn flush(&mut self) -> Result<(), ReportError> {
+        self.flush_gathered()
+            .map_err(|unwritten| failed(&self.path, &unwritten.reason))
+    }
+
+    fn flush_gathered(&mut self) -> Result<(), Unwritten> {
         self.last_flush = Instant::now();
-        let lines = std::mem::take(&mut self.gathered);
-        let mut written = 0;
-        let outcome = loop {
-            match self.file.write(&lines[written..]) {
-                _ if written == lines.len() => break Ok(()),
-                Ok(0) => break Err(io::ErrorKind::WriteZero.into()),
-                Ok(bytes) => written += bytes,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => break Err(error),
-            }
-        };
-        if let Err(error) = outcome {
-            self.cut_off(written - whole_lines(&lines[..written]));
-            return Err(failed(&self.path, &error));
+        if self.gathered.is_empty() {
+            return Ok(());
         }
-        self.gathered = lines;
-        self.gathered.clear();
-        Ok(())
+        let outcome = self.file.append(&self.gathered);
+        let written = match &outcome {
+            Ok(()) => self.gathered.len(),
+            Err(unwritten) => unwritten.written,
+        };
+        self.gathered.drain(..written);
+        outcome
     }
 
     /// Writes the last lines; later writes are impossible.
@@ -111,16 +116,23 @@ impl EventLog {
     pub fn finish(mut self) -> Result<(), ReportError> {
         self.flush()
     }
+}
 
-    /// Takes back the last bytes, the beginning of a line that did not fit.
-    fn cut_off(&mut self, bytes: usize) {
-        if bytes == 0 {
-            return;
-        }
-        // Devices and pipes have no length; there is nothing more to be done for those.
-        if let Ok(end) = self.file.seek(SeekFrom::End(0)) {
-            let _ = self.file.set_len(end.saturating_sub(bytes as u64));
-        }
+impl LineOutput for EventLog {
+    fn name(&self) -> String {
+        self.file.name()
+    }
+
+    fn begin(&mut self, start: &StartEvent) {
+        self.file.begin(start);
+    }
+
+    fn append(&mut self, lines: &[u8]) -> Result<(), Unwritten> {
+        self.flush_gathered().map_err(|unwritten| Unwritten {
+            written: 0,
+            reason: unwritten.reason,
+        })?;
+        self.file.append(lines)
     }
 }
 
@@ -132,27 +144,11 @@ impl Drop for EventLog {
     }
 }
 
-/// Length of the whole lines at the beginning of `bytes`.
-fn whole_lines(bytes: &[u8]) -> usize {
-    bytes
-        .iter()
-        .rposition(|byte| *byte == b'\n')
-        .map_or(0, |last| last + 1)
-}
-
-/// A log that a power cut left in the middle of a line gets a line end, so that the next line
-/// begins on its own.
-fn end_last_line(file: &mut File) -> io::Result<()> {
-    if !file.metadata()?.is_file() || file.seek(SeekFrom::End(0))? == 0 {
-        return Ok(());
-    }
-    let mut last = [0];
-    file.seek(SeekFrom::End(-1))?;
-    file.read_exact(&mut last)?;
-    if last != *b"\n" {
-        file.write_all(b"\n")?;
-    }
-    Ok(())
+/// An event with its line end.
+fn line_of(event: &Event) -> io::Result<Vec<u8>> {
+    let mut line = serde_json::to_vec(event)?;
+    line.push(b'\n');
+    Ok(line)
 }
 
 fn failed(path: &Path, error: &io::Error) -> ReportError {
@@ -166,7 +162,6 @@ fn failed(path: &Path, error: &io::Error) -> ReportError {
 mod tests {
     use super::super::event::{EndEvent, Outcome};
     use super::*;
-    use proptest::prelude::*;
 
     fn event(frames: u64) -> Event {
         Event::End(EndEvent {
@@ -221,18 +216,6 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_does_not_fit_is_cut_off() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("log.jsonl");
-        let mut log = EventLog::open(&path, Existing::Continue).unwrap();
-        log.write(&event(3)).unwrap();
-        log.flush().unwrap();
-        log.file.write_all(b"{\"event\":").unwrap();
-        log.cut_off(9);
-        assert_eq!(lines(&path).len(), 1);
-    }
-
-    #[test]
     fn a_full_disk_is_one_line_with_the_path() {
         let full = Path::new("/dev/full");
         if !full.exists() {
@@ -247,14 +230,5 @@ mod tests {
             "{error}"
         );
         assert!(EventLog::open(Path::new("/nowhere/log.jsonl"), Existing::Replace).is_err());
-    }
-
-    proptest! {
-        #[test]
-        fn only_whole_lines_are_kept(bytes in prop::collection::vec(prop_oneof![Just(b'\n'), Just(b'x')], 0..40)) {
-            let kept = whole_lines(&bytes);
-            prop_assert!(kept == 0 || bytes[kept - 1] == b'\n');
-            prop_assert!(!bytes[kept..].contains(&b'\n'));
-        }
     }
 }

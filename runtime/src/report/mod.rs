@@ -2,10 +2,12 @@
 //!
 //! Nothing here decides anything about eyes; it writes down what the pipeline says.
 
+pub mod alarm;
 pub mod annotate;
 pub mod event;
 pub mod history;
 pub mod jsonl;
+pub mod mqtt;
 pub mod prometheus;
 pub mod status;
 pub mod summary;

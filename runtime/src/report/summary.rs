@@ -4,7 +4,9 @@ use crate::{
     evaluate::{score::Score, truth::FrameRange},
     eye_state::{Eye, EyeState, PerEye, STATES},
     reading::FrameReading,
-    temporal::{Alert, AlertKind, AlertPhase, Closure, ClosureKind, EyesOverTime, Watched},
+    temporal::{
+        Alert, AlertKind, AlertPhase, Closure, ClosureKind, EyesOverTime, OverTimeStep, Watched,
+    },
 };
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
@@ -53,7 +55,11 @@ pub struct Tally {
     duration: Duration,
     states: PerEye<[u64; STATES]>,
     blinks: [u64; Watched::ALL.len()],
+    partial_blinks: [u64; Watched::ALL.len()],
+    winks: PerEye<u64>,
     blinks_of_both: Vec<FrameRange>,
+    /// Of the blinks of both eyes, in nanoseconds; created with the first.
+    blink_durations: Option<Histogram<u32>>,
     alerts: AlertCounts,
     known: Duration,
     closed: Duration,
@@ -92,17 +98,43 @@ impl Tally {
         }
     }
 
+    /// Takes what a frame brought to an end or set off.
+    pub fn add_changes(&mut self, changes: &OverTimeStep) {
+        changes
+            .ended
+            .iter()
+            .for_each(|closure| self.add_closure(closure));
+        changes
+            .alerts
+            .iter()
+            .for_each(|alert| self.add_alert(alert));
+    }
+
     /// Takes a closure that ended.
     pub fn add_closure(&mut self, closure: &Closure) {
-        if closure.kind != ClosureKind::Blink {
-            return;
+        match (closure.eye, closure.wink) {
+            (Watched::Left, true) => self.winks.left += 1,
+            (Watched::Right, true) => self.winks.right += 1,
+            _ => {}
         }
-        self.blinks[closure.eye as usize] += 1;
-        if closure.eye == Watched::Both {
+        match closure.kind {
+            ClosureKind::Blink => self.blinks[closure.eye as usize] += 1,
+            ClosureKind::PartialBlink => self.partial_blinks[closure.eye as usize] += 1,
+            ClosureKind::LongClosure => {}
+        }
+        if closure.kind == ClosureKind::Blink && closure.eye == Watched::Both {
             self.blinks_of_both.push(FrameRange {
                 first: closure.first_frame,
                 last: closure.last_frame,
             });
+            if self.blink_durations.is_none() {
+                self.blink_durations =
+                    Histogram::new_with_max(LONGEST_STAGE_NS, TIMING_DIGITS).ok();
+            }
+            if let Some(durations) = &mut self.blink_durations {
+                let nanos = closure.duration().as_nanos();
+                durations.saturating_record(u64::try_from(nanos).unwrap_or(u64::MAX));
+            }
         }
     }
 
@@ -158,6 +190,19 @@ impl Tally {
         for (count, more) in self.blinks.iter_mut().zip(other.blinks) {
             *count += more;
         }
+        for (count, more) in self.partial_blinks.iter_mut().zip(other.partial_blinks) {
+            *count += more;
+        }
+        self.winks.left += other.winks.left;
+        self.winks.right += other.winks.right;
+        match (&mut self.blink_durations, &other.blink_durations) {
+            (Some(mine), Some(others)) => {
+                // Both have the same bounds, so adding cannot fail.
+                let _ = mine.add(others);
+            }
+            (mine @ None, Some(others)) => *mine = Some(others.clone()),
+            (_, None) => {}
+        }
         for kind in AlertKind::ALL {
             let mut others = other.alerts;
             *self.alerts.of(kind) += *others.of(kind);
@@ -199,6 +244,17 @@ impl Tally {
                 right: self.blinks(Watched::Right),
                 both: self.blinks(Watched::Both),
             },
+            partial_blinks: BlinkCounts {
+                left: self.partial_blinks[Watched::Left as usize],
+                right: self.partial_blinks[Watched::Right as usize],
+                both: self.partial_blinks[Watched::Both as usize],
+            },
+            winks: self.winks,
+            blinks_per_minute: (!self.known.is_zero()).then(|| {
+                let rate = 60.0 * self.blinks(Watched::Both) as f64 / self.known.as_secs_f64();
+                (rate * 1e3).round() / 1e3
+            }),
+            blink_duration_ms: self.blink_durations.as_ref().map(Percentiles::of),
             alerts: self.alerts,
             perclos: (!self.known.is_zero())
                 .then(|| self.closed.as_secs_f64() / self.known.as_secs_f64()),
@@ -228,6 +284,14 @@ pub struct Summary {
     pub states: PerEye<BTreeMap<&'static str, u64>>,
     /// Blinks.
     pub blinks: BlinkCounts,
+    /// Blinks in which the lids did not meet.
+    pub partial_blinks: BlinkCounts,
+    /// Closures of one eye while the other was open.
+    pub winks: PerEye<u64>,
+    /// Blinks of both eyes a minute of known time.
+    pub blinks_per_minute: Option<f64>,
+    /// How long the blinks of both eyes lasted.
+    pub blink_duration_ms: Option<Percentiles>,
     /// Alerts that were raised.
     pub alerts: AlertCounts,
     /// Share of the known time with both eyes closed, blinks left out.

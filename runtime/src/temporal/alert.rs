@@ -138,6 +138,11 @@ impl Alerter {
         ] {
             let due = match lids {
                 Lids::Closed { since } if time.saturating_sub(since) >= after => Due::On(since),
+                // It may go on or not: nothing is raised, and nothing ends.
+                Lids::Parting { since } => match running {
+                    Running::On { since: told_of, .. } if *told_of == since => Due::On(since),
+                    _ => Due::Off,
+                },
                 // A new closure after a gap: the one that was told of cannot be followed.
                 Lids::Closed { .. } | Lids::Unknown => Due::Lost,
                 Lids::Apart => Due::Off,

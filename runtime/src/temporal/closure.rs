@@ -1,9 +1,12 @@
-//! Finds closures in a stream of P(closed): the step from "closed in this frame" to "blinked".
+//! Finds closures in a stream of lid signals: the step from "closed in this frame" to "blinked".
 //!
 //! A frame's answer holds until the next frame. So a closure lasts from its first closed frame to
 //! the first frame after it that is known and not closed, and a blink of one frame lasts one frame.
+//! Lids that part for a moment without opening have not ended their closure: readings of closed
+//! eyes flicker between closed and partially open, and lids flutter. Nothing is ever smoothed, for
+//! that would erase blinks of one frame; benches/temporal_filters.sh compares the ways.
 
-use super::TemporalSettings;
+use super::{TemporalSettings, lids::LidSignal};
 use crate::eye_state::Eye;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -34,7 +37,7 @@ impl From<Eye> for Watched {
     }
 }
 
-/// Blink or more.
+/// Blink, more, or less.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ClosureKind {
@@ -42,15 +45,21 @@ pub enum ClosureKind {
     Blink,
     /// At least that long.
     LongClosure,
+    /// The lids approached each other and parted again without meeting, within the time of a blink
+    /// (found by [`super::partial`]).
+    PartialBlink,
 }
 
-/// A whole closure, between frames that are known and not closed.
+/// A whole closure, between frames that are known and not closed. Of a partial blink, read
+/// "partially open" for "closed", and "open" for "not closed".
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Closure {
-    /// Blink or long closure.
+    /// Blink, long closure or partial blink.
     pub kind: ClosureKind,
     /// Which eye, or both.
     pub eye: Watched,
+    /// Whether the other eye was open all the while, which is a wink and no blink of both.
+    pub wink: bool,
     /// Time of the first closed frame.
     pub start: Duration,
     /// Time of the first frame after it that is not closed.
@@ -71,23 +80,24 @@ impl Closure {
 /// A closure found by a detector that does not know which eye it watches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UnnamedClosure {
-    kind: ClosureKind,
-    start: Duration,
-    end: Duration,
-    first_frame: u64,
-    last_frame: u64,
+    pub(super) kind: ClosureKind,
+    pub(super) start: Duration,
+    pub(super) end: Duration,
+    pub(super) first_frame: u64,
+    pub(super) last_frame: u64,
 }
 
 impl UnnamedClosure {
-    /// Blink or long closure.
+    /// Blink, long closure or partial blink.
     pub fn kind(&self) -> ClosureKind {
         self.kind
     }
 
-    pub(super) fn of(self, eye: Watched) -> Closure {
+    pub(super) fn of(self, eye: Watched, wink: bool) -> Closure {
         Closure {
             kind: self.kind,
             eye,
+            wink,
             start: self.start,
             end: self.end,
             first_frame: self.first_frame,
@@ -108,6 +118,12 @@ pub enum Lids {
         /// Time of the first closed frame.
         since: Duration,
     },
+    /// Closed since a time, and now apart, but not open and for so short a time that the closure
+    /// may go on.
+    Parting {
+        /// Time of the first closed frame.
+        since: Duration,
+    },
 }
 
 /// What one reading changed.
@@ -117,15 +133,20 @@ pub struct LidStep {
     pub until_now: Lids,
     /// The lids from this reading on.
     pub now: Lids,
-    /// The closure that this reading ended.
+    /// When the closure that went on until now turns out to have ended, by lids that were seen
+    /// apart: at this reading, or up to [`TemporalSettings::longest_parting_s`] before.
+    pub reopened: Option<Duration>,
+    /// The closure that ended then, if its beginning was seen.
     pub ended: Option<UnnamedClosure>,
 }
 
-/// Follows one stream of P(closed).
+/// Follows one stream of lid signals.
 #[derive(Clone, Debug)]
 pub struct ClosureDetector {
     closed_above: f64,
     open_at_or_below: f64,
+    open_above: f64,
+    longest_parting: Duration,
     long_closure: Duration,
     longest_gap: Duration,
     last_time: Option<Duration>,
@@ -136,13 +157,19 @@ pub struct ClosureDetector {
 enum State {
     Unknown,
     Apart,
-    Closed {
-        start: Duration,
-        first_frame: u64,
-        last_frame: u64,
-        /// Whether the frame before the closure was known and not closed.
-        whole: bool,
-    },
+    Closed(Running),
+}
+
+/// A closure that has not ended.
+#[derive(Clone, Copy, Debug)]
+struct Running {
+    start: Duration,
+    first_frame: u64,
+    last_frame: u64,
+    /// Whether the frame before the closure was known and not closed.
+    whole: bool,
+    /// Time of the first of the frames up to now that show the lids apart.
+    parted: Option<Duration>,
 }
 
 impl State {
@@ -150,7 +177,14 @@ impl State {
         match self {
             Self::Unknown => Lids::Unknown,
             Self::Apart => Lids::Apart,
-            Self::Closed { start, .. } => Lids::Closed { since: start },
+            Self::Closed(Running {
+                start: since,
+                parted,
+                ..
+            }) => match parted {
+                None => Lids::Closed { since },
+                Some(_) => Lids::Parting { since },
+            },
         }
     }
 }
@@ -161,6 +195,8 @@ impl ClosureDetector {
         Self {
             closed_above: settings.closed_above,
             open_at_or_below: settings.open_at_or_below,
+            open_above: settings.open_above,
+            longest_parting: settings.longest_parting(),
             long_closure: settings.long_closure(),
             longest_gap: settings.longest_gap(),
             last_time: None,
@@ -168,66 +204,88 @@ impl ClosureDetector {
         }
     }
 
-    /// Takes P(closed) of the next frame, or `None` where it is unknown.
-    pub fn step(&mut self, time: Duration, frame: u64, closed: Option<f64>) -> LidStep {
+    /// Takes the lids of the next frame, or `None` where they are unknown.
+    pub fn step(&mut self, time: Duration, frame: u64, shown: Option<LidSignal>) -> LidStep {
         let gap = self.last_time.map(|last| time.saturating_sub(last));
-        if gap.is_none_or(|gap| gap > self.longest_gap) {
-            self.state = State::Unknown;
-        }
+        let followed = gap.is_some_and(|gap| gap <= self.longest_gap);
         self.last_time = Some(time);
-        let until_now = self.state.lids();
-        let mut ended = None;
-        self.state = match (self.state, closed) {
-            (_, None) => State::Unknown,
-            (
-                State::Closed {
-                    start,
-                    first_frame,
-                    whole,
-                    ..
-                },
-                Some(p),
-            ) if p > self.open_at_or_below => State::Closed {
-                start,
-                first_frame,
-                last_frame: frame,
-                whole,
-            },
-            (
-                State::Closed {
-                    start,
-                    first_frame,
-                    last_frame,
-                    whole,
-                },
-                Some(_),
-            ) => {
-                let long = time.saturating_sub(start) >= self.long_closure;
-                ended = whole.then_some(UnnamedClosure {
-                    kind: if long {
-                        ClosureKind::LongClosure
-                    } else {
-                        ClosureKind::Blink
-                    },
-                    start,
-                    end: time,
-                    first_frame,
-                    last_frame,
-                });
-                State::Apart
+        let before = self.state;
+        let until_now = if followed {
+            before.lids()
+        } else {
+            Lids::Unknown
+        };
+        let running = match before {
+            State::Closed(running) => Some(running),
+            State::Unknown | State::Apart => None,
+        };
+        let (running, reopened) = match (running, shown.filter(|_| followed)) {
+            (None, _) => (None, None),
+            // Nobody sees how it ends, unless its end was seen already.
+            (Some(running), None) => (None, running.parted),
+            (Some(running), Some(signal)) => self.go_on(running, time, frame, signal),
+        };
+        let ended = match before {
+            State::Closed(running) if running.whole => {
+                reopened.map(|end| self.closure(&running, end))
             }
-            (before, Some(p)) if p > self.closed_above => State::Closed {
+            _ => None,
+        };
+        self.state = match (running, shown) {
+            (Some(running), _) => State::Closed(running),
+            (None, None) => State::Unknown,
+            (None, Some(signal)) if signal.closed > self.closed_above => State::Closed(Running {
                 start: time,
                 first_frame: frame,
                 last_frame: frame,
-                whole: matches!(before, State::Apart),
-            },
-            (_, Some(_)) => State::Apart,
+                whole: followed && (reopened.is_some() || matches!(before, State::Apart)),
+                parted: None,
+            }),
+            (None, Some(_)) => State::Apart,
         };
         LidStep {
             until_now,
             now: self.state.lids(),
+            reopened,
             ended,
+        }
+    }
+
+    /// A running closure after the next frame, or when it ended.
+    fn go_on(
+        &self,
+        mut running: Running,
+        time: Duration,
+        frame: u64,
+        signal: LidSignal,
+    ) -> (Option<Running>, Option<Duration>) {
+        let parted = running.parted.unwrap_or(time);
+        let too_long = time.saturating_sub(parted) > self.longest_parting;
+        let closed = signal.closed > self.open_at_or_below;
+        if too_long || (!closed && signal.openness > self.open_above) {
+            return (None, Some(parted));
+        }
+        if closed {
+            running.parted = None;
+            running.last_frame = frame;
+        } else {
+            running.parted = Some(parted);
+        }
+        (Some(running), None)
+    }
+
+    fn closure(&self, running: &Running, end: Duration) -> UnnamedClosure {
+        let long = end.saturating_sub(running.start) >= self.long_closure;
+        UnnamedClosure {
+            kind: if long {
+                ClosureKind::LongClosure
+            } else {
+                ClosureKind::Blink
+            },
+            start: running.start,
+            end,
+            first_frame: running.first_frame,
+            last_frame: running.last_frame,
         }
     }
 }

@@ -73,19 +73,25 @@ impl Perclos {
     pub fn step(&mut self, time: Duration, step: &LidStep) {
         let start = self.last_time.replace(time).unwrap_or(time);
         match step.until_now {
-            Lids::Closed { since } => {
-                self.running = Some(self.stretch_of_closure(since, time));
-                if step.now != step.until_now {
+            Lids::Closed { since } | Lids::Parting { since } => {
+                let end = step.reopened.unwrap_or(time);
+                self.running = Some(self.stretch_of_closure(since, end));
+                if step.reopened.is_some() || step.now == Lids::Unknown {
                     self.settle();
                 }
+                self.keep_apart(end, time);
             }
-            Lids::Apart => self.keep(Stretch {
-                start,
-                end: time,
-                closed: false,
-            }),
+            Lids::Apart => self.keep_apart(start, time),
             // A long gap hides how the running closure ended: what was seen of it is kept.
-            Lids::Unknown => self.settle(),
+            Lids::Unknown => {
+                if let (Some(running), Some(end)) = (self.running, step.reopened) {
+                    self.running = Some(self.stretch_of_closure(running.start, end));
+                }
+                self.settle();
+                if let Some(end) = step.reopened {
+                    self.keep_apart(end, start);
+                }
+            }
         }
         self.forget_before(time);
     }
@@ -110,6 +116,16 @@ impl Perclos {
     fn stretch_of_closure(&self, start: Duration, end: Duration) -> Stretch {
         let closed = end.saturating_sub(start) >= self.long_closure;
         Stretch { start, end, closed }
+    }
+
+    fn keep_apart(&mut self, start: Duration, end: Duration) {
+        if start < end {
+            self.keep(Stretch {
+                start,
+                end,
+                closed: false,
+            });
+        }
     }
 
     fn settle(&mut self) {

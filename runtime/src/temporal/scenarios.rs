@@ -1,10 +1,15 @@
-//! People as scripts of readings: each test says what must come of one, and when.
+//! Looks as scripts of readings: each test says what must come of one, and when.
 
 use super::*;
-use crate::{eye_state::STATES, locate::crop::Square, reading::Unseen};
+use crate::{
+    eye_state::{EyeState, STATES},
+    locate::crop::Square,
+    reading::{EyeReading, Unseen},
+};
 use proptest::prelude::*;
 
 mod alerts;
+mod people;
 
 const FPS: f64 = 30.0;
 
@@ -22,8 +27,14 @@ enum Look {
     },
     NoFace,
     Profile,
-    /// P(closed) of both eyes.
+    /// P(closed) of both eyes; what remains is P(open).
     Of(f32),
+    /// P(`partially_open`) of both eyes; what remains is P(open).
+    Partial(f32),
+    /// The left eye is covered, and its crop says nothing at all about lids.
+    LeftCovered {
+        right_closed: bool,
+    },
 }
 
 fn measured(closed: f32, hidden: f32) -> EyeReading {
@@ -36,6 +47,22 @@ fn measured(closed: f32, hidden: f32) -> EyeReading {
         side: 32.0,
         angle: 0.0,
     };
+    EyeReading::Measured {
+        probabilities,
+        square,
+    }
+}
+
+fn partially_open(partial: f32) -> EyeReading {
+    let EyeReading::Measured {
+        mut probabilities,
+        square,
+    } = measured(0.0, 0.0)
+    else {
+        unreachable!("measured");
+    };
+    probabilities[EyeState::PartiallyOpen.index()] = partial;
+    probabilities[EyeState::Open.index()] = 1.0 - partial;
     EyeReading::Measured {
         probabilities,
         square,
@@ -69,6 +96,11 @@ fn eyes(look: Look) -> PerEye<EyeReading> {
         Look::NoFace => both(EyeReading::Unmeasured(Unseen::NoFace)),
         Look::Profile => both(EyeReading::Unmeasured(Unseen::Profile)),
         Look::Of(p) => both(measured(p, 0.0)),
+        Look::Partial(p) => both(partially_open(p)),
+        Look::LeftCovered { right_closed } => PerEye {
+            left: measured(0.0, 0.97),
+            right: if right_closed { closed } else { open },
+        },
     }
 }
 
@@ -250,33 +282,71 @@ fn what_happens_in_a_long_gap_is_unknown() {
 }
 
 #[test]
-fn hysteresis_keeps_a_flickering_closure_whole() {
-    let script = [
-        (5, Look::Open),
-        (2, Look::Closed),
-        (1, Look::Of(0.4)),
-        (2, Look::Closed),
-        (5, Look::Open),
-    ];
-    let (closures, _) = watch(&script);
-    assert_eq!(
-        blinks(&closures, Watched::Both).len(),
-        2,
-        "without hysteresis the flicker splits it"
-    );
-    let looks = script
-        .iter()
-        .flat_map(|(frames, look)| std::iter::repeat_n(*look, *frames));
-    let timed: Vec<_> = looks
-        .enumerate()
-        .map(|(i, look)| (i as f64 / FPS, look))
-        .collect();
+fn lids_that_part_for_a_moment_without_opening_stay_one_closure() {
+    let (low, open) = (Look::Partial(0.95), Look::Open);
+    for (between, expected) in [
+        (vec![(3, low)], vec![(5, 10)]),
+        (vec![(1, Look::Of(0.4))], vec![(5, 8)]),
+        // Open, for however short a time, or low for longer than 0.1 s, ends it.
+        (vec![(1, open)], vec![(5, 6), (8, 8)]),
+        (vec![(1, low), (1, open)], vec![(5, 6), (9, 9)]),
+        (vec![(4, low)], vec![(5, 6), (11, 11)]),
+    ] {
+        let mut script = vec![(5, open), (2, Look::Closed)];
+        script.extend(&between);
+        script.extend([(1, Look::Closed), (5, open)]);
+        let (closures, _) = watch(&script);
+        assert_eq!(blinks(&closures, Watched::Both), expected, "{between:?}");
+    }
+}
+
+#[test]
+fn a_closure_ends_where_the_lids_first_parted() {
+    let (closures, over_time) = watch(&[
+        (30, Look::Open),
+        (60, Look::Closed),
+        (3, Look::Partial(0.9)),
+        (30, Look::Open),
+    ]);
+    let long = closures.iter().find(|closure| closure.eye == Watched::Both);
+    assert!((long.unwrap().duration().as_secs_f64() - 2.0).abs() < 1e-6);
+    let (known, closed) = over_time.known_and_closed();
+    assert!((closed.as_secs_f64() - 2.0).abs() < 1e-6);
+    assert!((known.as_secs_f64() - 122.0 / FPS).abs() < 1e-6);
+}
+
+#[test]
+fn eyes_lost_from_sight_after_they_parted_have_ended_their_blink() {
+    let (closures, _) = watch(&[
+        (10, Look::Open),
+        (4, Look::Closed),
+        (1, Look::Partial(0.9)),
+        (10, Look::NoFace),
+    ]);
+    assert_eq!(blinks(&closures, Watched::Both), [(10, 13)]);
+}
+
+#[test]
+fn hysteresis_is_there_for_those_who_want_it() {
+    let script: Vec<_> = [
+        Look::Open,
+        Look::Closed,
+        Look::Of(0.2),
+        Look::Closed,
+        Look::Open,
+    ]
+    .into_iter()
+    .enumerate()
+    .map(|(i, look)| (i as f64 / FPS, look))
+    .collect();
+    let (closures, _) = watch_at(&script, &TemporalSettings::default());
+    assert_eq!(blinks(&closures, Watched::Both), [(1, 1), (3, 3)]);
     let settings = TemporalSettings {
-        open_at_or_below: 0.3,
+        open_at_or_below: 0.1,
         ..TemporalSettings::default()
     };
-    let (closures, _) = watch_at(&timed, &settings);
-    assert_eq!(blinks(&closures, Watched::Both), [(5, 9)]);
+    let (closures, _) = watch_at(&script, &settings);
+    assert_eq!(blinks(&closures, Watched::Both), [(1, 3)]);
 }
 
 #[test]
@@ -307,6 +377,7 @@ fn any_look() -> impl Strategy<Value = Look> {
         1 => Just(Look::Hidden),
         1 => Just(Look::NoFace),
         1 => (0.0_f32..=1.0).prop_map(Look::Of),
+        1 => (0.0_f32..=1.0).prop_map(Look::Partial),
     ]
 }
 
@@ -317,25 +388,51 @@ proptest! {
     ) {
         let mut time = 0.0;
         let script: Vec<_> = steps.into_iter().map(|(gap, look)| { time += gap; (time, look) }).collect();
-        let (closures, over_time) = watch_at(&script, &TemporalSettings::default());
+        let settings = TemporalSettings { baseline_least: 1.0, ..TemporalSettings::default() };
+        let (closures, over_time) = watch_at(&script, &settings);
+        let usual = PerEye { left: 1.0, right: 1.0 };
         for eye in Watched::ALL {
             let mut next_allowed = 1;
-            for closure in closures.iter().filter(|closure| closure.eye == eye) {
+            let whole = closures.iter().filter(|closure| closure.kind != ClosureKind::PartialBlink);
+            for closure in whole.filter(|closure| closure.eye == eye) {
                 prop_assert!(closure.first_frame >= next_allowed && closure.last_frame >= closure.first_frame);
                 prop_assert!(closure.end > closure.start);
                 // A frame that is known and not closed lies between two closures.
                 next_allowed = closure.last_frame + 2;
                 if eye == Watched::Both {
+                    let shown = |frame: u64| {
+                        Shown::of(&eyes(script[frame as usize].1), &usual, &settings).both.unwrap()
+                    };
                     for frame in closure.first_frame..=closure.last_frame {
-                        let eyes = eyes(script[frame as usize].1);
-                        let p = both_closed_probability(&eyes, &TemporalSettings::default());
-                        prop_assert!(p.unwrap() > 0.5);
+                        prop_assert!(shown(frame).closed > 0.5 || shown(frame).openness <= 0.75);
                     }
+                    prop_assert!(shown(closure.first_frame).closed > 0.5);
+                    prop_assert!(shown(closure.last_frame).closed > 0.5);
+                    prop_assert!(shown(closure.first_frame - 1).closed <= 0.5);
                 }
             }
         }
         for share in [over_time.perclos(), over_time.perclos_of_last_minute()].into_iter().flatten() {
             prop_assert!((0.0..=1.0).contains(&share));
+        }
+    }
+
+    #[test]
+    fn partial_blinks_never_meet_a_closed_frame(
+        steps in prop::collection::vec((0.001_f64..0.8, any_look()), 1..200),
+    ) {
+        let mut time = 0.0;
+        let script: Vec<_> = steps.into_iter().map(|(gap, look)| { time += gap; (time, look) }).collect();
+        let (closures, _) = watch_at(&script, &TemporalSettings::default());
+        for partial in closures.iter().filter(|closure| closure.kind == ClosureKind::PartialBlink) {
+            prop_assert!(partial.duration() < Duration::from_secs(1) && !partial.wink);
+            let mut whole = closures.iter().filter(|closure| {
+                closure.kind != ClosureKind::PartialBlink && closure.eye == partial.eye
+            });
+            let apart = whole.all(|closure| {
+                closure.last_frame < partial.first_frame || partial.last_frame < closure.first_frame
+            });
+            prop_assert!(apart);
         }
     }
 

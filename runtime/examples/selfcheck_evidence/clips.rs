@@ -1,0 +1,81 @@
+//! The real clips: frames with what the pipeline says of them, and ways to spoil them.
+
+use anyhow::Context;
+use image::{GrayImage, RgbImage, codecs::jpeg::JpegEncoder};
+use parseye::{
+    classify::EyeStateModel,
+    config::Settings,
+    pipeline::VisionChain,
+    reading::FrameReading,
+    selfcheck::noise::Normal,
+    source::{Frame, open_recording},
+};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use std::path::{Path, PathBuf};
+
+/// The clips of a data folder, by name.
+pub fn paths(data: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let folder = data.join("clips");
+    let entries = std::fs::read_dir(&folder)
+        .with_context(|| format!("{}: cannot be read", folder.display()))?;
+    let mut paths: Vec<PathBuf> = entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.extension().is_some_and(|ending| ending == "mp4"))
+        .collect();
+    paths.sort();
+    Ok(paths)
+}
+
+/// A chain with the built-in model.
+pub fn chain(model: &EyeStateModel) -> anyhow::Result<VisionChain> {
+    Ok(VisionChain::new(&Settings::default(), model)?)
+}
+
+/// At most `most` frames of a clip, every one as it was judged.
+pub fn judged(
+    path: &Path,
+    chain: &mut VisionChain,
+    most: usize,
+) -> anyhow::Result<Vec<(Frame, FrameReading)>> {
+    chain.reset();
+    let mut source = open_recording(path, 30.0)?;
+    let mut frames = Vec::new();
+    while frames.len() < most
+        && let Some(frame) = source.next_frame()?
+    {
+        let reading = chain.judge(&frame)?.reading;
+        frames.push((frame, reading));
+    }
+    Ok(frames)
+}
+
+/// Gray levels with noise of a variance that may depend on the level, rounded to eight bits.
+pub fn with_noise(
+    levels: impl Iterator<Item = f64>,
+    width: u32,
+    height: u32,
+    variance: impl Fn(f64) -> f64,
+    seed: u64,
+) -> GrayImage {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let pixels = levels
+        .map(|level| {
+            let noisy = level + variance(level).max(0.0).sqrt() * Normal.draw(&mut rng);
+            noisy.round().clamp(0.0, 255.0) as u8
+        })
+        .collect();
+    GrayImage::from_raw(width, height, pixels).unwrap_or_default()
+}
+
+/// Compressed and read again.
+pub fn after_jpeg(picture: &GrayImage, quality: u8) -> anyhow::Result<GrayImage> {
+    let mut bytes = Vec::new();
+    JpegEncoder::new_with_quality(&mut bytes, quality).encode_image(picture)?;
+    Ok(image::load_from_memory(&bytes)?.to_luma8())
+}
+
+/// A colour picture from gray levels, for the face locator.
+pub fn coloured(gray: &GrayImage) -> RgbImage {
+    image::DynamicImage::ImageLuma8(gray.clone()).to_rgb8()
+}

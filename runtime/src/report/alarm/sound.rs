@@ -1,0 +1,76 @@
+//! A tone, by a thread of its own: a sound server may not answer.
+
+use super::AlarmError;
+use crossbeam::channel::{Sender, bounded};
+use rodio::{DeviceSinkBuilder, Player, Source, source::SineWave};
+use std::time::Duration;
+
+/// Pitch of the tone in hertz: where hearing is keen at any age.
+const PITCH_HZ: f32 = 1000.0;
+
+/// Share of full volume.
+const VOLUME: f32 = 0.5;
+
+/// Length of the tone where nobody opens their eyes.
+const LENGTH: Duration = Duration::from_secs(3);
+
+/// Plays the tone.
+#[derive(Debug)]
+pub struct Sound {
+    wishes: Sender<Wish>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Wish {
+    Play,
+    Silence,
+}
+
+impl Sound {
+    /// Starts the thread, which opens the sound device. It ends with this value, or with the
+    /// program where the device holds it.
+    ///
+    /// # Errors
+    /// When the thread cannot be started.
+    pub fn start(complain: impl Fn(&str) + Send + 'static) -> Result<Self, AlarmError> {
+        // A tone and its silence.
+        let (wishes, waiting) = bounded(2);
+        std::thread::Builder::new()
+            .name("sound".into())
+            .spawn(move || {
+                let mut device = match DeviceSinkBuilder::open_default_sink() {
+                    Ok(device) => device,
+                    Err(error) => {
+                        complain(&format!(
+                            "no sound device can be opened: {error}; set alarm.sound to false where there is none"
+                        ));
+                        return;
+                    }
+                };
+                device.log_on_drop(false);
+                let player = Player::connect_new(device.mixer());
+                for wish in waiting {
+                    match wish {
+                        Wish::Play => {
+                            let tone = SineWave::new(PITCH_HZ).amplify(VOLUME);
+                            player.append(tone.take_duration(LENGTH));
+                            player.play();
+                        }
+                        Wish::Silence => player.clear(),
+                    }
+                }
+            })
+            .map_err(AlarmError::Thread)?;
+        Ok(Self { wishes })
+    }
+
+    /// Starts the tone.
+    pub fn play(&self) {
+        let _ = self.wishes.try_send(Wish::Play);
+    }
+
+    /// Ends the tone.
+    pub fn silence(&self) {
+        let _ = self.wishes.try_send(Wish::Silence);
+    }
+}

@@ -1,0 +1,488 @@
+//! White-box checks of one answer: by how little an attack that knows the model can turn it, and how
+//! likely the camera's own noise does.
+//!
+//! Both come from the model's own gradient at the crop ([`crate::classify::gradient`]); the search
+//! over the attack's size runs the model only forwards.
+
+use super::{Missing, noise::NoiseShape};
+use crate::{
+    classify::{StandardisedCrop, gradient::Gradient, input::PIXELS, model::softmax},
+    eye_state::{EyeState, STATES},
+    snr::{db_of_epsilon, epsilon_of_db},
+};
+use statrs::distribution::{ContinuousCDF, Normal};
+
+/// 1 - p of the answer below which the cross-entropy's own gradient is mostly rounding: f32 keeps
+/// p to 6e-8, so a direction is good to a thousandth above this.
+const SATURATED: f64 = 1e-4;
+
+/// The gradients of one crop: of the cross-entropy with each state in turn as the label.
+///
+/// With p the softmax and z the logits, the gradient for label k is `sum_j p_j grad z_j - grad z_k`,
+/// so that of the margin `z_y - z_k` is the difference of two of them.
+#[derive(Clone, Debug)]
+pub struct CropGradients {
+    state: EyeState,
+    gradients: Vec<Gradient>,
+}
+
+impl CropGradients {
+    /// From the gradients for each state in the order of [`EyeState::ALL`], where the model says
+    /// `state`; `None` when one is missing.
+    pub fn new(state: EyeState, gradients: Vec<Gradient>) -> Option<Self> {
+        (gradients.len() == STATES).then_some(Self { state, gradients })
+    }
+
+    /// The state that the model says, the label of every check.
+    pub fn state(&self) -> EyeState {
+        self.state
+    }
+
+    fn others(&self) -> impl Iterator<Item = EyeState> {
+        let own = self.state;
+        EyeState::ALL.into_iter().filter(move |state| *state != own)
+    }
+
+    /// Logit of the state less that of another; held at 0, for two graphs of one model round
+    /// differently.
+    fn margin(&self, other: EyeState) -> f64 {
+        let logits = &self.gradients[0].logits;
+        (f64::from(logits[self.state.index()]) - f64::from(logits[other.index()])).max(0.0)
+    }
+
+    /// Gradient of [`Self::margin`].
+    fn margin_gradient(&self, other: EyeState) -> Vec<f64> {
+        let own = &self.gradients[self.state.index()].values;
+        let others = &self.gradients[other.index()].values;
+        own.iter()
+            .zip(others)
+            .map(|(own, other)| f64::from(*other) - f64::from(*own))
+            .collect()
+    }
+
+    /// Sign of the cross-entropy's gradient with the model's own state as label: where an FGSM step
+    /// goes, as `train` takes it.
+    ///
+    /// A model that is all but certain has a gradient that f32 cannot hold; it is then put together
+    /// from those of the margins, `-sum_k p_k grad(z_y - z_k)`, which is the same but for rounding.
+    ///
+    /// # Errors
+    /// [`Missing::NoGradient`] where it points nowhere.
+    pub fn direction(&self) -> Result<Direction, Missing> {
+        let probabilities = softmax(&self.gradients[0].logits, 1.0);
+        let doubt: f64 = self
+            .others()
+            .map(|k| f64::from(probabilities[k.index()]))
+            .sum();
+        let gradient: Vec<f64> = if doubt >= SATURATED {
+            let own = &self.gradients[self.state.index()].values;
+            own.iter().map(|value| f64::from(*value)).collect()
+        } else {
+            let closest = self
+                .others()
+                .map(|k| self.margin(k))
+                .fold(f64::INFINITY, f64::min);
+            let mut sum = vec![0.0; PIXELS];
+            for other in self.others() {
+                // Proportional to p_k, without the underflow.
+                let weight = (closest - self.margin(other)).exp();
+                for (sum, value) in sum.iter_mut().zip(self.margin_gradient(other)) {
+                    *sum -= weight * value;
+                }
+            }
+            sum
+        };
+        Direction::of(&gradient)
+    }
+
+    /// The step on every pixel that would bring the nearest other state level if the model were
+    /// linear: `min_k margin_k / ||grad margin_k||_1`. Infinite where nothing moves the margins.
+    pub fn linear_epsilon(&self) -> f64 {
+        self.others()
+            .map(|k| self.margin(k) / self.margin_gradient(k).iter().map(|v| v.abs()).sum::<f64>())
+            .fold(f64::INFINITY, f64::min)
+    }
+
+    /// The chance that noise of this shape and SNR changes the answer if the model were linear:
+    /// `Phi(-m / (sigma ||grad m||2))` of the state that is likeliest to win, where the norm is taken
+    /// after the noise's shape ([`NoiseShape::response`]).
+    ///
+    /// Standardising shrinks noise and picture alike, so that of sigma only
+    /// `sigma / sqrt(1 + sigma^2)` moves the crop's direction.
+    pub fn flip_probability(&self, shape: &NoiseShape, snr_db: f64) -> f64 {
+        let sigma = epsilon_of_db(snr_db);
+        let sigma = sigma / (1.0 + sigma * sigma).sqrt();
+        let certain = Normal::standard();
+        self.normalised_margins(shape)
+            .map(|margin| certain.cdf(-margin / sigma))
+            .fold(0.0, f64::max)
+    }
+
+    /// The SNR at which [`Self::flip_probability`] is `probability` (below one half), in dB; `None`
+    /// where no noise gets there.
+    pub fn linear_noise_flip_db(&self, shape: &NoiseShape, probability: f64) -> Option<f64> {
+        let nearest = self.normalised_margins(shape).fold(f64::INFINITY, f64::min);
+        let sigma = nearest / -Normal::standard().inverse_cdf(probability);
+        // From the sigma that moves the direction back to that of the noise.
+        let square = sigma * sigma / (1.0 - sigma * sigma);
+        (sigma > 0.0 && sigma < 1.0).then(|| db_of_epsilon(square.sqrt()))
+    }
+
+    /// Margins over their standard deviation under noise of this shape and root mean square 1.
+    fn normalised_margins(&self, shape: &NoiseShape) -> impl Iterator<Item = f64> {
+        self.others().map(|k| {
+            let response = shape.response(&self.margin_gradient(k));
+            if response > 0.0 {
+                self.margin(k) / response
+            } else {
+                f64::INFINITY
+            }
+        })
+    }
+}
+
+/// Where an FGSM step goes: the signs of a gradient, 1, -1 or 0 for each pixel.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Direction([f32; PIXELS]);
+
+impl Direction {
+    /// Signs of a gradient.
+    ///
+    /// # Errors
+    /// [`Missing::NoGradient`] where all are 0.
+    pub fn of(gradient: &[f64]) -> Result<Self, Missing> {
+        let mut signs = [0.0_f32; PIXELS];
+        for (sign, value) in signs.iter_mut().zip(gradient) {
+            *sign = if *value > 0.0 {
+                1.0
+            } else if *value < 0.0 {
+                -1.0
+            } else {
+                0.0
+            };
+        }
+        if signs.iter().all(|sign| *sign == 0.0) {
+            return Err(Missing::NoGradient);
+        }
+        Ok(Self(signs))
+    }
+
+    /// x + epsilon sign(gradient), clipped to the values that an 8-bit pixel can take.
+    pub fn step(&self, crop: &StandardisedCrop, epsilon: f64) -> StandardisedCrop {
+        let (low, high) = crop.range();
+        let mut stepped = crop.clone();
+        for (value, sign) in stepped.values.iter_mut().zip(&self.0) {
+            *value = (*value + epsilon as f32 * sign).clamp(low, high);
+        }
+        stepped
+    }
+}
+
+/// Weakest and strongest step tried, in dB: f32 rounds at about 140 dB, and at 0 dB the step is as
+/// large as the picture.
+const WEAKEST_DB: f64 = 110.0;
+const STRONGEST_DB: f64 = 0.0;
+
+/// Distance of the steps tried first, in dB.
+const SCAN_DB: f64 = 2.0;
+
+/// The scan begins this far above the linear estimate: a network's bend rarely wins more.
+const HEAD_START_DB: f64 = 8.0;
+
+/// The margin is found to this, in dB.
+const RESOLUTION_DB: f64 = 0.25;
+
+/// Above the margin this much, in dB, the state must hold for the margin to mean something.
+const CONFIRM_ABOVE_DB: f64 = 0.5;
+
+/// Below the margin by these, in dB, the state must stay turned.
+const CONFIRM_BELOW_DB: [f64; 3] = [1.0, 3.0, 6.0];
+
+/// Looks for the highest SNR at which a step flips the state: scanning from weak to strong, then
+/// bisecting, then looking half a decibel above and some below.
+///
+/// Pure: ask [`FlipSearch::ask`] what to try, tell the answer, until there is a result.
+#[derive(Clone, Debug)]
+pub struct FlipSearch {
+    phase: Phase,
+    asked_db: f64,
+    monotone: bool,
+    holds_db: f64,
+    tries: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Phase {
+    /// It flips where the scan began: towards weaker steps.
+    Up,
+    Down,
+    Bisect {
+        flips_db: f64,
+    },
+    Above {
+        flips_db: f64,
+    },
+    Below {
+        flips_db: f64,
+        index: usize,
+    },
+    Done(Result<f64, Missing>),
+}
+
+impl FlipSearch {
+    /// Starts above the linear estimate of the step that flips ([`CropGradients::linear_epsilon`]).
+    pub fn new(linear_epsilon: f64) -> Self {
+        let guess = db_of_epsilon(linear_epsilon.max(f64::MIN_POSITIVE));
+        let start = ((guess + HEAD_START_DB) / SCAN_DB).ceil() * SCAN_DB;
+        Self {
+            phase: Phase::Down,
+            asked_db: start.clamp(STRONGEST_DB + 10.0 * SCAN_DB, WEAKEST_DB),
+            monotone: true,
+            holds_db: f64::INFINITY,
+            tries: 0,
+        }
+    }
+
+    /// SNR of the step to try next, in dB; `None` when there is a result.
+    pub fn ask(&self) -> Option<f64> {
+        (!matches!(self.phase, Phase::Done(_))).then_some(self.asked_db)
+    }
+
+    /// Steps tried so far.
+    pub fn tries(&self) -> u32 {
+        self.tries
+    }
+
+    /// Takes the answer to what was asked.
+    pub fn tell(&mut self, flipped: bool) {
+        self.tries += 1;
+        let asked = self.asked_db;
+        match self.phase {
+            Phase::Down if !flipped => {
+                self.holds_db = asked;
+                if asked <= STRONGEST_DB {
+                    self.phase = Phase::Done(Err(Missing::NeverFlips));
+                } else {
+                    self.asked_db = (asked - SCAN_DB).max(STRONGEST_DB);
+                }
+            }
+            // Flipped at the very start.
+            Phase::Down if self.holds_db.is_infinite() => self.up(asked),
+            Phase::Up if flipped => self.up(asked),
+            Phase::Up => {
+                self.holds_db = asked;
+                self.bisect(asked - SCAN_DB);
+            }
+            Phase::Down => self.bisect(asked),
+            Phase::Bisect { flips_db } => {
+                if flipped {
+                    self.bisect(asked);
+                } else {
+                    self.holds_db = asked;
+                    self.bisect(flips_db);
+                }
+            }
+            Phase::Above { flips_db } => {
+                if flipped {
+                    // An island of flips above: the margin is there.
+                    self.monotone = false;
+                    self.holds_db = asked + SCAN_DB;
+                    self.bisect(asked);
+                } else {
+                    self.below(flips_db, 0);
+                }
+            }
+            Phase::Below { flips_db, index } => {
+                self.monotone &= flipped;
+                self.below(flips_db, index + 1);
+            }
+            Phase::Done(_) => {}
+        }
+    }
+
+    fn up(&mut self, flips_db: f64) {
+        if flips_db >= WEAKEST_DB {
+            // The logits are level to within rounding.
+            self.phase = Phase::Done(Ok(flips_db));
+        } else {
+            self.phase = Phase::Up;
+            self.asked_db = (flips_db + SCAN_DB).min(WEAKEST_DB);
+        }
+    }
+
+    fn bisect(&mut self, flips_db: f64) {
+        if self.holds_db - flips_db > RESOLUTION_DB {
+            self.phase = Phase::Bisect { flips_db };
+            self.asked_db = f64::midpoint(flips_db, self.holds_db);
+        } else {
+            self.phase = Phase::Above { flips_db };
+            self.asked_db = flips_db + CONFIRM_ABOVE_DB;
+        }
+    }
+
+    fn below(&mut self, flips_db: f64, index: usize) {
+        match CONFIRM_BELOW_DB.get(index) {
+            Some(less) if flips_db - less >= STRONGEST_DB => {
+                self.phase = Phase::Below { flips_db, index };
+                self.asked_db = flips_db - less;
+            }
+            _ => self.phase = Phase::Done(Ok(flips_db)),
+        }
+    }
+
+    /// The adversarial margin; `None` while looking.
+    pub fn result(&self) -> Option<Result<AdversarialMargin, Missing>> {
+        match self.phase {
+            Phase::Done(result) => Some(result.map(|db| AdversarialMargin {
+                db,
+                monotone: self.monotone,
+            })),
+            _ => None,
+        }
+    }
+}
+
+/// The highest SNR at which an FGSM step flips the state.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
+pub struct AdversarialMargin {
+    /// In dB, to a quarter of one.
+    pub db: f64,
+    /// Whether every stronger step that was tried flips the state too, and no weaker one.
+    pub monotone: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::classify::input::SIDE;
+    use proptest::prelude::*;
+
+    /// The gradients of a linear model: logits `z_k = offset_k + weights_k . x` at some x.
+    fn linear(logits: [f32; STATES], weights: [f32; STATES]) -> CropGradients {
+        // Each state has weights on pixels of its own quarter, all of one size.
+        let weight = |k: usize, i: usize| if i % STATES == k { weights[k] } else { 0.0 };
+        let p = softmax(&logits, 1.0);
+        let gradients = (0..STATES)
+            .map(|label| Gradient {
+                values: std::array::from_fn(|i| {
+                    (0..STATES).map(|k| p[k] * weight(k, i)).sum::<f32>() - weight(label, i)
+                }),
+                logits,
+            })
+            .collect();
+        CropGradients::new(EyeState::most_likely(&logits), gradients).unwrap()
+    }
+
+    #[test]
+    fn a_linear_model_is_solved_exactly() {
+        let gradients = linear([3.0, 1.0, -2.0, -8.0], [0.02, 0.01, 0.03, 0.01]);
+        assert_eq!(gradients.state(), EyeState::Open);
+        // 256 pixels each: ||grad m||_1 = 256 (0.02 + 0.01), ||.||_2^2 = 256 (0.02^2 + 0.01^2).
+        let epsilon = 2.0 / (256.0 * 0.03);
+        assert!((gradients.linear_epsilon() / epsilon - 1.0).abs() < 1e-5);
+        let norm = (256.0 * (0.0004 + 0.0001_f64)).sqrt();
+        let sigma = 1.0 / 2.0_f64.sqrt();
+        let expected = Normal::standard().cdf(-2.0 / (sigma * norm));
+        let said = gradients.flip_probability(&NoiseShape::white(), 0.0);
+        assert!((said - expected).abs() < 1e-6, "{said} {expected}");
+    }
+
+    #[test]
+    fn a_certain_model_still_has_a_direction() {
+        let doubtful = linear([3.0, 1.0, -2.0, -8.0], [0.02, 0.01, 0.03, 0.01]);
+        let certain = linear([300.0, 298.0, 200.0, -8.0], [0.02, 0.01, 0.03, 0.01]);
+        let saturated = linear([60.0, 1.0, -2.0, -8.0], [0.02, 0.01, 0.03, 0.01]);
+        let own = &saturated.gradients[0].values;
+        assert!(
+            own.iter().all(|v| v.abs() < 1e-20),
+            "the test is not about saturation"
+        );
+        let sign = |g: &CropGradients, i: usize| g.direction().unwrap().0[i];
+        for i in [0, 1, 4, 5] {
+            assert_eq!(sign(&doubtful, i), sign(&certain, i));
+            assert_eq!(sign(&doubtful, i), sign(&saturated, i));
+        }
+    }
+
+    #[test]
+    fn a_flat_model_has_none() {
+        let flat = linear([3.0, 1.0, 0.0, 0.0], [0.0; 4]);
+        assert_eq!(flat.direction(), Err(Missing::NoGradient));
+        assert_eq!(flat.flip_probability(&NoiseShape::white(), 0.0), 0.0);
+        assert_eq!(flat.linear_noise_flip_db(&NoiseShape::white(), 0.1), None);
+    }
+
+    #[test]
+    fn a_step_stays_within_eight_bits() {
+        let crop = StandardisedCrop::new(&std::array::from_fn(|i| (i / SIDE * 8) as f32));
+        let direction = Direction::of(&[1.0; PIXELS]).unwrap();
+        let (low, high) = crop.range();
+        let stepped = direction.step(&crop, 5.0);
+        assert!(stepped.values.iter().all(|v| *v >= low && *v <= high));
+        let small = direction.step(&crop, 0.01);
+        assert!((small.values[0] - crop.values[0] - 0.01).abs() < 1e-5);
+    }
+
+    fn run(mut search: FlipSearch, flips: impl Fn(f64) -> bool) -> FlipSearch {
+        while let Some(db) = search.ask() {
+            search.tell(flips(db));
+            assert!(search.tries() < 200);
+        }
+        search
+    }
+
+    #[test]
+    fn an_island_above_and_a_hole_below_are_noticed() {
+        // Flips below 30 dB but for 28 to 29.5, so the scan's even decibels meet the hole.
+        let hole = run(FlipSearch::new(epsilon_of_db(30.0)), |db| {
+            db <= 30.0 && !(27.5..29.5).contains(&db)
+        });
+        let margin = hole.result().unwrap().unwrap();
+        assert!(!margin.monotone && (margin.db - 30.0).abs() <= RESOLUTION_DB);
+        // Bisecting ends at 29.75, and half a decibel above lies an island.
+        let island = run(FlipSearch::new(epsilon_of_db(30.0)), |db| {
+            db <= 29.9 || (30.2..30.3).contains(&db)
+        });
+        let margin = island.result().unwrap().unwrap();
+        assert!(
+            !margin.monotone && (30.2..30.3).contains(&margin.db),
+            "{margin:?}"
+        );
+    }
+
+    #[test]
+    fn what_never_flips_has_no_margin() {
+        let never = run(FlipSearch::new(0.1), |_| false);
+        assert_eq!(never.result(), Some(Err(Missing::NeverFlips)));
+        let infinite = run(FlipSearch::new(f64::INFINITY), |_| false);
+        assert_eq!(infinite.result(), Some(Err(Missing::NeverFlips)));
+        let always = run(FlipSearch::new(0.0), |_| true);
+        assert_eq!(always.result().unwrap().unwrap().db, WEAKEST_DB);
+    }
+
+    proptest! {
+        #[test]
+        fn the_margin_flips_and_a_quarter_decibel_above_does_not(threshold in 0.5_f64..100.0, guess in -10.0_f64..120.0) {
+            let search = run(FlipSearch::new(epsilon_of_db(guess)), |db| db <= threshold);
+            let margin = search.result().unwrap().unwrap();
+            prop_assert!(margin.monotone);
+            prop_assert!(margin.db <= threshold && margin.db > threshold - RESOLUTION_DB - 1e-9);
+        }
+
+        #[test]
+        fn more_noise_flips_more(a in -5.0_f64..60.0, b in -5.0_f64..60.0) {
+            let gradients = linear([3.0, 1.0, -2.0, -8.0], [0.02, 0.01, 0.03, 0.01]);
+            let p = |db| gradients.flip_probability(&NoiseShape::white(), db);
+            prop_assert!((a <= b) == (p(a) >= p(b)) || p(a) == p(b));
+            prop_assert!((0.0..=0.5).contains(&p(a)));
+        }
+
+        #[test]
+        fn the_linear_flip_level_inverts(probability in 0.01_f64..0.3) {
+            let gradients = linear([1.0, 0.0, -2.0, -8.0], [0.1, 0.1, 0.1, 0.1]);
+            let db = gradients.linear_noise_flip_db(&NoiseShape::white(), probability).unwrap();
+            let back = gradients.flip_probability(&NoiseShape::white(), db);
+            prop_assert!((back - probability).abs() < 1e-6);
+        }
+    }
+}

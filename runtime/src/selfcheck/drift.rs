@@ -1,0 +1,619 @@
+//! Drift: whether the answers of a stream still look as they did, so that a dirty lens, a dark room or
+//! another camera does not go unnoticed.
+//!
+//! Two references are kept. The stream's own first minutes say what is usual here: means of short
+//! blocks are watched by a Page-Hinkley test ([`super::page_hinkley`]) for a quick answer, and the
+//! distributions of the last minute by the population stability index ([`super::stability`]). The model
+//! card's histogram says what confidence was on validation pictures: a stream may well be surer than
+//! that, but one that is clearly less sure is not what the model was made for.
+
+use super::{
+    page_hinkley::{PageHinkley, Shift},
+    stability::{PSI_CHANGED, joined, psi},
+};
+use crate::{
+    classify::card::{CONFIDENCE_BINS, ConfidenceHistogram, ModelCard},
+    eye_state::{EyeState, STATES},
+};
+use serde::Serialize;
+use std::{collections::VecDeque, time::Duration};
+
+/// What is watched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Quantity {
+    /// Probability of the answer.
+    Confidence,
+    /// Entropy of the probabilities in bits, 0 to 2.
+    Entropy,
+    /// Camera SNR in dB.
+    CameraSnr,
+    /// How often each state is answered.
+    States,
+    /// Confidence against the model's card.
+    ConfidenceOfCard,
+}
+
+impl Quantity {
+    /// What to do when it drifts.
+    pub const fn advice(self, shift: Shift) -> &'static str {
+        match (self, shift) {
+            (Self::Confidence, Shift::Down) | (Self::Entropy, Shift::Up) => {
+                "clean the lens, check its focus, and see that the face is lit from the front"
+            }
+            (Self::CameraSnr, Shift::Down) => "give more light, or lower the camera's gain",
+            (Self::ConfidenceOfCard, _) => {
+                "this camera shows other pictures than the model was made with: clean the lens and give light, else use or train a model for it"
+            }
+            (Self::States, _) => {
+                "check that the camera still shows the face as before; nothing is wrong if the person merely sleeps"
+            }
+            (Self::Confidence | Self::Entropy | Self::CameraSnr, _) => {
+                "nothing is wrong with the picture; restart to take this as the new reference"
+            }
+        }
+    }
+}
+
+/// How a drift was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Detector {
+    /// Means of blocks.
+    PageHinkley,
+    /// Distribution of the last minute.
+    Psi,
+}
+
+/// Whether a drift begins or ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DriftPhase {
+    /// It was found.
+    Raised,
+    /// All is as it was.
+    Cleared,
+}
+
+/// A drift that began or ended.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct DriftEvent {
+    /// What drifted.
+    pub quantity: Quantity,
+    /// How it was found.
+    pub detector: Detector,
+    /// Begin or end.
+    pub phase: DriftPhase,
+    /// Which way; for distributions, by their mean.
+    pub shift: Shift,
+    /// When it was found, in seconds of the stream.
+    pub time: f64,
+    /// Since when, in seconds of the stream.
+    pub since: f64,
+    /// Mean of the reference; `None` for states, which have none.
+    pub reference: Option<f64>,
+    /// Mean of what was seen since.
+    pub now: Option<f64>,
+    /// Population stability index, where that found it.
+    pub psi: Option<f64>,
+    /// What to do.
+    pub advice: &'static str,
+}
+
+/// One answer of the stream.
+#[derive(Clone, Copy, Debug)]
+pub struct DriftSample {
+    /// Time in the stream.
+    pub time: Duration,
+    /// Probabilities of the states.
+    pub probabilities: [f32; STATES],
+    /// Camera SNR of the crop in dB, where known.
+    pub camera_snr_db: Option<f64>,
+}
+
+/// Constants of the detectors.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct DriftTuning {
+    /// Length of a block: means over less follow single blinks.
+    pub block: Duration,
+    /// Blocks that make the reference: two minutes see what a person usually does.
+    pub reference_blocks: usize,
+    /// Blocks whose distribution is compared: a minute.
+    pub window_blocks: usize,
+    /// Page-Hinkley's allowance in standard deviations of block means. 1: the reference itself is
+    /// only known to a third of one.
+    pub allowance: f64,
+    /// Page-Hinkley's threshold in the same. 8: with normal block means, years between false alarms;
+    /// real ones have heavier tails.
+    pub threshold: f64,
+    /// Windows in a row, a block apart, that must exceed the published limit of the index.
+    pub psi_windows: usize,
+    /// Blocks in a row that must look as before for a drift to end.
+    pub calm_blocks: usize,
+}
+
+impl Default for DriftTuning {
+    fn default() -> Self {
+        Self {
+            block: Duration::from_secs(5),
+            reference_blocks: 24,
+            window_blocks: 12,
+            allowance: 1.0,
+            threshold: 8.0,
+            psi_windows: 3,
+            calm_blocks: 6,
+        }
+    }
+}
+
+/// Smallest standard deviations that block means are divided by: less of a change is of no
+/// consequence, however steady the reference was. Confidence, entropy in bits, SNR in dB.
+const FLOORS: [f64; MEANS] = [0.02, 0.06, 1.0];
+
+/// Quantities whose means are watched, in the order of [`FLOORS`].
+const MEANS: usize = 3;
+const OF_MEANS: [Quantity; MEANS] = [Quantity::Confidence, Quantity::Entropy, Quantity::CameraSnr];
+
+/// Bins of the index hold at least this share of the reference: with tenths, the usual number, the
+/// blinks of one minute move it above its limits.
+const BIN_SHARE: f64 = 0.2;
+
+/// Sums over some time.
+#[derive(Clone, Debug, Default)]
+struct Block {
+    begin: Duration,
+    n: f64,
+    sums: [f64; MEANS],
+    /// Number of values in each sum: the SNR is not always known.
+    counts: [f64; MEANS],
+    confidence: Vec<f64>,
+    states: [f64; STATES],
+}
+
+impl Block {
+    fn new(begin: Duration) -> Self {
+        Self {
+            begin,
+            confidence: vec![0.0; CONFIDENCE_BINS],
+            ..Self::default()
+        }
+    }
+
+    fn add(&mut self, sample: &DriftSample) {
+        let state = EyeState::most_likely(&sample.probabilities);
+        let confidence = sample.probabilities[state.index()];
+        let values = [
+            Some(f64::from(confidence)),
+            Some(entropy_bits(&sample.probabilities)),
+            sample.camera_snr_db.filter(|db| db.is_finite()),
+        ];
+        for (index, value) in values.into_iter().enumerate() {
+            if let Some(value) = value {
+                self.sums[index] += value;
+                self.counts[index] += 1.0;
+            }
+        }
+        let one = ConfidenceHistogram::of([confidence]);
+        for (sum, count) in self.confidence.iter_mut().zip(one.counts) {
+            *sum += count as f64;
+        }
+        self.states[state.index()] += 1.0;
+        self.n += 1.0;
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.n += other.n;
+        let pairs = self.sums.iter_mut().zip(other.sums);
+        let pairs = pairs.chain(self.counts.iter_mut().zip(other.counts));
+        let pairs = pairs.chain(self.states.iter_mut().zip(other.states));
+        for (sum, more) in pairs.chain(self.confidence.iter_mut().zip(other.confidence.clone())) {
+            *sum += more;
+        }
+    }
+
+    fn mean(&self, index: usize) -> Option<f64> {
+        (self.counts[index] > 0.0).then(|| self.sums[index] / self.counts[index])
+    }
+}
+
+/// Entropy of probabilities in bits.
+pub fn entropy_bits(probabilities: &[f32; STATES]) -> f64 {
+    probabilities
+        .iter()
+        .map(|p| f64::from(*p))
+        .filter(|p| *p > 0.0)
+        .map(|p| -p * p.log2())
+        .sum()
+}
+
+/// Mean and standard deviation of the reference's block means.
+#[derive(Clone, Copy, Debug)]
+struct Usual {
+    mean: f64,
+    deviation: f64,
+}
+
+/// What is usual in this stream.
+#[derive(Clone, Debug)]
+struct Reference {
+    usual: [Option<Usual>; MEANS],
+    all: Block,
+}
+
+/// A watched quantity's present state.
+#[derive(Clone, Copy, Debug, Default)]
+struct Watch {
+    drifted: Option<(Shift, Duration)>,
+    /// Blocks in a row above the limit, or, once drifted, calm.
+    in_a_row: usize,
+}
+
+/// Watches one stream of answers.
+#[derive(Debug)]
+pub struct DriftMonitor {
+    tuning: DriftTuning,
+    card: Vec<f64>,
+    block: Option<Block>,
+    learning: Vec<Block>,
+    reference: Option<Reference>,
+    window: VecDeque<Block>,
+    tests: [PageHinkley; MEANS],
+    of_means: [Watch; MEANS],
+    of_states: Watch,
+    of_confidence: Watch,
+    of_card: Watch,
+}
+
+impl DriftMonitor {
+    /// Nothing seen yet; the card gives the reference of validation pictures.
+    pub fn new(card: &ModelCard, tuning: DriftTuning) -> Self {
+        let counts = card.reference_confidence.counts.iter();
+        Self {
+            tuning,
+            card: counts.map(|count| *count as f64).collect(),
+            block: None,
+            learning: Vec::new(),
+            reference: None,
+            window: VecDeque::new(),
+            tests: [PageHinkley::new(tuning.allowance, tuning.threshold); MEANS],
+            of_means: [Watch::default(); MEANS],
+            of_states: Watch::default(),
+            of_confidence: Watch::default(),
+            of_card: Watch::default(),
+        }
+    }
+
+    /// Whether the reference is complete; before that only the card is compared with.
+    pub fn is_watching(&self) -> bool {
+        self.reference.is_some()
+    }
+
+    /// Takes an answer; gives the drifts that it began or ended.
+    pub fn add(&mut self, sample: &DriftSample) -> Vec<DriftEvent> {
+        let ends = self.block.as_ref().is_some_and(|block| {
+            sample.time < block.begin || sample.time - block.begin >= self.tuning.block
+        });
+        let mut events = Vec::new();
+        if ends && let Some(block) = self.block.take() {
+            events = self.end_block(block, sample.time);
+        }
+        self.block
+            .get_or_insert_with(|| Block::new(sample.time))
+            .add(sample);
+        events
+    }
+
+    fn end_block(&mut self, block: Block, now: Duration) -> Vec<DriftEvent> {
+        let mut events = Vec::new();
+        if let Some(reference) = self.reference.clone() {
+            for index in 0..MEANS {
+                events.extend(self.watch_mean(index, &reference, &block, now));
+            }
+        } else {
+            self.learning.push(block.clone());
+            if self.learning.len() >= self.tuning.reference_blocks {
+                self.reference = Some(reference_of(&std::mem::take(&mut self.learning)));
+            }
+        }
+        self.window.push_back(block);
+        if self.window.len() > self.tuning.window_blocks {
+            self.window.pop_front();
+        }
+        if self.window.len() == self.tuning.window_blocks {
+            events.extend(self.watch_distributions(now));
+        }
+        events
+    }
+
+    fn watch_mean(
+        &mut self,
+        index: usize,
+        reference: &Reference,
+        block: &Block,
+        now: Duration,
+    ) -> Option<DriftEvent> {
+        let usual = reference.usual[index]?;
+        let mean = block.mean(index)?;
+        let z = (mean - usual.mean) / usual.deviation;
+        let event = |shift: Shift, phase, since: Duration| DriftEvent {
+            quantity: OF_MEANS[index],
+            detector: Detector::PageHinkley,
+            phase,
+            shift,
+            time: now.as_secs_f64(),
+            since: since.as_secs_f64(),
+            reference: Some(usual.mean),
+            now: Some(mean),
+            psi: None,
+            advice: OF_MEANS[index].advice(shift),
+        };
+        let watch = &mut self.of_means[index];
+        if let Some((shift, since)) = watch.drifted {
+            let calm = z.abs() <= 2.0 * self.tuning.allowance;
+            watch.in_a_row = if calm { watch.in_a_row + 1 } else { 0 };
+            if watch.in_a_row < self.tuning.calm_blocks {
+                return None;
+            }
+            *watch = Watch::default();
+            return Some(event(shift, DriftPhase::Cleared, since));
+        }
+        let change = self.tests[index].add(z)?;
+        let ago = self.tuning.block * u32::try_from(change.values_ago).unwrap_or(u32::MAX);
+        let since = now.saturating_sub(ago);
+        *watch = Watch {
+            drifted: Some((change.shift, since)),
+            in_a_row: 0,
+        };
+        Some(event(change.shift, DriftPhase::Raised, since))
+    }
+
+    fn watch_distributions(&mut self, now: Duration) -> Vec<DriftEvent> {
+        let begin = self.window.front().map_or(now, |block| block.begin);
+        let mut window = Block::new(begin);
+        for block in &self.window {
+            window.merge(block);
+        }
+        let tuning = self.tuning;
+        let mut events = Vec::new();
+        let mut judge = |watch: &mut Watch, quantity, index, shift, reference, now_mean| {
+            let Some(index) = index else { return };
+            let phase = watch.judge(index, shift, begin, &tuning);
+            events.extend(
+                phase.map(|(phase, shift, since): (_, Shift, Duration)| DriftEvent {
+                    quantity,
+                    detector: Detector::Psi,
+                    phase,
+                    shift,
+                    time: now.as_secs_f64(),
+                    since: since.as_secs_f64(),
+                    reference,
+                    now: now_mean,
+                    psi: Some(index),
+                    advice: quantity.advice(shift),
+                }),
+            );
+        };
+        let confidence = window.mean(0);
+        let shift_from = |reference: Option<f64>| match (confidence, reference) {
+            (Some(now), Some(then)) if now > then => Shift::Up,
+            _ => Shift::Down,
+        };
+        if let Some(reference) = &self.reference {
+            let mean = reference.all.mean(0);
+            let (expected, actual) =
+                joined(&reference.all.confidence, &window.confidence, BIN_SHARE);
+            judge(
+                &mut self.of_confidence,
+                Quantity::Confidence,
+                psi(&expected, &actual),
+                shift_from(mean),
+                mean,
+                confidence,
+            );
+            let index = psi(&reference.all.states, &window.states);
+            judge(
+                &mut self.of_states,
+                Quantity::States,
+                index,
+                Shift::Up,
+                None,
+                None,
+            );
+        }
+        let card = mean_of_histogram(&self.card);
+        if self.card.len() == window.confidence.len() {
+            let (expected, actual) = joined(&self.card, &window.confidence, BIN_SHARE);
+            // Surer than on validation pictures is no reason to worry.
+            let less_sure = shift_from(card) == Shift::Down;
+            let index = psi(&expected, &actual).map(|index| if less_sure { index } else { 0.0 });
+            judge(
+                &mut self.of_card,
+                Quantity::ConfidenceOfCard,
+                index,
+                Shift::Down,
+                card,
+                confidence,
+            );
+        }
+        events
+    }
+}
+
+impl Watch {
+    fn judge(
+        &mut self,
+        index: f64,
+        shift: Shift,
+        begin: Duration,
+        tuning: &DriftTuning,
+    ) -> Option<(DriftPhase, Shift, Duration)> {
+        let counts = match self.drifted {
+            None => index >= PSI_CHANGED,
+            Some(_) => index < PSI_CHANGED,
+        };
+        self.in_a_row = if counts { self.in_a_row + 1 } else { 0 };
+        match self.drifted {
+            None if self.in_a_row >= tuning.psi_windows => {
+                *self = Self {
+                    drifted: Some((shift, begin)),
+                    in_a_row: 0,
+                };
+                Some((DriftPhase::Raised, shift, begin))
+            }
+            Some((shift, since)) if self.in_a_row >= tuning.calm_blocks => {
+                *self = Self::default();
+                Some((DriftPhase::Cleared, shift, since))
+            }
+            _ => None,
+        }
+    }
+}
+
+fn reference_of(blocks: &[Block]) -> Reference {
+    let mut all = Block::new(blocks.first().map_or(Duration::ZERO, |block| block.begin));
+    for block in blocks {
+        all.merge(block);
+    }
+    let usual = std::array::from_fn(|index| {
+        let means: Vec<f64> = blocks
+            .iter()
+            .filter_map(|block| block.mean(index))
+            .collect();
+        let n = means.len() as f64;
+        // Of a quantity that was hardly ever known nothing is usual.
+        if means.len() * 2 < blocks.len() || means.len() < 2 {
+            return None;
+        }
+        let mean = means.iter().sum::<f64>() / n;
+        let variance = means.iter().map(|m| (m - mean).powi(2)).sum::<f64>() / (n - 1.0);
+        Some(Usual {
+            mean,
+            deviation: variance.sqrt().max(FLOORS[index]),
+        })
+    });
+    Reference { usual, all }
+}
+
+/// Mean of a confidence histogram, by the middles of its bins.
+fn mean_of_histogram(counts: &[f64]) -> Option<f64> {
+    let total: f64 = counts.iter().sum();
+    let bins = counts.len() as f64;
+    let sum: f64 = counts
+        .iter()
+        .enumerate()
+        .map(|(i, c)| (i as f64 + 0.5) / bins * c)
+        .sum();
+    (total > 0.0).then(|| sum / total)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{classify::card::tests::example, selfcheck::noise::Normal};
+    use rand::SeedableRng;
+    use rand_chacha::ChaCha8Rng;
+
+    /// Ten answers a second: confidence and SNR scatter around their means, a blink every 4 s.
+    fn stream(
+        monitor: &mut DriftMonitor,
+        seconds: std::ops::Range<u32>,
+        confidence: f64,
+        snr: f64,
+        rng: &mut ChaCha8Rng,
+    ) -> Vec<DriftEvent> {
+        let mut events = Vec::new();
+        for tick in seconds.start * 10..seconds.end * 10 {
+            let sure = (confidence + 0.03 * Normal.draw(rng)).clamp(0.3, 0.999) as f32;
+            let rest = (1.0 - sure) / 3.0;
+            let mut probabilities = [rest; STATES];
+            probabilities[if tick % 40 < 2 { 2 } else { 0 }] = sure;
+            events.extend(monitor.add(&DriftSample {
+                time: Duration::from_millis(u64::from(tick) * 100),
+                probabilities,
+                camera_snr_db: Some(snr + Normal.draw(rng)),
+            }));
+        }
+        events
+    }
+
+    fn quantities(events: &[DriftEvent], phase: DriftPhase) -> Vec<Quantity> {
+        let mut names: Vec<_> = events
+            .iter()
+            .filter(|event| event.phase == phase)
+            .map(|event| event.quantity)
+            .collect();
+        names.sort();
+        names.dedup();
+        names
+    }
+
+    #[test]
+    fn hours_of_the_same_raise_nothing() {
+        for seed in 0..4 {
+            let mut rng = ChaCha8Rng::seed_from_u64(seed);
+            let mut monitor = DriftMonitor::new(&example(), DriftTuning::default());
+            let events = stream(&mut monitor, 0..3600, 0.93, 30.0, &mut rng);
+            assert_eq!(events, [], "seed {seed}");
+        }
+    }
+
+    #[test]
+    fn less_confidence_is_found_within_seconds_and_ends_when_it_is_back() {
+        let mut rng = ChaCha8Rng::seed_from_u64(9);
+        let mut monitor = DriftMonitor::new(&example(), DriftTuning::default());
+        assert_eq!(stream(&mut monitor, 0..300, 0.93, 30.0, &mut rng), []);
+        assert!(monitor.is_watching());
+        let worse = stream(&mut monitor, 300..400, 0.75, 30.0, &mut rng);
+        let raised = quantities(&worse, DriftPhase::Raised);
+        assert_eq!(raised, [Quantity::Confidence, Quantity::Entropy]);
+        let first = worse.iter().find(|e| e.quantity == Quantity::Confidence);
+        let first = first.unwrap();
+        assert!(
+            first.time <= 310.0 && (first.since - 300.0).abs() <= 5.0,
+            "{first:?}"
+        );
+        assert_eq!(first.shift, Shift::Down);
+        assert!(first.reference.unwrap() > 0.9 && first.now.unwrap() < 0.8);
+        let back = stream(&mut monitor, 400..600, 0.93, 30.0, &mut rng);
+        let cleared = quantities(&back, DriftPhase::Cleared);
+        assert_eq!(cleared, [Quantity::Confidence, Quantity::Entropy]);
+    }
+
+    #[test]
+    fn a_noisier_camera_is_told_apart_and_an_unknown_one_is_left_alone() {
+        let mut rng = ChaCha8Rng::seed_from_u64(10);
+        let mut monitor = DriftMonitor::new(&example(), DriftTuning::default());
+        stream(&mut monitor, 0..200, 0.93, 30.0, &mut rng);
+        let events = stream(&mut monitor, 200..230, 0.93, 22.0, &mut rng);
+        assert_eq!(
+            quantities(&events, DriftPhase::Raised),
+            [Quantity::CameraSnr]
+        );
+        assert!(events[0].time <= 215.0);
+        let mut monitor = DriftMonitor::new(&example(), DriftTuning::default());
+        let events = stream(&mut monitor, 0..400, 0.93, f64::NAN, &mut rng);
+        assert_eq!(events, []);
+    }
+
+    #[test]
+    fn a_stream_less_sure_than_the_card_is_told_and_a_surer_one_is_not() {
+        let mut card = example();
+        card.reference_confidence.counts = vec![0; CONFIDENCE_BINS];
+        card.reference_confidence.counts[15..].copy_from_slice(&[100, 100, 200, 300, 500]);
+        let mut rng = ChaCha8Rng::seed_from_u64(11);
+        let mut monitor = DriftMonitor::new(&card, DriftTuning::default());
+        let events = stream(&mut monitor, 0..110, 0.6, 30.0, &mut rng);
+        assert_eq!(
+            quantities(&events, DriftPhase::Raised),
+            [Quantity::ConfidenceOfCard]
+        );
+        let mut monitor = DriftMonitor::new(&card, DriftTuning::default());
+        assert_eq!(stream(&mut monitor, 0..110, 0.99, 30.0, &mut rng), []);
+    }
+
+    #[test]
+    fn entropy_in_bits() {
+        assert_eq!(entropy_bits(&[1.0, 0.0, 0.0, 0.0]), 0.0);
+        assert_eq!(entropy_bits(&[0.25; 4]), 2.0);
+    }
+}

@@ -1,0 +1,139 @@
+//! Page-Hinkley test for a change of the mean of a stream (Page 1954; Hinkley 1971), two-sided and in
+//! standard deviations of a reference, so that one setting fits every quantity.
+
+use serde::Serialize;
+
+/// Which way a mean went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Shift {
+    /// It fell.
+    Down,
+    /// It rose.
+    Up,
+}
+
+/// A change that was found.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Change {
+    /// Which way.
+    pub shift: Shift,
+    /// Values ago that the change began, by the turning point of the sum: 1 is the newest value.
+    pub values_ago: u64,
+}
+
+/// Watches standardised values, which have mean 0 and standard deviation 1 while nothing changes.
+///
+/// For each side, the sum of the excess over `allowance` is kept from falling below 0 (this is the
+/// test's cumulative sum less its minimum so far); it raises the alarm above `threshold`.
+#[derive(Clone, Copy, Debug)]
+pub struct PageHinkley {
+    allowance: f64,
+    threshold: f64,
+    up: Side,
+    down: Side,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Side {
+    sum: f64,
+    length: u64,
+}
+
+impl Side {
+    fn add(&mut self, excess: f64) {
+        self.sum += excess;
+        self.length += 1;
+        if self.sum <= 0.0 {
+            *self = Self::default();
+        }
+    }
+}
+
+impl PageHinkley {
+    /// Changes smaller than twice `allowance` are let pass; `threshold` sets how sure an alarm is.
+    pub fn new(allowance: f64, threshold: f64) -> Self {
+        Self {
+            allowance,
+            threshold,
+            up: Side::default(),
+            down: Side::default(),
+        }
+    }
+
+    /// Takes the next value; a change that it completes. Afterwards the test begins anew.
+    pub fn add(&mut self, value: f64) -> Option<Change> {
+        if !value.is_finite() {
+            return None;
+        }
+        self.up.add(value - self.allowance);
+        self.down.add(-value - self.allowance);
+        let found = if self.up.sum > self.threshold {
+            Some((Shift::Up, self.up))
+        } else if self.down.sum > self.threshold {
+            Some((Shift::Down, self.down))
+        } else {
+            None
+        };
+        let (shift, side) = found?;
+        (self.up, self.down) = (Side::default(), Side::default());
+        Some(Change {
+            shift,
+            values_ago: side.length,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::selfcheck::noise::Normal;
+    use proptest::prelude::*;
+    use rand::SeedableRng;
+    use rand_chacha::ChaCha8Rng;
+
+    fn run_length(mean: f64, seed: u64, most: u64) -> u64 {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let mut test = PageHinkley::new(0.5, 4.0);
+        (1..=most)
+            .find(|_| test.add(mean + Normal.draw(&mut rng)).is_some())
+            .unwrap_or(most)
+    }
+
+    #[test]
+    fn average_run_lengths_are_the_published_ones() {
+        // Two-sided, allowance 0.5, threshold 4, standard normal values: 168 without a change, 8.38
+        // after one of one standard deviation, 3.34 after two (Lucas and Crosier 1982, table 1;
+        // Montgomery, Statistical Quality Control, table 9.3).
+        for (mean, published, tolerance) in [(0.0, 168.0, 8.0), (1.0, 8.38, 0.25), (2.0, 3.34, 0.1)]
+        {
+            let n = 2000;
+            let total: u64 = (0..n).map(|seed| run_length(mean, seed, 100_000)).sum();
+            let average = total as f64 / n as f64;
+            assert!(
+                (average - published).abs() < tolerance * 1.5,
+                "{mean}: {average}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_beginning_of_a_change_is_found() {
+        let mut test = PageHinkley::new(0.5, 10.0);
+        for _ in 0..100 {
+            assert_eq!(test.add(0.0), None);
+        }
+        let change = (0..20).find_map(|_| test.add(-2.0)).unwrap();
+        assert_eq!(change.shift, Shift::Down);
+        assert_eq!(change.values_ago, 7);
+        assert_eq!(test.add(f64::NAN), None);
+    }
+
+    proptest! {
+        #[test]
+        fn small_changes_pass(value in -0.5_f64..0.5) {
+            let mut test = PageHinkley::new(0.5, 4.0);
+            prop_assert!((0..1000).all(|_| test.add(value).is_none()));
+        }
+    }
+}

@@ -1,0 +1,240 @@
+//! What noise shows in patches of a picture: how two pictures of the same still patch differ, or,
+//! with one picture only, how rough its smoothest patches are.
+//!
+//! [`super::camera_snr`] joins patches into a noise curve; nothing is remembered here.
+
+use image::GrayImage;
+
+/// Side of a patch in pixels: large enough for a variance to a tenth, small enough that some
+/// patches of a talking person's picture hold still.
+pub const PATCH: usize = 16;
+
+const PATCH_PIXELS: f64 = (PATCH * PATCH) as f64;
+
+/// Sides of the blocks within a patch whose means are compared: they show how far the noise of
+/// neighbours is alike.
+pub const BLOCK_SIDES: [usize; 4] = [1, 2, 4, 8];
+
+/// Patches looked at in one picture or pair at most, so that a step's time does not depend on the
+/// resolution.
+pub const MOST_PATCHES: usize = 600;
+
+/// A patch moved when the picture's gradient explains more than this share of a difference: noise
+/// knows nothing of the gradient, and a move that explains less adds less than half a decibel.
+const MOVED_SHARE: f64 = 0.1;
+
+/// A patch changed when its variance is this many times the median of the others: noise grows with
+/// the gray level, but not that far.
+const CHANGED_TIMES: f64 = 9.0;
+
+/// Variance in squared gray levels below which no patch is called changed: the median of clean
+/// pictures is 0, and rounding alone makes a twelfth.
+const CHANGED_FLOOR: f64 = 0.25;
+
+/// Gray levels below and above which a pixel may have been cut off, and its noise with it.
+const UNCLIPPED: std::ops::RangeInclusive<u8> = 2..=253;
+
+/// Share of a patch's pixels that may be cut off.
+const CLIPPED_SHARE: f64 = 0.01;
+
+/// What one patch says about the noise.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PatchNoise {
+    /// Mean gray level, 0 to 255.
+    pub level: f64,
+    /// Variance of a pixel's noise in squared gray levels, rounding included.
+    pub variance: f64,
+    /// Variance of the means of blocks of [`BLOCK_SIDES`], times their number of pixels: equal to
+    /// the first for noise that is independent from pixel to pixel. Zeros from a single picture,
+    /// which cannot tell.
+    pub block_variances: [f64; BLOCK_SIDES.len()],
+}
+
+/// Corners of the patches to look at: a grid, thinned to [`MOST_PATCHES`]; `turn` picks others each
+/// time. A border of one pixel is left out, for gradients reach that far.
+fn corners(width: u32, height: u32, turn: usize) -> impl Iterator<Item = (usize, usize)> {
+    let per_side = |length: u32| (length as usize).saturating_sub(2) / PATCH;
+    let (columns, rows) = (per_side(width), per_side(height));
+    let thin = (columns * rows).div_ceil(MOST_PATCHES).max(1);
+    (turn % thin..columns * rows)
+        .step_by(thin)
+        .map(move |index| (1 + index % columns * PATCH, 1 + index / columns * PATCH))
+}
+
+/// Patches that hold still in two pictures of equal size, with what remains of their difference
+/// when a change of brightness and a small shift are taken out. `turn` picks which patches of a
+/// large picture are looked at.
+///
+/// Empty where sizes differ, nothing holds still, or the pictures are the same byte by byte: a
+/// frame delivered twice says nothing of the noise.
+pub fn still_patches(before: &GrayImage, after: &GrayImage, turn: usize) -> Vec<PatchNoise> {
+    if before.dimensions() != after.dimensions() || before.as_raw() == after.as_raw() {
+        return Vec::new();
+    }
+    let stride = before.width() as usize;
+    let (a, b) = (before.as_raw(), after.as_raw());
+    let mut patches: Vec<PatchNoise> = corners(before.width(), before.height(), turn)
+        .filter_map(|(x, y)| still_patch(a, b, stride, x, y))
+        .collect();
+    // What moves in a noisy picture shows more in the means of blocks than in single pixels.
+    let most: [f64; BLOCK_SIDES.len()] = std::array::from_fn(|side| {
+        let mut variances: Vec<f64> = patches.iter().map(|p| p.block_variances[side]).collect();
+        variances.sort_by(f64::total_cmp);
+        let median = variances.get(variances.len() / 2).copied().unwrap_or(0.0);
+        CHANGED_TIMES * median.max(CHANGED_FLOOR)
+    });
+    patches.retain(|patch| {
+        let mut variances = patch.block_variances.iter().zip(&most);
+        variances.all(|(variance, most)| variance <= most)
+    });
+    patches
+}
+
+fn still_patch(a: &[u8], b: &[u8], stride: usize, x: usize, y: usize) -> Option<PatchNoise> {
+    // Sums for the least squares of the difference on 1 and the gradient of the mean picture.
+    let (mut level, mut clipped) = (0_u64, 0_u32);
+    let (mut sd, mut sdd, mut sx, mut sy) = (0.0, 0.0, 0.0, 0.0);
+    let (mut sxx, mut syy, mut sxy, mut sdx, mut sdy) = (0.0, 0.0, 0.0, 0.0, 0.0);
+    let mut difference = [0.0_f64; PATCH * PATCH];
+    let both = |at: usize| i32::from(a[at]) + i32::from(b[at]);
+    for row in 0..PATCH {
+        for column in 0..PATCH {
+            let at = (y + row) * stride + x + column;
+            if !UNCLIPPED.contains(&a[at]) || !UNCLIPPED.contains(&b[at]) {
+                clipped += 1;
+            }
+            level += u64::from(a[at]) + u64::from(b[at]);
+            let d = f64::from(i32::from(a[at]) - i32::from(b[at]));
+            let gx = f64::from(both(at + 1) - both(at - 1));
+            let gy = f64::from(both(at + stride) - both(at - stride));
+            difference[row * PATCH + column] = d;
+            sd += d;
+            sdd += d * d;
+            sx += gx;
+            sy += gy;
+            sxx += gx * gx;
+            syy += gy * gy;
+            sxy += gx * gy;
+            sdx += d * gx;
+            sdy += d * gy;
+        }
+    }
+    if f64::from(clipped) > CLIPPED_SHARE * PATCH_PIXELS {
+        return None;
+    }
+    let n = PATCH_PIXELS;
+    let mean = sd / n;
+    let around = |product: f64, p: f64, q: f64| product - p * q / n;
+    let total = around(sdd, sd, sd);
+    let (xx, yy, xy) = (
+        around(sxx, sx, sx),
+        around(syy, sy, sy),
+        around(sxy, sx, sy),
+    );
+    let (dx, dy) = (around(sdx, sd, sx), around(sdy, sd, sy));
+    let determinant = xx * yy - xy * xy;
+    // Without texture there is nothing that a shift could explain.
+    let explained = if determinant > 1e-9 * (xx + yy).powi(2) && determinant > 0.0 {
+        (dx * (dx * yy - dy * xy) + dy * (dy * xx - dx * xy)) / determinant
+    } else if xx + yy > 0.0 {
+        (dx * dx + dy * dy) / (xx + yy)
+    } else {
+        0.0
+    };
+    if explained > MOVED_SHARE * total {
+        return None;
+    }
+    // A difference holds the noise of two pictures.
+    let variance = (total - explained).max(0.0) / (n - 3.0) / 2.0;
+    Some(PatchNoise {
+        level: level as f64 / (2.0 * n),
+        variance,
+        block_variances: BLOCK_SIDES.map(|side| block_variance(&difference, mean, side) / 2.0),
+    })
+}
+
+/// Variance of the means of `side` x `side` blocks around the patch's mean, times the block's
+/// number of pixels.
+fn block_variance(difference: &[f64; PATCH * PATCH], mean: f64, side: usize) -> f64 {
+    let blocks = PATCH / side;
+    let pixels = (side * side) as f64;
+    let mut squares = 0.0;
+    for row in 0..blocks {
+        for column in 0..blocks {
+            let mut sum = 0.0;
+            for i in 0..side {
+                let start = (row * side + i) * PATCH + column * side;
+                sum += difference[start..start + side].iter().sum::<f64>();
+            }
+            squares += (sum / pixels - mean).powi(2);
+        }
+    }
+    squares * pixels / ((blocks * blocks - 1) as f64)
+}
+
+/// Of a single picture: the roughness of its patches by the estimate of Immerkaer (1996), which a
+/// linear change of gray does not disturb. Texture does, so only the smoothest quarter of each
+/// 16 gray levels is kept; what they say is still rather too much noise than too little.
+pub fn smooth_patches(picture: &GrayImage) -> Vec<PatchNoise> {
+    let stride = picture.width() as usize;
+    let pixels = picture.as_raw();
+    let mut by_level: [Vec<PatchNoise>; LEVEL_BINS] = std::array::from_fn(|_| Vec::new());
+    for (x, y) in corners(picture.width(), picture.height(), 0) {
+        if let Some(patch) = rough_patch(pixels, stride, x, y) {
+            by_level[level_bin(patch.level)].push(patch);
+        }
+    }
+    let mut smoothest = Vec::new();
+    for mut patches in by_level {
+        patches.sort_by(|a, b| a.variance.total_cmp(&b.variance));
+        patches.truncate(patches.len().div_ceil(SMOOTHEST_SHARE));
+        smoothest.extend(patches);
+    }
+    for patch in &mut smoothest {
+        patch.variance *= SMOOTHEST_CORRECTION;
+    }
+    smoothest
+}
+
+/// One in so many patches of a level counts as smooth.
+const SMOOTHEST_SHARE: usize = 4;
+
+/// The mean of the lowest quarter of the patches' variances is this much too low for white noise:
+/// with 256 correlated responses a variance scatters by 17 %, and the lowest quarter of a normal
+/// distribution lies 1.27 of that below the mean.
+const SMOOTHEST_CORRECTION: f64 = 1.0 / (1.0 - 1.27 * 0.17);
+
+/// Number of equal ranges of gray levels.
+pub const LEVEL_BINS: usize = 16;
+
+/// Which of [`LEVEL_BINS`] a level of 0 to 255 belongs to.
+pub fn level_bin(level: f64) -> usize {
+    ((level / 256.0 * LEVEL_BINS as f64) as usize).min(LEVEL_BINS - 1)
+}
+
+/// Immerkaer, "Fast noise variance estimation" (Computer Vision and Image Understanding 64, 1996):
+/// the difference of two Laplacians, [1 -2 1; -2 4 -2; 1 -2 1], whose squares sum to 36; the mean
+/// of its absolute value is sigma * 6 * sqrt(2 / pi).
+fn rough_patch(pixels: &[u8], stride: usize, x: usize, y: usize) -> Option<PatchNoise> {
+    let (mut level, mut clipped, mut roughness) = (0_u64, 0_u32, 0_i64);
+    for row in 0..PATCH {
+        for column in 0..PATCH {
+            let at = (y + row) * stride + x + column;
+            level += u64::from(pixels[at]);
+            clipped += u32::from(!UNCLIPPED.contains(&pixels[at]));
+            let read = |at: usize| i64::from(pixels[at]);
+            let across = |at: usize| read(at - 1) - 2 * read(at) + read(at + 1);
+            let response = across(at - stride) - 2 * across(at) + across(at + stride);
+            roughness += response.abs();
+        }
+    }
+    if f64::from(clipped) > CLIPPED_SHARE * PATCH_PIXELS {
+        return None;
+    }
+    let sigma = (std::f64::consts::PI / 2.0).sqrt() / 6.0 * roughness as f64 / PATCH_PIXELS;
+    Some(PatchNoise {
+        level: level as f64 / PATCH_PIXELS,
+        variance: sigma * sigma,
+        block_variances: [0.0; BLOCK_SIDES.len()],
+    })
+}

@@ -1,0 +1,591 @@
+//! Adds up the events of a session.
+
+use super::{
+    figures::{
+        AlertFigures, AtTime, BlinkFigures, LogFigures, Notice, PerWatched, Quantiles, RunFigures,
+        SCHEMA as FIGURES_SCHEMA, SessionFigures, SourceFigures,
+    },
+    log_file::{EventBody, LoggedEvent},
+    timeline::{KINDS, Moment, Span, Timeline, UNMEASURED},
+};
+use crate::{
+    eye_state::{Eye, EyeState, PerEye, STATES},
+    locate::crop::Square,
+    reading::{EyeReading, FrameReading, Unseen},
+    report::event::{
+        AlertEvent, ClosureEvent, EndEvent, Event, EyeRecord, EyesEvent, Mode, SCHEMA, StartEvent,
+    },
+    temporal::{AlertKind, AlertPhase, EyesOverTime, TemporalSettings, Watched},
+};
+use hdrhistogram::Histogram;
+use std::time::Duration;
+
+/// Why a line was not taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// It says something impossible.
+    Damaged(String),
+    /// It is of a later program's log.
+    TooNew {
+        /// Its layout.
+        schema: u64,
+        /// The program's version.
+        version: String,
+    },
+}
+
+/// What an eye spends time in: the states, then what was not measured and why, then breaks.
+const SHARES: [&str; STATES + 3] = [
+    "open",
+    "partially_open",
+    "closed",
+    "not_visible",
+    "no_face",
+    "profile",
+    "break",
+];
+const NO_FACE: usize = STATES;
+const PROFILE: usize = STATES + 1;
+const BREAK: usize = STATES + 2;
+
+/// Rows of the course's spans, see [`super::course`].
+pub const SPAN_ROWS: [&str; 4] = ["long closure", "warning", "alarm", "drowsy"];
+
+/// Times beyond this many seconds, 30 years, are mistakes.
+const LATEST_S: f64 = 1e9;
+
+/// Known seconds below which a rate per minute would be a matter of chance.
+const LEAST_KNOWN_S: f64 = 10.0;
+
+/// An unknown event's measurement counts until the next one, at most this many seconds.
+const SNR_HOLDS_S: f64 = 10.0;
+
+/// Adds up a session.
+#[derive(Debug)]
+pub struct SessionTally {
+    settings: TemporalSettings,
+    figures: SessionFigures,
+    timeline: Timeline,
+    run: Option<RunFigures>,
+    source: Option<Source>,
+    /// Where the present source begins in the session.
+    offset: f64,
+    shares: PerEye<[f64; SHARES.len()]>,
+    known: Duration,
+    closed: Duration,
+    /// In millionths of a second: left, right, both.
+    blinks: [Option<Histogram<u64>>; 3],
+    /// In millionths.
+    confidence: PerEye<Option<Histogram<u64>>>,
+    snr: Option<(f64, PerEye<Option<f64>>)>,
+}
+
+/// The source that is being read.
+#[derive(Debug)]
+struct Source {
+    clip: String,
+    over_time: EyesOverTime,
+    frames: u64,
+    first: f64,
+    last: Option<Last>,
+    /// Seconds and number of the steps between frames that are no breaks.
+    steps: (f64, u64),
+}
+
+/// The last frame, which holds until the next.
+#[derive(Debug)]
+struct Last {
+    time: f64,
+    frame: u64,
+    moment: Moment,
+    shares: PerEye<usize>,
+}
+
+impl SessionTally {
+    /// Nothing yet.
+    pub fn new(settings: &TemporalSettings) -> Self {
+        let histogram = |most, digits| Histogram::new_with_max(most, digits).ok();
+        let durations = || histogram(HOUR, 3);
+        const HOUR: u64 = 3_600_000_000;
+        const ONE: u64 = 1_000_000;
+        Self {
+            settings: settings.clone(),
+            figures: SessionFigures {
+                schema: FIGURES_SCHEMA,
+                ..SessionFigures::default()
+            },
+            timeline: Timeline::default(),
+            run: None,
+            source: None,
+            offset: 0.0,
+            shares: PerEye::default(),
+            known: Duration::ZERO,
+            closed: Duration::ZERO,
+            blinks: [durations(), durations(), durations()],
+            confidence: PerEye::from_fn(|_| histogram(ONE, 4)),
+            snr: None,
+        }
+    }
+
+    /// Takes the next event.
+    ///
+    /// # Errors
+    /// When it says something impossible, which changes nothing, or is of a later program.
+    pub fn take(&mut self, event: LoggedEvent) -> Result<(), Refusal> {
+        let LoggedEvent { kind, body } = event;
+        match body {
+            EventBody::Known(event) => self.take_known(*event)?,
+            EventBody::Other(fields) => self.take_other(&kind, &fields),
+        }
+        match self.figures.events.get_mut(kind.as_ref()) {
+            Some(count) => *count += 1,
+            None => {
+                self.figures.events.insert(kind.into_owned(), 1);
+            }
+        }
+        Ok(())
+    }
+
+    fn take_known(&mut self, event: Event) -> Result<(), Refusal> {
+        match event {
+            Event::Start(start) => self.take_start(start)?,
+            Event::Eyes(eyes) => {
+                check_time(eyes.time)?;
+                self.take_eyes(&eyes);
+            }
+            Event::Blink(blink) => {
+                check_closure(&blink)?;
+                self.take_blink(&blink);
+            }
+            Event::LongClosure(closure) => {
+                check_closure(&closure)?;
+                if closure.eye == Watched::Both {
+                    let times = self.offset_of(closure.start)..self.offset_of(closure.end);
+                    self.timeline.span(Span { row: 0, times });
+                }
+                *self
+                    .figures
+                    .long_closure_counts
+                    .at_mut(closure.eye as usize) += 1;
+                self.figures.long_closures.push(closure);
+            }
+            Event::Alert(alert) => {
+                check_time(alert.time)?;
+                check_time(alert.since)?;
+                self.take_alert(&alert);
+            }
+            Event::LogGap(gap) => self.figures.log_gaps.push(gap),
+            Event::End(end) => self.take_end(end),
+            // The reader knows no others.
+            #[allow(unreachable_patterns)]
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn take_start(&mut self, start: StartEvent) -> Result<(), Refusal> {
+        if start.schema > SCHEMA {
+            return Err(Refusal::TooNew {
+                schema: start.schema.into(),
+                version: start.version,
+            });
+        }
+        let goes_on = start.part.is_some()
+            && self.run.as_ref().is_some_and(|run| {
+                (run.unix_time, run.model.as_ref()) == (start.unix_time, Some(&start.model))
+            });
+        if goes_on {
+            return Ok(());
+        }
+        self.close_run();
+        self.run = Some(RunFigures {
+            mode: Some(start.mode),
+            model: Some(start.model),
+            version: Some(start.version),
+            unix_time: start.unix_time,
+            first_part: start.part,
+            sources: Vec::new(),
+        });
+        Ok(())
+    }
+
+    fn take_eyes(&mut self, eyes: &EyesEvent) {
+        let same = self.source.as_ref().is_some_and(|source| {
+            let later = source
+                .last
+                .as_ref()
+                .is_none_or(|last| eyes.time >= last.time);
+            source.clip == eyes.clip && later
+        });
+        if !same {
+            self.close_source(None);
+            self.source = Some(Source {
+                clip: eyes.clip.clone(),
+                over_time: EyesOverTime::new(&self.settings),
+                frames: 0,
+                first: eyes.time,
+                last: None,
+                steps: (0.0, 0),
+            });
+            if self.offset > 0.0 {
+                self.timeline.seams.push(self.offset);
+            }
+        }
+        let monitored = self
+            .run
+            .as_ref()
+            .is_none_or(|run| run.mode == Some(Mode::Monitor));
+        self.figures.frames += 1;
+        self.figures.frames_with_face += u64::from(eyes.face.is_some());
+        let Some(mut source) = self.source.take() else {
+            return;
+        };
+        if let Some(last) = source.last.take() {
+            if monitored {
+                self.figures.frames_skipped += eyes.frame.saturating_sub(last.frame + 1);
+            }
+            let step = eyes.time - last.time;
+            let is_break = step > self.settings.longest_gap_s;
+            if !is_break {
+                source.steps = (source.steps.0 + step, source.steps.1 + 1);
+            }
+            self.hold(&source, &last, eyes.time, is_break);
+        }
+        source.frames += 1;
+        source.over_time.step(&reading_of(eyes));
+        let perclos = source.over_time.perclos_of_last_minute();
+        let highest = &mut self.figures.perclos_highest;
+        if let Some(value) = perclos
+            && highest.as_ref().is_none_or(|highest| value > highest.value)
+        {
+            *highest = Some(AtTime {
+                value,
+                clip: eyes.clip.clone(),
+                time: eyes.time,
+            });
+        }
+        for eye in Eye::ALL {
+            if let (Some(confidence), Some(histogram)) = (
+                record_of(eyes, eye).confidence,
+                self.confidence.get_mut(eye),
+            ) {
+                histogram.saturating_record((confidence.clamp(0.0, 1.0) * 1e6) as u64);
+            }
+        }
+        let of = |eye| record_of(eyes, eye);
+        source.last = Some(Last {
+            time: eyes.time,
+            frame: eyes.frame,
+            moment: Moment {
+                kind: PerEye::from_fn(|eye| kind_of(of(eye))),
+                closed: PerEye::from_fn(|eye| of(eye).probabilities.map(|p| p.closed)),
+                confidence: PerEye::from_fn(|eye| of(eye).confidence),
+                perclos,
+            },
+            shares: PerEye::from_fn(|eye| share_of(of(eye))),
+        });
+        self.source = Some(source);
+    }
+
+    /// What a frame said held until a time, or nothing is known from it on.
+    fn hold(&mut self, source: &Source, last: &Last, until: f64, is_break: bool) {
+        let times = self.offset_in(source, last.time)..self.offset_in(source, until);
+        for eye in Eye::ALL {
+            let share = if is_break {
+                BREAK
+            } else {
+                *last.shares.get(eye)
+            };
+            self.shares.get_mut(eye)[share] += until - last.time;
+        }
+        if is_break {
+            let nothing = Moment {
+                kind: PerEye::from_fn(|_| UNMEASURED),
+                ..Moment::default()
+            };
+            self.timeline.hold(times, &nothing);
+        } else {
+            self.timeline.hold(times, &last.moment);
+        }
+    }
+
+    fn take_blink(&mut self, blink: &ClosureEvent) {
+        let index = blink.eye as usize;
+        if let Some(histogram) = &mut self.blinks[index] {
+            histogram.saturating_record((blink.duration * 1e6).round() as u64);
+        }
+        let time = self.offset_of(blink.start);
+        self.timeline.blink(time, index);
+    }
+
+    fn take_alert(&mut self, alert: &AlertEvent) {
+        let open = |figures: &AlertFigures| {
+            figures.until.is_none() && figures.kind == alert.kind && figures.clip == alert.clip
+        };
+        match alert.phase {
+            AlertPhase::Raised => self.figures.alerts.push(AlertFigures::raised(alert)),
+            AlertPhase::Repeated => {}
+            AlertPhase::Cleared | AlertPhase::Lost => {
+                let row = match alert.kind {
+                    AlertKind::LongClosureWarning => 1,
+                    AlertKind::LongClosureAlarm => 2,
+                    AlertKind::Drowsiness => 3,
+                };
+                let times = self.offset_of(alert.since)..self.offset_of(alert.time);
+                self.timeline.span(Span { row, times });
+                let raised = self.figures.alerts.first.iter_mut().rev();
+                if let Some(figures) = raised.into_iter().find(|figures| open(figures)) {
+                    figures.until = Some(alert.time);
+                    figures.ended = Some(alert.phase);
+                }
+            }
+        }
+    }
+
+    fn take_end(&mut self, end: EndEvent) {
+        if self
+            .source
+            .as_ref()
+            .is_some_and(|source| source.clip == end.clip)
+        {
+            self.close_source(Some(end));
+            return;
+        }
+        self.close_source(None);
+        let begins_s = self.offset;
+        self.run_mut().sources.push(SourceFigures {
+            clip: end.clip,
+            frames: 0,
+            duration_s: 0.0,
+            begins_s,
+            outcome: Some(end.outcome),
+            error: end.error,
+        });
+    }
+
+    /// Events that this program does not sum up: their plain fields are shown, and a measured
+    /// camera SNR is drawn.
+    fn take_other(&mut self, kind: &str, fields: &serde_json::Value) {
+        let time = fields["time"]
+            .as_f64()
+            .filter(|time| check_time(*time).is_ok());
+        let snr = |eye: &str| fields[eye]["camera_snr_db"].as_f64();
+        let snr = PerEye {
+            left: snr("left"),
+            right: snr("right"),
+        };
+        if let (Some(time), true) = (time, snr.left.or(snr.right).is_some()) {
+            self.end_snr(time);
+            self.snr = Some((time, snr));
+            return;
+        }
+        let plain = fields
+            .as_object()
+            .into_iter()
+            .flatten()
+            .filter(|(name, value)| {
+                !["event", "time", "unix_time", "clip"].contains(&name.as_str())
+                    && !(value.is_object() || value.is_array() || value.is_null())
+            });
+        let words = plain.map(|(name, value)| match value.as_str() {
+            Some(text) => format!("{name} {text}"),
+            None => format!("{name} {value}"),
+        });
+        let text = words.collect::<Vec<_>>().join(", ");
+        self.figures.notices.push(Notice {
+            event: kind.into(),
+            time,
+            text: text.split_whitespace().collect::<Vec<_>>().join(" "),
+            unix_time: fields["unix_time"].as_f64(),
+        });
+    }
+
+    fn end_snr(&mut self, time: f64) {
+        if let Some((since, snr)) = self.snr.take() {
+            let until = time.min(since + SNR_HOLDS_S);
+            let times = self.offset_of(since)..self.offset_of(until);
+            self.timeline.snr(times, snr);
+        }
+    }
+
+    fn offset_in(&self, source: &Source, time: f64) -> f64 {
+        self.offset + (time - source.first).max(0.0)
+    }
+
+    /// Where a time of the present source stands in the session.
+    fn offset_of(&self, time: f64) -> f64 {
+        self.source
+            .as_ref()
+            .map_or(self.offset, |source| self.offset_in(source, time))
+    }
+
+    fn run_mut(&mut self) -> &mut RunFigures {
+        self.run.get_or_insert(RunFigures {
+            mode: None,
+            model: None,
+            version: None,
+            unix_time: None,
+            first_part: None,
+            sources: Vec::new(),
+        })
+    }
+
+    fn close_source(&mut self, end: Option<EndEvent>) {
+        let Some(mut source) = self.source.take() else {
+            return;
+        };
+        let (mut length, last) = (0.0, source.last.take());
+        if let Some(last) = last {
+            // The last frame is shown as long as the frames before it on average.
+            let shown = match source.steps {
+                (_, 0) => 0.0,
+                (seconds, steps) => seconds / steps as f64,
+            };
+            self.hold(&source, &last, last.time + shown, false);
+            length = last.time + shown - source.first;
+        }
+        let (known, closed) = source.over_time.known_and_closed();
+        self.known += known;
+        self.closed += closed;
+        let begins_s = self.offset;
+        self.source = Some(source);
+        self.end_snr(f64::MAX);
+        let Some(source) = self.source.take() else {
+            return;
+        };
+        self.run_mut().sources.push(SourceFigures {
+            clip: source.clip,
+            frames: source.frames,
+            duration_s: length,
+            begins_s,
+            outcome: end.as_ref().map(|end| end.outcome),
+            error: end.and_then(|end| end.error),
+        });
+        self.offset += length;
+    }
+
+    fn close_run(&mut self) {
+        self.close_source(None);
+        if let Some(run) = self.run.take() {
+            self.figures.runs.push(run);
+        }
+    }
+
+    /// The sums and the course.
+    pub fn end(mut self, logs: Vec<LogFigures>) -> (SessionFigures, Timeline) {
+        self.close_run();
+        let duration = self.offset;
+        let known = self.known.as_secs_f64();
+        let blinks = self.blinks.each_ref().map(|histogram| {
+            let count = histogram.as_ref().map_or(0, Histogram::len);
+            BlinkFigures {
+                count,
+                per_minute: (known >= LEAST_KNOWN_S).then(|| rounded(60.0 * count as f64 / known)),
+                duration_s: histogram.as_ref().and_then(Quantiles::of),
+            }
+        });
+        let [left, right, both] = blinks;
+        let shares = |eye: Eye| {
+            let share = |seconds: f64| {
+                if duration > 0.0 {
+                    rounded(seconds / duration)
+                } else {
+                    0.0
+                }
+            };
+            let seconds = self.shares.get(eye);
+            SHARES.into_iter().zip(seconds.map(share)).collect()
+        };
+        let figures = SessionFigures {
+            logs,
+            duration_s: rounded(duration),
+            known_s: rounded(known),
+            break_s: rounded(self.shares.left[BREAK]),
+            states: PerEye::from_fn(shares),
+            blinks: PerWatched { left, right, both },
+            confidence: PerEye::from_fn(|eye| {
+                self.confidence.get(eye).as_ref().and_then(Quantiles::of)
+            }),
+            perclos: (known > 0.0).then(|| rounded(self.closed.as_secs_f64() / known)),
+            ..self.figures
+        };
+        (figures, self.timeline)
+    }
+}
+
+fn rounded(value: f64) -> f64 {
+    (value * 1e6).round() / 1e6
+}
+
+fn check_time(time: f64) -> Result<(), Refusal> {
+    if (0.0..=LATEST_S).contains(&time) {
+        Ok(())
+    } else {
+        Err(Refusal::Damaged(format!("a time of {time} s")))
+    }
+}
+
+fn check_closure(closure: &ClosureEvent) -> Result<(), Refusal> {
+    check_time(closure.start)?;
+    check_time(closure.end)?;
+    check_time(closure.duration)
+}
+
+fn record_of(eyes: &EyesEvent, eye: Eye) -> &EyeRecord {
+    match eye {
+        Eye::Left => &eyes.left,
+        Eye::Right => &eyes.right,
+    }
+}
+
+/// Index below [`KINDS`].
+fn kind_of(record: &EyeRecord) -> usize {
+    let kind = record.probabilities.map(|_| record.state.index());
+    kind.unwrap_or(UNMEASURED).min(KINDS - 1)
+}
+
+/// Index into [`SHARES`].
+fn share_of(record: &EyeRecord) -> usize {
+    match (record.probabilities, record.reason) {
+        (Some(_), _) => record.state.index(),
+        (None, Some(Unseen::Profile)) => PROFILE,
+        (None, _) => NO_FACE,
+    }
+}
+
+/// The reading that a line was made of, as far as [`crate::temporal`] needs it.
+fn reading_of(eyes: &EyesEvent) -> FrameReading {
+    FrameReading {
+        frame: eyes.frame,
+        time: Duration::try_from_secs_f64(eyes.time).unwrap_or_default(),
+        face: None,
+        eyes: PerEye::from_fn(|eye| {
+            let record = record_of(eyes, eye);
+            let Some(p) = record.probabilities else {
+                return EyeReading::Unmeasured(record.reason.unwrap_or(Unseen::NoFace));
+            };
+            let square = record.square.map_or_else(nowhere, |square| Square {
+                centre: [square.x as f32, square.y as f32],
+                side: square.side as f32,
+                angle: square.angle.to_radians() as f32,
+            });
+            EyeReading::Measured {
+                probabilities: EyeState::ALL.map(|state| match state {
+                    EyeState::Open => p.open as f32,
+                    EyeState::PartiallyOpen => p.partially_open as f32,
+                    EyeState::Closed => p.closed as f32,
+                    EyeState::NotVisible => p.not_visible as f32,
+                }),
+                square,
+            }
+        }),
+    }
+}
+
+fn nowhere() -> Square {
+    Square {
+        centre: [0.0; 2],
+        side: 1.0,
+        angle: 0.0,
+    }
+}

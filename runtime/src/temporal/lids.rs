@@ -1,0 +1,211 @@
+//! From what a model says of one frame to how far the lids are apart: of each eye, and of both.
+
+use super::TemporalSettings;
+use crate::{
+    eye_state::{Eye, EyeState, PerEye},
+    reading::EyeReading,
+};
+
+/// How far an eye is closed and open in one frame, given that it can be seen.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LidSignal {
+    /// P(closed), 0 to 1.
+    pub closed: f64,
+    /// P(open) and half of P(`partially_open`), 0 to 1: 1 for an eye that is surely open, 0 for one
+    /// that is surely closed.
+    pub openness: f64,
+}
+
+impl LidSignal {
+    /// The same, seen by somebody whose open eyes have `reference` of the usual openness: a narrow
+    /// eye that is as open as ever counts as open, and must close further to count as closed.
+    #[must_use]
+    pub fn relative_to(self, reference: f64) -> Self {
+        let relative = |apart: f64| (apart / reference).clamp(0.0, 1.0);
+        Self {
+            closed: 1.0 - relative(1.0 - self.closed),
+            openness: relative(self.openness),
+        }
+    }
+}
+
+/// What one frame shows.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Shown {
+    /// Each eye; `None` where it cannot be judged: no face, a turned head, covered.
+    pub eyes: PerEye<Option<LidSignal>>,
+    /// Both together; `None` where neither can be judged.
+    pub both: Option<LidSignal>,
+}
+
+impl Shown {
+    /// Of a frame's readings, each eye relative to its own reference.
+    pub fn of(
+        readings: &PerEye<EyeReading>,
+        references: &PerEye<f64>,
+        settings: &TemporalSettings,
+    ) -> Self {
+        let glances =
+            PerEye::from_fn(|eye| Glance::of(readings.get(eye), *references.get(eye), settings));
+        let eyes = PerEye::from_fn(|eye| {
+            let glance = glances.get(eye).as_ref()?;
+            (!glance.hidden).then_some(glance.signal)
+        });
+        Self {
+            eyes,
+            both: both(&glances, settings),
+        }
+    }
+}
+
+/// One eye, hidden or not.
+struct Glance {
+    signal: LidSignal,
+    /// 1 - P(`not_visible`).
+    visible: f64,
+    hidden: bool,
+}
+
+impl Glance {
+    fn of(reading: &EyeReading, reference: f64, settings: &TemporalSettings) -> Option<Self> {
+        let p = |state| reading.probability(state).map(f64::from);
+        let hidden = p(EyeState::NotVisible)?;
+        // An eye that is surely hidden has no openness; its weight is then zero too.
+        let visible = (1.0 - hidden).max(f64::EPSILON);
+        let signal = LidSignal {
+            closed: p(EyeState::Closed)? / visible,
+            openness: (p(EyeState::Open)? + p(EyeState::PartiallyOpen)? / 2.0) / visible,
+        };
+        Some(Self {
+            signal: signal.relative_to(reference),
+            visible,
+            hidden: hidden > settings.not_visible_above,
+        })
+    }
+}
+
+/// The mean of both eyes, weighted by how far each is visible: one hidden eye does not make both
+/// unknown, for in a half turn it is the visible one that carries the blink, and a sleeper may have
+/// one eye covered. While one eye is surely open, both are as open as that one, so that one shut eye and a
+/// trace of doubt about the other never count as sleep.
+fn both(glances: &PerEye<Option<Glance>>, settings: &TemporalSettings) -> Option<LidSignal> {
+    let measured = || {
+        Eye::ALL
+            .into_iter()
+            .filter_map(|eye| glances.get(eye).as_ref())
+    };
+    if measured().all(|glance| glance.hidden) {
+        return None;
+    }
+    let whole: f64 = measured().map(|glance| glance.visible).sum();
+    let mean = |figure: fn(&LidSignal) -> f64| {
+        let weighted = measured().map(|glance| glance.visible * figure(&glance.signal));
+        weighted.sum::<f64>() / whole
+    };
+    let widest = measured()
+        .filter(|glance| !glance.hidden && glance.signal.openness > settings.surely_open_above)
+        .map(|glance| glance.signal)
+        .max_by(|a, b| a.openness.total_cmp(&b.openness));
+    let mean = LidSignal {
+        closed: mean(|signal| signal.closed),
+        openness: mean(|signal| signal.openness),
+    };
+    Some(widest.unwrap_or(mean))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{eye_state::STATES, locate::crop::Square, reading::Unseen};
+    use proptest::prelude::*;
+
+    fn eye(open: f32, partial: f32, closed: f32) -> EyeReading {
+        let mut probabilities = [0.0; STATES];
+        probabilities[EyeState::Open.index()] = open;
+        probabilities[EyeState::PartiallyOpen.index()] = partial;
+        probabilities[EyeState::Closed.index()] = closed;
+        probabilities[EyeState::NotVisible.index()] = 1.0 - open - partial - closed;
+        EyeReading::Measured {
+            probabilities,
+            square: Square {
+                centre: [0.0; 2],
+                side: 32.0,
+                angle: 0.0,
+            },
+        }
+    }
+
+    fn shown(left: EyeReading, right: EyeReading) -> Shown {
+        let references = PerEye {
+            left: 1.0,
+            right: 1.0,
+        };
+        Shown::of(
+            &PerEye { left, right },
+            &references,
+            &TemporalSettings::default(),
+        )
+    }
+
+    #[test]
+    fn a_covered_eye_leaves_the_other_one_to_speak_for_both() {
+        let covered = eye(0.05, 0.0, 0.0);
+        let asleep = shown(covered, eye(0.02, 0.03, 0.95));
+        assert_eq!(asleep.eyes.left, None);
+        assert!(asleep.both.unwrap().closed > 0.85);
+        assert!(shown(covered, eye(0.97, 0.02, 0.01)).both.unwrap().openness > 0.9);
+        assert_eq!(shown(covered, covered).both, None);
+    }
+
+    #[test]
+    fn one_shut_eye_and_a_doubt_about_the_other_are_not_both_shut() {
+        let winking = shown(eye(0.0, 0.0, 1.0), eye(0.95, 0.0, 0.05));
+        assert!(winking.both.unwrap().closed < 0.1);
+        // Without an open eye the mean decides: one lid often reads lower than the other.
+        let blinking = shown(eye(0.0, 0.1, 0.9), eye(0.2, 0.6, 0.2));
+        assert!(blinking.both.unwrap().closed > 0.5);
+    }
+
+    #[test]
+    fn what_was_not_measured_is_unknown() {
+        let unseen = EyeReading::Unmeasured(Unseen::NoFace);
+        let nothing = shown(unseen, unseen);
+        assert_eq!((nothing.eyes.left, nothing.both), (None, None));
+    }
+
+    #[test]
+    fn narrow_eyes_are_open_for_their_owner_and_must_close_further() {
+        let narrow = LidSignal {
+            closed: 0.55,
+            openness: 0.35,
+        };
+        let own = narrow.relative_to(0.6);
+        assert!(own.closed < 0.3 && own.openness > 0.5);
+        let shut = LidSignal {
+            closed: 0.97,
+            openness: 0.01,
+        };
+        assert!(shut.relative_to(0.6).closed > 0.9);
+        assert_eq!(narrow.relative_to(1.0).openness, narrow.openness);
+    }
+
+    proptest! {
+        #[test]
+        fn figures_stay_between_0_and_1(
+            weights in prop::collection::vec(0.001_f32..1.0, 8),
+            reference in 0.5_f64..=1.0,
+        ) {
+            let of = |w: &[f32]| {
+                let sum: f32 = w.iter().sum();
+                eye(w[0] / sum, w[1] / sum, w[2] / sum)
+            };
+            let references = PerEye { left: reference, right: 1.0 };
+            let readings = PerEye { left: of(&weights[..4]), right: of(&weights[4..]) };
+            let shown = Shown::of(&readings, &references, &TemporalSettings::default());
+            for signal in [shown.eyes.left, shown.eyes.right, shown.both].into_iter().flatten() {
+                prop_assert!((0.0..=1.0 + 1e-6).contains(&signal.closed), "{:?}", signal);
+                prop_assert!((0.0..=1.0 + 1e-6).contains(&signal.openness), "{:?}", signal);
+            }
+        }
+    }
+}
