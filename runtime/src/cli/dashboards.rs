@@ -84,7 +84,10 @@ impl Dashboards {
 
 /// Whether nobody but the terminal gets anything of the run.
 fn alone(settings: &Settings) -> bool {
-    settings.web.address.is_none() && settings.report.log.is_none()
+    settings.web.address.is_none()
+        && settings.report.log.is_none()
+        && settings.mqtt.broker.is_none()
+        && settings.alarm.command.is_none()
 }
 
 fn url(web: &WebServer) -> String {
