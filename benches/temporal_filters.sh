@@ -21,22 +21,25 @@ fi
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 
-compare() { # TITLE FILTER: the table of the clips after an ffmpeg filter, `null` for none
-    local clip log=$scratch/log.jsonl folder=$scratch/clips
-    rm -rf "$folder" && mkdir "$folder"
+compare() { # TITLE CLIP...: the table of these clips
+    local title=$1
+    shift
+    "$PARSEYE" replay "$@" --log "$scratch/log.jsonl" >/dev/null
+    printf '\n%s\n' "$title"
+    python3 benches/temporal_filters.py "$clips/blinks.csv" "$scratch/log.jsonl"
+}
+degraded() { # FILTER: all clips after an ffmpeg filter, without further loss
+    local clip
+    rm -rf "$scratch/clips" && mkdir "$scratch/clips"
     for clip in "$clips"/*.mp4; do
-        ffmpeg -nostdin -loglevel error -i "$clip" -vf "$2" -fps_mode passthrough -c:v libx264 -qp 0 \
-            -preset ultrafast -pix_fmt yuv420p "$folder/${clip##*/}"
+        ffmpeg -nostdin -loglevel error -i "$clip" -vf "$1" -fps_mode passthrough -c:v libx264 -qp 0 \
+            -preset ultrafast -pix_fmt yuv420p "$scratch/clips/${clip##*/}"
     done
-    "$PARSEYE" replay "$folder"/*.mp4 --log "$log" >/dev/null
-    printf '\n%s (ffmpeg -vf %s)\n' "$1" "$2"
-    python3 benches/temporal_filters.py "$clips/blinks.csv" "$log"
+    compare "ffmpeg -vf $1" "$scratch"/clips/*.mp4
 }
 
 {
-    compare 'As they are' null
-    compare 'Noise' 'noise=alls=60:allf=t'
-    compare 'Dark' "lutyuv=y='16+(val-16)*0.07',noise=alls=6:allf=t"
-    compare '120 lines' 'scale=-2:120'
-    compare 'Out of focus' 'gblur=sigma=4'
+    compare 'As they are' "$clips"/*.mp4
+    degraded 'scale=-2:120'
+    degraded "lutyuv=y='16+(val-16)*0.07',noise=alls=6:allf=t"
 } | tee docs/temporal-filters.txt

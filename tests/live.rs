@@ -459,3 +459,46 @@ fn misuse_of_live_sources_is_named() {
     run(1, &["replay", "a.png", "--realtime"], &["a.png"]);
     run(1, &["replay", "b.png", "--realtime"], &["b.png", "No such"]);
 }
+
+#[test]
+fn a_long_closure_runs_the_user_s_command_with_its_event() {
+    if !has_locator() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    // Closed from 1 s to 4 s; the alarm is due at 2.5 s.
+    write_clip(
+        &at("asleep.mp4"),
+        210,
+        &[Blink {
+            first: 30,
+            last: 119,
+        }],
+    );
+    let command =
+        r#"sh -c "cat > seen.part; echo $PARSEYE_ALERT_KIND >> kinds; mv seen.part seen""#;
+    succeeds(parseye(folder.path()).args([
+        "replay",
+        "asleep.mp4",
+        "--realtime",
+        "--no-terminal",
+        "--log",
+        "log.jsonl",
+        "--on-alarm",
+        command,
+    ]));
+    let log = events(&at("log.jsonl"));
+    let alarm = of_kind(&log, "alert")
+        .into_iter()
+        .find(|alert| alert["kind"] == "long_closure_alarm" && alert["phase"] == "raised");
+    let alarm = alarm.expect("an alarm in the log");
+    assert!((alarm["since"].as_f64().unwrap() - 1.0).abs() < 0.1);
+    assert!((alarm["time"].as_f64().unwrap() - 2.5).abs() < 0.2);
+    assert_eq!(&support::json(&at("seen")), alarm);
+    assert_eq!(
+        std::fs::read_to_string(at("kinds")).unwrap(),
+        "long_closure_alarm\n",
+        "the warning, half a second after the eyes closed, runs nothing"
+    );
+}

@@ -6,7 +6,7 @@
 use parseye::{
     pipeline::Fanout,
     report::{
-        event::{EndEvent, Event, EyeRecord, Outcome},
+        event::{Event, EyeRecord},
         mqtt::{self, MqttPublisher, MqttSettings},
         status::{FrameLoss, LiveStatus, RunningAlert, SourceStatus},
         summary::BlinkCounts,
@@ -50,10 +50,8 @@ fn found(program: &str) -> Option<String> {
         .map(|place| format!("{place}{program}"))
         .into_iter()
         .find(|path| {
-            let run = Command::new(path)
-                .arg("-h")
-                .stdout(Stdio::null())
-                .stderr(Stdio::null());
+            let mut run = Command::new(path);
+            run.arg("-h").stdout(Stdio::null()).stderr(Stdio::null());
             run.status().is_ok()
         })
 }
@@ -214,13 +212,8 @@ fn eye() -> EyeRecord {
 }
 
 fn end_event(frames: u64) -> Event {
-    Event::End(EndEvent {
-        clip: "cam".into(),
-        frames,
-        outcome: Outcome::Complete,
-        error: None,
-        unix_time: None,
-    })
+    let line = serde_json::json!({ "event": "end", "clip": "cam", "frames": frames, "outcome": "complete" });
+    serde_json::from_value(line).unwrap()
 }
 
 fn settings(port: u16, password: &str) -> MqttSettings {

@@ -95,38 +95,28 @@ fn check_unobserved(model: &EyeStateModel, frame: &CheckFrame) -> PerEye<CheckRe
 
 #[test]
 fn a_linear_models_noise_flip_snr_is_the_one_worked_out() {
-    // Logits are +-0.01 x summed over the halves for open and closed: the margin of a crop whose
-    // halves differ by a share t of its contrast is 2 * 0.01 * 1024 t, and white noise of sigma s
-    // moves it by 0.02 * 32 s. One of ten flips where margin / (0.64 s) is 1.2816; standardising
-    // again makes s of the noise's sigma n as n / sqrt(1 + n^2).
-    let readings = check_unobserved(&test_model(0.01), &frame(board(1.0)));
-    for eye in Eye::ALL {
-        let reading = readings.get(eye);
-        assert_eq!(reading.state, Some(EyeState::Open));
-        let tilt = 1.0 / (400.0_f64 + 1.0).sqrt();
-        let direction = 20.48 * tilt / 0.64 / 1.2816;
-        assert!(
-            direction > 1.0,
-            "at this tilt no white noise flips one of ten"
-        );
-        assert_eq!(reading.noise_flip_snr_db, Err(Missing::NeverFlips));
-        assert_eq!(reading.headroom_db, Err(Missing::NoNoiseEstimate));
-    }
-    // A tenth of that tilt cannot be drawn in whole gray levels; a lighter row can.
-    let picture = GrayImage::from_fn(160, 96, |x, y| {
+    // Logits are +-0.01 x summed over the upper half less the lower one, for open and closed. White
+    // noise of sigma s moves such a sum by 0.01 * 32 s, and standardising again does not change its
+    // sign: one of ten flips where the sum is 1.2816 * 0.32 s.
+    let tilted = board(1.0);
+    // One row of crops in whole gray levels, lighter by 1: 64 pixels.
+    let lit = GrayImage::from_fn(160, 96, |x, y| {
         let check = if (x / 4 + y / 4) % 2 == 0 { 20 } else { 0 };
         Luma([100 + check + u8::from(y / 4 == 4)])
     });
-    let readings = check_unobserved(&test_model(0.01), &frame(picture));
-    for eye in Eye::ALL {
-        let reading = readings.get(eye);
-        assert_eq!(reading.state, Some(EyeState::Open));
-        // Two rows of 32 are lighter by 1 of a contrast of 10: 64 pixels weigh 0.1 each.
-        let direction: f64 = 0.02 * 64.0 * 0.1 / 0.64 / 1.2816;
-        let noise = direction / (1.0 - direction * direction).sqrt();
-        let expected = -20.0 * noise.log10();
-        let found = reading.noise_flip_snr_db.unwrap();
-        assert!((found - expected).abs() < 2.5, "{found} for {expected}");
+    for (picture, sum) in [
+        (tilted, 0.01 * 1024.0 / 401.0_f64.sqrt()),
+        (lit, 0.01 * 64.0 / 10.0),
+    ] {
+        let readings = check_unobserved(&test_model(0.01), &frame(picture));
+        let expected = -20.0 * (sum / 0.32 / 1.2816).log10();
+        for eye in Eye::ALL {
+            let reading = readings.get(eye);
+            assert_eq!(reading.state, Some(EyeState::Open));
+            let found = reading.noise_flip_snr_db.unwrap();
+            assert!((found - expected).abs() < 2.0, "{found} for {expected}");
+            assert_eq!(reading.headroom_db, Err(Missing::NoNoiseEstimate));
+        }
     }
 }
 

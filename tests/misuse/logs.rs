@@ -102,7 +102,8 @@ fn config_shows_each_value_with_its_origin_and_touches_nothing() {
             .args(arguments)
             .env("PARSEYE_CAMERA__FRAME_RATE", "15")
             .env("PARSEYE_MQTT__USERNAME", "me")
-            .env("PARSEYE_MQTT__PASSWORD", "hunter2");
+            .env("PARSEYE_MQTT__PASSWORD", "hunter2")
+            .env("PARSEYE_WEB__TOKEN", "hunter2hunter2hunter2");
         let output = succeeds(&mut command);
         String::from_utf8(output.stdout).unwrap()
     };
@@ -114,6 +115,7 @@ fn config_shows_each_value_with_its_origin_and_touches_nothing() {
     assert!(line("id = \"7\"").ends_with("# command line"));
     assert!(line("height = 480").ends_with("# default"));
     assert!(!text.contains("hunter2") && text.contains("# password is set and not shown"));
+    assert!(text.contains("# token is set and not shown"));
     let json = print(&[&flags[..], &["--json"]].concat());
     assert!(!json.contains("hunter2"));
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();

@@ -3,8 +3,8 @@
 #![allow(clippy::expect_used)]
 
 use parseye::report::{
-    event::{BoxRecord, Event, EyeRecord, FaceRecord, Probabilities},
-    status::{FrameLoss, LiveStatus, RunningAlert, SourceStatus},
+    event::{BoxRecord, CheckRecord, Event, EyeRecord, FaceRecord, Probabilities},
+    status::{CheckStatus, EyeCheckStatus, FrameLoss, LiveStatus, RunningAlert, SourceStatus},
     summary::{BlinkCounts, Percentiles},
 };
 use parseye::{
@@ -33,6 +33,7 @@ pub fn eye(closed: f64) -> EyeRecord {
         probabilities: Some(probabilities),
         confidence: Some(closed.max(1.0 - closed)),
         square: Some(square(100.0)),
+        trust: None,
         reason: None,
     }
 }
@@ -44,6 +45,7 @@ pub fn unseen(reason: Unseen) -> EyeRecord {
         probabilities: None,
         confidence: None,
         square: None,
+        trust: None,
         reason: Some(reason),
     }
 }
@@ -159,7 +161,26 @@ pub fn status() -> LiveStatus {
             decode: 0,
             corrupt: 1,
         },
+        checks: CheckStatus {
+            time: Some(752.4),
+            left: Some(check(31.2, 9.4, 22.6)),
+            right: Some(check(30.7, 27.5, 4.1)),
+            drifts: Vec::new(),
+        },
     }
+}
+
+/// What the self-check found, with this camera SNR, noise flip SNR and adversarial margin in dB.
+fn check(snr: f64, flip: f64, margin: f64) -> EyeCheckStatus {
+    let headroom = snr - flip;
+    let record = serde_json::from_value(json!({
+        "state": "open", "camera_snr_db": snr, "noise_flip_snr_db": flip,
+        "headroom_db": headroom, "adversarial_margin_db": margin, "flip_probability": 0.0012,
+        "agreement": null, "natural_agreement": 1.0,
+        "trust": if headroom >= 6.0 { "ok" } else { "thin" },
+    }));
+    let record: CheckRecord = record.expect("a check of the log");
+    EyeCheckStatus::new(&record, Some(headroom + 0.2), Some(headroom - 1.5))
 }
 
 /// [`status`] with a running alert.

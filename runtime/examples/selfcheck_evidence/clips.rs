@@ -14,8 +14,8 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use std::path::{Path, PathBuf};
 
-/// The clips of a data folder, by name.
-pub fn paths(data: &Path) -> anyhow::Result<Vec<PathBuf>> {
+/// One of `every` clips of a data folder, by name.
+pub fn paths(data: &Path, every: usize) -> anyhow::Result<Vec<PathBuf>> {
     let folder = data.join("clips");
     let entries = std::fs::read_dir(&folder)
         .with_context(|| format!("{}: cannot be read", folder.display()))?;
@@ -24,7 +24,7 @@ pub fn paths(data: &Path) -> anyhow::Result<Vec<PathBuf>> {
         .filter(|path| path.extension().is_some_and(|ending| ending == "mp4"))
         .collect();
     paths.sort();
-    Ok(paths)
+    Ok(paths.into_iter().step_by(every).collect())
 }
 
 /// A chain with the built-in model.

@@ -19,7 +19,7 @@ use parseye::{
 use std::{path::Path, sync::Arc, time::Duration};
 
 /// Frames of a clip that are spoilt; the loop repeats them.
-const SPOILT_FRAMES: usize = 150;
+const SPOILT_FRAMES: usize = 90;
 
 /// Length of the clean loop for false alarms, and before a switch, and of what follows it.
 const CLEAN_S: f64 = 3600.0;
@@ -141,14 +141,14 @@ fn feed(
     events
 }
 
-pub fn run(data: &Path, points: &mut Points) -> anyhow::Result<()> {
+pub fn run(data: &Path, every: usize, points: &mut Points) -> anyhow::Result<()> {
     let model = EyeStateModel::built_in()?;
     let mut chain = clips::chain(&model)?;
     let monitor = || DriftMonitor::new(model.card(), DriftTuning::default());
     points.point("clip,change,quantity,detector,delay_s".into());
     let mut everything = (Vec::new(), 0.0);
     let mut alarms = 0;
-    let paths = clips::paths(data)?;
+    let paths = clips::paths(data, every)?;
     let mut delays: Vec<(usize, Option<f64>)> = Vec::new();
     for path in &paths {
         let name = parseye::source::name_of(path);

@@ -47,18 +47,18 @@ fn crops(data: &Path, most: usize) -> anyhow::Result<Vec<StandardisedCrop>> {
     Ok(crops)
 }
 
-pub fn run(data: &Path, points: &mut Points) -> anyhow::Result<()> {
+pub fn run(data: &Path, every: usize, points: &mut Points) -> anyhow::Result<()> {
     let model = EyeStateModel::built_in()?;
     let gradient = GradientModel::built_in(&model)?;
     let (mut classifier, mut runner) = (model.classifier()?, gradient.runner()?);
     let (mut right, mut never, mut uneven, mut islands, mut tries) = (0, 0, 0, 0, 0);
     let mut margins = Vec::new();
-    let margin_crops = crops(data, MARGIN_CROPS)?;
+    let margin_crops = crops(data, MARGIN_CROPS / every)?;
     for crop in &margin_crops {
         let own = EyeState::most_likely(&classifier.logits(crop)?);
         let gradients = EyeState::ALL.map(|label| runner.gradient(crop, label));
         let gradients: Vec<_> = gradients.into_iter().collect::<Result<_, _>>()?;
-        let Some(gradients) = CropGradients::new(own, gradients) else {
+        let Some(gradients) = CropGradients::new(crop, own, gradients) else {
             continue;
         };
         let Ok(direction) = gradients.direction() else {
@@ -106,18 +106,18 @@ pub fn run(data: &Path, points: &mut Points) -> anyhow::Result<()> {
 
     points.point("snr_db,crop,first_order,draws".into());
     points.say(&format!(
-        "flip probability of {DRAW_CROPS} test crops, first order against {DRAWS} draws:\n{:>6} {:>11} {:>9} {:>15} {:>15} {:>12}",
+        "flip probability of test crops, first order against {DRAWS} draws:\n{:>6} {:>11} {:>9} {:>15} {:>15} {:>12}",
         "SNR dB", "first order", "draws", "mean abs error", "95 % abs error", "correlation"
     ))?;
     let white = NoiseShape::white();
     let mut all = Vec::new();
-    let draw_crops = crops(data, DRAW_CROPS)?;
+    let draw_crops = crops(data, DRAW_CROPS / every)?;
     let mut solved = Vec::new();
     for crop in &draw_crops {
         let own = EyeState::most_likely(&classifier.logits(crop)?);
         let gradients = EyeState::ALL.map(|label| runner.gradient(crop, label));
         let gradients: Vec<_> = gradients.into_iter().collect::<Result<_, _>>()?;
-        solved.extend(CropGradients::new(own, gradients).map(|g| (crop, own, g)));
+        solved.extend(CropGradients::new(crop, own, gradients).map(|g| (crop, own, g)));
     }
     for snr_db in SNRS_DB {
         let mut pairs = Vec::new();

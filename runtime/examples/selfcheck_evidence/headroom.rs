@@ -12,7 +12,7 @@ use parseye::{
 use std::{path::Path, sync::Arc};
 
 /// Frames of a clip, of which each `CHECK_EVERY`th is checked.
-const FRAMES: usize = 45;
+const FRAMES: usize = 30;
 const CHECK_EVERY: usize = 15;
 
 /// Noise on the frame in gray levels.
@@ -25,7 +25,7 @@ struct Point {
     changed: f64,
 }
 
-pub fn run(data: &Path, points: &mut Points) -> anyhow::Result<()> {
+pub fn run(data: &Path, every: usize, points: &mut Points) -> anyhow::Result<()> {
     let model = EyeStateModel::built_in()?;
     let gradient = GradientModel::built_in(&model)?;
     let mut chain = clips::chain(&model)?;
@@ -46,7 +46,7 @@ pub fn run(data: &Path, points: &mut Points) -> anyhow::Result<()> {
         "clip", "sigma", "camera dB", "flip dB", "headroom", "first order", "changed"
     ))?;
     let mut all = Vec::new();
-    for path in clips::paths(data)? {
+    for path in clips::paths(data, every)? {
         let name = parseye::source::name_of(&path);
         let frames = clips::judged(&path, &mut chain, FRAMES)?;
         for sigma in SIGMAS {
@@ -95,6 +95,7 @@ pub fn run(data: &Path, points: &mut Points) -> anyhow::Result<()> {
                                 Ok(value) => all.push(value),
                                 // An answer that no noise turns is as sure as can be.
                                 Err(Missing::NeverFlips) => all.push(f64::INFINITY),
+                                Err(Missing::NoiseOnly) => all.push(f64::NEG_INFINITY),
                                 Err(_) => {}
                             }
                         }

@@ -1,11 +1,12 @@
 //! Prints how good the self-check's own figures are, on real data:
 //!
-//! `cargo run --release -p parseye --example selfcheck_evidence -- PART DATA [OUT]`
+//! `cargo run --release -p parseye --example selfcheck_evidence -- PART DATA [OUT [EVERY]]`
 //!
 //! PART is `camera-snr` (noise of known size on real clips), `flips` (the adversarial margin and the
 //! first-order flip probability on test crops), `headroom` (changed answers against headroom under
 //! growing noise) or `drift` (false alarms and delays); DATA the folder with `eyes/` and `clips/`; OUT
-//! a folder for the points of the plots as CSV.
+//! a folder for the points of the plots as CSV. With EVERY, only one of so many clips and crops is looked
+//! at.
 
 mod camera_snr;
 mod clips;
@@ -25,13 +26,17 @@ fn main() -> anyhow::Result<()> {
         bail!("give PART (camera-snr, flips, headroom, drift), DATA and perhaps OUT");
     };
     let data = Path::new(data);
+    let every: usize = match out.get(1) {
+        Some(text) => text.parse().context("EVERY is no number")?,
+        None => 1,
+    };
     let out = out.first().map(PathBuf::from);
     let mut lines = Points::new(part, out.as_deref())?;
     match part.as_str() {
-        "camera-snr" => camera_snr::run(data, &mut lines)?,
-        "flips" => flips::run(data, &mut lines)?,
-        "headroom" => headroom::run(data, &mut lines)?,
-        "drift" => drift::run(data, &mut lines)?,
+        "camera-snr" => camera_snr::run(data, every.max(1), &mut lines)?,
+        "flips" => flips::run(data, every.max(1), &mut lines)?,
+        "headroom" => headroom::run(data, every.max(1), &mut lines)?,
+        "drift" => drift::run(data, every.max(1), &mut lines)?,
         other => bail!("unknown part '{other}'; give camera-snr, flips, headroom or drift"),
     }
     lines.finish()

@@ -1,7 +1,7 @@
 //! The flags as they stand on the command line; what they mean together is [`super::resolve`]'s.
 
 use clap::{Args as ClapArgs, Parser, Subcommand};
-use parseye::source::Backend;
+use parseye::{selfcheck::schedule::CheckMode, source::Backend};
 use std::path::PathBuf;
 
 /// Watches a person's eyes through an ordinary camera: open, partially open, closed or not
@@ -68,7 +68,7 @@ pub struct MonitorArgs {
     pub dashboards: DashboardArgs,
 }
 
-/// The dashboards, of `parseye monitor` and of what else runs live.
+/// Dashboards and self-check, of `parseye monitor` and of what else runs live.
 #[derive(Debug, Default, ClapArgs)]
 pub struct DashboardArgs {
     /// Write a status line now and then instead of filling the terminal with a dashboard
@@ -83,6 +83,10 @@ pub struct DashboardArgs {
     /// Show the newest picture on the web dashboard, too
     #[arg(long)]
     pub preview: bool,
+    /// When answers are checked: within a share of one core such as 5%, on-change, on-demand (SIGUSR1)
+    /// or off
+    #[arg(long, value_name = "WHEN")]
+    pub self_check: Option<CheckMode>,
 }
 
 /// `parseye replay`.
@@ -113,6 +117,9 @@ pub struct ReplayArgs {
     /// Begin again at the end, until Ctrl-C
     #[arg(long = "loop", requires = "realtime")]
     pub again_and_again: bool,
+    /// Run this command on alarms, without a shell; the event comes on its input and in PARSEYE_ALERT_*
+    #[arg(long, value_name = "COMMAND", requires = "realtime")]
+    pub on_alarm: Option<String>,
     /// Stop after this many seconds
     #[arg(long, value_name = "SECONDS", requires = "realtime")]
     pub duration: Option<f64>,
@@ -146,6 +153,7 @@ impl DashboardArgs {
             ("--web", self.web.is_some()),
             ("--token", self.token.is_some()),
             ("--preview", self.preview),
+            ("--self-check", self.self_check.is_some()),
         ]
         .into_iter()
         .find_map(|(name, given)| given.then_some(name))

@@ -19,12 +19,7 @@ use parseye::{
     },
     source::{name_of, open_recording},
 };
-use std::{
-    fmt::Write,
-    path::{Path, PathBuf},
-    process::ExitCode,
-    time::Duration,
-};
+use std::{fmt::Write, path::Path, process::ExitCode, time::Duration};
 
 /// Runs the command.
 ///
@@ -46,7 +41,7 @@ pub fn run(plan: &CheckPlan) -> anyhow::Result<ExitCode> {
 fn recording(
     plan: &CheckPlan,
     model: &EyeStateModel,
-    path: &PathBuf,
+    path: &Path,
     every: Duration,
 ) -> anyhow::Result<ExitCode> {
     let stop = stop_on_signals()?;

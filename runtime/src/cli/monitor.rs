@@ -1,6 +1,7 @@
 //! `parseye monitor`: a camera in, events out, until the user stops it.
 
 use super::{
+    alarm,
     dashboards::Dashboards,
     resolve::MonitorPlan,
     stop_on_signals,
@@ -21,6 +22,7 @@ use std::process::ExitCode;
 pub fn run(plan: MonitorPlan) -> anyhow::Result<ExitCode> {
     let stop = stop_on_signals()?;
     let dashboards = Dashboards::listen(&plan.settings, &stop)?;
+    let alarm = alarm::start(&plan.settings, dashboards.fanout())?;
     let opener = CameraOpener::new(plan.settings.camera.request()).map_err(with_hint)?;
     let watched = Watched {
         opener: Box::new(opener),
@@ -29,7 +31,7 @@ pub fn run(plan: MonitorPlan) -> anyhow::Result<ExitCode> {
         silence: Some(SILENCE),
         duration: plan.duration,
     };
-    watch(watched, &plan.settings, &stop, dashboards)
+    watch(watched, &plan.settings, &stop, dashboards, alarm)
 }
 
 fn with_hint(error: SourceError) -> anyhow::Error {

@@ -1,7 +1,7 @@
 //! `parseye replay`: recordings in, events, sums and annotated videos out.
 
 use super::{
-    complain,
+    alarm, complain,
     dashboards::Dashboards,
     exit_status, load_model, print,
     resolve::{Realtime, ReplayPlan, ReplaySource},
@@ -97,6 +97,7 @@ fn play(
     stop: &Stop,
 ) -> anyhow::Result<ExitCode> {
     let dashboards = Dashboards::listen(settings, stop)?;
+    let alarm = alarm::start(settings, dashboards.fanout())?;
     let image_rate = settings.recording.image_rate;
     let opener = PacedRecording::new(&source.path, image_rate, realtime.again_and_again);
     let watched = Watched {
@@ -106,7 +107,7 @@ fn play(
         silence: None,
         duration: realtime.duration,
     };
-    watch(watched, settings, stop, dashboards)
+    watch(watched, settings, stop, dashboards, alarm)
 }
 
 fn read_truth(path: &Path, sources: &[ReplaySource]) -> anyhow::Result<Truth> {

@@ -134,12 +134,13 @@ pub fn monitor(args: MonitorArgs, mut settings: Settings) -> anyhow::Result<Moni
     Ok(MonitorPlan { settings, duration })
 }
 
-/// Takes the dashboards' flags into the settings.
+/// Takes the flags of what runs live into the settings.
 ///
 /// # Errors
 /// When a value means nothing, or would let anybody in.
 pub fn dashboards(args: DashboardArgs, settings: &mut Settings) -> anyhow::Result<()> {
     settings.terminal.dashboard &= !args.no_terminal;
+    settings.selfcheck.mode = args.self_check.unwrap_or(settings.selfcheck.mode);
     let web = &mut settings.web;
     web.address = args.web.or(web.address.take());
     web.token = args.token.map(Into::into).or(web.token.take());
@@ -184,6 +185,7 @@ pub fn replay(args: ReplayArgs, mut settings: Settings) -> anyhow::Result<Replay
         bail!("{flag} shows what happens live; give --realtime as well, or leave it out");
     }
     dashboards(args.dashboards, &mut settings)?;
+    alarm(args.on_alarm, &mut settings)?;
     let realtime = match args.realtime {
         true => Some(Realtime {
             again_and_again: args.again_and_again,

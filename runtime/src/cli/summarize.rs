@@ -1,6 +1,7 @@
 //! `parseye summarize`: event logs in, sums and a picture out.
 
 use super::{complain, print, resolve::SummarizePlan};
+use anyhow::anyhow;
 use parseye::{
     plot::Rasterizer,
     report::{ReportError, write_json},
@@ -29,7 +30,9 @@ pub fn run(plan: &SummarizePlan) -> anyhow::Result<ExitCode> {
         let svg = course::draw(&session.figures, &session.timeline, &plan.settings.temporal)?;
         let bytes = match is_svg(path) {
             true => svg.into_bytes(),
-            false => Rasterizer::new()?.png(&svg)?,
+            false => Rasterizer::new()
+                .map_err(|error| anyhow!("{error}, or give a name that ends in .svg"))?
+                .png(&svg)?,
         };
         fs::write(path, bytes).map_err(|error| ReportError::File {
             path: path.clone(),

@@ -1,14 +1,15 @@
 //! What `parseye monitor` and `parseye replay --realtime` share: a live source in, events to every
 //! reader out.
 
-use super::{alarm, complain, dashboards::Dashboards, exit_status, load_model, print};
+use super::{complain, dashboards::Dashboards, exit_status, load_gradient, load_model, print};
 use parseye::{
     config::Settings,
     pipeline::{
-        Fanout, Stop, VisionChain,
+        Fanout, SelfCheckThread, Stop, VisionChain,
         monitor::{MonitorOptions, monitor, unix_time},
     },
     report::{
+        alarm::Alarm,
         event::{Event, Mode, StartEvent},
         jsonl::{EventLog, Existing, LogWriter},
         mqtt,
@@ -19,7 +20,10 @@ use parseye::{
 use std::{
     io::{self, IsTerminal, Write},
     process::ExitCode,
-    sync::mpsc::{self, RecvTimeoutError, Sender},
+    sync::{
+        Arc,
+        mpsc::{self, RecvTimeoutError, Sender},
+    },
     thread::JoinHandle,
     time::Duration,
 };
@@ -47,9 +51,8 @@ pub fn watch(
     settings: &Settings,
     stop: &Stop,
     mut dashboards: Dashboards,
+    alarm: Alarm,
 ) -> anyhow::Result<ExitCode> {
-    // A mistyped command is told before anything is opened.
-    let alarm = alarm::start(settings, dashboards.fanout())?;
     let model = load_model(settings)?;
     let mut chain = VisionChain::new(settings, &model)?;
     let log = match &settings.report.log {
@@ -82,6 +85,9 @@ pub fn watch(
         }
         None => None,
     };
+    let gradient = load_gradient(settings, &model)?;
+    let checks = SelfCheckThread::start(&fanout, &model, gradient.as_ref(), &settings.selfcheck)?;
+    ask_on_signal(&fanout)?;
     let mqtt = mqtt::start(&fanout, &settings.mqtt, |line| complain(&line))?;
     let status = match dashboards.fill_terminal(settings, stop) {
         true => None,
@@ -102,6 +108,9 @@ pub fn watch(
     let monitored = monitor(watched.opener, first, &mut chain, &fanout, &options, stop);
     fanout.end();
     alarm.finish();
+    if let Some(checks) = checks {
+        checks.finish();
+    }
     drop(dashboards);
     if let Some(status) = status {
         status.finish();
@@ -124,6 +133,16 @@ pub fn watch(
         anyhow::bail!(trouble);
     }
     Ok(exit_status(monitored.outcome, stop))
+}
+
+/// SIGUSR1 asks for a check of the newest frame.
+fn ask_on_signal(fanout: &Fanout) -> io::Result<()> {
+    #[cfg(unix)]
+    signal_hook::flag::register(
+        signal_hook::consts::SIGUSR1,
+        Arc::clone(fanout.self_check().asked()),
+    )?;
+    Ok(())
 }
 
 /// A line of status now and then, on stderr.

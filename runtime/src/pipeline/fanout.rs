@@ -4,7 +4,7 @@
 //! newest event for that reader alone, and the reader can ask how many it lost. The newest
 //! [`LiveStatus`] is kept beside the events for those who only want to show the present.
 
-use super::PictureSlot;
+use super::{PictureSlot, SelfCheckSlot};
 use crate::report::{event::Event, prometheus::FrameAges, status::LiveStatus};
 use crossbeam::channel::{self, Receiver, RecvTimeoutError, Sender, TrySendError};
 use std::{
@@ -26,6 +26,7 @@ struct Shared {
     readers: Mutex<Vec<Reader>>,
     status: Mutex<Option<Arc<LiveStatus>>>,
     picture: PictureSlot,
+    self_check: SelfCheckSlot,
     ages: FrameAges,
 }
 
@@ -83,6 +84,11 @@ impl Fanout {
                 Err(TrySendError::Disconnected(_)) => false,
             }
         });
+    }
+
+    /// Where the vision thread and the self-check meet.
+    pub fn self_check(&self) -> &SelfCheckSlot {
+        &self.shared.self_check
     }
 
     /// Replaces the present.

@@ -11,11 +11,13 @@ pub mod monitor;
 pub mod picture;
 mod present;
 pub mod replay;
+pub mod self_check;
 pub mod stop;
 pub mod vision;
 
 pub use fanout::{Fanout, Next, Subscription};
 pub use picture::{Picture, PictureSlot};
+pub use self_check::{SelfCheckSlot, SelfCheckThread};
 pub use stop::Stop;
 pub use vision::{VisionChain, VisionError};
 

@@ -355,6 +355,11 @@ impl Watch<'_> {
         self.tally.add_frame(&judged.reading, &judged.times);
         let mut eyes = EyesEvent::new(&self.name, &judged.reading, unix_time());
         eyes.age_ms = Some((age.as_secs_f64() * 1e6).round() / 1e3);
+        let checks = self.fanout.self_check();
+        let trust = checks.trust();
+        eyes.left.trust = trust.left;
+        eyes.right.trust = trust.right;
+        checks.offer(&frame.luma, &judged.reading);
         self.fanout.publish(Event::Eyes(eyes));
         self.say(&judged.changes);
         Ok(())
@@ -412,7 +417,8 @@ impl Watch<'_> {
         self.last_status = Some(Instant::now());
         let now = self.hand_over.now();
         let lost = self.hand_over.lost();
-        let status = self.present.status(now, &self.tally, chain, lost);
+        let checks = self.fanout.self_check().status();
+        let status = self.present.status(now, &self.tally, chain, lost, checks);
         self.fanout.set_status(status);
     }
 }

@@ -8,7 +8,7 @@ use crate::{
     reading::FrameReading,
     report::{
         event::{EyeRecord, FaceRecord, seconds},
-        status::{FrameLoss, LiveStatus, RunningAlert, SourceStatus},
+        status::{CheckStatus, FrameLoss, LiveStatus, RunningAlert, SourceStatus},
         summary::{BlinkCounts, Percentiles, Tally},
     },
     temporal::{Alert, AlertKind, AlertPhase, Watched},
@@ -122,6 +122,7 @@ impl Present {
         tally: &Tally,
         chain: &VisionChain,
         lost: FrameLoss,
+        checks: CheckStatus,
     ) -> LiveStatus {
         while self
             .recent
@@ -156,6 +157,7 @@ impl Present {
             frame_age_ms: self.recent_ages(),
             frames: tally.frames(),
             lost,
+            checks,
         }
     }
 

@@ -29,7 +29,7 @@ pub struct Rasterizer {
 /// This system has no font, so that pixels would lack all words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "this system has no font to write the labels with; install one (Debian: fonts-dejavu-core), or draw SVG"
+    "this system has no font to write the labels with; install one (Debian: fonts-dejavu-core)"
 )]
 pub struct NoFont;
 

@@ -3,13 +3,19 @@
 //! Numbers are rounded to what is meaningful, so that a log is small and the same on every run:
 //! times to microseconds, probabilities to a millionth, pixels and degrees to a thousandth.
 
+mod camera;
+mod check;
+
+pub use camera::{CameraEvent, CameraEventKind};
+pub use check::{AgreementRecord, CheckEvent, CheckRecord, DriftRecord};
+
 use super::{status::FrameLoss, summary::Percentiles};
 use crate::{
     classify::EyeStateModel,
     eye_state::{Eye, EyeState, PerEye},
     locate::{Face, crop::Square},
     reading::{EyeReading, FrameReading, Unseen},
-    source::CameraFault,
+    selfcheck::Trust,
     temporal::{
         Alert, AlertKind, AlertPhase, BaselineChange, Closure, ClosureKind, OverTimeStep, Watched,
     },
@@ -45,6 +51,10 @@ pub enum Event {
     Alert(AlertEvent),
     /// Something happened to the camera.
     Camera(CameraEvent),
+    /// A frame's answers were checked.
+    Check(CheckEvent),
+    /// A drift began or ended.
+    Drift(DriftRecord),
     /// Lines that this log lacks.
     LogGap(LogGapEvent),
     /// A source ended.
@@ -141,6 +151,10 @@ pub struct EyeRecord {
     /// Where the crop was cut; null where none was.
     #[serde(rename = "box")]
     pub square: Option<BoxRecord>,
+    /// How far the answer can be trusted, in a monitor's log: `ok`, `thin`, `none`; absent where it is
+    /// not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trust: Trust,
     /// Why nothing was measured; absent where something was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Unseen>,
@@ -237,32 +251,6 @@ pub struct AlertEvent {
     pub unix_time: Option<f64>,
 }
 
-/// Something happened to the camera.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct CameraEvent {
-    /// Source.
-    pub clip: String,
-    /// Time in seconds.
-    pub time: f64,
-    /// What happened.
-    pub kind: CameraEventKind,
-    /// Why, in one word; absent where nothing is wrong.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reason: Option<CameraFault>,
-    /// Why and what to do, for people; absent where nothing is wrong.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub words: Option<String>,
-    /// How it delivers, when it was opened.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub format: Option<String>,
-    /// Damaged frames since this was told last.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub frames: Option<u64>,
-    /// Wall clock in seconds since 1970.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub unix_time: Option<f64>,
-}
-
 /// Lines that could be neither written nor kept.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LogGapEvent {
@@ -277,22 +265,6 @@ pub struct LogGapEvent {
     /// Wall clock in seconds since 1970.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unix_time: Option<f64>,
-}
-
-/// What happened to the camera.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum CameraEventKind {
-    /// It delivered its first frame.
-    Opened,
-    /// It delivers nothing; it will be opened again.
-    Lost,
-    /// It still delivers nothing, for another reason than was told before.
-    Waiting,
-    /// It delivers again.
-    Reopened,
-    /// Frames arrived damaged and were left out.
-    Damaged,
 }
 
 /// Why lines are missing in a log.
@@ -489,6 +461,7 @@ impl From<&EyeReading> for EyeRecord {
             probabilities,
             confidence: reading.confidence().map(|value| rounded(value, 1e6)),
             square,
+            trust: None,
             reason,
         }
     }
@@ -522,73 +495,4 @@ pub fn seconds(time: Duration) -> f64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn reading(eye: EyeReading) -> FrameReading {
-        FrameReading {
-            frame: 7,
-            time: Duration::from_nanos(233_333_333),
-            face: None,
-            eyes: PerEye {
-                left: eye,
-                right: eye,
-            },
-        }
-    }
-
-    #[test]
-    fn what_was_not_measured_is_null_and_has_a_reason() {
-        let event = Event::Eyes(EyesEvent::new(
-            "a",
-            &reading(EyeReading::Unmeasured(Unseen::Profile)),
-            None,
-        ));
-        assert_eq!(
-            serde_json::to_string(&event).unwrap(),
-            r#"{"event":"eyes","clip":"a","time":0.233333,"frame":7,"face":null,"left":{"state":"not_visible","probabilities":null,"confidence":null,"box":null,"reason":"profile"},"right":{"state":"not_visible","probabilities":null,"confidence":null,"box":null,"reason":"profile"}}"#
-        );
-    }
-
-    #[test]
-    fn what_was_measured_has_names_and_units() {
-        let eye = EyeReading::Measured {
-            probabilities: [0.1, 0.2, 0.65, 0.05],
-            square: Square {
-                centre: [10.0, 20.25],
-                side: 32.5,
-                angle: -0.0,
-            },
-        };
-        let json = serde_json::to_value(Event::Eyes(EyesEvent::new("a", &reading(eye), Some(1.5))))
-            .unwrap();
-        assert_eq!(json["left"]["state"], "closed");
-        assert_eq!(json["left"]["confidence"], 0.65);
-        assert_eq!(json["right"]["probabilities"]["partially_open"], 0.2);
-        assert_eq!(
-            json["right"]["box"].to_string(),
-            r#"{"x":10.0,"y":20.25,"side":32.5,"angle":0.0}"#
-        );
-        assert_eq!(json["unix_time"], 1.5);
-        assert!(json["left"].get("reason").is_none());
-    }
-
-    proptest! {
-        #[test]
-        fn an_event_survives_its_line(nanos in 0_u64..1_000_000_000_000, p in 0.0_f32..1.0, x in -50.0_f32..4000.0) {
-            let eye = EyeReading::Measured {
-                probabilities: [p, 1.0 - p, 0.0, 0.0],
-                square: Square { centre: [x, x], side: 20.0, angle: p },
-            };
-            let mut reading = reading(eye);
-            reading.time = Duration::from_nanos(nanos);
-            let event = Event::Eyes(EyesEvent::new("a", &reading, None));
-            let line = serde_json::to_string(&event).unwrap();
-            let back: Event = serde_json::from_str(&line).unwrap();
-            prop_assert_eq!(serde_json::to_string(&back).unwrap(), line);
-            let Event::Eyes(eyes) = back else { unreachable!() };
-            prop_assert!((eyes.time - nanos as f64 / 1e9).abs() <= 0.6e-6);
-        }
-    }
-}
+mod tests;

@@ -4,8 +4,11 @@
 //! units, `_total` for what only grows, shares as `_ratio`. What is not known at a scrape has no
 //! sample, so that nothing is averaged with a made-up zero. Serving it is [`super::web`]'s.
 
-use super::{event::EyeRecord, status::LiveStatus};
-use crate::{eye_state::EyeState, temporal::AlertKind};
+use super::{
+    event::EyeRecord,
+    status::{CheckStatus, EyeCheckStatus, LiveStatus},
+};
+use crate::{eye_state::EyeState, selfcheck::HeadroomState, temporal::AlertKind};
 use prometheus_client::{
     encoding::prometheus_text,
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram, info::Info},
@@ -171,6 +174,8 @@ fn present(status: &LiveStatus, registry: &mut Registry) {
         confidence,
     );
 
+    checks(&status.checks, registry);
+
     let active: Family<Labels<1>, Gauge> = Family::default();
     for kind in AlertKind::ALL {
         let on = status.alerts.iter().any(|alert| alert.kind == kind);
@@ -179,6 +184,67 @@ fn present(status: &LiveStatus, registry: &mut Registry) {
             .set(i64::from(on));
     }
     registry.register("alert_active", "1 while an alert is on, else 0", active);
+}
+
+/// The self-check's figures; no sample where nothing was measured.
+fn checks(checks: &CheckStatus, registry: &mut Registry) {
+    type Get = fn(&EyeCheckStatus) -> Option<f64>;
+    let gauges: [(&str, &str, Get); 5] = [
+        (
+            "camera_snr_decibels",
+            "Contrast of the eye's crop over the camera's noise",
+            |eye| eye.last.camera_snr_db,
+        ),
+        (
+            "headroom_decibels",
+            "Camera SNR less the SNR at which noise changes one answer of ten, median of the last minute",
+            |eye| eye.headroom_median_db,
+        ),
+        (
+            "headroom_worst_decibels",
+            "Lowest headroom of the last minute",
+            |eye| eye.headroom_worst_db,
+        ),
+        (
+            "adversarial_margin_decibels",
+            "Highest SNR at which a white-box FGSM step changes the answer",
+            |eye| eye.last.adversarial_margin_db,
+        ),
+        (
+            "flip_probability_ratio",
+            "First-order chance that the camera's own noise changes the answer",
+            |eye| eye.last.flip_probability,
+        ),
+    ];
+    let eyes = [("left", &checks.left), ("right", &checks.right)];
+    for (name, help, get) in gauges {
+        let family = Ratios::<1>::default();
+        for (eye, check) in eyes {
+            if let Some(value) = check.as_ref().and_then(get) {
+                family.get_or_create(&[("eye", eye)]).set(value);
+            }
+        }
+        registry.register(name, help, family);
+    }
+    let trusted: Family<Labels<1>, Gauge> = Family::default();
+    for (eye, check) in eyes {
+        if let Some(trust) = check.as_ref().and_then(|check| check.last.trust) {
+            let ok = i64::from(trust == HeadroomState::Ok);
+            trusted.get_or_create(&[("eye", eye)]).set(ok);
+        }
+    }
+    registry.register(
+        "eye_trusted",
+        "1 while an eye's headroom is ok, 0 while it is thin or none",
+        trusted,
+    );
+    let drifts: Gauge = Gauge::default();
+    drifts.set(i64::try_from(checks.drifts.len()).unwrap_or(i64::MAX));
+    registry.register(
+        "drifts_active",
+        "Drifts of confidence, answers or camera that go on",
+        drifts,
+    );
 }
 
 #[cfg(test)]

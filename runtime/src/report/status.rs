@@ -4,10 +4,14 @@
 //! lasts. Serialised it is the web page's data, so names and units are those of docs/EVENTS.md.
 
 use super::{
-    event::{EyeRecord, FaceRecord},
+    event::{CheckRecord, DriftRecord, EyeRecord, FaceRecord},
     summary::{BlinkCounts, Percentiles},
 };
-use crate::temporal::AlertKind;
+use crate::{
+    eye_state::Eye,
+    selfcheck::{drift::Quantity, page_hinkley::Shift},
+    temporal::AlertKind,
+};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -44,6 +48,8 @@ pub struct LiveStatus {
     pub frames: u64,
     /// Frames lost since the start, by cause.
     pub lost: FrameLoss,
+    /// What the self-check found lately.
+    pub checks: CheckStatus,
 }
 
 /// The camera or recording that is watched.
@@ -64,6 +70,70 @@ pub struct RunningAlert {
     pub kind: AlertKind,
     /// Seconds since the start when it began.
     pub since: f64,
+}
+
+/// What the self-check found lately.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct CheckStatus {
+    /// Time in seconds of the frame that was checked last; `None` before the first check and when
+    /// it is too long ago to say anything of the present.
+    pub time: Option<f64>,
+    /// The subject's left eye.
+    pub left: Option<EyeCheckStatus>,
+    /// The subject's right eye.
+    pub right: Option<EyeCheckStatus>,
+    /// Drifts that go on.
+    pub drifts: Vec<RunningDrift>,
+}
+
+/// What the self-check found lately of one eye.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct EyeCheckStatus {
+    /// The last check's figures.
+    #[serde(flatten)]
+    pub last: CheckRecord,
+    /// Median headroom in dB of the last minute.
+    pub headroom_median_db: Option<f64>,
+    /// Lowest headroom in dB of the last minute.
+    pub headroom_worst_db: Option<f64>,
+}
+
+impl EyeCheckStatus {
+    /// A check's figures with the last minute's headroom.
+    pub fn new(last: &CheckRecord, median_db: Option<f64>, worst_db: Option<f64>) -> Self {
+        Self {
+            last: last.clone(),
+            headroom_median_db: median_db,
+            headroom_worst_db: worst_db,
+        }
+    }
+}
+
+/// A drift that goes on.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RunningDrift {
+    /// Which eye's stream.
+    pub eye: Eye,
+    /// What drifted.
+    pub quantity: Quantity,
+    /// Which way.
+    pub shift: Shift,
+    /// Time in seconds since when.
+    pub since: f64,
+    /// What to do.
+    pub advice: String,
+}
+
+impl From<&DriftRecord> for RunningDrift {
+    fn from(drift: &DriftRecord) -> Self {
+        Self {
+            eye: drift.eye,
+            quantity: drift.quantity,
+            shift: drift.shift,
+            since: drift.since,
+            advice: drift.advice.clone(),
+        }
+    }
 }
 
 /// Frames that were captured or announced but never judged, by cause.

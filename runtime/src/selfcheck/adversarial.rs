@@ -23,14 +23,19 @@ const SATURATED: f64 = 1e-4;
 #[derive(Clone, Debug)]
 pub struct CropGradients {
     state: EyeState,
+    crop: Vec<f64>,
     gradients: Vec<Gradient>,
 }
 
 impl CropGradients {
-    /// From the gradients for each state in the order of [`EyeState::ALL`], where the model says
-    /// `state`; `None` when one is missing.
-    pub fn new(state: EyeState, gradients: Vec<Gradient>) -> Option<Self> {
-        (gradients.len() == STATES).then_some(Self { state, gradients })
+    /// From the gradients at `crop` for each state in the order of [`EyeState::ALL`], where the model
+    /// says `state`; `None` when one is missing.
+    pub fn new(crop: &StandardisedCrop, state: EyeState, gradients: Vec<Gradient>) -> Option<Self> {
+        (gradients.len() == STATES).then(|| Self {
+            state,
+            crop: crop.values.iter().map(|value| f64::from(*value)).collect(),
+            gradients,
+        })
     }
 
     /// The state that the model says, the label of every check.
@@ -107,38 +112,67 @@ impl CropGradients {
     /// `Phi(-m / (sigma ||grad m||2))` of the state that is likeliest to win, where the norm is taken
     /// after the noise's shape ([`NoiseShape::response`]).
     ///
-    /// Standardising shrinks noise and picture alike, so that of sigma only
-    /// `sigma / sqrt(1 + sigma^2)` moves the crop's direction.
+    /// Standardising again scales picture and noise by `c = 1 / sqrt(1 + sigma^2)`: to first order
+    /// the margin's mean becomes `m + (c - 1) grad m . x` and its deviation `c sigma ||grad m||2`,
+    /// which for a linear model without offset is the formula above.
     pub fn flip_probability(&self, shape: &NoiseShape, snr_db: f64) -> f64 {
-        let sigma = epsilon_of_db(snr_db);
-        let sigma = sigma / (1.0 + sigma * sigma).sqrt();
-        let certain = Normal::standard();
-        self.normalised_margins(shape)
-            .map(|margin| certain.cdf(-margin / sigma))
-            .fold(0.0, f64::max)
+        chance(&self.linear_margins(shape), snr_db)
     }
 
     /// The SNR at which [`Self::flip_probability`] is `probability` (below one half), in dB; `None`
     /// where no noise gets there.
     pub fn linear_noise_flip_db(&self, shape: &NoiseShape, probability: f64) -> Option<f64> {
-        let nearest = self.normalised_margins(shape).fold(f64::INFINITY, f64::min);
-        let sigma = nearest / -Normal::standard().inverse_cdf(probability);
-        // From the sigma that moves the direction back to that of the noise.
-        let square = sigma * sigma / (1.0 - sigma * sigma);
-        (sigma > 0.0 && sigma < 1.0).then(|| db_of_epsilon(square.sqrt()))
+        let margins = self.linear_margins(shape);
+        let (mut noisy, mut quiet) = (-20.0, WEAKEST_DB);
+        if chance(&margins, noisy) < probability || chance(&margins, quiet) > probability {
+            return None;
+        }
+        for _ in 0..40 {
+            let middle = f64::midpoint(noisy, quiet);
+            if chance(&margins, middle) < probability {
+                quiet = middle;
+            } else {
+                noisy = middle;
+            }
+        }
+        Some(f64::midpoint(noisy, quiet))
     }
 
-    /// Margins over their standard deviation under noise of this shape and root mean square 1.
-    fn normalised_margins(&self, shape: &NoiseShape) -> impl Iterator<Item = f64> {
-        self.others().map(|k| {
-            let response = shape.response(&self.margin_gradient(k));
-            if response > 0.0 {
-                self.margin(k) / response
-            } else {
-                f64::INFINITY
-            }
-        })
+    fn linear_margins(&self, shape: &NoiseShape) -> Vec<LinearMargin> {
+        self.others()
+            .map(|k| {
+                let gradient = self.margin_gradient(k);
+                LinearMargin {
+                    margin: self.margin(k),
+                    along: gradient.iter().zip(&self.crop).map(|(g, x)| g * x).sum(),
+                    response: shape.response(&gradient),
+                }
+            })
+            .collect()
     }
+}
+
+/// A margin to first order: its value, its gradient times the picture, and its standard deviation
+/// under noise of root mean square 1.
+struct LinearMargin {
+    margin: f64,
+    along: f64,
+    response: f64,
+}
+
+/// The chance that the likeliest of the margins is lost under noise.
+fn chance(margins: &[LinearMargin], snr_db: f64) -> f64 {
+    let sigma = epsilon_of_db(snr_db);
+    let scale = 1.0 / (1.0 + sigma * sigma).sqrt();
+    let standard = Normal::standard();
+    margins
+        .iter()
+        .filter(|margin| margin.response > 0.0)
+        .map(|m| {
+            let mean = m.margin + (scale - 1.0) * m.along;
+            standard.cdf(-mean / (scale * sigma * m.response))
+        })
+        .fold(0.0, f64::max)
 }
 
 /// Where an FGSM step goes: the signs of a gradient, 1, -1 or 0 for each pixel.
@@ -357,7 +391,7 @@ mod tests {
     use crate::classify::input::SIDE;
     use proptest::prelude::*;
 
-    /// The gradients of a linear model: logits `z_k = offset_k + weights_k . x` at some x.
+    /// The gradients of a linear model: logits `z_k = offset_k + weights_k . x` at x = 0.
     fn linear(logits: [f32; STATES], weights: [f32; STATES]) -> CropGradients {
         // Each state has weights on pixels of its own quarter, all of one size.
         let weight = |k: usize, i: usize| if i % STATES == k { weights[k] } else { 0.0 };
@@ -370,7 +404,8 @@ mod tests {
                 logits,
             })
             .collect();
-        CropGradients::new(EyeState::most_likely(&logits), gradients).unwrap()
+        let origin = StandardisedCrop::new(&[90.0; PIXELS]);
+        CropGradients::new(&origin, EyeState::most_likely(&logits), gradients).unwrap()
     }
 
     #[test]

@@ -8,6 +8,11 @@
 //! whole gray levels (variance 1/12), which limits dark and flat pictures; [`CameraSnr::sigma_frame`]
 //! is what was there before rounding.
 //!
+//! # Where it is looked for
+//! Where the picture shows something, as an eye does, if enough of that holds still: a compressed
+//! picture (MJPEG) wipes the noise off its smooth parts and spreads it over its textured ones. Medians
+//! over many patches keep out what moves a little.
+//!
 //! # What cannot be seen
 //! A recording that was compressed from frame to frame repeats its still parts, noise included: there
 //! the noise is underestimated, and injected or live noise alone shows.
@@ -15,7 +20,10 @@
 use super::{
     Missing,
     carry::{Alikeness, Averaging},
-    patches::{BLOCK_SIDES, LEVEL_BINS, PatchNoise, level_bin, smooth_patches, still_patches},
+    patches::{
+        BLOCK_SIDES, LEVEL_BINS, PatchNoise, UNCLIPPED_SHARE, level_bin, smooth_patches,
+        still_patches,
+    },
     rounding::{ROUNDING_VARIANCE, unrounded_variance},
 };
 use crate::{
@@ -24,20 +32,27 @@ use crate::{
 };
 use image::GrayImage;
 use serde::Serialize;
-use std::{sync::Arc, time::Duration};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
-/// Seconds after which an older patch counts half: noise changes with the gain, which cameras settle
-/// within a few seconds.
-const HALF_LIFE_S: f64 = 5.0;
+/// Patches are remembered for this long: noise changes with the gain, which cameras settle within a
+/// few seconds.
+const REMEMBERED: Duration = Duration::from_secs(10);
+
+/// Patches remembered at most; more would only take time.
+const MOST_REMEMBERED: usize = 12_000;
+
+/// Texture from which a patch is like an eye's surroundings, in squared gray levels a pixel: lids and
+/// lashes have more, walls and cheeks less.
+const TEXTURED: f64 = 9.0;
 
 /// Frames further apart than this are not compared: a scene holds still for a moment only.
 const LONGEST_GAP: Duration = Duration::from_millis(500);
 
 /// Patches that must have held still lately for their differences to be believed.
-const LEAST_PATCHES: f64 = 24.0;
+const LEAST_PATCHES: usize = 24;
 
 /// Patches that a range of gray levels needs to be a point of the curve.
-const LEAST_PATCHES_OF_LEVEL: f64 = 4.0;
+const LEAST_PATCHES_OF_LEVEL: usize = 4;
 
 /// Gray levels that the curve's outermost points must be apart for a slope; closer ones make a
 /// constant.
@@ -107,27 +122,12 @@ pub struct CameraSnr {
     pub method: NoiseMethod,
 }
 
-/// Sums over the patches of a range of gray levels, older ones weighing less.
-#[derive(Clone, Copy, Debug, Default)]
-struct LevelSums {
-    n: f64,
-    level: f64,
-    variance: f64,
-    square: f64,
-}
-
 /// Follows the noise of a camera.
 #[derive(Debug, Default)]
 pub struct CameraNoise {
     last: Option<(Arc<GrayImage>, Duration)>,
     turn: usize,
-    sums: Sums,
-}
-
-#[derive(Clone, Copy, Debug, Default)]
-struct Sums {
-    levels: [LevelSums; LEVEL_BINS],
-    blocks: [f64; BLOCK_SIDES.len()],
+    recent: VecDeque<(Duration, PatchNoise)>,
 }
 
 impl CameraNoise {
@@ -142,16 +142,20 @@ impl CameraNoise {
         let Some((before, then)) = last else { return };
         // A recording that begins anew, or another one: nothing of the past holds.
         let Some(gap) = time.checked_sub(then) else {
-            self.sums = Sums::default();
+            self.recent.clear();
             return;
         };
-        self.sums
-            .fade(0.5_f64.powf(gap.as_secs_f64() / HALF_LIFE_S));
         if gap <= LONGEST_GAP {
             self.turn += 1;
-            for patch in still_patches(&before, luma, self.turn) {
-                self.sums.add(&patch);
-            }
+            let patches = still_patches(&before, luma, self.turn);
+            self.recent
+                .extend(patches.into_iter().map(|patch| (time, patch)));
+        }
+        let surplus = self.recent.len().saturating_sub(MOST_REMEMBERED);
+        self.recent.drain(..surplus);
+        let old = time.saturating_sub(REMEMBERED);
+        while self.recent.front().is_some_and(|(time, _)| *time < old) {
+            self.recent.pop_front();
         }
     }
 
@@ -161,82 +165,93 @@ impl CameraNoise {
     /// [`Missing::NoNoiseEstimate`] before the first frame, and where every patch is cut off at
     /// black or white.
     pub fn frame_noise(&self) -> Result<FrameNoise, Missing> {
-        if self.sums.n() >= LEAST_PATCHES {
-            return self.sums.noise(NoiseMethod::Temporal);
-        }
         let (newest, _) = self.last.as_ref().ok_or(Missing::NoNoiseEstimate)?;
-        let mut sums = Sums::default();
-        for patch in smooth_patches(newest) {
-            sums.add(&patch);
+        let of = |wanted: &dyn Fn(&PatchNoise) -> bool| -> Vec<PatchNoise> {
+            let patches = self.recent.iter().map(|(_, patch)| *patch);
+            patches.filter(wanted).collect()
+        };
+        let unclipped = |patch: &PatchNoise| patch.clipped <= UNCLIPPED_SHARE;
+        let best: [&dyn Fn(&PatchNoise) -> bool; 3] = [
+            &|patch| unclipped(patch) && patch.texture >= TEXTURED,
+            &unclipped,
+            &|_| true,
+        ];
+        for wanted in best {
+            let patches = of(wanted);
+            if patches.len() >= LEAST_PATCHES {
+                return noise_of(&patches, NoiseMethod::Temporal);
+            }
         }
-        sums.noise(NoiseMethod::Spatial)
+        noise_of(&smooth_patches(newest), NoiseMethod::Spatial)
     }
 }
 
-impl Sums {
-    fn fade(&mut self, factor: f64) {
-        for level in &mut self.levels {
-            level.n *= factor;
-            level.level *= factor;
-            level.variance *= factor;
-            level.square *= factor;
+fn noise_of(patches: &[PatchNoise], method: NoiseMethod) -> Result<FrameNoise, Missing> {
+    let unrounded = |seen: f64| match method {
+        NoiseMethod::Temporal => unrounded_variance(seen),
+        // Within one picture rounding shows as a twelfth wherever gray changes.
+        NoiseMethod::Spatial => (seen - ROUNDING_VARIANCE).max(0.0),
+    };
+    let mut by_level: [Vec<&PatchNoise>; LEVEL_BINS] = std::array::from_fn(|_| Vec::new());
+    for patch in patches {
+        by_level[level_bin(patch.level)].push(patch);
+    }
+    let thin = |patches: &Vec<&PatchNoise>| patches.len() < LEAST_PATCHES_OF_LEVEL;
+    let all_thin = by_level.iter().all(thin);
+    let mut points = Vec::new();
+    let mut errors = Vec::new();
+    for patches in by_level
+        .iter()
+        .filter(|p| !p.is_empty() && (all_thin || !thin(p)))
+    {
+        let n = patches.len() as f64;
+        let seen = median(patches.iter().map(|patch| patch.variance));
+        if seen > 0.0 {
+            errors.extend(patches.iter().map(|p| (p.variance / seen - 1.0).abs()));
         }
-        self.blocks = self.blocks.map(|sum| sum * factor);
+        points.push(Point {
+            weight: n,
+            level: patches.iter().map(|patch| patch.level).sum::<f64>() / n,
+            variance: unrounded(seen),
+            seen,
+        });
     }
+    let curve = fit(&points).ok_or(Missing::NoNoiseEstimate)?;
+    let blocks = std::array::from_fn(|side| {
+        let of_side = median(patches.iter().map(|patch| patch.block_variances[side]));
+        of_side / MEDIAN_SHARES[side]
+    });
+    // A straight line's ends are less certain than a mean: both of its numbers are estimated.
+    let of_line = if curve.slope == 0.0 {
+        1.0
+    } else {
+        2.0_f64.sqrt()
+    };
+    let n = errors.len().max(1) as f64;
+    Ok(FrameNoise {
+        curve,
+        alikeness: Alikeness::of_variances(blocks),
+        relative_error: of_line * MEDIAN_ERROR * median(errors.into_iter()) / n.sqrt(),
+        method,
+    })
+}
 
-    fn add(&mut self, patch: &PatchNoise) {
-        let level = &mut self.levels[level_bin(patch.level)];
-        level.n += 1.0;
-        level.level += patch.level;
-        level.variance += patch.variance;
-        level.square += patch.variance * patch.variance;
-        for (sum, variance) in self.blocks.iter_mut().zip(patch.block_variances) {
-            *sum += variance;
-        }
-    }
+/// Median of a patch's block variance over its mean, for noise: a sum of k squares has the median
+/// `k (1 - 2 / (9 k))^3` (Wilson and Hilferty 1931), k being the number of blocks less 1.
+const MEDIAN_SHARES: [f64; BLOCK_SIDES.len()] = [0.9974, 0.9895, 0.9562, 0.7938];
 
-    fn n(&self) -> f64 {
-        self.levels.iter().map(|level| level.n).sum()
-    }
+/// Standard error of a median times the square root of the number of values, over the median
+/// absolute deviation, for normal values: `1.4826 * sqrt(pi / 2)`.
+const MEDIAN_ERROR: f64 = 1.858;
 
-    fn noise(&self, method: NoiseMethod) -> Result<FrameNoise, Missing> {
-        let unrounded = |seen: f64| match method {
-            NoiseMethod::Temporal => unrounded_variance(seen),
-            // Within one picture rounding shows as a twelfth wherever gray changes.
-            NoiseMethod::Spatial => (seen - ROUNDING_VARIANCE).max(0.0),
-        };
-        let mut points = Vec::new();
-        let (mut n, mut scatter) = (0.0, 0.0);
-        for sums in self.levels.iter().filter(|sums| sums.n > 0.0) {
-            let seen = sums.variance / sums.n;
-            if seen > 0.0 {
-                let spread = (sums.square / sums.n - seen * seen).max(0.0);
-                scatter += sums.n * spread / (seen * seen);
-            }
-            n += sums.n;
-            points.push(Point {
-                weight: sums.n,
-                level: sums.level / sums.n,
-                variance: unrounded(seen),
-                seen,
-            });
-        }
-        let enough: Vec<Point> = points
-            .iter()
-            .copied()
-            .filter(|point| point.weight >= LEAST_PATCHES_OF_LEVEL)
-            .collect();
-        let points = if enough.is_empty() { points } else { enough };
-        let curve = fit(&points).ok_or(Missing::NoNoiseEstimate)?;
-        // A straight line's ends are less certain than a mean: both of its numbers are estimated.
-        let of_line = if curve.slope == 0.0 { 1.0 } else { 2.0 };
-        Ok(FrameNoise {
-            curve,
-            alikeness: Alikeness::of_sums(self.blocks),
-            relative_error: (of_line * scatter / n / n).sqrt(),
-            method,
-        })
+/// Middle value; 0 without any.
+fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.collect();
+    let middle = values.len() / 2;
+    if values.is_empty() {
+        return 0.0;
     }
+    *values.select_nth_unstable_by(middle, f64::total_cmp).1
 }
 
 /// A point of the noise curve.

@@ -83,10 +83,10 @@ impl Alikeness {
     /// Noise that is independent from pixel to pixel.
     pub const WHITE: Self = Self([1.0; BLOCK_SIDES.len()]);
 
-    /// From summed block variances; white where there is no noise to compare.
-    pub fn of_sums(sums: [f64; BLOCK_SIDES.len()]) -> Self {
-        if sums[0] > 0.0 {
-            Self(sums.map(|sum| sum / sums[0]))
+    /// From block variances; white where there is no noise to compare.
+    pub fn of_variances(variances: [f64; BLOCK_SIDES.len()]) -> Self {
+        if variances[0] > 0.0 {
+            Self(variances.map(|variance| variance / variances[0]))
         } else {
             Self::WHITE
         }
@@ -184,7 +184,7 @@ mod tests {
         }
         assert!((blocks.neighbours(2.0) - 1.0).abs() < 1e-6);
         assert!(Alikeness::WHITE.neighbours(3.0).abs() < 1e-9);
-        assert_eq!(Alikeness::of_sums([0.0; 4]), Alikeness::WHITE);
+        assert_eq!(Alikeness::of_variances([0.0; 4]), Alikeness::WHITE);
     }
 
     proptest! {

@@ -188,7 +188,7 @@ struct EyeCheck {
 enum Stage {
     Answer,
     Gradients,
-    Flip(FlipSearch, Direction),
+    Flip(FlipSearch, Box<Direction>),
     Noise(RateSearch),
     Agreement(Agreement, f64),
     Natural(usize),
@@ -464,7 +464,7 @@ impl Tools<'_> {
         own: EyeState,
         reading: &mut CheckReading,
     ) -> Option<Stage> {
-        let gradients = CropGradients::new(own, std::mem::take(&mut check.gradients))?;
+        let gradients = CropGradients::new(&check.crop, own, std::mem::take(&mut check.gradients))?;
         reading.flip_probability = reading
             .camera_snr_db()
             .map(|db| gradients.flip_probability(&check.shape, db));
@@ -472,7 +472,7 @@ impl Tools<'_> {
         let linear = gradients.linear_epsilon();
         check.solved = Some(gradients);
         match direction {
-            Ok(direction) => Some(Stage::Flip(FlipSearch::new(linear), direction)),
+            Ok(direction) => Some(Stage::Flip(FlipSearch::new(linear), Box::new(direction))),
             Err(reason) => {
                 reading.adversarial = Err(reason);
                 self.noise_stage(check)

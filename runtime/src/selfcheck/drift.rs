@@ -15,11 +15,11 @@ use crate::{
     classify::card::{CONFIDENCE_BINS, ConfidenceHistogram, ModelCard},
     eye_state::{EyeState, STATES},
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::{collections::VecDeque, time::Duration};
 
 /// What is watched.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Quantity {
     /// Probability of the answer.
@@ -56,7 +56,7 @@ impl Quantity {
 }
 
 /// How a drift was found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Detector {
     /// Means of blocks.
@@ -66,7 +66,7 @@ pub enum Detector {
 }
 
 /// Whether a drift begins or ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DriftPhase {
     /// It was found.

@@ -2,7 +2,7 @@
 //! minute, and the state that a user sees.
 
 use super::{Figure, Missing, SelfCheckSettings};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::{collections::VecDeque, time::Duration};
 
 /// What is remembered.
@@ -25,7 +25,7 @@ pub fn headroom(camera_snr_db: Figure, noise_flip_snr_db: Figure) -> Figure {
 }
 
 /// How far an eye's readings can be trusted; an eye event carries it as `trust`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum HeadroomState {
     /// Noise must grow well before answers change.

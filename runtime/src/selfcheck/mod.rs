@@ -6,7 +6,7 @@
 //! [`adversarial`] disturb the crop, and [`headroom`] is the difference of the first two.
 //! [`checker`] does this for both eyes in small steps, [`natural`] moves and blurs the picture,
 //! [`drift`] watches the stream, [`offline`] sums up recordings and [`labelled`] attacks labelled
-//! crops. When checks run live, and on which thread, is not decided here.
+//! crops. [`schedule`] says when live checks run; on which thread is not decided here.
 //!
 //! What was not measured is `Err(Missing)`, never a number.
 
@@ -25,6 +25,7 @@ pub mod offline;
 pub mod page_hinkley;
 pub mod patches;
 pub mod rounding;
+pub mod schedule;
 pub mod settings;
 pub mod stability;
 
@@ -32,14 +33,14 @@ pub use checker::{CheckFrame, CheckReading, Checker, Progress};
 pub use headroom::{Headroom, HeadroomState, Trust};
 pub use settings::SelfCheckSettings;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// A figure of a check, or why there is none.
 pub type Figure = Result<f64, Missing>;
 
 /// Why a figure was not measured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Missing {
     /// No face was found.

@@ -189,10 +189,10 @@ pub const HIGHEST_DB: i32 = 70;
 const FIRST_STEP_DB: i32 = 4;
 
 /// Tail of the binomial distribution at [`FLIP_RATE`] that ends a level before its draws are used up:
-/// with more flips than that, or with fewer. The first is smaller, for a few early flips would else
-/// be enough too often.
+/// with more flips than that, or with fewer. Small, for it is looked at after every draw; a level
+/// without any flip ends after 38 draws.
 const TURNED_TAIL: f64 = 0.01;
-const QUIET_TAIL: f64 = 0.05;
+const QUIET_TAIL: f64 = 0.02;
 
 /// Looks for the SNR at which [`FLIP_RATE`] of the draws change the state, on a lattice of whole
 /// decibels, by bisection; a level that is clear from a few draws gets no more.

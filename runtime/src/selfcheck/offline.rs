@@ -405,7 +405,7 @@ pub fn fgsm_direction(
 ) -> Result<Option<Direction>, ModelError> {
     let gradients = EyeState::ALL.map(|label| runner.gradient(crop, label));
     let gradients = gradients.into_iter().collect::<Result<Vec<_>, _>>()?;
-    let gradients = CropGradients::new(state, gradients);
+    let gradients = CropGradients::new(crop, state, gradients);
     Ok(gradients.and_then(|gradients| gradients.direction().ok()))
 }
 

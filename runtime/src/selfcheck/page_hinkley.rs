@@ -1,10 +1,10 @@
 //! Page-Hinkley test for a change of the mean of a stream (Page 1954; Hinkley 1971), two-sided and in
 //! standard deviations of a reference, so that one setting fits every quantity.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Which way a mean went.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Shift {
     /// It fell.

@@ -34,8 +34,12 @@ const CHANGED_FLOOR: f64 = 0.25;
 /// Gray levels below and above which a pixel may have been cut off, and its noise with it.
 const UNCLIPPED: std::ops::RangeInclusive<u8> = 2..=253;
 
-/// Share of a patch's pixels that may be cut off.
-const CLIPPED_SHARE: f64 = 0.01;
+/// Share of a patch's pixels that may be cut off without making its noise look smaller.
+pub const UNCLIPPED_SHARE: f64 = 0.01;
+
+/// Share of a patch's pixels that may be cut off at all: in a picture of little but noise no patch has
+/// less, and an estimate that is a decibel or two too low is better than none.
+const CLIPPED_SHARE: f64 = 0.3;
 
 /// What one patch says about the noise.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -44,6 +48,11 @@ pub struct PatchNoise {
     pub level: f64,
     /// Variance of a pixel's noise in squared gray levels, rounding included.
     pub variance: f64,
+    /// Share of the pixels that may be cut off at black or white.
+    pub clipped: f64,
+    /// Mean square of the gray level's change from pixel to pixel, without what the noise makes of
+    /// it: how much there is to see.
+    pub texture: f64,
     /// Variance of the means of blocks of [`BLOCK_SIDES`], times their number of pixels: equal to
     /// the first for noise that is independent from pixel to pixel. Zeros from a single picture,
     /// which cannot tell.
@@ -119,7 +128,8 @@ fn still_patch(a: &[u8], b: &[u8], stride: usize, x: usize, y: usize) -> Option<
             sdy += d * gy;
         }
     }
-    if f64::from(clipped) > CLIPPED_SHARE * PATCH_PIXELS {
+    let clipped = f64::from(clipped) / PATCH_PIXELS;
+    if clipped > CLIPPED_SHARE {
         return None;
     }
     let n = PATCH_PIXELS;
@@ -149,6 +159,9 @@ fn still_patch(a: &[u8], b: &[u8], stride: usize, x: usize, y: usize) -> Option<
     Some(PatchNoise {
         level: level as f64 / (2.0 * n),
         variance,
+        clipped,
+        // The gradient spans two pixels and sums two pictures; noise gives it a half of a variance.
+        texture: ((xx + yy) / (16.0 * n) - variance / 2.0).max(0.0),
         block_variances: BLOCK_SIDES.map(|side| block_variance(&difference, mean, side) / 2.0),
     })
 }
@@ -199,10 +212,10 @@ pub fn smooth_patches(picture: &GrayImage) -> Vec<PatchNoise> {
 /// One in so many patches of a level counts as smooth.
 const SMOOTHEST_SHARE: usize = 4;
 
-/// The mean of the lowest quarter of the patches' variances is this much too low for white noise:
-/// with 256 correlated responses a variance scatters by 17 %, and the lowest quarter of a normal
-/// distribution lies 1.27 of that below the mean.
-const SMOOTHEST_CORRECTION: f64 = 1.0 / (1.0 - 1.27 * 0.17);
+/// The median of the lowest quarter of the patches' variances is this much too low for white noise:
+/// with 256 correlated responses a variance scatters by 17 %, and an eighth of a normal distribution
+/// lies more than 1.15 of that below the mean.
+const SMOOTHEST_CORRECTION: f64 = 1.0 / (1.0 - 1.15 * 0.17);
 
 /// Number of equal ranges of gray levels.
 pub const LEVEL_BINS: usize = 16;
@@ -228,13 +241,16 @@ fn rough_patch(pixels: &[u8], stride: usize, x: usize, y: usize) -> Option<Patch
             roughness += response.abs();
         }
     }
-    if f64::from(clipped) > CLIPPED_SHARE * PATCH_PIXELS {
+    let clipped = f64::from(clipped) / PATCH_PIXELS;
+    if clipped > CLIPPED_SHARE {
         return None;
     }
     let sigma = (std::f64::consts::PI / 2.0).sqrt() / 6.0 * roughness as f64 / PATCH_PIXELS;
     Some(PatchNoise {
         level: level as f64 / PATCH_PIXELS,
         variance: sigma * sigma,
+        clipped,
+        texture: 0.0,
         block_variances: [0.0; BLOCK_SIDES.len()],
     })
 }

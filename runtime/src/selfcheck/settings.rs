@@ -1,17 +1,20 @@
 //! The constants of the self-check: one documented place for every threshold and effort.
 
+use super::schedule::CheckMode;
 use serde::{Deserialize, Serialize};
 
 /// How much is tried, and what counts as trustworthy.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SelfCheckSettings {
+    /// When live checks are made: a share of one core such as `5%`, `on-change`, `on-demand` or `off`.
+    pub mode: CheckMode,
     /// Seed of all random draws; with the frame's number it gives the same check again.
     pub seed: u64,
     /// Draws of noise at one SNR at most, while the noise flip SNR is looked for.
     ///
-    /// 60: the result then scatters by 1.5 dB, which the median over some checks makes small; most
-    /// levels are clear after 10 to 30.
+    /// 60: the result then scatters by 1.5 dB, which the median over some checks makes small; levels
+    /// far from it are clear after 3 to 40.
     pub draws: u32,
     /// Draws at the camera's own SNR for the agreement; 29 that all agree show more than 90 %.
     pub agreement_draws: u32,
@@ -29,6 +32,7 @@ pub struct SelfCheckSettings {
 impl Default for SelfCheckSettings {
     fn default() -> Self {
         Self {
+            mode: CheckMode::default(),
             seed: 0,
             draws: 60,
             agreement_draws: 30,

@@ -5,17 +5,21 @@
 //! least to the greatest with their mean as a line. States differ by lightness and by their place in
 //! the band besides colours, so that the picture can be read in gray and by the colour-blind.
 
+mod panel;
+mod rows;
+
 use super::{
     figures::SessionFigures,
     tally::SPAN_ROWS,
     text::clock,
-    timeline::{Column, KINDS, Spread, Timeline},
+    timeline::{Spread, Timeline},
 };
 use crate::{
     eye_state::{Eye, PerEye},
     plot::{Canvas, GREY, PALETTE, PlotError, TEXT_SIZE, letters, svg},
     temporal::TemporalSettings,
 };
+use panel::Panel;
 use plotters::{
     prelude::*,
     style::text_anchor::{HPos, VPos},
@@ -47,18 +51,11 @@ const CLOSED: RGBColor = RGBColor(16, 52, 96);
 const HIDDEN: [RGBColor; 2] = [RGBColor(236, 236, 236), RGBColor(150, 150, 150)];
 /// Words that stand back.
 const SOFT: RGBColor = RGBColor(80, 80, 80);
-/// Pixels of a stripe.
-const STRIPE: i32 = 3;
-
 /// Lines of the left and the right eye: dark and light.
 const EYES: PerEye<RGBColor> = PerEye {
     left: PALETTE[0],
     right: PALETTE[5],
 };
-
-/// The kinds of [`Column::kinds`] from the bottom of a band to its top; what was not measured stays
-/// white.
-const STACK: [usize; KINDS - 1] = [2, 1, 0, 3];
 
 /// The picture as SVG.
 ///
@@ -188,16 +185,6 @@ struct Course<'a, 'b> {
     y: i32,
 }
 
-struct Panel<'a> {
-    name: &'a str,
-    unit: &'a str,
-    range: Range<f64>,
-    ticks: &'a [f64],
-    text: &'a dyn Fn(f64) -> String,
-    /// A value worth a line of its own.
-    border: Option<f64>,
-}
-
 impl Course<'_, '_> {
     /// Pixel of a time.
     fn x(&self, time: f64) -> i32 {
@@ -322,214 +309,6 @@ impl Course<'_, '_> {
         Ok(())
     }
 
-    /// The states of one eye.
-    fn band(&mut self, eye: Eye) -> Drawn {
-        let (top, bottom) = (self.y, self.y + BAND);
-        let name = match eye {
-            Eye::Left => "left eye",
-            Eye::Right => "right eye",
-        };
-        self.text(name, (LEFT - 8, top + BAND / 2), SMALL, BLACK, HPos::Right)?;
-        // Neighbours with the same borders are one rectangle.
-        let mut pending: Option<(Range<i32>, [i32; KINDS])> = None;
-        for (index, column) in self.timeline.columns().iter().enumerate() {
-            let across = self.pixels(index);
-            let borders = borders(column.kinds.get(eye), top, bottom);
-            match &mut pending {
-                Some((before, same)) if *same == borders && before.end >= across.start => {
-                    before.end = across.end;
-                }
-                _ => {
-                    if let Some((across, borders)) = pending.replace((across, borders)) {
-                        self.stack(across, &borders)?;
-                    }
-                }
-            }
-        }
-        if let Some((across, borders)) = pending {
-            self.stack(across, &borders)?;
-        }
-        let corners = [(LEFT, top), (RIGHT, bottom)];
-        self.canvas
-            .draw(&Rectangle::new(corners, GREY.stroke_width(1)))?;
-        self.y = bottom + 6;
-        Ok(())
-    }
-
-    fn stack(&self, across: Range<i32>, borders: &[i32; KINDS]) -> Drawn {
-        for (place, kind) in STACK.into_iter().enumerate() {
-            let down = borders[place + 1]..borders[place];
-            if down.is_empty() {
-                continue;
-            }
-            match kind {
-                0 => self.fill(across.clone(), down, OPEN)?,
-                1 => self.fill(across.clone(), down, PARTIALLY)?,
-                2 => self.fill(across.clone(), down, CLOSED)?,
-                _ => self.stripes(across.clone(), down)?,
-            }
-        }
-        Ok(())
-    }
-
-    /// Upright stripes, aligned over the whole picture.
-    fn stripes(&self, across: Range<i32>, down: Range<i32>) -> Drawn {
-        let mut x = across.start;
-        while x < across.end {
-            let stripe = x.div_euclid(STRIPE);
-            let end = ((stripe + 1) * STRIPE).min(across.end);
-            self.fill(x..end, down.clone(), HIDDEN[(stripe % 2) as usize])?;
-            x = end;
-        }
-        Ok(())
-    }
-
-    /// Blinks and closures, a row for each kind.
-    fn marks(&mut self) -> Drawn {
-        let columns = self.timeline.columns();
-        let counts = columns.iter().flat_map(|column| column.blinks);
-        // Where a column holds several blinks, the height of its mark says how many.
-        let most = counts.max().unwrap_or(0).max(1);
-        for (row, colour) in [EYES.left, EYES.right, BLACK].into_iter().enumerate() {
-            let bottom = self.y + BLINK_ROW - 2;
-            self.row_name(BLINK_ROWS[row], self.y + BLINK_ROW / 2)?;
-            for (index, column) in columns.iter().enumerate() {
-                if column.blinks[row] > 0 {
-                    let height =
-                        f64::from(BLINK_ROW - 4) * f64::from(column.blinks[row]) / f64::from(most);
-                    let top = bottom - (height.round() as i32).max(1);
-                    let across = self.pixels(index);
-                    let across = across.start..across.end.max(across.start + 2);
-                    self.fill(across, top..bottom, colour)?;
-                }
-            }
-            let line = vec![(LEFT, bottom), (RIGHT, bottom)];
-            self.canvas.draw(&PathElement::new(line, BLACK.mix(0.2)))?;
-            self.y += BLINK_ROW;
-        }
-        if most > 1 {
-            let note = format!(
-                "full height: {most} blinks in {}",
-                clock(self.timeline.width())
-            );
-            let at = (RIGHT, self.y - BLINK_ROW * BLINK_ROWS.len() as i32 - 7);
-            self.text(&note, at, SMALL - 2, SOFT, HPos::Right)?;
-        }
-        let top = self.y;
-        for name in SPAN_ROWS {
-            let middle = self.y + SPAN_ROW / 2;
-            self.row_name(name, middle)?;
-            let line = vec![(LEFT, middle), (RIGHT, middle)];
-            self.canvas.draw(&PathElement::new(line, BLACK.mix(0.08)))?;
-            self.y += SPAN_ROW;
-        }
-        for span in &self.timeline.spans {
-            let top = top + SPAN_ROW * span.row as i32;
-            let (begin, end) = (self.x(span.times.start), self.x(span.times.end));
-            let across = begin..end.max(begin + 2);
-            self.fill(across, top + 3..top + SPAN_ROW - 3, PALETTE[1])?;
-        }
-        Ok(())
-    }
-
-    fn row_name(&self, name: &str, y: i32) -> Drawn {
-        self.text(name, (LEFT - 8, y), SMALL - 1, BLACK, HPos::Right)
-    }
-
-    /// Values over time: from the least to the greatest of each column, and their mean.
-    fn panel(
-        &mut self,
-        panel: &Panel<'_>,
-        values: &dyn Fn(&Column) -> Vec<(Spread, RGBColor)>,
-    ) -> Drawn {
-        let (top, bottom) = (self.y, self.y + PANEL);
-        let y = |value: f64| {
-            let share = (value - panel.range.start) / (panel.range.end - panel.range.start);
-            bottom - (f64::from(PANEL) * share.clamp(0.0, 1.0)).round() as i32
-        };
-        let name = (16, top + PANEL / 2 - 9);
-        self.text(panel.name, name, SMALL, BLACK, HPos::Left)?;
-        if !panel.unit.is_empty() {
-            for (line, words) in wrapped(panel.unit).into_iter().enumerate() {
-                let at = (16, top + PANEL / 2 + 7 + 14 * line as i32);
-                self.text(&words, at, SMALL - 2, SOFT, HPos::Left)?;
-            }
-        }
-        for tick in panel.ticks {
-            let text = (panel.text)(*tick);
-            self.text(&text, (LEFT - 8, y(*tick)), SMALL - 1, BLACK, HPos::Right)?;
-            let line = vec![(LEFT, y(*tick)), (RIGHT, y(*tick))];
-            self.canvas.draw(&PathElement::new(line, BLACK.mix(0.10)))?;
-        }
-        if let Some(border) = panel.border.filter(|border| panel.range.contains(border)) {
-            let mut x = LEFT;
-            while x < RIGHT {
-                let dash = vec![(x, y(border)), ((x + 6).min(RIGHT), y(border))];
-                self.canvas
-                    .draw(&PathElement::new(dash, PALETTE[1].stroke_width(1)))?;
-                x += 12;
-            }
-        }
-        let corners = [(LEFT, top), (RIGHT, bottom)];
-        self.canvas
-            .draw(&Rectangle::new(corners, GREY.stroke_width(1)))?;
-        let series = self
-            .timeline
-            .columns()
-            .first()
-            .map_or(0, |column| values(column).len());
-        for index in 0..series {
-            self.line(index, values, &y)?;
-        }
-        self.y = bottom + SPACE;
-        Ok(())
-    }
-
-    /// One series: a stretch ends where a column has no value.
-    fn line(
-        &self,
-        series: usize,
-        values: &dyn Fn(&Column) -> Vec<(Spread, RGBColor)>,
-        y: &dyn Fn(f64) -> i32,
-    ) -> Drawn {
-        const ENVELOPE: f64 = 0.2;
-        let mut lower = Vec::new();
-        let mut upper = Vec::new();
-        let mut mean = Vec::new();
-        let mut colour = BLACK;
-        let columns = self.timeline.columns();
-        for index in 0..=columns.len() {
-            let found = columns.get(index).and_then(|column| {
-                let (spread, its_colour) = *values(column).get(series)?;
-                colour = its_colour;
-                spread.values()
-            });
-            if let Some([low, middle, high]) = found {
-                let across = self.pixels(index);
-                for x in [across.start, across.end] {
-                    lower.push((x, y(low)));
-                    upper.push((x, y(high)));
-                    mean.push((x, y(middle)));
-                }
-                continue;
-            }
-            if mean.is_empty() {
-                continue;
-            }
-            if lower != upper {
-                let outline: Vec<(i32, i32)> =
-                    lower.drain(..).chain(upper.drain(..).rev()).collect();
-                self.canvas
-                    .draw(&Polygon::new(outline, colour.mix(ENVELOPE)))?;
-            }
-            lower.clear();
-            upper.clear();
-            let line = PathElement::new(std::mem::take(&mut mean), colour.stroke_width(1));
-            self.canvas.draw(&line)?;
-        }
-        Ok(())
-    }
-
     fn axis(&self) -> Drawn {
         let y = self.y - SPACE + 6;
         for (time, text) in ticks(self.timeline.length) {
@@ -554,26 +333,6 @@ impl Course<'_, '_> {
     }
 }
 
-/// Heights at which the states of a column meet, from the bottom up. A state that is there at all
-/// is seen.
-fn borders(kinds: &[f64; KINDS], top: i32, bottom: i32) -> [i32; KINDS] {
-    let total: f64 = kinds.iter().sum();
-    let mut borders = [bottom; KINDS];
-    if total <= 0.0 {
-        return borders;
-    }
-    let mut so_far = 0.0;
-    for (place, kind) in STACK.into_iter().enumerate() {
-        so_far += kinds[kind];
-        let height = f64::from(bottom - top) * so_far / total;
-        let least = i32::from(kinds[kind] > 0.0);
-        borders[place + 1] = (bottom - height.round() as i32)
-            .min(borders[place] - least)
-            .max(top);
-    }
-    borders
-}
-
 /// Seconds of the unit that a length is shown in, and its name.
 fn unit_of(length: f64) -> (f64, &'static str) {
     match length {
@@ -587,7 +346,7 @@ fn unit_of(length: f64) -> (f64, &'static str) {
 fn ticks(length: f64) -> Vec<(f64, String)> {
     let (unit, _) = unit_of(length);
     let length = length / unit;
-    if !(length > 0.0) {
+    if length <= 0.0 {
         return vec![(0.0, "0".into())];
     }
     let power = 10_f64.powf((length / 10.0).log10().floor());
@@ -604,21 +363,6 @@ fn ticks(length: f64) -> Vec<(f64, String)> {
         .collect()
 }
 
-/// Two lines at most.
-fn wrapped(words: &str) -> Vec<String> {
-    const LINE: usize = 11;
-    match words
-        .char_indices()
-        .filter(|(_, c)| *c == ' ')
-        .map(|(at, _)| at)
-        .filter(|at| *at <= LINE)
-        .last()
-    {
-        Some(at) if words.len() > LINE => vec![words[..at].into(), words[at + 1..].into()],
-        _ => vec![words.into()],
-    }
-}
-
 fn shortened(text: &str, most: usize) -> String {
     if text.chars().count() <= most {
         return text.into();
@@ -629,18 +373,6 @@ fn shortened(text: &str, most: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn every_state_of_a_column_is_seen_and_the_band_is_full() {
-        let kinds = [10.0, 0.0, 0.001, 0.0, 0.0];
-        assert_eq!(borders(&kinds, 0, 30), [30, 29, 29, 0, 0]);
-        // Nothing was measured for half of the time.
-        assert_eq!(
-            borders(&[1.0, 0.0, 0.0, 0.0, 1.0], 0, 30),
-            [30, 30, 30, 15, 15]
-        );
-        assert_eq!(borders(&[0.0; KINDS], 0, 30), [30; KINDS]);
-    }
 
     #[test]
     fn ticks_are_round_and_few() {

@@ -3,7 +3,11 @@
 
 use crate::{
     eye_state::PerEye,
-    report::event::{AlertEvent, ClosureEvent, LogGapEvent, Mode, ModelName, Outcome},
+    report::{
+        event::{AlertEvent, ClosureEvent, LogGapEvent, Mode, ModelName, Outcome},
+        status::FrameLoss,
+        summary::Percentiles,
+    },
     temporal::{AlertKind, AlertPhase},
 };
 use hdrhistogram::Histogram;
@@ -42,6 +46,10 @@ pub struct SessionFigures {
     pub states: PerEye<BTreeMap<&'static str, f64>>,
     /// Blinks of each eye and of both.
     pub blinks: PerWatched<BlinkFigures>,
+    /// Numbers of partial blinks of each eye and of both.
+    pub partial_blinks: PerWatched<u64>,
+    /// Blinks of one eye while the other was open all the while.
+    pub winks: u64,
     /// Confidence of each eye, over the measured frames.
     pub confidence: PerEye<Option<Quantiles>>,
     /// Share of the known time with both eyes closed, blinks left out.
@@ -116,6 +124,10 @@ pub struct SourceFigures {
     pub outcome: Option<Outcome>,
     /// Why, where it failed.
     pub error: Option<String>,
+    /// Frames of a live run that were never judged, by cause.
+    pub lost: Option<FrameLoss>,
+    /// From capture to reading in milliseconds, of a live run.
+    pub frame_age_ms: Option<Percentiles>,
 }
 
 /// A value for each eye and for both together.

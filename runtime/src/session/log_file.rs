@@ -139,6 +139,7 @@ fn parse(line: &[u8]) -> Result<LoggedEvent, String> {
         "start" => known("start", line, Event::Start),
         "eyes" => known("eyes", line, Event::Eyes),
         "blink" => known("blink", line, Event::Blink),
+        "partial_blink" => known("partial_blink", line, Event::PartialBlink),
         "long_closure" => known("long_closure", line, Event::LongClosure),
         "alert" => known("alert", line, Event::Alert),
         "log_gap" => known("log_gap", line, Event::LogGap),

@@ -13,6 +13,7 @@
 pub mod course;
 pub mod figures;
 pub mod log_file;
+mod record;
 pub mod tally;
 pub mod text;
 pub mod timeline;

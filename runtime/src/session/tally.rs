@@ -6,14 +6,13 @@ use super::{
         SCHEMA as FIGURES_SCHEMA, SessionFigures, SourceFigures,
     },
     log_file::{EventBody, LoggedEvent},
-    timeline::{KINDS, Moment, Span, Timeline, UNMEASURED},
+    record::{BREAK, SHARES, check_closure, check_time, kind_of, reading_of, record_of, share_of},
+    timeline::{Moment, Span, Timeline, UNMEASURED},
 };
 use crate::{
-    eye_state::{Eye, EyeState, PerEye, STATES},
-    locate::crop::Square,
-    reading::{EyeReading, FrameReading, Unseen},
+    eye_state::{Eye, PerEye},
     report::event::{
-        AlertEvent, ClosureEvent, EndEvent, Event, EyeRecord, EyesEvent, Mode, SCHEMA, StartEvent,
+        AlertEvent, ClosureEvent, EndEvent, Event, EyesEvent, Mode, SCHEMA, StartEvent,
     },
     temporal::{AlertKind, AlertPhase, EyesOverTime, TemporalSettings, Watched},
 };
@@ -34,25 +33,8 @@ pub enum Refusal {
     },
 }
 
-/// What an eye spends time in: the states, then what was not measured and why, then breaks.
-const SHARES: [&str; STATES + 3] = [
-    "open",
-    "partially_open",
-    "closed",
-    "not_visible",
-    "no_face",
-    "profile",
-    "break",
-];
-const NO_FACE: usize = STATES;
-const PROFILE: usize = STATES + 1;
-const BREAK: usize = STATES + 2;
-
 /// Rows of the course's spans, see [`super::course`].
 pub const SPAN_ROWS: [&str; 4] = ["long closure", "warning", "alarm", "drowsy"];
-
-/// Times beyond this many seconds, 30 years, are mistakes.
-const LATEST_S: f64 = 1e9;
 
 /// Known seconds below which a rate per minute would be a matter of chance.
 const LEAST_KNOWN_S: f64 = 10.0;
@@ -176,9 +158,12 @@ impl SessionTally {
             }
             Event::LogGap(gap) => self.figures.log_gaps.push(gap),
             Event::End(end) => self.take_end(end),
-            // The reader knows no others.
-            #[allow(unreachable_patterns)]
-            _ => {}
+            Event::PartialBlink(closure) => {
+                check_closure(&closure)?;
+                *self.figures.partial_blinks.at_mut(closure.eye as usize) += 1;
+            }
+            // The reader leaves them to `take_other`.
+            Event::Baseline(_) | Event::Camera(_) | Event::Check(_) | Event::Drift(_) => {}
         }
         Ok(())
     }
@@ -231,17 +216,17 @@ impl SessionTally {
                 self.timeline.seams.push(self.offset);
             }
         }
-        let monitored = self
+        let live = self
             .run
             .as_ref()
-            .is_none_or(|run| run.mode == Some(Mode::Monitor));
+            .is_none_or(|run| run.mode != Some(Mode::Replay));
         self.figures.frames += 1;
         self.figures.frames_with_face += u64::from(eyes.face.is_some());
         let Some(mut source) = self.source.take() else {
             return;
         };
         if let Some(last) = source.last.take() {
-            if monitored {
+            if live {
                 self.figures.frames_skipped += eyes.frame.saturating_sub(last.frame + 1);
             }
             let step = eyes.time - last.time;
@@ -314,6 +299,7 @@ impl SessionTally {
         if let Some(histogram) = &mut self.blinks[index] {
             histogram.saturating_record((blink.duration * 1e6).round() as u64);
         }
+        self.figures.winks += u64::from(blink.wink);
         let time = self.offset_of(blink.start);
         self.timeline.blink(time, index);
     }
@@ -360,6 +346,8 @@ impl SessionTally {
             begins_s,
             outcome: Some(end.outcome),
             error: end.error,
+            lost: end.lost,
+            frame_age_ms: end.frame_age_ms,
         });
     }
 
@@ -384,8 +372,9 @@ impl SessionTally {
             .into_iter()
             .flatten()
             .filter(|(name, value)| {
-                !["event", "time", "unix_time", "clip"].contains(&name.as_str())
-                    && !(value.is_object() || value.is_array() || value.is_null())
+                let told = ["event", "time", "unix_time", "clip"].contains(&name.as_str());
+                let plain = value.is_string() || value.is_number() || value.is_boolean();
+                plain && !told
             });
         let words = plain.map(|(name, value)| match value.as_str() {
             Some(text) => format!("{name} {text}"),
@@ -459,6 +448,8 @@ impl SessionTally {
             duration_s: length,
             begins_s,
             outcome: end.as_ref().map(|end| end.outcome),
+            lost: end.as_ref().and_then(|end| end.lost),
+            frame_age_ms: end.as_ref().and_then(|end| end.frame_age_ms),
             error: end.and_then(|end| end.error),
         });
         self.offset += length;
@@ -515,77 +506,4 @@ impl SessionTally {
 
 fn rounded(value: f64) -> f64 {
     (value * 1e6).round() / 1e6
-}
-
-fn check_time(time: f64) -> Result<(), Refusal> {
-    if (0.0..=LATEST_S).contains(&time) {
-        Ok(())
-    } else {
-        Err(Refusal::Damaged(format!("a time of {time} s")))
-    }
-}
-
-fn check_closure(closure: &ClosureEvent) -> Result<(), Refusal> {
-    check_time(closure.start)?;
-    check_time(closure.end)?;
-    check_time(closure.duration)
-}
-
-fn record_of(eyes: &EyesEvent, eye: Eye) -> &EyeRecord {
-    match eye {
-        Eye::Left => &eyes.left,
-        Eye::Right => &eyes.right,
-    }
-}
-
-/// Index below [`KINDS`].
-fn kind_of(record: &EyeRecord) -> usize {
-    let kind = record.probabilities.map(|_| record.state.index());
-    kind.unwrap_or(UNMEASURED).min(KINDS - 1)
-}
-
-/// Index into [`SHARES`].
-fn share_of(record: &EyeRecord) -> usize {
-    match (record.probabilities, record.reason) {
-        (Some(_), _) => record.state.index(),
-        (None, Some(Unseen::Profile)) => PROFILE,
-        (None, _) => NO_FACE,
-    }
-}
-
-/// The reading that a line was made of, as far as [`crate::temporal`] needs it.
-fn reading_of(eyes: &EyesEvent) -> FrameReading {
-    FrameReading {
-        frame: eyes.frame,
-        time: Duration::try_from_secs_f64(eyes.time).unwrap_or_default(),
-        face: None,
-        eyes: PerEye::from_fn(|eye| {
-            let record = record_of(eyes, eye);
-            let Some(p) = record.probabilities else {
-                return EyeReading::Unmeasured(record.reason.unwrap_or(Unseen::NoFace));
-            };
-            let square = record.square.map_or_else(nowhere, |square| Square {
-                centre: [square.x as f32, square.y as f32],
-                side: square.side as f32,
-                angle: square.angle.to_radians() as f32,
-            });
-            EyeReading::Measured {
-                probabilities: EyeState::ALL.map(|state| match state {
-                    EyeState::Open => p.open as f32,
-                    EyeState::PartiallyOpen => p.partially_open as f32,
-                    EyeState::Closed => p.closed as f32,
-                    EyeState::NotVisible => p.not_visible as f32,
-                }),
-                square,
-            }
-        }),
-    }
-}
-
-fn nowhere() -> Square {
-    Square {
-        centre: [0.0; 2],
-        side: 1.0,
-        angle: 0.0,
-    }
 }

@@ -265,6 +265,8 @@ fn breaks_skipped_frames_alerts_gaps_and_unknown_events_are_told() {
         alert("raised", 2.0),
         json!({ "event": "log_gap", "lost": 7, "from": 0.1, "to": 0.2, "reason": "unwritable" }),
         json!({ "event": "camera", "clip": "a", "time": 1.0, "phase": "lost", "reason": "unplugged" }),
+        json!({ "event": "partial_blink", "clip": "a", "eye": "left", "start": 0.1, "end": 0.2, "duration": 0.1, "first_frame": 2, "last_frame": 3 }),
+        json!({ "event": "blink", "clip": "a", "eye": "right", "start": 0.1, "end": 0.2, "duration": 0.1, "first_frame": 2, "last_frame": 3, "wink": true }),
     ]);
     // A break of two seconds, in which the camera numbered on.
     lines.extend((60..65).map(open));
@@ -283,6 +285,8 @@ fn breaks_skipped_frames_alerts_gaps_and_unknown_events_are_told() {
     assert_eq!(sums.log_gaps.first[0].lost, 7);
     assert_eq!(sums.notices.first[0].text, "phase lost, reason unplugged");
     assert_eq!(sums.events["camera"], 1);
+    assert_eq!((sums.partial_blinks.left, sums.partial_blinks.both), (1, 0));
+    assert_eq!((sums.winks, sums.notices.count), (1, 1));
     let text = text::text(&sums);
     for words in [
         "out of sight",

@@ -57,6 +57,17 @@ fn heading(figures: &SessionFigures, out: &mut String) -> std::fmt::Result {
                 if let Some(error) = &source.error {
                     write!(out, ": {error}")?;
                 }
+                if let Some(lost) = source.lost.filter(|lost| lost.total() > 0) {
+                    write!(
+                        out,
+                        "; frames lost: {} by the driver, {} displaced by newer ones, {} not \
+                         decodable, {} damaged",
+                        lost.driver, lost.hand_over, lost.decode, lost.corrupt
+                    )?;
+                }
+                if let Some(age) = source.frame_age_ms {
+                    write!(out, "; frame age {:.0} ms, p99 {:.0} ms", age.p50, age.p99)?;
+                }
                 out.push('\n');
             }
         }
@@ -136,7 +147,12 @@ fn tables(figures: &SessionFigures, out: &mut String) -> std::fmt::Result {
             None => writeln!(out, " {:>11} {:>11}", "-", "-")?,
         }
     }
-    out.push('\n');
+    let partial = &figures.partial_blinks;
+    writeln!(
+        out,
+        "partial blinks: {} left, {} right, {} both; winks: {}\n",
+        partial.left, partial.right, partial.both, figures.winks
+    )?;
     match figures.perclos {
         Some(perclos) => write!(out, "PERCLOS {:.1} %", 100.0 * perclos)?,
         None => out.push_str("PERCLOS unknown"),

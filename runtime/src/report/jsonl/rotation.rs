@@ -130,7 +130,7 @@ pub fn old_parts(log: &Path) -> io::Result<Vec<OldPart>> {
 /// When it cannot be renamed; it then stays where it is.
 pub fn put_aside(log: &Path, day: Day) -> io::Result<PathBuf> {
     let taken = old_parts(log)?;
-    let last = taken.iter().filter(|part| part.day == day).next_back();
+    let last = taken.iter().rfind(|part| part.day == day);
     let number = last.map_or(1, |part| part.number + 1);
     let mut name = log.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{day}.{number}"));

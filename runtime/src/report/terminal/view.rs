@@ -3,6 +3,8 @@
 //! At 80x24 everything stands in frames; down to 60x16 the frames are left out, and below that only
 //! what matters most is shown. Missing values are said to be missing.
 
+mod check;
+
 use super::look::{Look, sign, word};
 use crate::{
     eye_state::{Eye, EyeState},
@@ -14,6 +16,7 @@ use crate::{
     },
     temporal::AlertKind,
 };
+use check::check_row;
 use ratatui::{
     Frame,
     layout::Rect,
@@ -105,10 +108,7 @@ impl View<'_> {
             row("Format", dash(&status.source.format)),
         ];
         let checks = [
-            row(
-                "Self-check",
-                "camera SNR, headroom and margin: not measured".into(),
-            ),
+            check_row(&status.checks, width),
             row(
                 "Model",
                 match framed {

@@ -121,7 +121,7 @@ fn photon_noise_is_found_where_it_is_large_and_where_it_is_small() {
     let noise = observed((0..20).map(|i| frame(photon, 0.0, i)));
     for level in [60.0, 120.0, 170.0] {
         let off = 0.5 * db(noise.curve.variance(level) / (gain * level));
-        assert!(off.abs() < 0.6, "level {level}: {off} dB");
+        assert!(off.abs() < 0.9, "level {level}: {off} dB");
     }
 }
 

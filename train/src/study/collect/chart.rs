@@ -3,29 +3,14 @@
 //! apart.
 
 use crate::study::StudyError;
+use parseye::plot::{Canvas, FONT, TEXT_SIZE};
 use plotters::{
-    coord::Shift,
     prelude::*,
-    style::text_anchor::{HPos, Pos, VPos},
+    style::text_anchor::{HPos, VPos},
 };
 
-/// Colours that the colour-blind can tell apart: Okabe and Ito, "Color universal design" (2008),
-/// without yellow, which is too light for lines.
-pub const PALETTE: [RGBColor; 7] = [
-    RGBColor(0, 114, 178),
-    RGBColor(213, 94, 0),
-    RGBColor(0, 158, 115),
-    RGBColor(204, 121, 167),
-    RGBColor(86, 180, 233),
-    RGBColor(230, 159, 0),
-    RGBColor(0, 0, 0),
-];
+pub use parseye::plot::{GREY, PALETTE, letters};
 
-/// Reference marks: figures of others on other data.
-pub const GREY: RGBColor = RGBColor(140, 140, 140);
-
-const FONT: &str = "sans-serif";
-const TEXT_SIZE: i32 = 15;
 const TITLE_SIZE: i32 = 19;
 const SIZE: (u32, u32) = (960, 520);
 const HEADING: u32 = 44;
@@ -168,30 +153,12 @@ impl Axis {
 pub fn svg(
     name: &str,
     size: (u32, u32),
-    draw: impl FnOnce(&DrawingArea<SVGBackend, Shift>) -> Result<(), Box<dyn std::error::Error>>,
+    draw: impl FnOnce(&Canvas<'_>) -> Result<(), Box<dyn std::error::Error>>,
 ) -> Result<String, StudyError> {
-    let failed = |reason: String| StudyError::Plot {
+    parseye::plot::svg(size, draw).map_err(|error| StudyError::Plot {
         path: name.into(),
-        reason,
-    };
-    let mut text = String::new();
-    {
-        let area = SVGBackend::with_string(&mut text, size).into_drawing_area();
-        area.fill(&WHITE)
-            .map_err(|error| failed(error.to_string()))?;
-        draw(&area).map_err(|error| failed(error.to_string()))?;
-        area.present().map_err(|error| failed(error.to_string()))?;
-    }
-    Ok(text)
-}
-
-/// Text in this size and colour, set off its place as `at` says.
-pub fn letters(size: i32, colour: RGBColor, at: (HPos, VPos)) -> TextStyle<'static> {
-    TextStyle {
-        font: (FONT, size).into_font(),
-        color: colour.to_backend_color(),
-        pos: Pos::new(at.0, at.1),
-    }
+        reason: error.0,
+    })
 }
 
 /// Text of the usual size that starts at its place, centred on its line.
@@ -217,10 +184,7 @@ impl Chart {
         })
     }
 
-    fn draw_data(
-        &self,
-        area: &DrawingArea<SVGBackend, Shift>,
-    ) -> Result<(), Box<dyn std::error::Error>> {
+    fn draw_data(&self, area: &Canvas<'_>) -> Result<(), Box<dyn std::error::Error>> {
         let mut chart = ChartBuilder::on(area)
             .margin(12)
             .x_label_area_size(48)
@@ -281,10 +245,7 @@ impl Chart {
         Ok(())
     }
 
-    fn draw_legend(
-        &self,
-        area: &DrawingArea<SVGBackend, Shift>,
-    ) -> Result<(), Box<dyn std::error::Error>> {
+    fn draw_legend(&self, area: &Canvas<'_>) -> Result<(), Box<dyn std::error::Error>> {
         let mut y = 18;
         for line in &self.lines {
             let ends = [(8, y), (8 + SAMPLE_WIDTH, y)];

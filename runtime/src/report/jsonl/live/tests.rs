@@ -20,6 +20,7 @@ fn eyes(frame: u64) -> Event {
         probabilities: None,
         confidence: None,
         square: None,
+        trust: None,
         reason: None,
     };
     Event::Eyes(EyesEvent {

@@ -158,6 +158,28 @@ function list(id, rows) {
   }
 }
 
+// What the self-check found, both eyes in each row; what was not measured says so.
+function checkRows(checks) {
+  const eyes = [["left", checks.left], ["right", checks.right]];
+  const row = (name, digits, unit, get) => {
+    const values = eyes.map(([side, eye]) => [side, eye ? get(eye) : null]);
+    if (values.every(([, value]) => value === null)) return [name, "not measured", true];
+    const text = values.map(([side, value]) => `${side} ${value === null ? "–" : value.toFixed(digits)}`);
+    return [name, `${text.join(", ")}${unit}`];
+  };
+  const trusts = eyes.map(([side, eye]) => `${side} ${(eye && eye.trust) || "unknown"}`);
+  const drifts = checks.drifts.map((drift) => `${drift.quantity.replaceAll("_", " ")} (${drift.eye} eye, ${drift.shift}): ${drift.advice}`);
+  return [
+    row("Camera SNR", 1, " dB", (eye) => eye.camera_snr_db),
+    row("Headroom, median of a minute", 1, " dB", (eye) => eye.headroom_median_db),
+    row("Headroom, worst of a minute", 1, " dB", (eye) => eye.headroom_worst_db),
+    row("Adversarial margin", 1, " dB", (eye) => eye.adversarial_margin_db),
+    row("Flip probability", 4, "", (eye) => eye.flip_probability),
+    ["Trust", trusts.join(", "), checks.time === null],
+    ["Drift", drifts.length ? drifts.join("; ") : "none found", !drifts.length],
+  ];
+}
+
 function showSession() {
   if (session) {
     const share = (counts, at) => {
@@ -184,9 +206,7 @@ function showSession() {
       ["Format", status.source.format || "unknown", !status.source.format],
       ["Frames lost", `${all}: driver ${driver}, hand-over ${handOver}, decoding ${decode}, corrupt ${corrupt}`],
       ["Model", status.model],
-      ["Camera SNR", "not measured", true],
-      ["Headroom", "not measured", true],
-      ["Adversarial margin", "not measured", true],
+      ...checkRows(status.checks),
     ]);
   }
 }
