@@ -30,10 +30,6 @@ pub const SCHEMA: u32 = 1;
 /// One line of the log.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "nearly all events are the large one, and none is kept"
-)]
 pub enum Event {
     /// First line of every run.
     Start(StartEvent),
