@@ -28,7 +28,7 @@ test-camera: ## set up what is missing and watch cameras in a virtual machine (D
 	@.ci/system-packages.sh camera
 	@tests/camera/install-qemu.sh
 	@models/fetch-locator.sh
-	@$(CARGO) build --locked -p parseye
+	@$(CARGO) build --locked --workspace --bin parseye
 	@tests/camera/run.sh $(ARGS)
 
 models: ## fetch the face locator, which is not part of the repository

@@ -18,7 +18,7 @@ folder=$(mktemp -d target/camera-vm/run-XXXXXX)
 trap 'rm -rf "$folder"' EXIT
 if [ ! -f "$clip" ]; then
     clip=/run/camera/drawn.mp4
-    DRAWN_CLIP=$root/$folder/drawn.mp4 "${CARGO:-cargo}" test --locked -p parseye --test live -- \
+    DRAWN_CLIP=$root/$folder/drawn.mp4 "${CARGO:-cargo}" test --locked --workspace --test live -- \
         --ignored --exact the_clip_for_the_camera_machine_is_drawn
 fi
 # A copy: the program may be built anew while this runs.
