@@ -2,7 +2,7 @@
 # Arguments go in ARGS: make run ARGS="--camera 1 --log eyes.jsonl"
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-camera models libtorch demo bench bench-train bench-temporal check-onnx ci
+.PHONY: help run test test-camera models libtorch demo bench bench-train bench-temporal bench-selfcheck check-onnx ci
 MAKEFLAGS += --no-print-directory
 
 CARGO ?= cargo
@@ -11,7 +11,7 @@ ARGS ?=
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## set up what is missing and watch the first camera (ARGS="--camera ID --log FILE")
 	@.ci/system-packages.sh run
@@ -61,6 +61,11 @@ bench-temporal: ## compare ways from readings to blinks on clips with confirmed 
 	@.ci/system-packages.sh run
 	@models/fetch-locator.sh
 	@benches/temporal_filters.sh $(ARGS)
+
+bench-selfcheck: ## measure how good the self-check's own figures are (ARGS="EVERY": one of so many clips)
+	@.ci/system-packages.sh run
+	@models/fetch-locator.sh
+	@benches/selfcheck_evidence.sh $(ARGS)
 
 check-onnx: ## check the models with onnx.checker and onnxruntime (fetches both by pip; ARGS="MODEL.onnx")
 	@[ -d third_party/onnx-py/onnxruntime ] || \

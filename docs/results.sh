@@ -6,7 +6,7 @@
 #     train study whitebox run --data "$PARSEYE_DATA/eyes" --out runs/study --folds 3 --quick --threads 2
 #     train study noise run    (the same arguments)
 #
-# and the throughput of the training is what `make bench-train` last wrote to docs/throughput.txt.
+# and long measurements are what their commands last printed into docs/*.txt.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 data=${PARSEYE_DATA:-../shared/data}
@@ -47,6 +47,11 @@ show() { # TITLE COMMAND...: a heading, the command as a reader would type it, a
     printf '```\n'
 }
 
+kept() { # TITLE COMMAND FILE: what a long measurement last printed, where it was made
+    [ -f "$3" ] || return 0
+    printf '\n## %s\n`%s`\n```text\n%s\n```\n' "$1" "$2" "$(<"$3")"
+}
+
 {
     cat <<'HEAD'
 # Results
@@ -69,9 +74,9 @@ HEAD
     else
         echo "results: $study is missing, the page leaves the study out; see the head of this script" >&2
     fi
-    if [ -f docs/throughput.txt ]; then
-        printf '\n## Speed of the training beside PyTorch\n`make bench-train`\n```text\n%s\n```\n' "$(<docs/throughput.txt)"
-    fi
+    kept 'From readings to blinks' 'make bench-temporal' docs/temporal-filters.txt
+    kept 'How good the self-check is' 'make bench-selfcheck ARGS=EVERY' docs/selfcheck.txt
+    kept 'Speed of the training beside PyTorch' 'make bench-train' docs/throughput.txt
 } >"$partial"
 mv "$partial" "$page"
 echo "results: $page written"

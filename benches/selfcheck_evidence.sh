@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# Measures how good the self-check's own figures are (runtime/examples/selfcheck_evidence) and prints
+# all four parts; docs/selfcheck.txt keeps what was printed. With EVERY, only one of so many clips and
+# crops is looked at: all of them take hours.
+#
+#     benches/selfcheck_evidence.sh [EVERY]
+#
+# Needs eyes/ and clips/ in PARSEYE_DATA (default ../shared/data).
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+every=${1:-4}
+data=${PARSEYE_DATA:-../shared/data}
+if [ ! -d "$data/clips" ]; then
+    echo "selfcheck_evidence: $data/clips is missing; set PARSEYE_DATA to the folder of the data" >&2
+    exit 1
+fi
+cargo build --quiet --locked --release -p parseye --example selfcheck_evidence
+points=$(mktemp -d)
+trap 'rm -rf "$points"' EXIT
+echo "one of $every clips and crops"
+for part in camera-snr flips headroom drift; do
+    printf '\n%s\n' "$part"
+    "${CARGO_TARGET_DIR:-target}/release/examples/selfcheck_evidence" "$part" "$data" "$points" "$every"
+done
