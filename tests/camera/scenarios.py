@@ -327,8 +327,9 @@ def a_clip_blinks_live_as_in_its_replay():
             events = [json.loads(line) for line in lines]
             return blinks_of(events), json.load(file)["timing"]["total"]["p95"]
 
+    # Slower than one in two seconds, a camera would count as stalled.
     rate = 2.5
-    while rate > 0.3:
+    while rate > 0.6:
         temporal = {"LONGEST_GAP_S": str(5 / rate), "LONG_CLOSURE_S": str(10 / rate)}
         expected, usual = replay(rate, temporal)
         assert expected, "the replay sees no blink"
