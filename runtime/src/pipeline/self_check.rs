@@ -17,6 +17,7 @@ use crate::{
         CheckFrame, CheckReading, Checker, Headroom, Progress, SelfCheckSettings, Trust,
         checker::Parts,
         drift::{DriftMonitor, DriftPhase, DriftSample, DriftTuning},
+        headroom::KNOWN_FOR,
         schedule::{CheckMode, Share},
     },
 };
@@ -41,9 +42,6 @@ const OBSERVED: usize = 4;
 
 /// Longest sleep without a look at the events.
 const LOOK_UP: Duration = Duration::from_millis(100);
-
-/// Longest age in seconds of a check's figures on a dashboard, as for [`Headroom::trust`].
-const KNOWN_FOR_S: f64 = 15.0;
 
 /// Between the vision thread and the self-check; shared by both.
 #[derive(Debug)]
@@ -165,6 +163,34 @@ fn give_way() {
     let _ = set_current_thread_priority(ThreadPriority::Min);
 }
 
+/// A moment of the time that this thread has worked: on a busy machine it is put aside for long, which
+/// costs nobody anything.
+struct BusyTime(Duration);
+
+impl BusyTime {
+    fn now() -> Self {
+        #[cfg(target_os = "linux")]
+        {
+            let now = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+            // Both parts are never negative for this clock.
+            let seconds = u64::try_from(now.tv_sec).unwrap_or_default();
+            let nanoseconds = u32::try_from(now.tv_nsec).unwrap_or_default();
+            Self(Duration::new(seconds, nanoseconds))
+        }
+        #[cfg(not(target_os = "linux"))]
+        {
+            // The wall clock counts more than was worked, so the share is kept all the more.
+            use std::sync::OnceLock;
+            static BEGIN: OnceLock<Instant> = OnceLock::new();
+            Self(BEGIN.get_or_init(Instant::now).elapsed())
+        }
+    }
+
+    fn elapsed(&self) -> Duration {
+        Self::now().0.saturating_sub(self.0)
+    }
+}
+
 /// The monitor has ended.
 struct Ended;
 
@@ -192,7 +218,7 @@ impl Watcher {
             };
             self.checker.begin(&frame);
             let readings = loop {
-                let begin = Instant::now();
+                let begin = BusyTime::now();
                 let progress = self.checker.step();
                 self.rest(begin.elapsed())?;
                 match progress {
@@ -235,7 +261,7 @@ impl Watcher {
         while seen < OBSERVED && begin.elapsed() < PATIENCE {
             self.take_event(LOOK_UP)?;
             while let Some((luma, reading)) = slot.newest.pop() {
-                let working = Instant::now();
+                let working = BusyTime::now();
                 self.checker.observe(&luma, reading.time);
                 busy += working.elapsed();
                 seen += 1;
@@ -347,7 +373,10 @@ impl Watcher {
         };
         let slot = self.fanout.self_check();
         let mut status = locked(&slot.status);
-        if status.time.is_some_and(|then| now - then > KNOWN_FOR_S) {
+        if status
+            .time
+            .is_some_and(|then| now - then > KNOWN_FOR.as_secs_f64())
+        {
             *status = CheckStatus {
                 drifts: std::mem::take(&mut status.drifts),
                 ..CheckStatus::default()
