@@ -1,8 +1,11 @@
 //! How old a frame is when it is judged, in the live pipeline with a made-up camera of 30 frames a
 //! second; guards that what is said is never old.
 //!
-//! `cargo bench -p parseye --bench live_latency [-- SECONDS [OUT.svg]]`, a minute and
-//! target/live_latency.svg by default. The camera shows the project's drawn face at 480x360. What it
+//! It runs without the self-check and with it as it is by default, side by side, and says which share of a
+//! core that takes (on Linux) and what it does to the age.
+//!
+//! `cargo bench -p parseye --bench live_latency [-- SECONDS [OUT.svg]]`, a minute of each and
+//! target/live_latency.svg by default, which shows the run with the self-check. The camera shows the project's drawn face at 480x360. What it
 //! takes to decode a camera's buffer is not in it (benches/frame_stages.rs has the other stages).
 
 // The drawn face is a test's; what else it has is not used here.
@@ -12,11 +15,11 @@ mod synthetic_face;
 
 use image::RgbImage;
 use parseye::{
-    classify::EyeStateModel,
+    classify::{EyeStateModel, gradient::GradientModel},
     config::Settings,
     locate::LOCATOR_FILE,
     pipeline::{
-        Fanout, Next, Stop, VisionChain,
+        Fanout, Next, SelfCheckThread, Stop, VisionChain,
         monitor::{MonitorOptions, monitor},
     },
     report::event::Event,
@@ -105,9 +108,25 @@ struct Measured {
     ages: Vec<(f64, f64)>,
     /// Frames that newer ones displaced.
     displaced: u64,
+    /// Checks made, and the share of a core that they took; `None` without them.
+    checks: Option<(usize, Option<f64>)>,
 }
 
-fn measure(seconds: f64) -> Result<Measured, Box<dyn Error>> {
+/// Time that this process's self-check thread has worked, in seconds; `None` where the system does not
+/// tell.
+fn self_check_seconds() -> Option<f64> {
+    for task in std::fs::read_dir("/proc/self/task").ok()? {
+        let task = task.ok()?.path();
+        if std::fs::read_to_string(task.join("comm")).ok()?.trim() == "self-check" {
+            let times = std::fs::read_to_string(task.join("schedstat")).ok()?;
+            let nanoseconds: f64 = times.split_whitespace().next()?.parse().ok()?;
+            return Some(nanoseconds / 1e9);
+        }
+    }
+    None
+}
+
+fn measure(seconds: f64, checked: bool) -> Result<Measured, Box<dyn Error>> {
     let locator = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../models/locator")
         .join(LOCATOR_FILE);
@@ -122,6 +141,12 @@ fn measure(seconds: f64) -> Result<Measured, Box<dyn Error>> {
     };
     let fanout = Fanout::new();
     let reader = fanout.subscribe((2.0 * RATE * seconds) as usize + 100);
+    let checks = if checked {
+        let gradient = GradientModel::built_in(&model)?;
+        SelfCheckThread::start(&fanout, &model, Some(&gradient), &settings.selfcheck)?
+    } else {
+        None
+    };
     let options = MonitorOptions {
         duration: Some(Duration::try_from_secs_f64(seconds)?),
         silence: None,
@@ -136,18 +161,25 @@ fn measure(seconds: f64) -> Result<Measured, Box<dyn Error>> {
         &options,
         &Stop::new(),
     )?;
+    let busy = self_check_seconds();
     fanout.end();
+    let ran = checks.is_some();
+    if let Some(checks) = checks {
+        checks.finish();
+    }
+    let mut made = 0;
     let mut ages = Vec::new();
     while let Next::Event(event) = reader.next(Duration::ZERO) {
-        if let Event::Eyes(eyes) = event.as_ref()
-            && let Some(age) = eyes.age_ms
-        {
-            ages.push((eyes.time, age));
+        match event.as_ref() {
+            Event::Eyes(eyes) => ages.extend(eyes.age_ms.map(|age| (eyes.time, age))),
+            Event::Check(_) => made += 1,
+            _ => {}
         }
     }
     Ok(Measured {
         ages,
         displaced: watched.lost.hand_over,
+        checks: ran.then(|| (made, busy.map(|busy| busy / seconds))),
     })
 }
 
@@ -197,22 +229,38 @@ fn main() -> Result<(), Box<dyn Error>> {
         || Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/live_latency.svg"),
         PathBuf::from,
     );
-    let Measured { ages, displaced } = measure(seconds)?;
-    let mut sorted: Vec<f64> = ages.iter().map(|age| age.1).collect();
-    sorted.sort_by(f64::total_cmp);
-    let last = sorted.len().checked_sub(1).ok_or("no frame was judged")?;
-    let at = |share: f64| sorted[(share * last as f64).round() as usize];
     let limit = INTERVALS * 1000.0 / RATE;
-    let late = sorted.iter().filter(|age| **age > limit).count();
-    let line = format!(
-        "{} frames judged, {displaced} displaced; age p50 {:.1} ms, p95 {:.1}, p99 {:.1}, most {:.1}; {late} older than two intervals ({limit:.0} ms)",
-        sorted.len(),
-        at(0.5),
-        at(0.95),
-        at(0.99),
-        sorted[last]
-    );
-    plot(&path, &ages, limit, &line)?;
-    eprintln!("live latency: {line}; {}", path.display());
+    let mut p99 = Vec::new();
+    for checked in [false, true] {
+        let measured = measure(seconds, checked)?;
+        let mut sorted: Vec<f64> = measured.ages.iter().map(|age| age.1).collect();
+        sorted.sort_by(f64::total_cmp);
+        let last = sorted.len().checked_sub(1).ok_or("no frame was judged")?;
+        let at = |share: f64| sorted[(share * last as f64).round() as usize];
+        p99.push(at(0.99));
+        let late = sorted.iter().filter(|age| **age > limit).count();
+        let line = format!(
+            "{} frames judged, {} displaced; age p50 {:.1} ms, p95 {:.1}, p99 {:.1}, most {:.1}; {late} older than two intervals ({limit:.0} ms)",
+            sorted.len(),
+            measured.displaced,
+            at(0.5),
+            at(0.95),
+            at(0.99),
+            sorted[last]
+        );
+        match measured.checks {
+            None => eprintln!("self-check off: {line}"),
+            Some((made, share)) => {
+                let share = share.map_or_else(String::new, |share| {
+                    format!(" in {:.1} % of a core", 100.0 * share)
+                });
+                eprintln!("self-check on:  {line}; {made} checks{share}");
+                plot(&path, &measured.ages, limit, &line)?;
+            }
+        }
+    }
+    if let [off, on] = p99.as_slice() {
+        eprintln!("p99 on/off: {:.2}; {}", on / off, path.display());
+    }
     Ok(())
 }
