@@ -78,6 +78,16 @@ fn values_without_meaning_are_refused() {
         );
     }
     refused(
+        parseye(folder.path()).args(["monitor", "--self-check", "always"]),
+        USAGE,
+        &["--self-check", "'always'", "on-change"],
+    );
+    refused(
+        parseye(folder.path()).args(["replay", "a.mp4", "--self-check", "off"]),
+        1,
+        &["--self-check", "--realtime"],
+    );
+    refused(
         parseye(folder.path()).args(["evaluate", "--manifest", "m.csv", "--split", "tset"]),
         1,
         &["'tset'", "did you mean 'test'"],

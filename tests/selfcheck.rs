@@ -19,9 +19,9 @@ use parseye::{
 };
 use std::{sync::Arc, time::Duration};
 use support::{
-    has_locator, json,
+    events, has_locator, json,
     model::{ModelForm, onnx},
-    parseye, real_data, succeeds,
+    of_kind, parseye, real_data, succeeds,
     synthetic_face::write_clip,
 };
 
@@ -307,4 +307,68 @@ fn fgsm_is_that_of_train() {
             row.accuracy
         );
     }
+}
+
+/// The live check: figures come as events, and the readings after them carry their judgement.
+#[test]
+fn a_live_run_checks_itself_and_says_how_far_its_readings_can_be_trusted() {
+    if !has_locator() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    write_clip(&folder.path().join("drawn.mp4"), 60, &[]);
+    let run = |log: &str, mode: &str| {
+        succeeds(parseye(folder.path()).args([
+            "replay",
+            "drawn.mp4",
+            "--realtime",
+            "--loop",
+            "--duration",
+            "12",
+            "--log",
+            log,
+            "--self-check",
+            mode,
+        ]));
+        events(&folder.path().join(log))
+    };
+    let checked = run("checked.jsonl", "100%");
+    let checks = of_kind(&checked, "check");
+    let first = checks.first().expect("a check within twelve seconds");
+    for eye in ["left", "right"] {
+        let eye = &first[eye];
+        for figure in [
+            "camera_snr_db",
+            "adversarial_margin_db",
+            "noise_flip_snr_db",
+        ] {
+            // A number, or the reason why there is none.
+            assert!(
+                eye[figure].is_number() != eye["missing"][figure].is_string(),
+                "{figure}: {first}"
+            );
+        }
+    }
+    let eyes = of_kind(&checked, "eyes");
+    let at = |event: &serde_json::Value| event["time"].as_f64().unwrap();
+    let before = eyes.iter().filter(|event| at(event) < at(first));
+    assert!(
+        before
+            .into_iter()
+            .all(|event| event["left"]["trust"].is_null())
+    );
+    if let Some(trust) = first["left"]["trust"].as_str() {
+        assert!(["ok", "thin", "none"].contains(&trust));
+        assert!(
+            eyes.iter().any(|event| event["left"]["trust"] == trust),
+            "no reading says {trust}"
+        );
+    }
+    let unchecked = run("unchecked.jsonl", "off");
+    assert!(of_kind(&unchecked, "check").is_empty());
+    let eyes = of_kind(&unchecked, "eyes");
+    assert!(
+        eyes.iter()
+            .all(|event| event["left"].get("trust").is_none())
+    );
 }
