@@ -128,9 +128,9 @@ impl From<&DriftRecord> for RunningDrift {
     fn from(drift: &DriftRecord) -> Self {
         Self {
             eye: drift.eye,
-            quantity: drift.quantity,
-            shift: drift.shift,
-            since: drift.since,
+            quantity: drift.drift.quantity,
+            shift: drift.drift.shift,
+            since: drift.drift.since,
             advice: drift.advice.clone(),
         }
     }

@@ -75,8 +75,8 @@ pub enum DriftPhase {
     Cleared,
 }
 
-/// A drift that began or ended.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+/// A drift that began or ended; [`Quantity::advice`] says what to do.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DriftEvent {
     /// What drifted.
     pub quantity: Quantity,
@@ -96,8 +96,6 @@ pub struct DriftEvent {
     pub now: Option<f64>,
     /// Population stability index, where that found it.
     pub psi: Option<f64>,
-    /// What to do.
-    pub advice: &'static str,
 }
 
 /// One answer of the stream.
@@ -345,7 +343,6 @@ impl DriftMonitor {
             reference: Some(usual.mean),
             now: Some(mean),
             psi: None,
-            advice: OF_MEANS[index].advice(shift),
         };
         let watch = &mut self.of_means[index];
         if let Some((shift, since)) = watch.drifted {
@@ -389,7 +386,6 @@ impl DriftMonitor {
                     reference,
                     now: now_mean,
                     psi: Some(index),
-                    advice: quantity.advice(shift),
                 }),
             );
         };

@@ -3,11 +3,7 @@
 use super::seconds;
 use crate::{
     eye_state::{Eye, EyeState, PerEye},
-    selfcheck::{
-        CheckReading, Figure, Missing, Trust,
-        drift::{Detector, DriftEvent, DriftPhase, Quantity},
-        page_hinkley::Shift,
-    },
+    selfcheck::{CheckReading, Figure, Missing, Trust, drift::DriftEvent},
 };
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, time::Duration};
@@ -150,24 +146,9 @@ pub struct DriftRecord {
     pub clip: String,
     /// Which eye's stream.
     pub eye: Eye,
-    /// What drifted.
-    pub quantity: Quantity,
-    /// How it was found.
-    pub detector: Detector,
-    /// Begin or end.
-    pub phase: DriftPhase,
-    /// Which way.
-    pub shift: Shift,
-    /// Time in seconds when it was found.
-    pub time: f64,
-    /// Time in seconds since when it is so.
-    pub since: f64,
-    /// Mean of the reference; null for states.
-    pub reference: Option<f64>,
-    /// Mean of what was seen since.
-    pub now: Option<f64>,
-    /// Population stability index, where that found it.
-    pub psi: Option<f64>,
+    /// What drifted, which way, since when.
+    #[serde(flatten)]
+    pub drift: DriftEvent,
     /// What to do.
     pub advice: String,
     /// Wall clock in seconds since 1970.
@@ -181,16 +162,15 @@ impl DriftRecord {
         Self {
             clip: clip.into(),
             eye,
-            quantity: drift.quantity,
-            detector: drift.detector,
-            phase: drift.phase,
-            shift: drift.shift,
-            time: millionths(drift.time),
-            since: millionths(drift.since),
-            reference: drift.reference.map(millionths),
-            now: drift.now.map(millionths),
-            psi: drift.psi.map(millionths),
-            advice: drift.advice.into(),
+            drift: DriftEvent {
+                time: millionths(drift.time),
+                since: millionths(drift.since),
+                reference: drift.reference.map(millionths),
+                now: drift.now.map(millionths),
+                psi: drift.psi.map(millionths),
+                ..drift.clone()
+            },
+            advice: drift.quantity.advice(drift.shift).into(),
             unix_time,
         }
     }
@@ -217,5 +197,36 @@ mod tests {
         assert_eq!(json["trust"], "thin");
         let back: CheckRecord = serde_json::from_value(json).unwrap();
         assert_eq!(back, record);
+    }
+
+    #[test]
+    fn a_drift_survives_its_line_and_says_what_to_do() {
+        use crate::{
+            report::event::Event,
+            selfcheck::{
+                drift::{Detector, DriftPhase, Quantity},
+                page_hinkley::Shift,
+            },
+        };
+        let drift = DriftEvent {
+            quantity: Quantity::CameraSnr,
+            detector: Detector::PageHinkley,
+            phase: DriftPhase::Raised,
+            shift: Shift::Down,
+            time: 300.123_456_789,
+            since: 290.0,
+            reference: Some(31.5),
+            now: Some(12.0),
+            psi: None,
+        };
+        let event = Event::Drift(DriftRecord::new("a", Eye::Left, &drift, None));
+        let line = serde_json::to_string(&event).unwrap();
+        let fields: serde_json::Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(fields["event"], "drift");
+        assert_eq!(fields["quantity"], "camera_snr");
+        assert_eq!(fields["time"], 300.123_457);
+        assert!(fields["psi"].is_null());
+        assert!(fields["advice"].as_str().unwrap().contains("more light"));
+        assert_eq!(serde_json::from_str::<Event>(&line).unwrap(), event);
     }
 }
