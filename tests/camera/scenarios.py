@@ -1,6 +1,6 @@
 """Scenarios with real V4L2 devices, run as root inside the camera machine (see vm.sh).
 
-Usage: scenarios.py PARSEYE LOCATOR CLIP [NAME...]
+Usage: scenarios.py PARSEYE LOCATOR CLIP [NAME...] [--but NAME]
 
 PARSEYE is the program, LOCATOR the face locator's file, CLIP a recording of a face that blinks within
 its first five seconds. Each scenario starts `parseye monitor` on a
@@ -18,7 +18,8 @@ import tempfile
 import time
 
 PARSEYE, LOCATOR, CLIP = sys.argv[1:4]
-WANTED = sys.argv[4:]
+NAMES = sys.argv[4:] + ["--but"]
+WANTED, UNWANTED = NAMES[: NAMES.index("--but")], NAMES[NAMES.index("--but") + 1 :]
 
 # Devices, as init.sh makes them.
 WEBCAM, LOOPBACK = 0, 10
@@ -384,7 +385,8 @@ SCENARIOS = [
 def main():
     failed = 0
     for scenario in SCENARIOS:
-        if WANTED and scenario.__name__ not in WANTED:
+        name = scenario.__name__
+        if (WANTED and name not in WANTED) or name in UNWANTED:
             continue
         begin = time.monotonic()
         try:

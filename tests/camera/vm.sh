@@ -90,7 +90,7 @@ run() { # FOLDER CMD...
         -virtfs "local,path=$folder,mount_tag=folder,$share" </dev/null 2>"$folder/qemu.txt" &
     machine=$!
     # The machine ends with this script.
-    trap 'kill "$machine" 2>/dev/null' EXIT
+    trap 'kill "$machine" 2>/dev/null || true' EXIT
     trap 'exit 130' INT TERM HUP
     wait "$machine" || true
     [ -s "$folder/status" ] || {

@@ -188,12 +188,12 @@ pub fn run(data: &Path, every: usize, points: &mut Points) -> anyhow::Result<()>
                 "  {change}: {}",
                 match (first, unseen) {
                     (Some(event), _) => format!(
-                        "{:?} {:?} after {:.0} s, {:?} to {:?}",
+                        "{:?} {:?} after {:.0} s, {} to {}",
                         event.quantity,
                         event.shift,
                         event.time - BEFORE_S,
-                        event.reference,
-                        event.now
+                        figure(event.reference),
+                        figure(event.now)
                     ),
                     (None, true) => "no face any more".into(),
                     (None, false) => "not found".into(),
@@ -240,4 +240,8 @@ pub fn run(data: &Path, every: usize, points: &mut Points) -> anyhow::Result<()>
         ))?;
     }
     Ok(())
+}
+
+fn figure(value: Option<f64>) -> String {
+    value.map_or_else(|| "-".into(), |value| format!("{value:.2}"))
 }

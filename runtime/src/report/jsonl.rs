@@ -3,7 +3,7 @@
 //! # Layout
 //! [`EventLog`] gathers lines and hands them to the system in one piece at least once a second and
 //! at the end; whoever writes gets the errors, which suits a replay. [`live`] is for a monitor: a
-//! thread that keeps lines until they can be written. [`file`] is where lines end up, and
+//! thread that keeps lines until they can be written. [`mod@file`] is where lines end up, and
 //! [`rotation`] says when a new file begins.
 
 pub mod file;

@@ -12,7 +12,7 @@ use crate::{
 use plotters::{prelude::*, style::text_anchor::HPos};
 use std::ops::Range;
 
-/// The kinds of [`Column::kinds`] from the bottom of a band to its top; what was not measured stays
+/// The kinds of [`Column::kinds`](crate::session::timeline::Column::kinds) from the bottom of a band to its top; what was not measured stays
 /// white.
 const STACK: [usize; KINDS - 1] = [2, 1, 0, 3];
 
