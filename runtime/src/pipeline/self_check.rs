@@ -139,10 +139,12 @@ impl SelfCheckThread {
             snr: PerEye::default(),
             last_states: None,
             drifting: BTreeMap::new(),
+            rested: BusyTime(Duration::ZERO),
         };
         let builder = std::thread::Builder::new().name("self-check".into());
         let thread = builder.spawn(move || {
             give_way();
+            thread.rested = BusyTime::now();
             // The end of the events is the end of the thread.
             let _ = thread.run();
         })?;
@@ -207,6 +209,8 @@ struct Watcher {
     /// The last states seen, to notice changes.
     last_states: Option<PerEye<crate::eye_state::EyeState>>,
     drifting: BTreeMap<String, RunningDrift>,
+    /// When the last rest began.
+    rested: BusyTime,
 }
 
 impl Watcher {
@@ -218,9 +222,8 @@ impl Watcher {
             };
             self.checker.begin(&frame);
             let readings = loop {
-                let begin = BusyTime::now();
                 let progress = self.checker.step();
-                self.rest(begin.elapsed())?;
+                self.rest()?;
                 match progress {
                     Progress::More => {}
                     Progress::Done(readings) => break readings,
@@ -255,27 +258,27 @@ impl Watcher {
         while slot.newest.pop().is_some() {}
         slot.wanted.store(true, Ordering::Relaxed);
         let begin = Instant::now();
-        let mut busy = Duration::ZERO;
         let mut last = None;
         let mut seen = 0;
         while seen < OBSERVED && begin.elapsed() < PATIENCE {
             self.take_event(LOOK_UP)?;
             while let Some((luma, reading)) = slot.newest.pop() {
-                let working = BusyTime::now();
                 self.checker.observe(&luma, reading.time);
-                busy += working.elapsed();
                 seen += 1;
                 last = Some((luma, reading));
             }
         }
         slot.wanted.store(false, Ordering::Relaxed);
-        self.rest(busy)?;
+        self.rest()?;
         self.expire();
         Ok(last.map(|(luma, reading)| (CheckFrame::new(luma, &reading), reading)))
     }
 
-    /// Rests after work, so that the share is kept; events are followed meanwhile.
-    fn rest(&mut self, busy: Duration) -> Result<(), Ended> {
+    /// Rests after all work since the last rest, so that the share is kept. Events are followed
+    /// meanwhile, which is work that counts for the next.
+    fn rest(&mut self) -> Result<(), Ended> {
+        let busy = self.rested.elapsed();
+        self.rested = BusyTime::now();
         let until = Instant::now() + self.share.rest_after(busy);
         loop {
             let left = until.saturating_duration_since(Instant::now());
