@@ -2,7 +2,7 @@
 # Arguments go in ARGS: make run ARGS="--camera 1 --log eyes.jsonl"
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-camera models libtorch demo bench bench-train bench-temporal bench-selfcheck check-onnx ci
+.PHONY: help run test camera-machine test-camera models libtorch demo bench bench-train bench-temporal bench-selfcheck check-onnx ci
 MAKEFLAGS += --no-print-directory
 
 CARGO ?= cargo
@@ -24,10 +24,13 @@ test: ## set up what is missing, libtorch too, and run every test
 	@train/fetch-libtorch.sh
 	@$(CARGO) test --locked --workspace $(ARGS)
 
-test-camera: ## set up what is missing and watch cameras in a virtual machine (Debian; ARGS="SCENARIO")
+camera-machine: ## set up the virtual machine of test-camera (Debian)
 	@.ci/system-packages.sh camera
 	@tests/camera/install-qemu.sh
 	@models/fetch-locator.sh
+	@tests/camera/vm.sh prepare
+
+test-camera: camera-machine ## set up what is missing and watch cameras in a virtual machine (ARGS="SCENARIO")
 	@$(CARGO) build --locked --workspace --bin parseye
 	@tests/camera/run.sh $(ARGS)
 
