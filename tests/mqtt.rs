@@ -8,7 +8,7 @@ use parseye::{
     report::{
         event::{Event, EyeRecord},
         mqtt::{self, MqttPublisher, MqttSettings},
-        status::{FrameLoss, LiveStatus, RunningAlert, SourceStatus},
+        status::{CheckStatus, FrameLoss, LiveStatus, RunningAlert, SourceStatus},
         summary::BlinkCounts,
     },
     temporal::AlertKind,
@@ -200,6 +200,7 @@ fn status(frame: u64) -> LiveStatus {
         frame_age_ms: None,
         frames: frame,
         lost: FrameLoss::default(),
+        checks: CheckStatus::default(),
     }
 }
 

@@ -21,7 +21,7 @@ use parseye::{
     report::{
         event::{Event, Mode, Outcome, StartEvent},
         jsonl::{EventLog, Existing},
-        summary::{RunSummary, Tally},
+        summary::{RunSummary, Summary, Tally},
         video::VideoWriter,
         write_json,
     },
@@ -64,7 +64,7 @@ pub fn run(plan: ReplayPlan) -> anyhow::Result<ExitCode> {
         )))?;
     }
 
-    let mut results = Vec::new();
+    let mut sums = Sums::default();
     let mut worst = Outcome::Complete;
     for source in &plan.sources {
         let replayed = replay_source(source, &plan.settings, &mut chain, log.as_mut(), &stop)?;
@@ -73,7 +73,7 @@ pub fn run(plan: ReplayPlan) -> anyhow::Result<ExitCode> {
             worst = Outcome::Failed;
         }
         let interrupted = replayed.outcome == Outcome::Interrupted;
-        results.push((source.clip.clone(), replayed));
+        sums.add(&source.clip, &replayed, truth.as_ref());
         if interrupted {
             break;
         }
@@ -81,7 +81,7 @@ pub fn run(plan: ReplayPlan) -> anyhow::Result<ExitCode> {
     if let Some(log) = log {
         log.finish()?;
     }
-    let summary = summarise(&results, truth.as_ref());
+    let summary = sums.summary();
     match &plan.summary {
         Some(path) => write_json(path, &summary)?,
         None => print(&summary.text())?,
@@ -140,19 +140,31 @@ fn replay_source(
     Ok(replay(&source.clip, recording, chain, outputs, stop)?)
 }
 
-fn summarise(results: &[(String, Replayed)], truth: Option<&Truth>) -> RunSummary {
-    let mut all = Tally::default();
-    let mut scores = Vec::new();
-    let mut clips = BTreeMap::new();
-    for (clip, replayed) in results {
+/// What is kept of each source: its sums as they are written, not the histograms they come from, so
+/// that a thousand sources take no more memory than one.
+#[derive(Default)]
+struct Sums {
+    all: Tally,
+    scores: Option<Vec<Score>>,
+    clips: BTreeMap<String, Summary>,
+}
+
+impl Sums {
+    fn add(&mut self, clip: &str, replayed: &Replayed, truth: Option<&Truth>) {
         let score = truth.map(|truth| score(clip, replayed, truth));
-        scores.extend(score);
-        all.merge(&replayed.tally);
-        clips.insert(clip.clone(), replayed.tally.summary(score));
+        if let Some(score) = score {
+            self.scores.get_or_insert_default().push(score);
+        }
+        self.all.merge(&replayed.tally);
+        self.clips
+            .insert(clip.to_owned(), replayed.tally.summary(score));
     }
-    RunSummary {
-        all: all.summary(truth.map(|_| Score::total(&scores))),
-        clips,
+
+    fn summary(self) -> RunSummary {
+        RunSummary {
+            all: self.all.summary(self.scores.as_ref().map(Score::total)),
+            clips: self.clips,
+        }
     }
 }
 
