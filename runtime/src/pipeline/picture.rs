@@ -3,10 +3,11 @@
 //! One wish gets one picture. So a monitor that nobody looks at copies no pixel, and a preview
 //! costs as many copies as are shown, whatever the camera's rate.
 
+use super::fanout::locked;
 use crate::reading::FrameReading;
 use image::RgbImage;
 use std::sync::{
-    Arc, Mutex, PoisonError,
+    Arc, Mutex,
     atomic::{AtomicBool, Ordering},
 };
 
@@ -39,16 +40,13 @@ impl PictureSlot {
 
     /// Hands over a picture, which fulfils the wish.
     pub fn set(&self, picture: Arc<Picture>) {
-        *self.newest.lock().unwrap_or_else(PoisonError::into_inner) = Some(picture);
+        *locked(&self.newest) = Some(picture);
         self.wanted.store(false, Ordering::Relaxed);
     }
 
     /// The newest picture that somebody asked for.
     pub fn newest(&self) -> Option<Arc<Picture>> {
-        self.newest
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        locked(&self.newest).clone()
     }
 }
 

@@ -4,7 +4,7 @@
 //! The vision thread only copies a frame's brightness when this thread wants one, and never waits.
 //! What the figures mean is [`crate::selfcheck`]'s.
 
-use super::{Fanout, Next, Subscription, monitor::unix_time};
+use super::{Fanout, Next, Subscription, fanout::locked, monitor::unix_time};
 use crate::{
     classify::{EyeStateModel, ModelError, gradient::GradientModel},
     eye_state::{Eye, PerEye, STATES},
@@ -26,7 +26,7 @@ use image::GrayImage;
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex,
         atomic::{AtomicBool, Ordering},
     },
     thread::JoinHandle,
@@ -90,10 +90,6 @@ impl SelfCheckSlot {
     pub fn status(&self) -> CheckStatus {
         locked(&self.status).clone()
     }
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The running thread.
