@@ -4,7 +4,7 @@
 //! [`data`] loads and varies labelled crops; [`network`] describes networks as data and runs them
 //! in tch; [`attack`] disturbs pictures and [`harden`] trains against that; [`fit`] is the loop,
 //! with [`schedule`], [`optimiser`], [`measure`], [`checkpoint`] and [`progress`]; [`export`]
-//! writes ONNX through the runtime's own engine; [`robustness`] measures a finished model under attacks
+//! writes ONNX through the runtime's own engine; [`labels`] has doubtful labels graded anew; [`robustness`] measures a finished model under attacks
 //! and natural transformations ([`corruption`]). Labels, preprocessing, metrics and the model card
 //! are the runtime's: see [`parseye`].
 
@@ -18,6 +18,7 @@ pub mod export;
 pub mod fit;
 mod float_bytes;
 pub mod harden;
+pub mod labels;
 pub mod measure;
 pub mod network;
 pub mod optimiser;

@@ -7,7 +7,7 @@ use parseye_train::{
     cli::{Cli, ImportArguments, Layout, Task},
     data::{import, split::SplitShares},
     fit::FitError,
-    robustness,
+    labels, robustness,
     run::train,
     study,
 };
@@ -51,6 +51,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         (Some(Task::Study(arguments)), _) => {
             study::command::run(&arguments, stop_on_signals()?.as_ref())
         }
+        (Some(Task::Labels(arguments)), _) => labels::command::run(&arguments),
         (None, Some(arguments)) => train(&arguments, stop_on_signals()?.as_ref()),
         (None, None) => bail!("nothing to do; see `train --help`"),
     }

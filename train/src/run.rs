@@ -4,7 +4,7 @@
 use crate::{
     attack::Classifier,
     checkpoint::{self, Checkpoint, RunState},
-    cli::FitArguments,
+    cli::{FitArguments, fit::Hashes},
     data::{crops::CropSet, folds::fold},
     device,
     export::{
@@ -12,10 +12,14 @@ use crate::{
         write_whole,
     },
     fit::{EpochRow, FitError, Surroundings, fit},
+    labels::fixes::LabelFixes,
     network::onnx::OnnxClassifier,
 };
 use anyhow::{Context, bail};
-use std::{path::Path, sync::atomic::AtomicBool};
+use std::{
+    path::{Path, PathBuf},
+    sync::atomic::AtomicBool,
+};
 
 /// Trains as the arguments say and writes OUT/NAME.onnx, its gradient graph and the metrics.
 ///
@@ -23,11 +27,18 @@ use std::{path::Path, sync::atomic::AtomicBool};
 /// Says which argument, file or number is wrong; [`FitError::Stopped`] when `stop` was set.
 pub fn train(arguments: &FitArguments, stop: &AtomicBool) -> anyhow::Result<()> {
     let device = device::choose(arguments.device).map_err(anyhow::Error::msg)?;
-    let base = match &arguments.base {
-        None => None,
-        Some(path) => Some(OnnxClassifier::read(path, device)?),
+    let read = |path: &Option<PathBuf>| {
+        let model = path.as_ref().map(|path| OnnxClassifier::read(path, device));
+        model.transpose()
     };
-    let base_sha256 = base.as_ref().map(|base| base.sha256().to_owned());
+    let (base, teacher) = (read(&arguments.base)?, read(&arguments.teacher)?);
+    let fixes = arguments.label_fixes.as_deref().map(LabelFixes::read);
+    let fixes = fixes.transpose()?;
+    let files = Hashes {
+        base: base.as_ref().map(|base| base.sha256().to_owned()),
+        teacher: teacher.as_ref().map(|teacher| teacher.sha256().to_owned()),
+        label_fixes: fixes.as_ref().map(|fixes| fixes.sha256().to_owned()),
+    };
     let out = &arguments.out;
     prepare_folder(out, arguments.resume)?;
     let mut arguments = arguments.clone();
@@ -36,10 +47,17 @@ pub fn train(arguments: &FitArguments, stop: &AtomicBool) -> anyhow::Result<()> 
         arguments.precision = Some(Checkpoint::load(out)?.state.settings.precision);
     }
     let settings = arguments
-        .resolve(device, base_sha256)
+        .resolve(device, files)
         .map_err(anyhow::Error::msg)?;
     tch::set_num_threads(i32::try_from(settings.threads)?);
     let mut crops = CropSet::read(&arguments.data)?;
+    if let Some(fixes) = &fixes {
+        let applied = fixes.apply(&mut crops)?;
+        eprintln!(
+            "{} labels corrected, {} crops left out that nobody can tell",
+            applied.changed, applied.left_out
+        );
+    }
     if let Some(held_out) = settings.fold {
         crops = fold(crops, held_out.count, held_out.index, held_out.seed)
             .map_err(anyhow::Error::msg)?;
@@ -56,6 +74,7 @@ pub fn train(arguments: &FitArguments, stop: &AtomicBool) -> anyhow::Result<()> 
     let around = Surroundings {
         crops: &crops,
         base: base.as_ref().map(|base| base as &dyn Classifier),
+        teacher: teacher.as_ref().map(|teacher| teacher as &dyn Classifier),
         device,
         folder: out,
         stop,

@@ -4,7 +4,7 @@ use super::{positive, share};
 use crate::{
     data::augment::Augmentation,
     device::{self, DeviceChoice},
-    fit::{FitSettings, Fold, Keep},
+    fit::{FitSettings, Fold, Keep, settings::Teacher},
     harden::{
         added::{self, AddedExamples},
         adversarial::{Adversarial, Share},
@@ -81,6 +81,23 @@ pub struct FitArguments {
     /// Share of the target that is spread evenly over all states.
     #[arg(long, default_value_t = 0.0, value_parser = share)]
     pub label_smoothing: f64,
+    /// Share of the target that goes to the states next to the label as lids close: an eye labelled
+    /// open may be a little closed, but never not visible.
+    #[arg(long, default_value_t = 0.0, value_parser = share)]
+    pub neighbour_smoothing: f64,
+    /// Learn this model's answers beside the labels.
+    #[arg(long, value_name = "MODEL.onnx")]
+    pub teacher: Option<PathBuf>,
+    /// Share of the teacher's answers in what is learnt, above 0 and at most 1.
+    #[arg(long, default_value_t = 0.5, value_parser = fraction, requires = "teacher")]
+    pub teacher_weight: f64,
+    /// Chance that a crop goes through a natural transformation (blur, glare, JPEG, ...) of a random
+    /// family and severity in place of the usual variations.
+    #[arg(long, default_value_t = 0.0, value_parser = share)]
+    pub corrupt: f64,
+    /// Corrections of the manifest's labels, made by `train labels agree`.
+    #[arg(long, value_name = "FILE.csv")]
+    pub label_fixes: Option<PathBuf>,
     /// Decay of the weights' moving average, such as 0.999; the average is then the model.
     #[arg(long, value_parser = share)]
     pub ema: Option<f64>,
@@ -140,19 +157,26 @@ pub struct FitArguments {
     pub resume: bool,
 }
 
+/// Hashes of the files that the arguments name, where they name one.
+#[derive(Clone, Debug, Default)]
+pub struct Hashes {
+    /// Of the base model.
+    pub base: Option<String>,
+    /// Of the teacher.
+    pub teacher: Option<String>,
+    /// Of the corrections of labels.
+    pub label_fixes: Option<String>,
+}
+
 impl FitArguments {
-    /// What the arguments mean on this device; `base_sha256` is the hash of the base model.
+    /// What the arguments mean on this device, where the files they name have these hashes.
     ///
     /// # Errors
     /// When the architecture does not exist or arguments contradict each other.
-    pub fn resolve(
-        &self,
-        device: Device,
-        base_sha256: Option<String>,
-    ) -> Result<FitSettings, String> {
+    pub fn resolve(&self, device: Device, files: Hashes) -> Result<FitSettings, String> {
         let usual = network::usual_constraint(&self.arch);
         let all_cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        let (adversarial, added) = self.hardening(base_sha256)?;
+        let (adversarial, added) = self.hardening(files.base)?;
         let mut settings = FitSettings {
             architecture: self.arch.clone(),
             constraint: self.constraint.unwrap_or(usual),
@@ -165,6 +189,12 @@ impl FitArguments {
             adversarial,
             added,
             label_smoothing: self.label_smoothing,
+            neighbour_smoothing: self.neighbour_smoothing,
+            teacher: files.teacher.map(|sha256| Teacher {
+                sha256,
+                weight: self.teacher_weight,
+            }),
+            label_fixes_sha256: files.label_fixes,
             weight_average: self.ema.unwrap_or(0.0),
             keep: self.keep,
             fold: self.held_out()?,
@@ -176,6 +206,7 @@ impl FitArguments {
             momentum: self.momentum,
             weight_decay: self.weight_decay,
             augmentation: Augmentation::default(),
+            corruption: self.corrupt,
             precision: self.precision.unwrap_or(Precision::F32),
             seed: self.seed,
             threads: self.threads.map_or_else(all_cores, usize::from),

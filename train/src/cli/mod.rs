@@ -5,8 +5,8 @@ pub mod fit;
 pub use fit::FitArguments;
 
 use crate::{
-    data::split::SplitShares, robustness::command::EvaluateArguments,
-    study::command::StudyArguments,
+    data::split::SplitShares, labels::command::LabelArguments,
+    robustness::command::EvaluateArguments, study::command::StudyArguments,
 };
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -37,6 +37,8 @@ pub enum Task {
     Evaluate(EvaluateArguments),
     /// Do a whole study of many trainings: plan, run, collect.
     Study(StudyArguments),
+    /// Find doubtful labels, have them graded blind, and write down corrections.
+    Labels(LabelArguments),
 }
 
 /// Arguments of `train import`.

@@ -20,7 +20,7 @@ use parseye::{
     classify::input::{PIXELS, SIDE, StandardisedCrop},
     locate::crop::{Square, sample_gray},
 };
-use rand::SeedableRng;
+use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 use std::{fmt, ops::RangeInclusive};
@@ -179,6 +179,21 @@ pub fn corrupted(
         Family::Glare => obstruction::glare(clean(crop), level, rng),
         Family::LowResolution => resolution::low_resolution(crop, level),
     })
+}
+
+/// A crop after one transformation of a random family and severity, mirrored or not: what training
+/// sees. A left eye mirrored is a right eye.
+///
+/// # Errors
+/// When a picture is too large for JPEG (65,535 pixels a side).
+pub fn any(crop: &Crop, rng: &mut impl Rng) -> Result<StandardisedCrop, CorruptionError> {
+    let family = Family::ALL[rng.random_range(0..Family::ALL.len())];
+    let severity = rng.random_range(SEVERITY_RANGE);
+    let mut gray = corrupted(family, severity, crop, rng.random())?;
+    if rng.random_bool(0.5) {
+        gray.chunks_exact_mut(SIDE).for_each(<[f32]>::reverse);
+    }
+    Ok(StandardisedCrop::new(&gray))
 }
 
 fn clean(crop: &Crop) -> Gray {

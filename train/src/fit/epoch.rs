@@ -1,8 +1,9 @@
 //! One epoch: batches drawn, varied, attacked and learnt from.
 
-use super::{EpochRow, FitError, FitSettings, Surroundings};
+use super::{EpochRow, FitError, FitSettings, Surroundings, targets};
 use crate::{
     checkpoint::Checkpoint,
+    corruption::{self, CorruptionError},
     data::{augment::Augmentation, batch::Batch, crops::Crop, sampling::BalancedSampler},
     harden::{
         adversarial::Adversarial,
@@ -100,6 +101,8 @@ struct Lesson {
     batch: Batch,
     /// The batch's pictures, attacked and added to as the settings say.
     images: Tensor,
+    /// What is to be answered: labels i64 `[N]`, or probabilities f32 `[N,4]`.
+    goal: Tensor,
 }
 
 impl Epoch<'_> {
@@ -126,7 +129,7 @@ impl Epoch<'_> {
                 .schedule
                 .rate(settings.learning_rate, done / settings.epochs as f64);
             let first = step * settings.batch_size;
-            let crops = self.varied(chosen, first);
+            let crops = self.varied(chosen, first)?;
             let lesson = self.lesson(&trainee.network, &crops, &mut rng)?;
             let (loss, logits) = self.learn(trainee, &lesson, rate)?;
             if settings.constraint != constraint::Constraint::None {
@@ -179,7 +182,12 @@ impl Epoch<'_> {
         } else {
             batch.images.shallow_clone()
         };
-        Ok(Lesson { batch, images })
+        let goal = targets::of(self.settings, &batch, self.around.teacher)?;
+        Ok(Lesson {
+            batch,
+            images,
+            goal,
+        })
     }
 
     /// One step of the optimiser; returns the loss and the logits of the lesson's pictures.
@@ -211,8 +219,8 @@ impl Epoch<'_> {
     fn objective(&self, network: &Network, lesson: &Lesson) -> (Tensor, Tensor) {
         let smoothing = self.settings.label_smoothing;
         let cross_entropy = |logits: &Tensor| {
-            let labels = &lesson.batch.labels;
-            logits.cross_entropy_loss::<Tensor>(labels, None, Reduction::Mean, -100, smoothing)
+            let goal = &lesson.goal;
+            logits.cross_entropy_loss::<Tensor>(goal, None, Reduction::Mean, -100, smoothing)
         };
         let logits = network.forward(&lesson.images, Mode::Train);
         match &self.settings.adversarial {
@@ -231,7 +239,11 @@ impl Epoch<'_> {
 
     /// Variations of the chosen crops, made by all threads; each crop has a generator of its own,
     /// so the result does not depend on how they were shared out.
-    fn varied(&self, chosen: &[usize], first: usize) -> Vec<(StandardisedCrop, EyeState)> {
+    fn varied(
+        &self,
+        chosen: &[usize],
+        first: usize,
+    ) -> Result<Vec<(StandardisedCrop, EyeState)>, CorruptionError> {
         let settings = self.settings;
         let crops: &[Crop] = &self.around.crops.train;
         let augmentation: &Augmentation = &settings.augmentation;
@@ -241,21 +253,34 @@ impl Epoch<'_> {
             let mut rng = ChaCha8Rng::seed_from_u64(settings.seed);
             rng.set_stream(CROP_STREAMS + number);
             let crop = &crops[index];
-            (augmentation.apply(crop, &mut rng), crop.sample.label)
+            // Drawn only where it is asked for, so that runs without it stay what they were.
+            let corrupted = settings.corruption > 0.0 && rng.random_bool(settings.corruption);
+            let varied = if corrupted {
+                corruption::any(crop, &mut rng)?
+            } else {
+                augmentation.apply(crop, &mut rng)
+            };
+            Ok((varied, crop.sample.label))
         };
         let share = chosen.len().div_ceil(settings.threads.max(1)).max(1);
-        let mut made: Vec<Vec<(StandardisedCrop, EyeState)>> = Vec::new();
-        made.resize_with(chosen.len().div_ceil(share), Vec::new);
+        let mut made: Vec<Result<Vec<_>, CorruptionError>> = Vec::new();
+        made.resize_with(chosen.len().div_ceil(share), || Ok(Vec::new()));
         std::thread::scope(|scope| {
             for (part, (indices, out)) in chosen.chunks(share).zip(&mut made).enumerate() {
                 let vary = &vary;
                 scope.spawn(move || {
                     let of = indices.iter().enumerate();
-                    out.extend(of.map(|(i, index)| vary(part * share + i, *index)));
+                    *out = of
+                        .map(|(i, index)| vary(part * share + i, *index))
+                        .collect();
                 });
             }
         });
-        made.into_iter().flatten().collect()
+        let mut all = Vec::with_capacity(chosen.len());
+        for part in made {
+            all.extend(part?);
+        }
+        Ok(all)
     }
 }
 

@@ -6,13 +6,15 @@
 
 mod epoch;
 pub mod settings;
+mod targets;
 mod validate;
 
-pub use settings::{FitSettings, Fold, Keep};
+pub use settings::{FitSettings, Fold, Keep, Teacher};
 
 use crate::{
     attack::Classifier,
     checkpoint::{self, Checkpoint, CheckpointError, RunState},
+    corruption::CorruptionError,
     data::{crops::CropSet, sampling::BalancedSampler},
     harden::constraint,
     progress::Progress,
@@ -104,6 +106,9 @@ pub enum FitError {
         /// Its value now.
         now: String,
     },
+    /// A crop cannot be transformed.
+    #[error(transparent)]
+    Corruption(#[from] CorruptionError),
     /// libtorch failed, commonly for want of memory.
     #[error("libtorch failed; give a smaller --batch-size if memory ran out")]
     Torch(#[from] tch::TchError),
@@ -119,6 +124,8 @@ pub struct Surroundings<'a> {
     pub crops: &'a CropSet,
     /// The base model of added examples, where they need one.
     pub base: Option<&'a dyn Classifier>,
+    /// The model whose answers are learnt, where one is.
+    pub teacher: Option<&'a dyn Classifier>,
     /// Where to compute.
     pub device: Device,
     /// Folder of the checkpoint.

@@ -24,6 +24,16 @@ pub enum Keep {
     Last,
 }
 
+/// A model whose answers to clean pictures are part of what is learnt (Hinton, Vinyals & Dean 2015;
+/// clean answers as the goal for attacked pictures as well: Goldblum et al. 2020).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Teacher {
+    /// Hash of the model's file.
+    pub sha256: String,
+    /// Share of its answers in the target, the labels having the rest.
+    pub weight: f64,
+}
+
 /// One of several divisions of the people into those trained on and those held out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fold {
@@ -52,6 +62,12 @@ pub struct FitSettings {
     pub added: Option<AddedExamples>,
     /// Share of the target that is spread evenly over all states.
     pub label_smoothing: f64,
+    /// Share of the target that goes to the states next to the label as lids close.
+    pub neighbour_smoothing: f64,
+    /// A model whose answers are learnt beside the labels.
+    pub teacher: Option<Teacher>,
+    /// Hash of the corrections of labels.
+    pub label_fixes_sha256: Option<String>,
     /// Decay of the weights' exponential moving average, which then is what is validated and kept;
     /// 0 keeps the weights themselves.
     pub weight_average: f64,
@@ -75,6 +91,9 @@ pub struct FitSettings {
     pub weight_decay: f64,
     /// Variations of the crops.
     pub augmentation: Augmentation,
+    /// Chance that a crop goes through a natural transformation ([`crate::corruption`]) of a random
+    /// family and severity in place of the usual variations.
+    pub corruption: f64,
     /// Arithmetic of the convolutions.
     pub precision: Precision,
     /// Seed of all randomness.
@@ -93,7 +112,8 @@ impl FitSettings {
     }
 
     /// The command that trains this way, every setting spelt out, so that a changed default does
-    /// not change what it means. DATA, OUT and BASE stand for the user's folders and base model.
+    /// not change what it means. DATA, OUT, BASE, TEACHER and FIXES stand for
+    /// the user's folders, models and corrections.
     pub fn command(&self) -> String {
         let mut command = format!("train --data DATA --arch {}", self.architecture);
         let mut add = |name: &str, value: &dyn std::fmt::Display| {
@@ -132,6 +152,19 @@ impl FitSettings {
         }
         if self.label_smoothing > 0.0 {
             add("label-smoothing", &self.label_smoothing);
+        }
+        if self.neighbour_smoothing > 0.0 {
+            add("neighbour-smoothing", &self.neighbour_smoothing);
+        }
+        if let Some(teacher) = &self.teacher {
+            add("teacher", &"TEACHER");
+            add("teacher-weight", &teacher.weight);
+        }
+        if self.label_fixes_sha256.is_some() {
+            add("label-fixes", &"FIXES");
+        }
+        if self.corruption > 0.0 {
+            add("corrupt", &self.corruption);
         }
         if self.weight_average > 0.0 {
             add("ema", &self.weight_average);

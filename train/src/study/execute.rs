@@ -309,7 +309,10 @@ pub fn is_wanted(condition: &Condition, is_transfer: bool) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::study::{cell::Work, suite::Suite};
+    use crate::{
+        cli::fit::Hashes,
+        study::{cell::Work, suite::Suite},
+    };
 
     #[test]
     fn the_arguments_of_every_cell_are_those_of_a_training() {
@@ -330,7 +333,11 @@ mod tests {
                     whole.extend(["--base", "m.onnx"].map(str::to_owned));
                 }
                 let parsed = parse(&whole).unwrap();
-                let settings = parsed.resolve(Device::Cpu, base.as_ref().map(|_| "hash".into()));
+                let files = Hashes {
+                    base: base.as_ref().map(|_| "hash".into()),
+                    ..Hashes::default()
+                };
+                let settings = parsed.resolve(Device::Cpu, files);
                 let settings = settings.unwrap();
                 assert_eq!(settings.seed, 7, "{}", cell.group);
                 assert_eq!(settings.fold.unwrap().index, cell.fold, "{}", cell.group);
