@@ -71,6 +71,12 @@ pub fn train(arguments: &FitArguments, stop: &AtomicBool) -> anyhow::Result<()> 
         settings.threads,
         settings.seed
     );
+    let spec = settings.network().map_err(anyhow::Error::msg)?;
+    eprintln!(
+        "{} parameters, {:.1} million multiply-adds a crop",
+        spec.parameters(),
+        spec.multiply_adds() as f64 / 1e6
+    );
     let around = Surroundings {
         crops: &crops,
         base: base.as_ref().map(|base| base as &dyn Classifier),

@@ -25,7 +25,7 @@ pub struct FitArguments {
     /// Folder with manifest.csv and the pictures it lists.
     #[arg(long, value_name = "DIR")]
     pub data: PathBuf,
-    /// Network: wrn-DEPTH-WIDTH, parseval-DEPTH-WIDTH or cnn-4.
+    /// Network: wrn-DEPTH-WIDTH, parseval-DEPTH-WIDTH (either with -s2 for half the size) or cnn-4.
     #[arg(long, default_value = "wrn-16-1", value_name = "NAME")]
     pub arch: String,
     /// Constraint on the weights; without it both for parseval networks and none for others.

@@ -10,10 +10,11 @@ use crate::harden::constraint::Constraint;
 use spec::NetworkSpec;
 use wide_resnet::WideResNet;
 
-/// Architectures named in error messages; any `wrn-D-k` and `parseval-D-k` with D = 6n + 4 is
-/// accepted.
-const KNOWN: [&str; 9] = [
+/// Architectures named in error messages; any `wrn-D-k` and `parseval-D-k` with D = 6n + 4, with
+/// `-s2` after it or without, is accepted.
+const KNOWN: [&str; 10] = [
     "wrn-16-1",
+    "wrn-16-1-s2",
     "wrn-16-2",
     "wrn-16-4",
     "wrn-16-8",
@@ -23,6 +24,9 @@ const KNOWN: [&str; 9] = [
     "parseval-28-10",
     "cnn-4",
 ];
+
+/// Ending of a residual network that works at half the size.
+const HALF_SIZE: &str = "-s2";
 
 /// Name of the study's plain network.
 const PLAIN_CNN: &str = "cnn-4";
@@ -77,16 +81,22 @@ pub fn build(
         }
         return Ok(plain_cnn::spec(architecture, constraint.orthogonality()));
     }
-    let (family, depth, width) = residual_numbers(architecture)?;
+    let (whole, stem_stride) = match architecture.strip_suffix(HALF_SIZE) {
+        Some(whole) => (whole, 2),
+        None => (architecture, 1),
+    };
+    let (family, depth, width) = residual_numbers(whole)?;
     if family == "wrn" && constraint != Constraint::None {
         return Err(format!(
-            "{architecture} is trained without a constraint; give --arch parseval-{depth}-{width} for the \
-             same network with one"
+            "{architecture} is trained without a constraint; give --arch {} for the \
+             same network with one",
+            architecture.replacen("wrn", "parseval", 1)
         ));
     }
     let network = WideResNet {
         depth,
         width,
+        stem_stride,
         tight_frames: constraint.orthogonality(),
         convex_sums: constraint.convexity(),
         dropout,
@@ -98,7 +108,7 @@ pub fn build(
 fn residual_numbers(architecture: &str) -> Result<(&str, i64, i64), String> {
     let unknown = || {
         format!(
-            "unknown architecture '{architecture}'{}; known: wrn-D-k and parseval-D-k, such as {}",
+            "unknown architecture '{architecture}'{}; known: wrn-D-k and parseval-D-k, with -s2 after it for half the size, such as {}",
             parseye::nearest::hint(architecture, KNOWN),
             KNOWN.join(", ")
         )
@@ -144,6 +154,7 @@ mod tests {
             ("wrn-17-1", "nearest is 16"),
             ("parseval-16-0", "width"),
             ("wrn-16-x", "unknown architecture"),
+            ("wrn-16-1-s3", "did you mean 'wrn-16-1-s2'"),
         ] {
             let error = by_name(slip).unwrap_err();
             assert!(error.contains(words), "{slip}: {error}");

@@ -4,6 +4,8 @@
 //! ([`super::module`]) trains it, [`crate::export`] writes its answers and their gradient as ONNX.
 //! A new architecture is one file that returns a [`NetworkSpec`].
 
+use parseye::classify::input::SIDE;
+
 /// What one layer computes. Feature maps are `[N, channels, height, width]`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Operation {
@@ -128,6 +130,46 @@ impl NetworkSpec {
     pub fn readers(&self, index: usize) -> usize {
         let feeds = self.layers.iter().flat_map(|layer| &layer.feeds);
         feeds.filter(|feed| **feed == Feed::Layer(index)).count()
+    }
+
+    /// Multiplications with an addition for one picture, those of convolutions and the dense layer:
+    /// nearly all of a network's arithmetic.
+    pub fn multiply_adds(&self) -> u64 {
+        // Side in pixels of what each layer gives.
+        let mut sides: Vec<i64> = Vec::with_capacity(self.layers.len());
+        let mut total = 0;
+        for layer in &self.layers {
+            let before = match layer.feeds.first() {
+                Some(Feed::Layer(index)) => sides[*index],
+                Some(Feed::Image) | None => SIDE as i64,
+            };
+            let (after, cost) = match layer.operation {
+                Operation::Convolution {
+                    inputs,
+                    outputs,
+                    kernel,
+                    stride,
+                    ..
+                } => {
+                    let after = (before + stride - 1) / stride;
+                    (after, after * after * kernel * kernel * inputs * outputs)
+                }
+                Operation::MaxPool { side } => (before / side, 0),
+                Operation::Dense {
+                    inputs, outputs, ..
+                } => (1, inputs * outputs),
+                Operation::GlobalAveragePool => (1, 0),
+                Operation::BatchNorm { .. }
+                | Operation::Relu
+                | Operation::Sum
+                | Operation::ConvexSum
+                | Operation::Dropout { .. }
+                | Operation::Flatten => (before, 0),
+            };
+            sides.push(after);
+            total += cost;
+        }
+        total.unsigned_abs()
     }
 
     /// Number of trained parameters.

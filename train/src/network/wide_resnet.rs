@@ -3,6 +3,9 @@
 //!
 //! `wrn-D-k` and `parseval-D-k` have depth D = 6n + 4 (n blocks of two convolutions in each of
 //! three groups) and width factor k: groups of 16k, 32k and 64k channels at 32x32, 16x16 and 8x8.
+//! With `-s2` after it the stem takes every second pixel, so that all groups work at half the size:
+//! a quarter of the arithmetic, for slow boards.
+//!
 //! A Parseval network's weights are tight frames and its residual sums convex; either constraint
 //! can be left out, so that each one's part can be seen.
 
@@ -16,6 +19,8 @@ pub struct WideResNet {
     pub depth: i64,
     /// Width factor k.
     pub width: i64,
+    /// Step of the stem in pixels, 1 or 2.
+    pub stem_stride: i64,
     /// Whether weights are kept near tight frames.
     pub tight_frames: bool,
     /// Whether residual sums are convex.
@@ -30,7 +35,8 @@ impl WideResNet {
         let mut net = NetworkSpec::new(architecture);
         let blocks = (self.depth - 4) / 6;
         let mut channels = 16;
-        let mut x = net.add("stem", self.convolution(1, channels, 3, 1), &[Feed::Image]);
+        let stem = self.convolution(1, channels, 3, self.stem_stride);
+        let mut x = net.add("stem", stem, &[Feed::Image]);
         for group in 0..3 {
             let outputs = (16 << group) * self.width;
             for block in 0..blocks {
@@ -117,6 +123,7 @@ mod tests {
         let spec = WideResNet {
             depth: 16,
             width: 1,
+            stem_stride: 1,
             tight_frames: false,
             convex_sums: false,
             dropout: 0.0,
@@ -135,10 +142,31 @@ mod tests {
     }
 
     #[test]
+    fn half_the_size_is_a_quarter_of_the_arithmetic() {
+        let of = |stem_stride| WideResNet {
+            depth: 16,
+            width: 1,
+            stem_stride,
+            tight_frames: false,
+            convex_sums: false,
+            dropout: 0.0,
+        };
+        let (whole, half) = (of(1).spec("wrn-16-1"), of(2).spec("wrn-16-1-s2"));
+        // By hand, in multiply-adds: stem 147,456; group 1 four convolutions of 2,359,296; groups 2
+        // and 3 one of half that, three whole, and a 1x1 of 131,072 each; dense layer 256.
+        let conv = 2_359_296;
+        let by_hand = 147_456 + 4 * conv + 2 * (conv / 2 + 3 * conv + 131_072) + 256;
+        assert_eq!(whole.multiply_adds(), by_hand);
+        assert_eq!(half.multiply_adds(), (by_hand - 256) / 4 + 256);
+        assert_eq!(half.parameters(), whole.parameters());
+    }
+
+    #[test]
     fn layers_only_read_earlier_ones() {
         let spec = WideResNet {
             depth: 28,
             width: 10,
+            stem_stride: 1,
             tight_frames: true,
             convex_sums: true,
             dropout: 0.3,
