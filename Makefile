@@ -2,7 +2,7 @@
 # Arguments go in ARGS: make run ARGS="--camera 1 --log eyes.jsonl"
 
 .DEFAULT_GOAL := help
-.PHONY: help run test camera-machine test-camera models libtorch demo bench bench-train bench-temporal bench-selfcheck check-onnx ci
+.PHONY: help run test camera-machine test-camera models libtorch demo bench bench-train bench-live bench-temporal bench-selfcheck check-onnx ci
 MAKEFLAGS += --no-print-directory
 
 CARGO ?= cargo
@@ -59,6 +59,11 @@ bench-train: ## measure the training beside PyTorch's (fetches PyTorch by pip, a
 	@.ci/system-packages.sh libtorch
 	@train/fetch-libtorch.sh
 	@benches/train_throughput.sh $(ARGS)
+
+bench-live: ## measure the frames' age live, the self-check off and on (ARGS="SECONDS ROUNDS")
+	@.ci/system-packages.sh run
+	@models/fetch-locator.sh
+	@$(CARGO) bench --locked --workspace --profile dev --bench live_latency -- $(ARGS)
 
 bench-temporal: ## compare ways from readings to blinks on clips with confirmed ones ($PARSEYE_DATA/clips)
 	@.ci/system-packages.sh run

@@ -1,12 +1,13 @@
 //! How old a frame is when it is judged, in the live pipeline with a made-up camera of 30 frames a
 //! second; guards that what is said is never old.
 //!
-//! It runs without the self-check and with it as it is by default, side by side, and says which share of a
-//! core that takes (on Linux) and what it does to the age.
+//! It runs without the self-check and with it as it is by default, turn and turn about, and says which
+//! share of a core that takes (on Linux) and what it does to the age.
 //!
-//! `cargo bench -p parseye --bench live_latency [-- SECONDS [OUT.svg]]`, a minute of each and
-//! target/live_latency.svg by default, which shows the run with the self-check. The camera shows the project's drawn face at 480x360. What it
-//! takes to decode a camera's buffer is not in it (benches/frame_stages.rs has the other stages).
+//! `cargo bench --workspace --bench live_latency [-- SECONDS [ROUNDS [OUT.svg]]]`, a minute of each four
+//! times and target/live_latency.svg by default, which shows the last run with the self-check. The camera
+//! shows the project's drawn face at 480x360. What it takes to decode a camera's buffer is not in it
+//! (benches/frame_stages.rs has the other stages).
 
 // The drawn face is a test's; what else it has is not used here.
 #[allow(dead_code, clippy::expect_used)]
@@ -221,46 +222,108 @@ fn plot(path: &Path, ages: &[(f64, f64)], limit: f64, title: &str) -> Result<(),
     Ok(())
 }
 
+/// What several runs of one kind came to.
+#[derive(Default)]
+struct Runs {
+    /// Ages of all frames in milliseconds.
+    ages: Vec<f64>,
+    /// The 99th percentile of each run.
+    p99: Vec<f64>,
+    displaced: u64,
+    checks: usize,
+    /// Shares of a core of each run's checks, where the system tells.
+    shares: Vec<f64>,
+}
+
+/// The value below which this share of the sorted values lies.
+fn quantile(sorted: &[f64], share: f64) -> f64 {
+    let last = sorted.len().saturating_sub(1);
+    let place = (share * last as f64).round() as usize;
+    sorted.get(place).copied().unwrap_or(f64::NAN)
+}
+
+fn sorted(mut values: Vec<f64>) -> Vec<f64> {
+    values.sort_by(f64::total_cmp);
+    values
+}
+
+impl Runs {
+    fn add(&mut self, run: &Measured) {
+        let ages: Vec<f64> = run.ages.iter().map(|age| age.1).collect();
+        self.p99.push(quantile(&sorted(ages.clone()), 0.99));
+        self.ages.extend(ages);
+        self.displaced += run.displaced;
+        if let Some((made, share)) = run.checks {
+            self.checks += made;
+            self.shares.extend(share);
+        }
+    }
+
+    fn line(&self, limit: f64) -> String {
+        let ages = sorted(self.ages.clone());
+        let late = ages.iter().filter(|age| **age > limit).count();
+        format!(
+            "{} frames judged, {} displaced; age p50 {:.1} ms, p95 {:.1}, p99 {:.1}, most {:.1}; {late} older than two intervals ({limit:.0} ms)",
+            ages.len(),
+            self.displaced,
+            quantile(&ages, 0.5),
+            quantile(&ages, 0.95),
+            quantile(&ages, 0.99),
+            quantile(&ages, 1.0),
+        )
+    }
+}
+
 fn main() -> Result<(), Box<dyn Error>> {
     // Cargo adds a flag of its own.
     let mut arguments = std::env::args().skip(1).filter(|word| word != "--bench");
     let seconds = arguments.next().map_or(Ok(60.0), |word| word.parse())?;
+    let rounds: usize = arguments.next().map_or(Ok(4), |word| word.parse())?;
     let path = arguments.next().map_or_else(
         || Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/live_latency.svg"),
         PathBuf::from,
     );
     let limit = INTERVALS * 1000.0 / RATE;
-    let mut p99 = Vec::new();
-    for checked in [false, true] {
-        let measured = measure(seconds, checked)?;
-        let mut sorted: Vec<f64> = measured.ages.iter().map(|age| age.1).collect();
-        sorted.sort_by(f64::total_cmp);
-        let last = sorted.len().checked_sub(1).ok_or("no frame was judged")?;
-        let at = |share: f64| sorted[(share * last as f64).round() as usize];
-        p99.push(at(0.99));
-        let late = sorted.iter().filter(|age| **age > limit).count();
-        let line = format!(
-            "{} frames judged, {} displaced; age p50 {:.1} ms, p95 {:.1}, p99 {:.1}, most {:.1}; {late} older than two intervals ({limit:.0} ms)",
-            sorted.len(),
-            measured.displaced,
-            at(0.5),
-            at(0.95),
-            at(0.99),
-            sorted[last]
-        );
-        match measured.checks {
-            None => eprintln!("self-check off: {line}"),
-            Some((made, share)) => {
-                let share = share.map_or_else(String::new, |share| {
-                    format!(" in {:.1} % of a core", 100.0 * share)
-                });
-                eprintln!("self-check on:  {line}; {made} checks{share}");
-                plot(&path, &measured.ages, limit, &line)?;
+    let (mut off, mut on) = (Runs::default(), Runs::default());
+    for round in 0..rounds {
+        // Turned round each time, so that a machine that slows down favours neither.
+        let order = if round % 2 == 0 {
+            [false, true]
+        } else {
+            [true, false]
+        };
+        for checked in order {
+            let run = measure(seconds, checked)?;
+            let runs = if checked { &mut on } else { &mut off };
+            runs.add(&run);
+            if checked && round + 1 == rounds {
+                plot(&path, &run.ages, limit, "Age of each frame, self-check on")?;
             }
         }
     }
-    if let [off, on] = p99.as_slice() {
-        eprintln!("p99 on/off: {:.2}; {}", on / off, path.display());
-    }
+    println!("{rounds} runs of {seconds:.0} s each way, turn and turn about");
+    println!("self-check off: {}", off.line(limit));
+    let share = on.shares.iter().sum::<f64>() / on.shares.len() as f64;
+    println!(
+        "self-check on:  {}; {} checks in {:.1} % of a core",
+        on.line(limit),
+        on.checks,
+        100.0 * share
+    );
+    let ratios = sorted(
+        on.p99
+            .iter()
+            .zip(&off.p99)
+            .map(|(on, off)| on / off)
+            .collect(),
+    );
+    println!(
+        "p99 on/off, run by run: median {:.2}, from {:.2} to {:.2}; of all frames {:.2}",
+        quantile(&ratios, 0.5),
+        quantile(&ratios, 0.0),
+        quantile(&ratios, 1.0),
+        quantile(&sorted(on.ages), 0.99) / quantile(&sorted(off.ages), 0.99)
+    );
+    eprintln!("{}", path.display());
     Ok(())
 }
