@@ -179,6 +179,31 @@ fn answers_and_gradients_of_every_kind_of_network_survive_the_export() {
 }
 
 #[test]
+fn gradients_agree_where_a_picture_is_flat_and_pooled_pixels_are_equal() {
+    let (_data, crops) = drawn();
+    // A glare: within it every square of a pooling layer holds equal pixels.
+    let glaring: Vec<Crop> = crops
+        .val
+        .iter()
+        .map(|crop| {
+            let mut crop = crop.clone();
+            for (x, _, pixel) in crop.picture.enumerate_pixels_mut() {
+                if x > 12 {
+                    pixel.0 = [255];
+                }
+            }
+            crop
+        })
+        .collect();
+    let probes: Vec<&Crop> = glaring.iter().collect();
+    let network = fresh("cnn-4", Precision::F32);
+    let model = model_of(&network);
+    let bytes = gradient_bytes(&network, model.card(), &model.file().sha256).unwrap();
+    let gradient = GradientModel::from_bytes(&bytes, "test", &model).unwrap();
+    parity::check_gradient(&network, &gradient, &probes).unwrap();
+}
+
+#[test]
 fn a_gradient_of_other_weights_or_another_model_is_refused() {
     let (_data, crops) = drawn();
     let probes: Vec<&Crop> = crops.val.iter().collect();

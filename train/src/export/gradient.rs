@@ -151,22 +151,49 @@ impl Backward {
         Ok(self.graph.node(name, "ConvTranspose", &inputs, attributes))
     }
 
-    /// Where a pixel is the largest of its square it gets the square's gradient. Several of equal
-    /// value all get it; they are zeros of the rectifier before, which drops it again.
+    /// The first pixel of a square that is its largest gets the square's gradient, as in libtorch.
+    /// Equal ones are common: where a picture is flat, such as in a glare, all of a square are.
     fn max_pool(&mut self, node: &pb::NodeProto, dy: &str, name: &str) -> Result<String, String> {
         let shape = self.shape(&node.input[0])?;
         let side = Window::of(node)?.kernel;
         let (channels, height, width) = (shape[0], shape[1] / side, shape[2] / side);
+        let pixels = side * side;
+        let part = |what: &str| format!("{name}.{what}");
+        // The pixels of a square side by side in the last dimension.
         let squares = [channels, height, side, width, side];
-        let maxima = [channels, height, 1, width, 1];
-        let x = self.reshape(&node.input[0], &squares, &format!("{name}.squares"));
-        let y = self.reshape(&node.output[0], &maxima, &format!("{name}.maxima"));
-        let dy = self.reshape(dy, &maxima, &format!("{name}.gradients"));
+        let x = self.reshape(&node.input[0], &squares, &part("squares"));
+        let together = vec![integers("perm", &[0, 1, 2, 4, 3, 5])];
+        let x = self
+            .graph
+            .node(part("together"), "Transpose", &[&x], together);
+        let x = self.reshape(&x, &[channels, height, width, pixels], &part("rows"));
+        let one = [channels, height, width, 1];
+        let y = self.reshape(&node.output[0], &one, &part("maxima"));
+        let dy = self.reshape(dy, &one, &part("gradients"));
+
         let graph = &mut self.graph;
-        let largest = graph.node(format!("{name}.largest"), "Equal", &[&x, &y], vec![]);
+        let equal = graph.node(part("equal"), "Equal", &[&x, &y], vec![]);
         let to_float = integer("to", i64::from(pb::tensor_proto::DataType::Float as i32));
-        let mask = graph.node(format!("{name}.mask"), "Cast", &[&largest], vec![to_float]);
-        let spread = graph.node(format!("{name}.spread"), "Mul", &[&mask, &dy], vec![]);
+        let largest = graph.node(part("largest"), "Cast", &[&equal], vec![to_float]);
+        // How many before it are largest: 1 less that is 1 for the first and at most 0 for the rest.
+        let before: Vec<f32> = (0..pixels * pixels)
+            .map(|place| f32::from(u8::from(place / pixels < place % pixels)))
+            .collect();
+        let before = graph.constant(part("before"), &[pixels, pixels], &before)?;
+        let earlier = graph.node(part("earlier"), "MatMul", &[&largest, &before], vec![]);
+        let less = graph.node(part("less"), "Sub", &[&largest, &earlier], vec![]);
+        let first = graph.node(part("first"), "Relu", &[&less], vec![]);
+        let spread = graph.node(part("spread"), "Mul", &[&first, &dy], vec![]);
+
+        let spread = self.reshape(
+            &spread,
+            &[channels, height, width, side, side],
+            &part("apart"),
+        );
+        let back = vec![integers("perm", &[0, 1, 2, 4, 3, 5])];
+        let spread = self
+            .graph
+            .node(part("in_place"), "Transpose", &[&spread], back);
         Ok(self.reshape(&spread, &shape, name))
     }
 

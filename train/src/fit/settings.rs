@@ -45,7 +45,8 @@ pub struct Fold {
     pub seed: u64,
 }
 
-/// Everything that decides what a run comes to; kept in the checkpoint.
+/// Everything that decides what a run comes to; kept in the checkpoint. What came later has the value
+/// that runs without it had, so that they can be resumed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FitSettings {
     /// Architecture by name.
@@ -63,10 +64,13 @@ pub struct FitSettings {
     /// Share of the target that is spread evenly over all states.
     pub label_smoothing: f64,
     /// Share of the target that goes to the states next to the label as lids close.
+    #[serde(default)]
     pub neighbour_smoothing: f64,
     /// A model whose answers are learnt beside the labels.
+    #[serde(default)]
     pub teacher: Option<Teacher>,
     /// Hash of the corrections of labels.
+    #[serde(default)]
     pub label_fixes_sha256: Option<String>,
     /// Decay of the weights' exponential moving average, which then is what is validated and kept;
     /// 0 keeps the weights themselves.
@@ -93,6 +97,7 @@ pub struct FitSettings {
     pub augmentation: Augmentation,
     /// Chance that a crop goes through a natural transformation ([`crate::corruption`]) of a random
     /// family and severity in place of the usual variations.
+    #[serde(default)]
     pub corruption: f64,
     /// Arithmetic of the convolutions.
     pub precision: Precision,
