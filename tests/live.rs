@@ -440,7 +440,12 @@ fn misuse_of_live_sources_is_named() {
         &["monitor", "--camera", "pipe:cat no-such-file.mjpeg"],
         &["cat", "exit status: 1", "No such file"],
     );
-    run(2, &["replay", "a.png", "--loop"], &["--realtime"]);
+    run(
+        2,
+        &["replay", "a.png", "--loop", "--truth", "t.csv"],
+        &["--loop", "--truth"],
+    );
+    run(2, &["replay", "a.png", "--on-alarm", "x"], &["--realtime"]);
     run(
         2,
         &["replay", "a.png", "--realtime", "--truth", "t.csv"],
