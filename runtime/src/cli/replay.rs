@@ -118,7 +118,7 @@ pub fn run(plan: ReplayPlan) -> anyhow::Result<ExitCode> {
 fn play(source: &ReplaySource, plan: &ReplayPlan, stop: &Stop) -> anyhow::Result<ExitCode> {
     let settings = &plan.settings;
     let dashboards = Dashboards::listen(settings, stop)?;
-    let alarm = alarm::start(settings, dashboards.fanout())?;
+    let alarm = alarm::start(settings, &dashboards)?;
     let image_rate = settings.recording.image_rate;
     let opener = PacedRecording::new(&source.path, image_rate, plan.again_and_again);
     let watched = Watched {
