@@ -23,7 +23,7 @@ use std::{
 use support::{has_locator, live_run};
 
 /// Longest that a step may take before the test gives up; nothing is judged by it.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 const SIZE: (u32, u32) = (1280, 1500);
 

@@ -12,7 +12,7 @@ use std::{
 };
 
 /// Longest wait for an answer before the test gives up; nothing is judged by it.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// Names under which systems know it.
 const NAMES: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "chrome"];
@@ -20,8 +20,9 @@ const NAMES: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "chro
 /// The program: what `PARSEYE_BROWSER` names, or the first of the usual names that runs. Says so where
 /// there is none.
 pub fn chromium() -> Option<String> {
-    if let Some(named) = std::env::var_os("PARSEYE_BROWSER") {
-        return Some(named.to_string_lossy().into_owned());
+    let named = std::env::var("PARSEYE_BROWSER").unwrap_or_default();
+    if !named.is_empty() {
+        return Some(named);
     }
     let runs = |name: &&&str| {
         let version = Command::new(name).arg("--version").output();

@@ -221,7 +221,7 @@ impl Complaints {
     }
 
     #[cfg(any(feature = "sound", feature = "notifications"))]
-    fn teller(&self) -> impl Fn(&str) + Send + 'static {
+    fn teller(&self) -> impl Fn(&str) + Clone + Send + 'static {
         let mine = self.clone();
         move |line| mine.once(line)
     }
