@@ -2,7 +2,7 @@
 # Arguments go in ARGS: make run ARGS="--camera 1 --log eyes.jsonl"
 
 .DEFAULT_GOAL := help
-.PHONY: help run test camera-machine test-camera models libtorch demo bench bench-train bench-live bench-temporal bench-selfcheck check-onnx ci
+.PHONY: help run test camera-machine test-camera models libtorch demo bench bench-train bench-live bench-temporal bench-selfcheck soak check-onnx ci
 MAKEFLAGS += --no-print-directory
 
 CARGO ?= cargo
@@ -74,6 +74,11 @@ bench-selfcheck: ## measure how good the self-check's own figures are (ARGS="EVE
 	@.ci/system-packages.sh run
 	@models/fetch-locator.sh
 	@benches/selfcheck_evidence.sh $(ARGS)
+
+soak: ## play clips again and again and watch memory, threads and descriptors (ARGS="MINUTES [LIVE_MINUTES]")
+	@.ci/system-packages.sh run
+	@models/fetch-locator.sh
+	@benches/soak.sh $(ARGS)
 
 check-onnx: ## check the models with onnx.checker and onnxruntime (fetches both by pip; ARGS="MODEL.onnx")
 	@[ -d third_party/onnx-py/onnxruntime ] || \

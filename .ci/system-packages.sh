@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes sure that the tools a make target needs are on this machine.
 #
-# Usage: .ci/system-packages.sh run|test|camera|models|libtorch|demo
+# Usage: .ci/system-packages.sh run|test|browser|sound|camera|models|libtorch|demo
 #
 # It probes for the tools themselves, so it is right on any system and for tools that were not
 # installed as packages, and it is silent when nothing is missing. What is missing is installed by
@@ -17,8 +17,8 @@ fail() {
 
 target=${1:-}
 case $target in
-run | test | camera | models | libtorch | demo) ;;
-*) fail "usage: .ci/system-packages.sh run|test|camera|models|libtorch|demo" ;;
+run | test | browser | sound | camera | models | libtorch | demo) ;;
+*) fail "usage: .ci/system-packages.sh run|test|browser|sound|camera|models|libtorch|demo" ;;
 esac
 
 packages=()
@@ -93,6 +93,15 @@ for_camera() {
     has v4l2-ctl || need v4l-utils
     has python3 || need python3
 }
+# tests/browser.rs looks at the web page in it, and is skipped without.
+for_browser() {
+    has "${PARSEYE_BROWSER:-chromium}" || has chromium-browser || has google-chrome || has chrome || need chromium
+}
+# The feature `sound` is linked to ALSA; `notifications` speaks D-Bus by itself.
+for_sound() {
+    has pkg-config || need pkg-config
+    compiles cc c alsa/asoundlib.h || need libasound2-dev
+}
 for_demo() {
     [ -s demo/clip.mp4 ] || for_pip
 }
@@ -115,6 +124,8 @@ test)
     for_locator
     for_libtorch
     ;;
+browser) for_browser ;;
+sound) for_sound ;;
 camera)
     for_building
     for_locator
@@ -159,7 +170,7 @@ if [ ${#packages[@]} -gt 0 ]; then
 fi
 
 case $target in
-models | libtorch) exit 0 ;;
+browser | sound | models | libtorch) exit 0 ;;
 esac
 
 oldest=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)

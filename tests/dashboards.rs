@@ -12,41 +12,17 @@ use std::{
     io::{BufRead, BufReader, Read, Write},
     net::TcpStream,
     path::Path,
-    process::{Child, Command, Stdio},
+    process::{Command, Stdio},
     time::Duration,
 };
-use support::{events, has_locator, of_kind, parseye, synthetic_face};
+use support::{
+    events, has_locator,
+    live_run::{Run, ServedRun, serve, write_blinking_clip},
+    of_kind, parseye, synthetic_face,
+};
 
 /// Longest that a step may take before the test gives up; nothing is judged by it.
 const PATIENCE: Duration = Duration::from_secs(60);
-
-/// Two seconds in which the eyes close for half a second.
-fn clip(folder: &Path) {
-    let blink = synthetic_face::Blink {
-        first: 25,
-        last: 39,
-    };
-    synthetic_face::write_clip(&folder.join("clip.mp4"), 60, &[blink]);
-}
-
-struct Run(Child);
-
-impl Drop for Run {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-impl Run {
-    fn signal(&self, name: &str) {
-        let done = Command::new("kill")
-            .args(["-s", name, &self.0.id().to_string()])
-            .status()
-            .expect("kill starts");
-        assert!(done.success());
-    }
-}
 
 fn get(address: &str, path: &str) -> BufReader<TcpStream> {
     let mut stream = TcpStream::connect(address).expect("the dashboard listens");
@@ -71,28 +47,12 @@ fn the_web_page_sees_a_recording_live_and_its_states_change() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
-    clip(folder.path());
-    let child = parseye(folder.path())
-        .args(["replay", "--realtime", "--loop", "clip.mp4"])
-        .args(["--web", "127.0.0.1:0", "--preview", "--log", "log.jsonl"])
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut run = Run(child);
-    let mut first = String::new();
-    let mut stderr = BufReader::new(run.0.stderr.take().unwrap());
-    stderr.read_line(&mut first).unwrap();
-    let address = first
-        .trim_end()
-        .rsplit_once("http://")
-        .map(|(_, rest)| rest.trim_end_matches('/').to_owned())
-        .unwrap_or_else(|| panic!("no address in '{first}'"));
-    // A status line that nobody takes away would block the program's other words.
-    let rest = std::thread::spawn(move || {
-        let _ = std::io::copy(&mut stderr, &mut std::io::sink());
-    });
+    write_blinking_clip(folder.path());
+    let ServedRun {
+        mut run,
+        address,
+        words,
+    } = serve(folder.path(), &["--preview", "--log", "log.jsonl"]);
 
     let mut seen = (false, false, false);
     for line in get(&address, "/events").lines() {
@@ -133,7 +93,7 @@ fn the_web_page_sees_a_recording_live_and_its_states_change() {
 
     run.signal("TERM");
     assert_eq!(run.0.wait().unwrap().code(), Some(143));
-    rest.join().unwrap();
+    words.join().unwrap();
     let events = events(&folder.path().join("log.jsonl"));
     assert_eq!(of_kind(&events, "end")[0]["outcome"], "interrupted");
 }
@@ -192,7 +152,7 @@ fn a_key_ends_the_terminal_dashboard_and_gives_the_terminal_back() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
-    clip(folder.path());
+    write_blinking_clip(folder.path());
     for key in ["q", "\x03"] {
         let Some(mut run) = in_terminal(
             folder.path(),
@@ -223,12 +183,46 @@ fn a_key_ends_the_terminal_dashboard_and_gives_the_terminal_back() {
 }
 
 #[test]
+fn an_alarm_s_command_that_fails_leaves_the_dashboard_alone() {
+    if !has_locator() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    // Closed from 1 s to 4 s; the alarm is due at 2.5 s.
+    let closure = synthetic_face::Blink {
+        first: 30,
+        last: 119,
+    };
+    synthetic_face::write_clip(&folder.path().join("clip.mp4"), 210, &[closure]);
+    let Some(mut run) = in_terminal(
+        folder.path(),
+        r#"replay --realtime --loop clip.mp4 --on-alarm 'sh -c "echo GARBLED; echo GARBLED >&2; exit 3"'"#,
+    ) else {
+        return;
+    };
+    let mut output = run.0.stdout.take().unwrap();
+    // Cells that keep what they show are not written again, so words may be apart.
+    let mut shown = until(&mut output, "command");
+    run.0.stdin.as_mut().unwrap().write_all(b"q").unwrap();
+    shown += &until(&mut output, LEAVE);
+    let mut after = String::new();
+    let _ = output.read_to_string(&mut after);
+    let (dashboard, rest) = shown.split_once(LEAVE).unwrap();
+    assert!(!dashboard.contains("parseye: "), "{dashboard}");
+    after.insert_str(0, rest);
+    let line = "the alarm's command failed with exit status: 3";
+    assert_eq!(after.matches(line).count(), 1, "{after}");
+    assert!(after.contains("parseye: 0:00:0"), "with its time: {after}");
+    assert!(!(shown + &after).contains("GARBLED"));
+}
+
+#[test]
 fn a_closed_terminal_does_not_end_the_log() {
     if !has_locator() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
-    clip(folder.path());
+    write_blinking_clip(folder.path());
     let Some(mut run) = in_terminal(
         folder.path(),
         "replay --realtime --loop --duration 6 clip.mp4 --log log.jsonl",

@@ -4,18 +4,12 @@
 // Clippy knows test functions, but not the functions that they share.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
+#[path = "live/drawn_camera.rs"]
+mod drawn_camera;
+#[path = "live/library.rs"]
+mod library;
 mod support;
 
-use parseye::{
-    classify::EyeStateModel,
-    config::Settings,
-    pipeline::{
-        Fanout, Next, Stop, Subscription, VisionChain,
-        monitor::{MonitorOptions, Monitored, SILENCE, monitor},
-    },
-    report::event::{CameraEventKind, Event, Outcome},
-    source::{CameraFault, CaptureLoss, Frame, LiveOpener, LiveSource, Read, SourceError},
-};
 use std::{
     path::Path,
     process::Stdio,
@@ -23,242 +17,11 @@ use std::{
 };
 use support::{
     errors, events, has_locator, of_kind, parseye, refused, succeeds,
-    synthetic_face::{Blink, HEIGHT, WIDTH, draw, write_clip},
+    synthetic_face::{Blink, write_clip},
 };
 
+/// Longest wait for what must come; nothing is judged by it.
 const SOON: Duration = Duration::from_secs(60);
-
-/// What a made-up camera does after its frames.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Then {
-    Ends,
-    IsUnplugged,
-    Hangs,
-}
-
-/// Delivers a drawn face as fast as it can, each time it is opened.
-struct DrawnCamera {
-    openings: std::vec::IntoIter<(u64, Then)>,
-    picture: image::RgbImage,
-}
-
-impl DrawnCamera {
-    fn new(openings: Vec<(u64, Then)>) -> Self {
-        let picture = image::RgbImage::from_raw(WIDTH as u32, HEIGHT as u32, draw(0, &[])).unwrap();
-        Self {
-            openings: openings.into_iter(),
-            picture,
-        }
-    }
-}
-
-fn unplugged() -> SourceError {
-    SourceError::Camera {
-        camera: "drawn".into(),
-        fault: CameraFault::Unplugged,
-        reason: "it was unplugged".into(),
-        remedy: "plug it in again".into(),
-    }
-}
-
-impl LiveOpener for DrawnCamera {
-    fn name(&self) -> &str {
-        "drawn"
-    }
-
-    fn open(&mut self) -> Result<Box<dyn LiveSource>, SourceError> {
-        let (frames, then) = self.openings.next().ok_or_else(unplugged)?;
-        Ok(Box::new(Drawn {
-            frames,
-            sequence: 0,
-            then,
-            picture: self.picture.clone(),
-            opened: Instant::now(),
-        }))
-    }
-}
-
-struct Drawn {
-    frames: u64,
-    sequence: u64,
-    then: Then,
-    picture: image::RgbImage,
-    opened: Instant,
-}
-
-impl LiveSource for Drawn {
-    fn format(&self) -> String {
-        "drawn".into()
-    }
-
-    fn opened(&self) -> Instant {
-        self.opened
-    }
-
-    fn lost(&self) -> CaptureLoss {
-        CaptureLoss {
-            driver: 2,
-            ..CaptureLoss::default()
-        }
-    }
-
-    fn read(&mut self, _: Duration) -> Result<Read, SourceError> {
-        if self.sequence == self.frames {
-            return match self.then {
-                Then::Ends => Ok(Read::Ended),
-                Then::IsUnplugged => Err(unplugged()),
-                // A driver that never returns.
-                Then::Hangs => loop {
-                    std::thread::park();
-                },
-            };
-        }
-        let frame = Frame::from_rgb(self.sequence, self.opened.elapsed(), self.picture.clone());
-        self.sequence += 1;
-        Ok(Read::Frame(frame))
-    }
-}
-
-fn chain() -> VisionChain {
-    let mut settings = Settings::default();
-    settings.locator.file = Some(support::locator_path());
-    VisionChain::new(&settings, &EyeStateModel::built_in().unwrap()).unwrap()
-}
-
-fn watch(mut camera: DrawnCamera, fanout: &Fanout, stop: &Stop) -> Monitored {
-    let first = camera.open();
-    let options = MonitorOptions {
-        duration: None,
-        silence: Some(SILENCE),
-        model: "m".into(),
-    };
-    monitor(
-        Box::new(camera),
-        first,
-        &mut chain(),
-        fanout,
-        &options,
-        stop,
-    )
-    .unwrap()
-}
-
-fn all(events: &Subscription) -> Vec<Event> {
-    std::iter::from_fn(|| match events.next(SOON) {
-        Next::Event(event) => Some(event.as_ref().clone()),
-        Next::Nothing => panic!("no event and no end"),
-        Next::Ended => None,
-    })
-    .collect()
-}
-
-fn story(events: &[Event]) -> Vec<CameraEventKind> {
-    let kind = |event: &Event| match event {
-        Event::Camera(camera) => Some(camera.kind),
-        _ => None,
-    };
-    events.iter().filter_map(kind).collect()
-}
-
-#[test]
-fn a_monitor_accounts_for_every_frame_of_every_opening() {
-    if !has_locator() {
-        return;
-    }
-    const FRAMES: u64 = 100;
-    let fanout = Fanout::new();
-    let reader = fanout.subscribe(10_000);
-    let openings = vec![(FRAMES, Then::IsUnplugged), (FRAMES, Then::Ends)];
-    let watched = watch(DrawnCamera::new(openings), &fanout, &Stop::new());
-    fanout.end();
-    let lost = watched.lost;
-    assert!(lost.hand_over > 0, "this source is faster than any reader");
-    assert_eq!(watched.tally.frames() + lost.hand_over, 2 * FRAMES);
-    assert_eq!(lost.driver, 4);
-    assert_eq!(watched.outcome, Outcome::Complete);
-
-    let events = all(&reader);
-    use CameraEventKind::{Lost, Opened, Reopened};
-    assert_eq!(story(&events), [Opened, Lost, Reopened]);
-    let eyes: Vec<_> = events
-        .iter()
-        .filter_map(|event| match event {
-            Event::Eyes(eyes) => Some(eyes),
-            _ => None,
-        })
-        .collect();
-    assert_eq!(eyes.len() as u64, watched.tally.frames());
-    assert!(eyes.windows(2).all(|pair| pair[0].frame < pair[1].frame));
-    assert!(eyes.windows(2).all(|pair| pair[0].time <= pair[1].time));
-    // The last frame of each opening is never displaced by another.
-    assert!(eyes.iter().any(|eyes| eyes.frame == FRAMES - 1));
-    assert_eq!(eyes.last().unwrap().frame, 2 * FRAMES - 1);
-    // What is told stands in order: the first frame after the camera is opened, the loss after its
-    // last frame.
-    let at = |kind| {
-        let is = |event: &Event| matches!(event, Event::Camera(camera) if camera.kind == kind);
-        events.iter().position(is).unwrap()
-    };
-    assert_eq!(at(Opened), 0);
-    assert!(matches!(&events[at(Lost) - 1], Event::Eyes(eyes) if eyes.frame == FRAMES - 1));
-    assert!(matches!(&events[at(Reopened) + 1], Event::Eyes(eyes) if eyes.frame >= FRAMES));
-    let Some(Event::End(end)) = events.last() else {
-        panic!("the end is not last")
-    };
-    assert_eq!((end.frames, end.lost), (watched.tally.frames(), Some(lost)));
-    assert!(end.frame_age_ms.is_some() && end.unix_time.is_some());
-}
-
-#[test]
-fn a_camera_that_hangs_or_is_gone_keeps_nobody_from_stopping() {
-    if !has_locator() {
-        return;
-    }
-    for then in [Then::Hangs, Then::IsUnplugged] {
-        let fanout = Fanout::new();
-        let reader = fanout.subscribe(10_000);
-        let stop = Stop::new();
-        let (watching, wish) = (fanout.clone(), stop.clone());
-        let asks = std::thread::spawn(move || {
-            // The present is shown while nothing comes.
-            let begin = Instant::now();
-            while watching.status().is_none_or(|status| status.frames == 0) {
-                assert!(begin.elapsed() < SOON);
-                std::thread::sleep(Duration::from_millis(10));
-            }
-            wish.request(15);
-        });
-        let watched = watch(DrawnCamera::new(vec![(3, then)]), &fanout, &stop);
-        asks.join().unwrap();
-        fanout.end();
-        assert_eq!(watched.outcome, Outcome::Interrupted);
-        let events = all(&reader);
-        assert!(matches!(events.last(), Some(Event::End(_))), "{then:?}");
-    }
-}
-
-#[test]
-fn nobody_who_does_not_read_delays_a_frame_or_costs_another_an_event() {
-    if !has_locator() {
-        return;
-    }
-    let fanout = Fanout::new();
-    let reads = fanout.subscribe(10_000);
-    let sleeps = fanout.subscribe(1);
-    let watched = watch(
-        DrawnCamera::new(vec![(50, Then::Ends)]),
-        &fanout,
-        &Stop::new(),
-    );
-    fanout.end();
-    let events = all(&reads);
-    let eyes = events
-        .iter()
-        .filter(|event| matches!(event, Event::Eyes(_)));
-    assert_eq!(eyes.count() as u64, watched.tally.frames());
-    assert_eq!(reads.lost(), 0);
-    assert_eq!(sleeps.lost() as usize, events.len() - 1);
-}
 
 fn folder() -> tempfile::TempDir {
     tempfile::tempdir().expect("a folder for the test")
@@ -440,7 +203,12 @@ fn misuse_of_live_sources_is_named() {
         &["monitor", "--camera", "pipe:cat no-such-file.mjpeg"],
         &["cat", "exit status: 1", "No such file"],
     );
-    run(2, &["replay", "a.png", "--loop"], &["--realtime"]);
+    run(
+        2,
+        &["replay", "a.png", "--loop", "--truth", "t.csv"],
+        &["--loop", "--truth"],
+    );
+    run(2, &["replay", "a.png", "--on-alarm", "x"], &["--realtime"]);
     run(
         2,
         &["replay", "a.png", "--realtime", "--truth", "t.csv"],

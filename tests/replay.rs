@@ -98,6 +98,62 @@ fn a_drawn_face_is_found_in_every_frame_and_two_runs_write_the_same_bytes() {
 }
 
 #[test]
+fn a_loop_goes_over_all_sources_until_its_recorded_time_is_over() {
+    if !has_locator() {
+        return;
+    }
+    let folder = folder();
+    let at = |name: &str| folder.path().join(name);
+    write_clip(&at("a.mp4"), 15, &[]);
+    write_clip(&at("b.mp4"), 6, &[]);
+    fs::write(at("c.mp4"), "no video").unwrap();
+    let output = parseye(folder.path())
+        .args(["replay", "a.mp4", "b.mp4", "c.mp4", "--loop"])
+        .args(["--duration", "1.6", "--log", "log.jsonl"])
+        .args(["--summary", "sums.json"])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1), "one source is no video");
+    let complaints = support::errors(&output);
+    assert_eq!(complaints.lines().count(), 1, "{complaints}");
+
+    let events = events(&at("log.jsonl"));
+    let ends: Vec<_> = of_kind(&events, "end")
+        .into_iter()
+        .filter(|end| end["clip"] != "c")
+        .map(|end| (end["clip"].as_str().unwrap(), end["frames"].as_u64()))
+        .collect();
+    // 15 and 6 frames of a thirtieth, twice; what is over 1.4 s and 10 ms for each c is a's again.
+    let whole = [("a", Some(15)), ("b", Some(6))];
+    assert_eq!([ends[0], ends[1]], whole);
+    assert_eq!([ends[2], ends[3]], whole);
+    assert_eq!(ends[4..], [("a", Some(6))]);
+    // Each pass is one more source, with its own times and numbers.
+    let first = of_kind(&events, "eyes")[21];
+    assert_eq!(
+        (&first["clip"], &first["frame"], &first["time"]),
+        (&"a".into(), &0.into(), &0.0.into())
+    );
+    let sums = json(&at("sums.json"));
+    assert_eq!(sums["frames"], 48);
+    assert_eq!(sums["clips"]["a"]["frames"], 6, "of its last pass");
+}
+
+#[test]
+fn a_loop_over_nothing_that_can_be_read_ends() {
+    if !has_locator() {
+        return;
+    }
+    let folder = folder();
+    fs::write(folder.path().join("a.mp4"), "no video").unwrap();
+    let mut command = parseye(folder.path());
+    command
+        .args(["replay", "a.mp4", "--loop"])
+        .stdout(Stdio::null());
+    support::refused(&mut command, 1, &["a.mp4"]);
+}
+
+#[test]
 fn each_source_begins_without_a_past() {
     if !has_locator() {
         return;

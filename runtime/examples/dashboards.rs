@@ -19,6 +19,7 @@ use parseye::{
     reading::{EyeReading, FrameReading, Unseen},
     report::{
         event::{EyeRecord, Probabilities},
+        messages::Messages,
         status::{LiveStatus, RunningAlert},
         terminal::{self, TerminalOptions},
         web::{self, WebSettings},
@@ -63,6 +64,7 @@ fn main() {
         let options = TerminalOptions {
             web: Some(format!("http://{}/", server.address())),
             hung_up: Arc::default(),
+            messages: Messages::to_stderr(|line| eprintln!("{line}")),
             alone: true,
         };
         terminal::start(&fanout, &stop, options).expect("the terminal takes it")

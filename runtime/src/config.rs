@@ -13,6 +13,7 @@ use crate::{
         alarm::AlarmSettings, jsonl::Rotation, mqtt::MqttSettings, terminal::TerminalSettings,
         web::WebSettings,
     },
+    seconds,
     selfcheck::SelfCheckSettings,
     source::{Backend, CameraRequest},
     temporal::TemporalSettings,
@@ -311,12 +312,11 @@ impl Settings {
                 "recording.image_rate is {rate}; give frames per second above 0, at most {MAX_RATE}"
             ));
         }
-        let every = self.report.status_every_s;
-        if !(1.0..=3600.0).contains(&every) {
-            return Err(format!(
-                "report.status_every_s is {every}; give seconds from 1 to 3600"
-            ));
-        }
+        seconds::check(
+            "report.status_every_s",
+            self.report.status_every_s,
+            1.0..=3600.0,
+        )?;
         let camera = &self.camera;
         for (key, value) in [("width", camera.width), ("height", camera.height)] {
             if !(1..=crate::source::MAX_SIDE).contains(&value) {

@@ -26,6 +26,7 @@ pub mod pipeline;
 pub mod plot;
 pub mod reading;
 pub mod report;
+mod seconds;
 pub mod selfcheck;
 pub mod session;
 pub mod snr;

@@ -3,6 +3,8 @@
 // Each test binary uses its own part of this.
 #![allow(dead_code)]
 
+#[cfg(unix)]
+pub mod live_run;
 pub mod model;
 pub mod synthetic_face;
 

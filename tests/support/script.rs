@@ -3,7 +3,9 @@
 #![allow(clippy::expect_used)]
 
 use parseye::report::{
-    event::{BoxRecord, CheckRecord, Event, EyeRecord, FaceRecord, Probabilities},
+    event::{
+        BoxRecord, CheckRecord, EndEvent, Event, EyeRecord, FaceRecord, Outcome, Probabilities,
+    },
     status::{CheckStatus, EyeCheckStatus, FrameLoss, LiveStatus, RunningAlert, SourceStatus},
     summary::{BlinkCounts, Percentiles},
 };
@@ -15,6 +17,19 @@ use parseye::{
 use serde_json::json;
 
 const CLIP: &str = "script";
+
+/// The end of a source of so many frames.
+pub fn end(frames: u64) -> Event {
+    Event::End(EndEvent {
+        clip: CLIP.into(),
+        frames,
+        outcome: Outcome::Complete,
+        error: None,
+        lost: None,
+        frame_age_ms: None,
+        unix_time: None,
+    })
+}
 
 /// An eye with a P(closed); the rest is P(open).
 pub fn eye(closed: f64) -> EyeRecord {

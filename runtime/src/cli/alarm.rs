@@ -1,10 +1,10 @@
-//! The alarms of a live run. Whoever runs live makes a [`Fanout`], starts them before the source is
-//! opened, so that a mistyped command is told at once, and finishes them after [`Fanout::end`].
+//! The alarms of a live run. Whoever runs live makes its [`Dashboards`], starts them before the source
+//! is opened, so that a mistyped command is told at once, and finishes them after
+//! [`Fanout::end`](parseye::pipeline::Fanout::end).
 
-use super::complain;
+use super::dashboards::Dashboards;
 use parseye::{
     config::Settings,
-    pipeline::Fanout,
     report::alarm::{Alarm, CAPACITY},
 };
 
@@ -12,9 +12,8 @@ use parseye::{
 ///
 /// # Errors
 /// When the command of the settings is not to be found, or a thread cannot be started.
-pub fn start(settings: &Settings, fanout: &Fanout) -> anyhow::Result<Alarm> {
-    let events = fanout.subscribe(CAPACITY);
-    Ok(Alarm::start(&settings.alarm, events, |line| {
-        complain(&line);
-    })?)
+pub fn start(settings: &Settings, dashboards: &Dashboards) -> anyhow::Result<Alarm> {
+    let events = dashboards.fanout().subscribe(CAPACITY);
+    let tell = dashboards.teller();
+    Ok(Alarm::start(&settings.alarm, events, tell)?)
 }

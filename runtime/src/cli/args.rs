@@ -115,13 +115,13 @@ pub struct ReplayArgs {
     #[arg(long, conflicts_with_all = ["truth", "annotate", "summary"])]
     pub realtime: bool,
     /// Begin again at the end, until Ctrl-C
-    #[arg(long = "loop", requires = "realtime")]
+    #[arg(long = "loop", conflicts_with_all = ["truth", "annotate"])]
     pub again_and_again: bool,
     /// Run this command on alarms, without a shell; the event comes on its input and in PARSEYE_ALERT_*
     #[arg(long, value_name = "COMMAND", requires = "realtime")]
     pub on_alarm: Option<String>,
-    /// Stop after this many seconds
-    #[arg(long, value_name = "SECONDS", requires = "realtime")]
+    /// Stop after this many seconds: of the recordings, or by the clock with --realtime
+    #[arg(long, value_name = "SECONDS", conflicts_with = "truth")]
     pub duration: Option<f64>,
     /// What shows a recording that is played at its own pace.
     #[command(flatten)]

@@ -2,10 +2,12 @@
 //! means. Whoever runs live starts these before the source is opened, says everything through their
 //! [`Fanout`], and drops them at the end.
 
+use super::complain;
 use parseye::{
     config::Settings,
     pipeline::{Fanout, Stop},
     report::{
+        messages::Messages,
         terminal::{self, TerminalDashboard, TerminalOptions},
         web::{self, WebServer},
     },
@@ -19,6 +21,7 @@ use std::{
 #[derive(Debug)]
 pub struct Dashboards {
     fanout: Fanout,
+    messages: Messages,
     // The terminal is given back first, so that what follows can be read.
     terminal: Option<TerminalDashboard>,
     web: Option<WebServer>,
@@ -50,6 +53,7 @@ impl Dashboards {
         }
         Ok(Self {
             fanout,
+            messages: Messages::to_stderr(|line| complain(&line)),
             terminal: None,
             web,
             hung_up,
@@ -61,6 +65,12 @@ impl Dashboards {
         &self.fanout
     }
 
+    /// Tells the user lines in a way that leaves a dashboard on the terminal alone.
+    pub fn teller(&self) -> impl FnMut(&str) + Send + 'static {
+        let messages = self.messages.clone();
+        move |line| messages.tell(line)
+    }
+
     /// Fills the terminal, where there is one that was not declined, once the source is open and
     /// its errors are told. Says whether it did; else a status line is due.
     pub fn fill_terminal(&mut self, settings: &Settings, stop: &Stop) -> bool {
@@ -70,11 +80,12 @@ impl Dashboards {
         let options = TerminalOptions {
             web: self.web.as_ref().map(url),
             hung_up: Arc::clone(&self.hung_up),
+            messages: self.messages.clone(),
             alone: alone(settings),
         };
         match terminal::start(&self.fanout, stop, options) {
             Ok(terminal) => self.terminal = Some(terminal),
-            Err(error) => super::complain(&format!(
+            Err(error) => complain(&format!(
                 "the terminal cannot show the dashboard: {error}; a status line follows instead"
             )),
         }

@@ -22,7 +22,7 @@ use std::process::ExitCode;
 pub fn run(plan: MonitorPlan) -> anyhow::Result<ExitCode> {
     let stop = stop_on_signals()?;
     let dashboards = Dashboards::listen(&plan.settings, &stop)?;
-    let alarm = alarm::start(&plan.settings, dashboards.fanout())?;
+    let alarm = alarm::start(&plan.settings, &dashboards)?;
     let opener = CameraOpener::new(plan.settings.camera.request()).map_err(with_hint)?;
     let watched = Watched {
         opener: Box::new(opener),

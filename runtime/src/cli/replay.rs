@@ -4,7 +4,7 @@ use super::{
     alarm, complain,
     dashboards::Dashboards,
     exit_status, load_model, print,
-    resolve::{Realtime, ReplayPlan, ReplaySource},
+    resolve::{ReplayPlan, ReplaySource},
     stop_on_signals,
     watch::{Watched, watch},
 };
@@ -25,9 +25,18 @@ use parseye::{
         video::VideoWriter,
         write_json,
     },
-    source::{PacedRecording, open_recording},
+    source::{PacedRecording, ShortenedRecording, open_recording},
 };
-use std::{collections::BTreeMap, path::Path, process::ExitCode};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+    process::ExitCode,
+    time::Duration,
+};
+
+/// What a source counts for at least against `--duration`: a single picture has no length, and
+/// played again and again would never end.
+const LEAST_LENGTH: Duration = Duration::from_millis(10);
 
 /// Runs the command.
 ///
@@ -36,8 +45,8 @@ use std::{collections::BTreeMap, path::Path, process::ExitCode};
 /// changes the exit status only.
 pub fn run(plan: ReplayPlan) -> anyhow::Result<ExitCode> {
     let stop = stop_on_signals()?;
-    if let (Some(realtime), [source]) = (plan.realtime, plan.sources.as_slice()) {
-        return play(source, realtime, &plan.settings, &stop);
+    if let (true, [source]) = (plan.realtime, plan.sources.as_slice()) {
+        return play(source, &plan, &stop);
     }
     let truth = plan
         .truth
@@ -65,16 +74,28 @@ pub fn run(plan: ReplayPlan) -> anyhow::Result<ExitCode> {
     }
 
     let mut sums = Sums::default();
-    let mut worst = Outcome::Complete;
-    for source in &plan.sources {
-        let replayed = replay_source(source, &plan.settings, &mut chain, log.as_mut(), &stop)?;
-        if let Some(error) = &replayed.error {
-            complain(error);
-            worst = Outcome::Failed;
+    let mut complained = BTreeSet::new();
+    let mut left = plan.duration;
+    'passes: loop {
+        let mut empty = true;
+        for source in &plan.sources {
+            let log = log.as_mut();
+            let replayed = replay_source(source, left, &plan.settings, &mut chain, log, &stop)?;
+            if let Some(error) = &replayed.error
+                && complained.insert(&source.clip)
+            {
+                complain(error);
+            }
+            sums.add(&source.clip, &replayed, truth.as_ref());
+            empty &= replayed.tally.frames() == 0;
+            let length = replayed.tally.duration().max(LEAST_LENGTH);
+            left = left.map(|left| left.saturating_sub(length));
+            if replayed.outcome == Outcome::Interrupted || left == Some(Duration::ZERO) {
+                break 'passes;
+            }
         }
-        let interrupted = replayed.outcome == Outcome::Interrupted;
-        sums.add(&source.clip, &replayed, truth.as_ref());
-        if interrupted {
+        // Sources that give nothing would be opened for ever.
+        if empty || !plan.again_and_again {
             break;
         }
     }
@@ -86,26 +107,26 @@ pub fn run(plan: ReplayPlan) -> anyhow::Result<ExitCode> {
         Some(path) => write_json(path, &summary)?,
         None => print(&summary.text())?,
     }
-    Ok(exit_status(worst, &stop))
+    let outcome = match complained.is_empty() {
+        true => Outcome::Complete,
+        false => Outcome::Failed,
+    };
+    Ok(exit_status(outcome, &stop))
 }
 
 /// Plays a recording at its own pace.
-fn play(
-    source: &ReplaySource,
-    realtime: Realtime,
-    settings: &Settings,
-    stop: &Stop,
-) -> anyhow::Result<ExitCode> {
+fn play(source: &ReplaySource, plan: &ReplayPlan, stop: &Stop) -> anyhow::Result<ExitCode> {
+    let settings = &plan.settings;
     let dashboards = Dashboards::listen(settings, stop)?;
-    let alarm = alarm::start(settings, dashboards.fanout())?;
+    let alarm = alarm::start(settings, &dashboards)?;
     let image_rate = settings.recording.image_rate;
-    let opener = PacedRecording::new(&source.path, image_rate, realtime.again_and_again);
+    let opener = PacedRecording::new(&source.path, image_rate, plan.again_and_again);
     let watched = Watched {
         opener: Box::new(opener),
         mode: Mode::Realtime,
         existing: Existing::Replace,
         silence: None,
-        duration: realtime.duration,
+        duration: plan.duration,
     };
     watch(watched, settings, stop, dashboards, alarm)
 }
@@ -125,6 +146,7 @@ fn read_truth(path: &Path, sources: &[ReplaySource]) -> anyhow::Result<Truth> {
 
 fn replay_source(
     source: &ReplaySource,
+    at_most: Option<Duration>,
     settings: &Settings,
     chain: &mut VisionChain,
     log: Option<&mut EventLog>,
@@ -135,7 +157,13 @@ fn replay_source(
         .as_deref()
         .map(VideoWriter::create)
         .transpose()?;
-    let recording = open_recording(&source.path, settings.recording.image_rate);
+    let recording =
+        open_recording(&source.path, settings.recording.image_rate).map(
+            |recording| match at_most {
+                Some(length) => Box::new(ShortenedRecording::new(recording, length)),
+                None => recording,
+            },
+        );
     let outputs = ReplayOutputs { log, video };
     Ok(replay(&source.clip, recording, chain, outputs, stop)?)
 }

@@ -41,16 +41,11 @@ pub struct ReplayPlan {
     pub truth: Option<PathBuf>,
     /// Where the sums go.
     pub summary: Option<PathBuf>,
-    /// Played at its own pace instead.
-    pub realtime: Option<Realtime>,
-}
-
-/// How `parseye replay --realtime` plays.
-#[derive(Clone, Copy, Debug)]
-pub struct Realtime {
-    /// Whether it begins again at its end.
+    /// Whether the one source is played at its own pace instead.
+    pub realtime: bool,
+    /// Whether they begin again at their end.
     pub again_and_again: bool,
-    /// Ends by itself after this long.
+    /// Ends by itself after this long: on the clock at the source's own pace, else of the recordings.
     pub duration: Option<Duration>,
 }
 
@@ -186,13 +181,7 @@ pub fn replay(args: ReplayArgs, mut settings: Settings) -> anyhow::Result<Replay
     }
     dashboards(args.dashboards, &mut settings)?;
     alarm(args.on_alarm, &mut settings)?;
-    let realtime = match args.realtime {
-        true => Some(Realtime {
-            again_and_again: args.again_and_again,
-            duration: args.duration.map(duration).transpose()?,
-        }),
-        false => None,
-    };
+    let duration = args.duration.map(duration).transpose()?;
     let mut seen: BTreeMap<String, PathBuf> = BTreeMap::new();
     let mut sources = Vec::new();
     for path in args.sources {
@@ -232,7 +221,9 @@ pub fn replay(args: ReplayArgs, mut settings: Settings) -> anyhow::Result<Replay
         sources,
         truth: args.truth,
         summary: args.summary,
-        realtime,
+        realtime: args.realtime,
+        again_and_again: args.again_and_again,
+        duration,
     })
 }
 

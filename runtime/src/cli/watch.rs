@@ -81,14 +81,14 @@ pub fn watch(
     let log = match log {
         Some(log) => {
             let events = fanout.subscribe(LogWriter::QUEUE);
-            Some(LogWriter::start(events, log, |line| complain(&line))?)
+            Some(LogWriter::start(events, log, dashboards.teller())?)
         }
         None => None,
     };
     let gradient = load_gradient(settings, &model)?;
     let checks = SelfCheckThread::start(&fanout, &model, gradient.as_ref(), &settings.selfcheck)?;
     ask_on_signal(&fanout)?;
-    let mqtt = mqtt::start(&fanout, &settings.mqtt, |line| complain(&line))?;
+    let mqtt = mqtt::start(&fanout, &settings.mqtt, dashboards.teller())?;
     let status = match dashboards.fill_terminal(settings, stop) {
         true => None,
         false => Some(StatusLine::start(&fanout, settings.report.status_every_s)?),

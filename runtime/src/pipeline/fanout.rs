@@ -139,28 +139,16 @@ impl Subscription {
 }
 
 /// A reader that died while it held a lock cannot have left it half changed.
-pub(super) fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+pub(crate) fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::event::{EndEvent, Outcome};
+    use crate::report::script::end;
 
     const SOON: Duration = Duration::from_secs(10);
-
-    fn event(frames: u64) -> Event {
-        Event::End(EndEvent {
-            clip: "a".into(),
-            frames,
-            outcome: Outcome::Complete,
-            error: None,
-            lost: None,
-            frame_age_ms: None,
-            unix_time: None,
-        })
-    }
 
     fn number(next: Next) -> u64 {
         match next {
@@ -176,12 +164,12 @@ mod tests {
     fn a_slow_reader_loses_its_own_events_and_nobody_else_s() {
         let fanout = Fanout::new();
         let (slow, fast) = (fanout.subscribe(2), fanout.subscribe(100));
-        (0..10).for_each(|frames| fanout.publish(event(frames)));
+        (0..10).for_each(|frames| fanout.publish(end(frames)));
         assert_eq!((slow.lost(), fast.lost()), (8, 0));
         let read: Vec<u64> = (0..10).map(|_| number(fast.next(SOON))).collect();
         assert_eq!(read, (0..10).collect::<Vec<_>>());
         assert_eq!(number(slow.next(SOON)), 0);
-        fanout.publish(event(10));
+        fanout.publish(end(10));
         assert_eq!(number(slow.next(SOON)), 1);
         assert_eq!(number(slow.next(SOON)), 10);
         assert!(matches!(slow.next(Duration::ZERO), Next::Nothing));
@@ -192,7 +180,7 @@ mod tests {
         let fanout = Fanout::new();
         let (stays, leaves) = (fanout.subscribe(4), fanout.subscribe(4));
         drop(leaves);
-        fanout.publish(event(1));
+        fanout.publish(end(1));
         assert_eq!(fanout.readers(), 1);
         fanout.clone().end();
         assert_eq!(number(stays.next(SOON)), 1);

@@ -8,6 +8,7 @@
 use super::{
     Fanout, Picture, PipelineError, Stop, VisionChain,
     capture::{Capture, Change, Notice, Outlet, Patience, Reason, SystemClock},
+    fanout::locked,
     present::Present,
 };
 use crate::{
@@ -25,7 +26,7 @@ use crossbeam::{
 };
 use std::{
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread::{JoinHandle, Thread},
@@ -101,7 +102,7 @@ impl HandOver {
     }
 
     fn lost(&self) -> FrameLoss {
-        let captured = *self.captured.lock().unwrap_or_else(PoisonError::into_inner);
+        let captured = *locked(&self.captured);
         FrameLoss {
             driver: captured.driver,
             hand_over: self.displaced.load(Ordering::Relaxed),
@@ -145,12 +146,7 @@ impl Outlet for ToVision {
     }
 
     fn lost(&mut self, lost: CaptureLoss) {
-        let mut captured = self
-            .hand_over
-            .captured
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        *captured = lost;
+        *locked(&self.hand_over.captured) = lost;
     }
 }
 

@@ -16,7 +16,7 @@ mod sound;
 pub use settings::AlarmSettings;
 
 use crate::{
-    pipeline::fanout::{Next, Subscription},
+    pipeline::fanout::{Next, Subscription, locked},
     report::event::{AlertEvent, Event},
 };
 use command::{AlarmCommand, Ended};
@@ -25,7 +25,7 @@ use std::{
     collections::BTreeSet,
     io::{self, IsTerminal, Write},
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex,
         atomic::{AtomicBool, Ordering},
     },
     thread::JoinHandle,
@@ -214,15 +214,14 @@ impl Complaints {
     }
 
     fn once(&self, line: &str) {
-        // A thread that died while it told of something leaves the list of lines whole.
-        let mut told = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut told = locked(&self.shared);
         if told.lines.insert(line.into()) {
             (told.complain)(line);
         }
     }
 
     #[cfg(any(feature = "sound", feature = "notifications"))]
-    fn teller(&self) -> impl Fn(&str) + Send + 'static {
+    fn teller(&self) -> impl Fn(&str) + Clone + Send + 'static {
         let mine = self.clone();
         move |line| mine.once(line)
     }

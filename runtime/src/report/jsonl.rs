@@ -160,20 +160,8 @@ fn failed(path: &Path, error: &io::Error) -> ReportError {
 
 #[cfg(test)]
 mod tests {
-    use super::super::event::{EndEvent, Outcome};
+    use super::super::script::end;
     use super::*;
-
-    fn event(frames: u64) -> Event {
-        Event::End(EndEvent {
-            clip: "a".into(),
-            frames,
-            outcome: Outcome::Complete,
-            error: None,
-            lost: None,
-            frame_age_ms: None,
-            unix_time: None,
-        })
-    }
 
     fn lines(path: &Path) -> Vec<serde_json::Value> {
         let text = std::fs::read_to_string(path).unwrap();
@@ -188,11 +176,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("log.jsonl");
         let mut log = EventLog::open(&path, Existing::Replace).unwrap();
-        (0..1000).for_each(|frames| log.write(&event(frames)).unwrap());
+        (0..1000).for_each(|frames| log.write(&end(frames)).unwrap());
         log.finish().unwrap();
         assert_eq!(lines(&path).len(), 1000);
         let mut log = EventLog::open(&path, Existing::Continue).unwrap();
-        log.write(&event(1)).unwrap();
+        log.write(&end(1)).unwrap();
         drop(log);
         assert_eq!(lines(&path).len(), 1001);
         EventLog::open(&path, Existing::Replace)
@@ -208,11 +196,11 @@ mod tests {
         let path = folder.path().join("log.jsonl");
         std::fs::write(&path, "{\"event\":\"eyes\",\"cl").unwrap();
         let mut log = EventLog::open(&path, Existing::Continue).unwrap();
-        log.write(&event(3)).unwrap();
+        log.write(&end(3)).unwrap();
         log.finish().unwrap();
         let text = std::fs::read_to_string(&path).unwrap();
         let last = text.lines().last().unwrap();
-        assert_eq!(serde_json::from_str::<Event>(last).unwrap(), event(3));
+        assert_eq!(serde_json::from_str::<Event>(last).unwrap(), end(3));
     }
 
     #[test]
@@ -223,7 +211,7 @@ mod tests {
             return;
         }
         let mut log = EventLog::open(full, Existing::Replace).unwrap();
-        log.write(&event(1)).unwrap();
+        log.write(&end(1)).unwrap();
         let error = log.finish().unwrap_err().to_string();
         assert!(
             error.contains("/dev/full") && error.contains("space"),

@@ -7,6 +7,7 @@ pub mod annotate;
 pub mod event;
 pub mod history;
 pub mod jsonl;
+pub mod messages;
 pub mod mqtt;
 pub mod prometheus;
 pub mod status;
@@ -17,7 +18,7 @@ pub mod web;
 
 #[cfg(test)]
 #[path = "../../../tests/support/script.rs"]
-mod script;
+pub(crate) mod script;
 
 use std::path::PathBuf;
 

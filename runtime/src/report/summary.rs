@@ -162,6 +162,11 @@ impl Tally {
         self.frames
     }
 
+    /// Length of the source, the last frame's showing included; known once it was closed.
+    pub fn duration(&self) -> Duration {
+        self.duration
+    }
+
     /// Frames of every blink of both eyes so far.
     pub fn blinks_of_both(&self) -> &[FrameRange] {
         &self.blinks_of_both

@@ -8,6 +8,7 @@ mod ffmpeg_log;
 pub mod images;
 pub mod live;
 pub mod paced;
+pub mod shortened;
 pub mod video;
 
 pub use camera::{
@@ -16,6 +17,7 @@ pub use camera::{
 pub use images::ImageFolder;
 pub use live::{CaptureLoss, LiveOpener, LiveSource, Read};
 pub use paced::PacedRecording;
+pub use shortened::ShortenedRecording;
 pub use video::VideoFile;
 
 use image::{GrayImage, RgbImage};

@@ -1,7 +1,8 @@
 //! The constants of time: one documented place for every threshold of this module.
 
+use crate::seconds;
 use serde::{Deserialize, Serialize};
-use std::time::Duration;
+use std::{ops::Bound, time::Duration};
 
 /// Thresholds for what the eyes do over time. Seconds are those of the recording or the camera.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -155,12 +156,7 @@ impl TemporalSettings {
                 self.baseline_least
             ));
         }
-        if !(0.0..=LONGEST_S).contains(&self.longest_parting_s) {
-            return Err(format!(
-                "longest_parting_s is {}; give seconds from 0 to {LONGEST_S}",
-                self.longest_parting_s
-            ));
-        }
+        seconds::check("longest_parting_s", self.longest_parting_s, 0.0..=LONGEST_S)?;
         if self.drowsy_until > self.drowsy_above {
             return Err(format!(
                 "drowsy_until is {}; give at most drowsy_above, which is {}",
@@ -186,79 +182,71 @@ impl TemporalSettings {
             ("baseline_window_s", self.baseline_window_s),
             ("baseline_forget_s", self.baseline_forget_s),
         ] {
-            if !(value > 0.0 && value <= LONGEST_S) {
-                return Err(format!(
-                    "{key} is {value}; give seconds above 0, at most {LONGEST_S}"
-                ));
-            }
+            let accepted = (Bound::Excluded(0.0), Bound::Included(LONGEST_S));
+            seconds::check(key, value, accepted)?;
         }
         Ok(())
     }
 
     /// [`Self::longest_parting_s`].
     pub fn longest_parting(&self) -> Duration {
-        seconds(self.longest_parting_s)
+        seconds::duration(self.longest_parting_s)
     }
 
     /// [`Self::shortest_wink_s`].
     pub fn shortest_wink(&self) -> Duration {
-        seconds(self.shortest_wink_s)
+        seconds::duration(self.shortest_wink_s)
     }
 
     /// [`Self::rate_known_s`].
     pub fn rate_known(&self) -> Duration {
-        seconds(self.rate_known_s)
+        seconds::duration(self.rate_known_s)
     }
 
     /// [`Self::baseline_window_s`].
     pub fn baseline_window(&self) -> Duration {
-        seconds(self.baseline_window_s)
+        seconds::duration(self.baseline_window_s)
     }
 
     /// [`Self::baseline_forget_s`].
     pub fn baseline_forget(&self) -> Duration {
-        seconds(self.baseline_forget_s)
+        seconds::duration(self.baseline_forget_s)
     }
 
     /// [`Self::long_closure_s`].
     pub fn long_closure(&self) -> Duration {
-        seconds(self.long_closure_s)
+        seconds::duration(self.long_closure_s)
     }
 
     /// [`Self::longest_gap_s`].
     pub fn longest_gap(&self) -> Duration {
-        seconds(self.longest_gap_s)
+        seconds::duration(self.longest_gap_s)
     }
 
     /// [`Self::warn_after_s`].
     pub fn warn_after(&self) -> Duration {
-        seconds(self.warn_after_s)
+        seconds::duration(self.warn_after_s)
     }
 
     /// [`Self::alarm_after_s`].
     pub fn alarm_after(&self) -> Duration {
-        seconds(self.alarm_after_s)
+        seconds::duration(self.alarm_after_s)
     }
 
     /// [`Self::repeat_after_s`].
     pub fn repeat_after(&self) -> Duration {
-        seconds(self.repeat_after_s)
+        seconds::duration(self.repeat_after_s)
     }
 
     /// [`Self::drowsy_known_s`].
     pub fn drowsy_known(&self) -> Duration {
-        seconds(self.drowsy_known_s)
+        seconds::duration(self.drowsy_known_s)
     }
 
     /// [`Self::perclos_window_s`].
     pub fn perclos_window(&self) -> Duration {
-        seconds(self.perclos_window_s)
+        seconds::duration(self.perclos_window_s)
     }
-}
-
-/// Seconds that [`TemporalSettings::check`] let pass always convert; unchecked ones saturate.
-fn seconds(value: f64) -> Duration {
-    Duration::try_from_secs_f64(value).unwrap_or(Duration::MAX)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! What an alert may set off, as the user sets it.
 
-use crate::temporal::AlertKind;
+use crate::{seconds, temporal::AlertKind};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -65,11 +65,7 @@ impl AlarmSettings {
             ("command_limit_s", self.command_limit_s, 0.1),
             ("least_between_s", self.least_between_s, 0.0),
         ] {
-            if !(least..=LONGEST_S).contains(&value) {
-                return Err(format!(
-                    "{key} is {value}; give seconds from {least} to {LONGEST_S}"
-                ));
-            }
+            seconds::check(key, value, least..=LONGEST_S)?;
         }
         self.words()?;
         for (key, wanted, built_in) in [
@@ -111,18 +107,13 @@ impl AlarmSettings {
 
     /// [`Self::command_limit_s`].
     pub fn command_limit(&self) -> Duration {
-        seconds(self.command_limit_s)
+        seconds::duration(self.command_limit_s)
     }
 
     /// [`Self::least_between_s`].
     pub fn least_between(&self) -> Duration {
-        seconds(self.least_between_s)
+        seconds::duration(self.least_between_s)
     }
-}
-
-/// Seconds that [`AlarmSettings::check`] let pass always convert; unchecked ones saturate.
-fn seconds(value: f64) -> Duration {
-    Duration::try_from_secs_f64(value).unwrap_or(Duration::MAX)
 }
 
 #[cfg(test)]

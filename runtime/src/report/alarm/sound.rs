@@ -2,7 +2,9 @@
 
 use super::AlarmError;
 use crossbeam::channel::{Sender, bounded};
-use rodio::{DeviceSinkBuilder, Player, Source, source::SineWave};
+use rodio::{
+    DeviceSinkBuilder, DeviceSinkError, MixerDeviceSink, Player, Source, source::SineWave,
+};
 use std::time::Duration;
 
 /// Pitch of the tone in hertz: where hearing is keen at any age.
@@ -32,13 +34,16 @@ impl Sound {
     ///
     /// # Errors
     /// When the thread cannot be started.
-    pub fn start(complain: impl Fn(&str) + Send + 'static) -> Result<Self, AlarmError> {
+    pub fn start(complain: impl Fn(&str) + Clone + Send + 'static) -> Result<Self, AlarmError> {
         // A tone and its silence.
         let (wishes, waiting) = bounded(2);
         std::thread::Builder::new()
             .name("sound".into())
             .spawn(move || {
-                let mut device = match DeviceSinkBuilder::open_default_sink() {
+                // ALSA writes what it thinks of a device to stderr, where a dashboard may be.
+                #[cfg(target_os = "linux")]
+                let _quiet = alsa::Output::local_error_handler();
+                let mut device = match open(complain.clone()) {
                     Ok(device) => device,
                     Err(error) => {
                         complain(&format!(
@@ -73,4 +78,18 @@ impl Sound {
     pub fn silence(&self) {
         let _ = self.wishes.try_send(Wish::Silence);
     }
+}
+
+/// The default device, in the first of its configurations that it accepts. What goes wrong with it later
+/// is told like everything else, instead of written to stderr.
+fn open(
+    complain: impl Fn(&str) + Clone + Send + 'static,
+) -> Result<MixerDeviceSink, DeviceSinkError> {
+    DeviceSinkBuilder::from_default_device()?
+        .with_error_callback(move |error| {
+            complain(&format!(
+                "the sound device failed: {error}; check that it is still there"
+            ));
+        })
+        .open_sink_or_fallback()
 }

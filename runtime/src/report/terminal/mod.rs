@@ -14,7 +14,7 @@ pub use view::View;
 
 use crate::{
     pipeline::{Fanout, Next, Stop, Subscription},
-    report::history::History,
+    report::{history::History, messages::Messages},
 };
 use crossbeam::channel::{self, Receiver};
 use ratatui::{
@@ -63,6 +63,8 @@ pub struct TerminalOptions {
     pub web: Option<String>,
     /// Set when the terminal was closed (SIGHUP).
     pub hung_up: Arc<AtomicBool>,
+    /// What else the program says; held back while its terminal is filled.
+    pub messages: Messages,
     /// Whether nobody else shows or writes anything: then the program ends with its terminal.
     pub alone: bool,
 }
@@ -89,7 +91,7 @@ pub fn start(
     stop: &Stop,
     options: TerminalOptions,
 ) -> io::Result<TerminalDashboard> {
-    let screen = Screen::enter()?;
+    let screen = Screen::enter(options.messages.clone())?;
     let leave = Arc::new(AtomicBool::new(false));
     let (leaving, left) = channel::bounded(1);
     let mut shower = Shower {
@@ -126,18 +128,23 @@ impl Drop for TerminalDashboard {
 }
 
 /// The terminal in raw mode on its other screen, given back when dropped.
-struct Screen(Terminal<CrosstermBackend<Stdout>>);
+struct Screen {
+    terminal: Terminal<CrosstermBackend<Stdout>>,
+    messages: Messages,
+}
 
 impl Screen {
-    fn enter() -> io::Result<Self> {
+    fn enter(messages: Messages) -> io::Result<Self> {
         give_back_before_panics();
+        messages.hold();
         enable_raw_mode()?;
         let entered = execute!(io::stdout(), EnterAlternateScreen, cursor::Hide)
             .and_then(|()| Terminal::new(CrosstermBackend::new(io::stdout())));
         match entered {
-            Ok(terminal) => Ok(Self(terminal)),
+            Ok(terminal) => Ok(Self { terminal, messages }),
             Err(error) => {
                 give_back();
+                messages.release();
                 Err(error)
             }
         }
@@ -147,6 +154,7 @@ impl Screen {
 impl Drop for Screen {
     fn drop(&mut self) {
         give_back();
+        self.messages.release();
     }
 }
 
@@ -196,18 +204,20 @@ impl Shower {
             execute!(io::stdout(), BeginSynchronizedUpdate)?;
             if painted.elapsed() >= REPAINT_EVERY {
                 // `clear` would ask the terminal where its cursor is, and wait for an answer.
-                let size = screen.0.size()?;
-                screen.0.resize(size.into())?;
+                let size = screen.terminal.size()?;
+                screen.terminal.resize(size.into())?;
                 painted = Instant::now();
             }
             let status = self.fanout.status();
+            let message = self.options.messages.newest();
             let view = View {
                 status: status.as_deref(),
                 history: &self.history,
                 look: self.look,
                 web: self.options.web.as_deref(),
+                message: message.as_ref(),
             };
-            screen.0.draw(|frame| view.draw(frame))?;
+            screen.terminal.draw(|frame| view.draw(frame))?;
             execute!(io::stdout(), EndSynchronizedUpdate)?;
             self.take_keys()?;
         }

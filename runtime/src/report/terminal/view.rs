@@ -12,6 +12,7 @@ use crate::{
     report::{
         event::EyeRecord,
         history::History,
+        messages::{Message, clock},
         status::{FrameLoss, LiveStatus, RunningAlert},
     },
     temporal::AlertKind,
@@ -23,8 +24,9 @@ use ratatui::{
     style::{Modifier, Style},
     symbols::border,
     text::{Line, Span},
-    widgets::{Block, Paragraph},
+    widgets::{Block, Clear, Paragraph},
 };
+use std::time::Duration;
 
 /// What is shown.
 #[derive(Clone, Copy, Debug)]
@@ -37,6 +39,8 @@ pub struct View<'a> {
     pub look: Look,
     /// Where the web dashboard is, if it is served.
     pub web: Option<&'a str>,
+    /// What the program said last beside its events.
+    pub message: Option<&'a Message>,
 }
 
 /// Sizes from which on there are frames, and the full list without them.
@@ -65,11 +69,19 @@ impl View<'_> {
         let mut rows = Rows { area, next: 0 };
         rows.line(frame, self.title(area.width));
         rows.line(frame, self.alert_line());
+        self.rows_of_status(frame, &mut rows, framed, fits(LISTED));
+        if let Some(message) = self.message {
+            rows.last(frame, self.message_line(message, area.width));
+        }
+    }
+
+    fn rows_of_status(&self, frame: &mut Frame<'_>, rows: &mut Rows, framed: bool, listed: bool) {
+        let area = rows.area;
         let Some(status) = self.status else {
             rows.line(frame, Line::from(" Waiting for the first frame. q quits."));
             return;
         };
-        if !framed && !fits(LISTED) {
+        if !framed && !listed {
             for eye in Eye::ALL {
                 rows.line(frame, self.state_line(short_name(eye), of(status, eye)));
             }
@@ -140,7 +152,10 @@ impl View<'_> {
 
     fn title(&self, width: u16) -> Line<'static> {
         let (source, elapsed) = match self.status {
-            Some(status) => (status.source.name.clone(), clock(status.time)),
+            Some(status) => (
+                status.source.name.clone(),
+                clock(Duration::try_from_secs_f64(status.time).unwrap_or_default()),
+            ),
             None => (String::new(), String::new()),
         };
         let left = format!(" Parseye  {source}");
@@ -300,6 +315,27 @@ impl View<'_> {
         };
         Line::styled(format!("  q quits{web}"), self.look.quiet())
     }
+
+    /// The whole message is written when the terminal is given back, so it may be cut here.
+    fn message_line(&self, message: &Message, width: u16) -> Line<'static> {
+        const CUT: &str = "...";
+        const QUITS: &str = "  (q quits)";
+        let text = format!(" {} {}", clock(message.time), message.text);
+        let room = usize::from(width).saturating_sub(QUITS.len());
+        let text = match text.chars().count() > room {
+            true => {
+                text.chars()
+                    .take(room.saturating_sub(CUT.len()))
+                    .collect::<String>()
+                    + CUT
+            }
+            false => text,
+        };
+        Line::from(vec![
+            Span::styled(text, Style::new().add_modifier(Modifier::BOLD)),
+            Span::styled(QUITS, self.look.quiet()),
+        ])
+    }
 }
 
 /// Rows of a screen from the top; what does not fit is left out.
@@ -321,6 +357,14 @@ impl Rows {
         if place.height > 0 {
             frame.render_widget(line, place);
         }
+    }
+
+    /// A line below all others, or instead of the last where no row is left.
+    fn last(&mut self, frame: &mut Frame<'_>, line: Line<'static>) {
+        self.next = self.next.min(self.area.height.saturating_sub(1));
+        let place = self.take(1);
+        frame.render_widget(Clear, place);
+        frame.render_widget(line, place);
     }
 }
 
@@ -438,12 +482,6 @@ fn dash(text: &str) -> String {
         "" => "unknown".into(),
         text => text.into(),
     }
-}
-
-/// Hours, minutes and seconds.
-fn clock(seconds: f64) -> String {
-    let whole = seconds.max(0.0) as u64;
-    format!("{}:{:02}:{:02}", whole / 3600, whole / 60 % 60, whole % 60)
 }
 
 #[cfg(test)]

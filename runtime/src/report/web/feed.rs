@@ -5,7 +5,7 @@
 //! connects again it gets the whole picture anew, so that it never shows half of it.
 
 use crate::{
-    pipeline::{Fanout, Next, Subscription},
+    pipeline::{Fanout, Next, Subscription, fanout::locked},
     report::{
         history::{Change, EyeSlice, History, Session, Slice},
         status::LiveStatus,
@@ -14,7 +14,7 @@ use crate::{
 use axum::body::Bytes;
 use serde::Serialize;
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard},
     time::{Duration, Instant},
 };
 use tokio::sync::broadcast;
@@ -222,9 +222,8 @@ impl Feed {
         }
     }
 
-    /// A reader that died while it held the lock cannot have left it half changed.
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.state)
     }
 }
 

@@ -1,13 +1,13 @@
 //! The newest picture for the page: small, with the squares of face and eyes, as JPEG.
 
 use crate::{
-    pipeline::{Fanout, Picture},
+    pipeline::{Fanout, Picture, fanout::locked},
     report::annotate::{outline_face_and_eyes, thin_line},
 };
 use axum::body::Bytes;
 use image::{codecs::jpeg::JpegEncoder, imageops::thumbnail};
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -47,12 +47,12 @@ impl Preview {
         let bytes = tokio::task::spawn_blocking(move || encode(&source))
             .await
             .ok()??;
-        *self.made.lock().unwrap_or_else(PoisonError::into_inner) = Some((picture, bytes.clone()));
+        *locked(&self.made) = Some((picture, bytes.clone()));
         Some(bytes)
     }
 
     fn made_of(&self, picture: &Arc<Picture>) -> Option<Bytes> {
-        let made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        let made = locked(&self.made);
         let (of, bytes) = made.as_ref()?;
         Arc::ptr_eq(of, picture).then(|| bytes.clone())
     }

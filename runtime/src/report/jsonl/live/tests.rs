@@ -5,8 +5,9 @@ use crate::{
     eye_state::EyeState,
     pipeline::Fanout,
     report::{
-        event::{EndEvent, EyeRecord, EyesEvent, Mode, ModelName, Outcome, StartEvent},
+        event::{EyeRecord, EyesEvent, Mode, ModelName, StartEvent},
         jsonl::{Existing, Rotation},
+        script::end,
     },
 };
 use std::{
@@ -31,18 +32,6 @@ fn eyes(frame: u64) -> Event {
         left: eye.clone(),
         right: eye,
         age_ms: None,
-        unix_time: None,
-    })
-}
-
-fn end(frames: u64) -> Event {
-    Event::End(EndEvent {
-        clip: "cam".into(),
-        frames,
-        outcome: Outcome::Complete,
-        error: None,
-        lost: None,
-        frame_age_ms: None,
         unix_time: None,
     })
 }

@@ -5,7 +5,16 @@ use crate::report::script;
 use ratatui::{Terminal, backend::TestBackend};
 use std::{fs, path::Path};
 
-fn screen_of(status: Option<&LiveStatus>, look: Look, (width, height): (u16, u16)) -> Vec<String> {
+fn screen_of(status: Option<&LiveStatus>, look: Look, size: (u16, u16)) -> Vec<String> {
+    screen_with(None, status, look, size)
+}
+
+fn screen_with(
+    message: Option<&Message>,
+    status: Option<&LiveStatus>,
+    look: Look,
+    (width, height): (u16, u16),
+) -> Vec<String> {
     let mut history = History::new(240.0, 1.0);
     for second in 0..40_u64 {
         let closed = if second % 4 == 0 { 0.35 } else { 0.02 };
@@ -17,6 +26,7 @@ fn screen_of(status: Option<&LiveStatus>, look: Look, (width, height): (u16, u16
         history: &history,
         look,
         web: Some("http://127.0.0.1:8080/"),
+        message,
     };
     let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
     terminal.draw(|frame| view.draw(frame)).unwrap();
@@ -109,6 +119,40 @@ fn nothing_is_made_up_before_the_first_frame_or_while_the_camera_is_down() {
         "NO PICTURE",
     ] {
         assert!(text.contains(word), "{word} is missing in\n{text}");
+    }
+}
+
+#[test]
+fn a_message_stands_below_all_else_or_takes_the_last_row() {
+    let message = Message {
+        time: Duration::from_secs(3605),
+        text: "the alarm's command failed with exit status: 3; run it by hand to see why".into(),
+    };
+    let status = script::alarmed();
+    let of = |size| screen_with(Some(&message), Some(&status), FULL, size);
+    let usual = screen_of(Some(&status), FULL, (80, 24));
+
+    let screen = of((80, 24));
+    assert_eq!(screen[..23], usual[..23]);
+    assert_eq!(
+        screen[23],
+        " 1:00:05 the alarm's command failed with exit status: 3; run it by...  (q quits)"
+    );
+    let screen = of((120, 30));
+    assert!(screen[23].contains("web page"), "{screen:?}");
+    assert!(screen[24].contains("by hand to see why"), "{screen:?}");
+    for size in [(60, 16), (40, 7), (40, 3)] {
+        let screen = of(size);
+        assert!(
+            screen.join("\n").contains(" 1:00:05 the alarm's"),
+            "{screen:?}"
+        );
+        assert!(screen[1].contains("ALARM"), "{screen:?}");
+    }
+    let screen = screen_with(Some(&message), None, PLAIN, (80, 24));
+    assert!(screen[3].contains("exit status: 3"), "{screen:?}");
+    for size in [(1, 1), (3, 2), (12, 30)] {
+        let _ = of(size);
     }
 }
 

@@ -1,0 +1,249 @@
+//! A camera that does what a script says, on a clock that only moves when somebody waits.
+
+use super::super::*;
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicU64, Ordering},
+};
+
+pub(super) const FRAME_EVERY: Duration = Duration::from_millis(40);
+
+/// A clock that only moves when somebody waits.
+#[derive(Clone)]
+pub(super) struct FakeClock {
+    start: Instant,
+    passed: Arc<AtomicU64>,
+}
+
+impl FakeClock {
+    fn new() -> Self {
+        Self {
+            start: Instant::now(),
+            passed: Arc::default(),
+        }
+    }
+
+    fn pass(&self, time: Duration) {
+        let nanos = u64::try_from(time.as_nanos()).unwrap();
+        self.passed.fetch_add(nanos, Ordering::Relaxed);
+    }
+
+    fn passed(&self) -> Duration {
+        Duration::from_nanos(self.passed.load(Ordering::Relaxed))
+    }
+}
+
+impl Clock for FakeClock {
+    fn now(&self) -> Instant {
+        self.start + self.passed()
+    }
+
+    fn wait(&self, time: Duration) {
+        self.pass(time);
+    }
+}
+
+/// What a scripted source does, one after the other.
+#[derive(Clone, Debug)]
+pub(super) enum Act {
+    Frames(u64),
+    Corrupt(u64),
+    Lose(u64),
+    Silent(Duration),
+    Fail(CameraFault),
+    Finish,
+}
+
+/// What one attempt to open the source gives.
+#[derive(Clone, Debug)]
+pub(super) enum Attempt {
+    Refused(CameraFault),
+    Hopeless,
+    Opens(Vec<Act>),
+}
+
+pub(super) fn failed(fault: CameraFault) -> SourceError {
+    SourceError::Camera {
+        camera: "scripted".into(),
+        fault,
+        reason: fault.name().into(),
+        remedy: "none".into(),
+    }
+}
+
+pub(super) struct Opener {
+    clock: FakeClock,
+    attempts: std::vec::IntoIter<Attempt>,
+    opened_at: Arc<Mutex<Vec<Duration>>>,
+}
+
+impl LiveOpener for Opener {
+    fn name(&self) -> &str {
+        "scripted"
+    }
+
+    fn open(&mut self) -> Result<Box<dyn LiveSource>, SourceError> {
+        self.opened_at.lock().unwrap().push(self.clock.passed());
+        match self.attempts.next() {
+            None => Err(SourceError::NoFfmpeg {
+                reason: "the script is over".into(),
+            }),
+            Some(Attempt::Refused(fault)) => Err(failed(fault)),
+            Some(Attempt::Hopeless) => Err(SourceError::NoFfmpeg {
+                reason: "hopeless".into(),
+            }),
+            Some(Attempt::Opens(acts)) => Ok(Box::new(Scripted {
+                clock: self.clock.clone(),
+                opened: self.clock.now(),
+                acts: acts.into_iter().rev().collect(),
+                sequence: 0,
+                lost: CaptureLoss::default(),
+            })),
+        }
+    }
+}
+
+pub(super) struct Scripted {
+    clock: FakeClock,
+    opened: Instant,
+    /// The next one last.
+    acts: Vec<Act>,
+    sequence: u64,
+    lost: CaptureLoss,
+}
+
+impl LiveSource for Scripted {
+    fn format(&self) -> String {
+        "MJPG 2x2".into()
+    }
+
+    fn opened(&self) -> Instant {
+        self.opened
+    }
+
+    fn lost(&self) -> CaptureLoss {
+        self.lost
+    }
+
+    fn read(&mut self, wait: Duration) -> Result<Read, SourceError> {
+        match self.acts.pop() {
+            // At the end of its script it is silent for ever.
+            None => {
+                self.clock.pass(wait);
+                Ok(Read::Nothing)
+            }
+            Some(Act::Frames(0) | Act::Corrupt(0)) => Ok(Read::Nothing),
+            Some(Act::Frames(count)) => {
+                self.acts.push(Act::Frames(count - 1));
+                self.clock.pass(FRAME_EVERY);
+                let sequence = self.sequence;
+                self.sequence += 1;
+                let time = self.clock.now() - self.opened;
+                let picture = image::RgbImage::new(2, 2);
+                Ok(Read::Frame(Frame::from_rgb(sequence, time, picture)))
+            }
+            Some(Act::Corrupt(count)) => {
+                self.acts.push(Act::Corrupt(count - 1));
+                self.clock.pass(FRAME_EVERY);
+                self.sequence += 1;
+                self.lost.corrupt += 1;
+                Ok(Read::Nothing)
+            }
+            Some(Act::Lose(count)) => {
+                self.sequence += count;
+                self.lost.driver += count;
+                Ok(Read::Nothing)
+            }
+            Some(Act::Silent(time)) => {
+                let now = time.min(wait);
+                self.clock.pass(now);
+                if time > now {
+                    self.acts.push(Act::Silent(time - now));
+                }
+                Ok(Read::Nothing)
+            }
+            Some(Act::Fail(fault)) => Err(failed(fault)),
+            Some(Act::Finish) => Ok(Read::Ended),
+        }
+    }
+}
+
+#[derive(Default)]
+pub(super) struct Record {
+    pub(super) frames: Vec<(u64, Duration)>,
+    pub(super) notices: Vec<Notice>,
+    pub(super) lost: CaptureLoss,
+    leave_after: Option<(FakeClock, Duration)>,
+}
+
+impl Outlet for Record {
+    fn leave(&self) -> bool {
+        self.leave_after
+            .as_ref()
+            .is_some_and(|(clock, time)| clock.passed() >= *time)
+    }
+
+    fn frame(&mut self, frame: Frame) {
+        self.frames.push((frame.sequence, frame.time));
+    }
+
+    fn notice(&mut self, notice: Notice) {
+        self.notices.push(notice);
+    }
+
+    fn lost(&mut self, lost: CaptureLoss) {
+        self.lost = lost;
+    }
+}
+
+pub(super) struct Played {
+    pub(super) record: Record,
+    pub(super) outcome: Result<(), SourceError>,
+    pub(super) opened_at: Vec<Duration>,
+}
+
+impl Played {
+    /// The notices in short: `opened`, `lost stalled`, `waiting busy`, ...
+    pub(super) fn story(&self) -> Vec<String> {
+        let notices = self.record.notices.iter();
+        notices
+            .map(|notice| match &notice.change {
+                Change::Opened { .. } => "opened".into(),
+                Change::Reopened { .. } => "reopened".into(),
+                Change::Lost(reason) => format!("lost {}", reason.fault),
+                Change::Waiting(reason) => format!("waiting {}", reason.fault),
+                Change::Damaged { frames, .. } => format!("damaged {frames}"),
+            })
+            .collect()
+    }
+}
+
+/// Plays the attempts, the first of which is the first opening, for an hour at most.
+pub(super) fn play(attempts: Vec<Attempt>, silence: Option<Duration>) -> Played {
+    let clock = FakeClock::new();
+    let opened_at = Arc::default();
+    let mut opener = Opener {
+        clock: clock.clone(),
+        attempts: attempts.into_iter(),
+        opened_at: Arc::clone(&opened_at),
+    };
+    let begin = clock.now();
+    let first = opener.open();
+    let mut record = Record {
+        leave_after: Some((clock.clone(), Duration::from_secs(3600))),
+        ..Record::default()
+    };
+    let patience = Patience { silence };
+    let capture = Capture::new(Box::new(opener), &clock, &mut record, patience, begin);
+    let outcome = capture.run(first);
+    let opened_at = opened_at.lock().unwrap().clone();
+    Played {
+        record,
+        outcome,
+        opened_at,
+    }
+}
+
+pub(super) fn seconds(seconds: f64) -> Duration {
+    Duration::from_secs_f64(seconds)
+}
