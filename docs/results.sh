@@ -77,7 +77,7 @@ HEAD
     kept 'From readings to blinks' 'make bench-temporal' docs/temporal-filters.txt
     kept 'How good the self-check is' 'make bench-selfcheck ARGS=EVERY' docs/selfcheck.txt
     kept 'Live latency, with the self-check off and on' 'make bench-live' docs/live-latency.txt
-    kept 'An hour of replay: memory, threads, descriptors' 'make soak' docs/soak.txt
+    kept 'Long runs: memory, threads, descriptors' 'make soak' docs/soak.txt
     kept 'Speed of the training beside PyTorch' 'make bench-train' docs/throughput.txt
 } >"$partial"
 mv "$partial" "$page"

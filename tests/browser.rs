@@ -30,10 +30,24 @@ const SIZE: (u32, u32) = (1280, 1500);
 /// Whether the page has come; the empty one before it is complete, too.
 const THERE: &str = r#"location.protocol === "http:" && document.readyState === "complete""#;
 
-/// What the page says: the state of both eyes, and figures that grow.
+/// Notes every state that the page shows, from its beginning. To look now and then is not enough: a
+/// slow browser may see the clip at the same place each time.
+const WATCH: &str = r##"
+window.shown = { left: [], right: [] };
+document.addEventListener("DOMContentLoaded", () => {
+    for (const [side, states] of Object.entries(shown)) {
+        const state = document.querySelector(`#${side} .state`);
+        new MutationObserver(() => {
+            if (!states.includes(state.textContent)) states.push(state.textContent);
+        }).observe(state, { childList: true, characterData: true, subtree: true });
+    }
+});
+"##;
+
+/// What the page says: the states of both eyes so far, and figures that grow.
 const SEEN: &str = r##"({
-    left: document.querySelector("#left .state").textContent,
-    right: document.querySelector("#right .state").textContent,
+    left: shown.left,
+    right: shown.right,
     frames: document.querySelector("#frames").textContent,
     blinks: document.querySelector("#blinks").textContent,
     connection: document.querySelector("#connection").textContent,
@@ -79,6 +93,10 @@ fn the_page_shows_the_eyes_change_and_asks_nobody_else() {
     let served = live_run::serve(folder.path(), &["--preview"]);
     let origin = format!("http://{}/", served.address);
     let mut page = Page::open(&program, &folder.path().join("profile"), SIZE);
+    page.order(
+        "Page.addScriptToEvaluateOnNewDocument",
+        json!({ "source": WATCH }),
+    );
     page.order("Page.navigate", json!({ "url": origin }));
 
     let begin = Instant::now();
@@ -95,8 +113,10 @@ fn the_page_shows_the_eyes_change_and_asks_nobody_else() {
         if page.value(THERE) == true {
             let seen = page.value(SEEN);
             let text = |key: &str| seen[key].as_str().unwrap().to_owned();
-            states[0].insert(text("left"));
-            states[1].insert(text("right"));
+            for (states, side) in states.iter_mut().zip(["left", "right"]) {
+                let shown = seen[side].as_array().unwrap().iter();
+                states.extend(shown.map(|state| state.as_str().unwrap().to_owned()));
+            }
             figures[0].insert(text("frames"));
             figures[1].insert(text("blinks"));
         }
