@@ -34,8 +34,15 @@ study_results() {
     printf '\n## The study\n`train study whitebox run --data $PARSEYE_DATA/eyes --out runs/study --folds 3 --quick`, then `collect`\n\n'
     sed 's/^# /### /; s/^## /#### /' "$study/whitebox/table.md"
     sed 's/^# /### /' "$study/whitebox/frames.md"
-    for plot in docs/plots/*.svg; do
-        printf '\n![%s](plots/%s)\n' "$(basename "$plot" .svg)" "$(basename "$plot")"
+    plots "$study"/whitebox/{snr,learning,roc,confusion}*.svg
+}
+
+plots() { # FILE...: shows the plots of these names that docs/plots holds
+    local name
+    for name in "${@##*/}"; do
+        if [ -f "docs/plots/$name" ]; then
+            printf '\n![%s](plots/%s)\n' "${name%.svg}" "$name"
+        fi
     done
 }
 
@@ -76,6 +83,7 @@ HEAD
     fi
     kept 'From readings to blinks' 'make bench-temporal' docs/temporal-filters.txt
     kept 'How good the self-check is' 'make bench-selfcheck ARGS=EVERY' docs/selfcheck.txt
+    plots docs/plots/selfcheck-*.svg
     kept 'Live latency, with the self-check off and on' 'make bench-live' docs/live-latency.txt
     kept 'Long runs: memory, threads, descriptors' 'make soak' docs/soak.txt
     kept 'Speed of the training beside PyTorch' 'make bench-train' docs/throughput.txt

@@ -240,6 +240,7 @@ fn card(name: &str) -> ModelCard {
         },
         robustness: Vec::new(),
         reference_confidence: ConfidenceHistogram::default(),
+        reference_quantiles: None,
     }
 }
 

@@ -5,10 +5,11 @@
 #[path = "support/training_runs.rs"]
 mod training_runs;
 
-use parseye::classify::EyeStateModel;
+use parseye::classify::{EyeStateModel, gradient::GradientModel};
 use parseye_train::{
     checkpoint::{Checkpoint, RunState},
-    export::finish::write_model,
+    data::crops::Crop,
+    export::{finish::write_model, references},
     fit::{FitError, FitSettings, Keep},
     harden::{
         added::{AddedExamples, Kind},
@@ -93,6 +94,20 @@ fn it_learns_repeats_resumes_and_writes_a_model_that_the_runtime_reads_alike() {
     );
     assert_eq!(card.training.data_sha256, crops.sha256);
     assert_eq!(card.robustness.len(), 5);
+    let quantiles = card.reference_quantiles.clone().unwrap();
+    assert_eq!(quantiles.n, crops.val.len());
+
+    // The references of a model are measured anew: nothing else changes, and its gradient is still its own.
+    let some: Vec<_> = crops.val[..4].iter().map(Crop::standardised).collect();
+    let rewritten = references::rewrite(&path, &some).unwrap();
+    assert_eq!(rewritten.reference_quantiles.as_ref().unwrap().n, 4);
+    let other = EyeStateModel::from_file(&path).unwrap();
+    assert_eq!(other.card(), &rewritten);
+    assert!(GradientModel::beside(&path, &other).unwrap().is_some());
+    let logits = |model: &EyeStateModel| model.classifier().unwrap().logits(&some[0]).unwrap();
+    assert_eq!(logits(&other), logits(&model));
+    let all: Vec<_> = crops.val.iter().map(Crop::standardised).collect();
+    assert_eq!(references::rewrite(&path, &all).unwrap(), card);
 }
 
 /// Three folders below one.

@@ -6,6 +6,7 @@ use parseye::command_line::one_line;
 use parseye_train::{
     cli::{Cli, ImportArguments, Layout, Task},
     data::{import, split::SplitShares},
+    export::references,
     fit::FitError,
     labels, robustness,
     run::train,
@@ -48,6 +49,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
     match (cli.task, cli.fit) {
         (Some(Task::Import(arguments)), _) => import_data(&arguments),
         (Some(Task::Evaluate(arguments)), _) => robustness::command::run(&arguments),
+        (Some(Task::Card(arguments)), _) => references::run(&arguments),
         (Some(Task::Study(arguments)), _) => {
             study::command::run(&arguments, stop_on_signals()?.as_ref())
         }

@@ -1,7 +1,7 @@
 //! Whether the adversarial margin is where the state turns, and whether the first-order flip
 //! probability is what draws of noise show, on crops of the test split.
 
-use super::{Points, quantile};
+use super::{Points, plots, quantile};
 use anyhow::Context;
 use parseye::{
     classify::{EyeStateModel, StandardisedCrop, gradient::GradientModel, input::PIXELS},
@@ -9,7 +9,7 @@ use parseye::{
     eye_state::EyeState,
     locate::Square,
     selfcheck::{
-        adversarial::{CropGradients, FlipSearch},
+        adversarial::{CropGradients, FIRST_ORDER_DB, FlipSearch},
         natural::cut,
         noise::{NoiseShape, noisy},
     },
@@ -111,6 +111,7 @@ pub fn run(data: &Path, every: usize, points: &mut Points) -> anyhow::Result<()>
     ))?;
     let white = NoiseShape::white();
     let mut all = Vec::new();
+    let mut drawn = Vec::new();
     let draw_crops = crops(data, DRAW_CROPS / every)?;
     let mut solved = Vec::new();
     for crop in &draw_crops {
@@ -133,6 +134,7 @@ pub fn run(data: &Path, every: usize, points: &mut Points) -> anyhow::Result<()>
             let seen = f64::from(flipped) / DRAWS as f64;
             points.point(format!("{snr_db},{index},{said:.6},{seen:.6}"));
             pairs.push((said, seen));
+            drawn.push((said, seen, usize::from(snr_db < FIRST_ORDER_DB)));
         }
         let n = pairs.len() as f64;
         let mean = |of: &dyn Fn(&(f64, f64)) -> f64| pairs.iter().map(of).sum::<f64>() / n;
@@ -167,5 +169,15 @@ pub fn run(data: &Path, every: usize, points: &mut Points) -> anyhow::Result<()>
             of.iter().map(|p| p.1).sum::<f64>() / n
         ))?;
     }
-    Ok(())
+    let names = [
+        format!("from {FIRST_ORDER_DB} dB on"),
+        format!("below {FIRST_ORDER_DB} dB"),
+    ];
+    points.say(&format!(
+        "the first-order figure is too low below {FIRST_ORDER_DB} dB, where the checks withhold it; draws then say how many answers change"
+    ))?;
+    points.plot(
+        "flip-calibration",
+        &plots::calibration(&drawn, &names.each_ref().map(String::as_str))?,
+    )
 }

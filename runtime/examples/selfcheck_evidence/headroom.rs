@@ -1,7 +1,7 @@
 //! Whether headroom predicts trouble: how often answers differ from those on the clean frame, against
 //! the headroom that was said, under growing noise.
 
-use super::{Points, clips, quantile};
+use super::{Points, clips, plots, quantile};
 use image::GrayImage;
 use parseye::{
     classify::{EyeStateModel, gradient::GradientModel},
@@ -149,7 +149,9 @@ pub fn run(data: &Path, every: usize, points: &mut Points) -> anyhow::Result<()>
         "Spearman's rank correlation of headroom and changed answers: {:.3} (n {})",
         spearman(&all),
         all.len()
-    ))
+    ))?;
+    let drawn: Vec<(f64, f64)> = all.iter().map(|p| (p.headroom, p.changed)).collect();
+    points.plot("headroom", &plots::headroom(&drawn)?)
 }
 
 /// Correlation of the ranks, equal values sharing theirs.

@@ -5,7 +5,7 @@
 //! PART is `camera-snr` (noise of known size on real clips), `flips` (the adversarial margin and the
 //! first-order flip probability on test crops), `headroom` (changed answers against headroom under
 //! growing noise) or `drift` (false alarms and delays); DATA the folder with `eyes/` and `clips/`; OUT
-//! a folder for the points of the plots as CSV. With EVERY, only one of so many clips and crops is looked
+//! a folder for the plots and, as CSV, their points. With EVERY, only one of so many clips and crops is looked
 //! at.
 
 mod camera_snr;
@@ -13,6 +13,7 @@ mod clips;
 mod drift;
 mod flips;
 mod headroom;
+mod plots;
 
 use anyhow::{Context, bail};
 use std::{
@@ -72,6 +73,15 @@ impl Points {
         if let Some((_, rows)) = &mut self.csv {
             rows.push(row);
         }
+    }
+
+    /// Writes a plot beside the points.
+    pub fn plot(&self, name: &str, svg: &str) -> anyhow::Result<()> {
+        let Some(folder) = self.csv.as_ref().and_then(|(path, _)| path.parent()) else {
+            return Ok(());
+        };
+        let path = folder.join(format!("selfcheck-{name}.svg"));
+        std::fs::write(&path, svg).with_context(|| format!("{}: cannot be written", path.display()))
     }
 
     fn finish(self) -> anyhow::Result<()> {

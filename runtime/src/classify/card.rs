@@ -39,6 +39,9 @@ pub struct ModelCard {
     pub robustness: Vec<AttackCard>,
     /// Confidence on the clean validation split: what to compare a live stream with.
     pub reference_confidence: ConfidenceHistogram,
+    /// Quantiles on the same; models of earlier versions have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reference_quantiles: Option<ReferenceQuantiles>,
 }
 
 /// What the network is fed.
@@ -149,6 +152,76 @@ impl ConfidenceHistogram {
     }
 }
 
+/// Shares of crops that [`ReferenceQuantiles`] are given for: ends, tenths, and the median in between.
+const QUANTILE_SHARES: [f64; 11] = [0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95];
+
+/// What confidence and entropy are on the clean validation split, by quantiles. Camera SNR has none here:
+/// single crops show no noise from frame to frame.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ReferenceQuantiles {
+    /// Number of crops.
+    pub n: usize,
+    /// Shares of crops, rising from above 0 to below 1.
+    pub shares: Vec<f64>,
+    /// For each share the confidence, 0 to 1, that so many crops stay below.
+    pub confidence: Vec<f64>,
+    /// For each share the entropy in bits, 0 to 2, that so many crops stay below.
+    pub entropy_bits: Vec<f64>,
+}
+
+impl ReferenceQuantiles {
+    /// Of these answers' probabilities; `None` without any.
+    pub fn of(answers: &[[f32; STATES]]) -> Option<Self> {
+        let confidences = answers
+            .iter()
+            .map(|p| f64::from(p.iter().copied().fold(0.0, f32::max)));
+        let entropies = answers.iter().map(entropy_bits);
+        (!answers.is_empty()).then(|| Self {
+            n: answers.len(),
+            shares: QUANTILE_SHARES.to_vec(),
+            confidence: quantiles(confidences),
+            entropy_bits: quantiles(entropies),
+        })
+    }
+
+    fn check(&self) -> Result<(), String> {
+        let rising = |values: &[f64]| {
+            values.len() == self.shares.len()
+                && values.iter().all(|value| value.is_finite())
+                && values.is_sorted()
+        };
+        let shares = self.shares.iter().all(|share| (0.0..=1.0).contains(share));
+        if shares
+            && [&self.shares, &self.confidence, &self.entropy_bits].map(|v| rising(v)) == [true; 3]
+        {
+            Ok(())
+        } else {
+            Err("its reference quantiles are not rising, or not one for each share".into())
+        }
+    }
+}
+
+/// The values of [`QUANTILE_SHARES`], by the nearest rank.
+fn quantiles(values: impl Iterator<Item = f64>) -> Vec<f64> {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    let last = values.len().saturating_sub(1) as f64;
+    QUANTILE_SHARES
+        .iter()
+        .filter_map(|share| values.get((share * last).round() as usize).copied())
+        .collect()
+}
+
+/// Entropy of probabilities in bits.
+pub fn entropy_bits(probabilities: &[f32; STATES]) -> f64 {
+    probabilities
+        .iter()
+        .map(|p| f64::from(*p))
+        .filter(|p| *p > 0.0)
+        .map(|p| -p * p.log2())
+        .sum()
+}
+
 impl ModelCard {
     /// Checks that this program would feed and read the model as it was trained.
     ///
@@ -187,7 +260,9 @@ impl ModelCard {
                 self.temperature
             ));
         }
-        Ok(())
+        self.reference_quantiles
+            .as_ref()
+            .map_or(Ok(()), ReferenceQuantiles::check)
     }
 }
 
@@ -228,6 +303,7 @@ pub(crate) mod tests {
             },
             robustness: Vec::new(),
             reference_confidence: ConfidenceHistogram::default(),
+            reference_quantiles: None,
         }
     }
 
@@ -258,5 +334,39 @@ pub(crate) mod tests {
         assert_eq!(histogram.counts[0], 2);
         assert_eq!(histogram.counts[1], 1);
         assert_eq!(histogram.counts[CONFIDENCE_BINS - 1], 2);
+    }
+
+    #[test]
+    fn a_card_without_quantiles_is_read_and_slips_in_them_are_named() {
+        let mut card = example();
+        let json = serde_json::to_string(&card).unwrap();
+        assert!(!json.contains("reference_quantiles"));
+        assert_eq!(serde_json::from_str::<ModelCard>(&json).unwrap(), card);
+        let answers: Vec<[f32; STATES]> = (0..=100)
+            .map(|i| 0.25 + 0.75 * i as f32 / 100.0)
+            .map(|sure| {
+                [
+                    sure,
+                    (1.0 - sure) / 3.0,
+                    (1.0 - sure) / 3.0,
+                    (1.0 - sure) / 3.0,
+                ]
+            })
+            .collect();
+        let mut quantiles = ReferenceQuantiles::of(&answers).unwrap();
+        assert!((quantiles.confidence[5] - 0.625).abs() < 1e-6);
+        assert!(quantiles.entropy_bits[0] < 0.4 && quantiles.entropy_bits[10] > 1.9);
+        card.reference_quantiles = Some(quantiles.clone());
+        assert_eq!(card.check(), Ok(()));
+        quantiles.entropy_bits.swap(0, 5);
+        card.reference_quantiles = Some(quantiles);
+        assert!(card.check().unwrap_err().contains("quantiles"));
+        assert_eq!(ReferenceQuantiles::of(&[]), None);
+    }
+
+    #[test]
+    fn entropy_is_in_bits() {
+        assert_eq!(entropy_bits(&[1.0, 0.0, 0.0, 0.0]), 0.0);
+        assert_eq!(entropy_bits(&[0.25; 4]), 2.0);
     }
 }

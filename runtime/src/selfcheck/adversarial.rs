@@ -12,6 +12,10 @@ use crate::{
 };
 use statrs::distribution::{ContinuousCDF, Normal};
 
+/// SNR in dB from which the first-order flip probability holds. Below, a network is no longer straight
+/// over the noise's reach and it says a half to a third of what draws show (`make bench-selfcheck`).
+pub const FIRST_ORDER_DB: f64 = 20.0;
+
 /// 1 - p of the answer below which the cross-entropy's own gradient is mostly rounding: f32 keeps
 /// p to 6e-8, so a direction is good to a thousandth above this.
 const SATURATED: f64 = 1e-4;
@@ -111,6 +115,8 @@ impl CropGradients {
     /// The chance that noise of this shape and SNR changes the answer if the model were linear:
     /// `Phi(-m / (sigma ||grad m||2))` of the state that is likeliest to win, where the norm is taken
     /// after the noise's shape ([`NoiseShape::response`]).
+    ///
+    /// Below [`FIRST_ORDER_DB`] it is too low.
     ///
     /// Standardising again scales picture and noise by `c = 1 / sqrt(1 + sigma^2)`: to first order
     /// the margin's mean becomes `m + (c - 1) grad m . x` and its deviation `c sigma ||grad m||2`,

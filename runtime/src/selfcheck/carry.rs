@@ -92,7 +92,8 @@ impl Alikeness {
         }
     }
 
-    /// For blocks of any side, between those measured on a logarithmic scale.
+    /// For blocks of any side, between those measured on a logarithmic scale; larger ones are as the
+    /// largest.
     pub fn at(&self, side: f64) -> f64 {
         let last = BLOCK_SIDES.len() - 1;
         let place = side.max(1.0).log2().min(last as f64);
@@ -176,15 +177,18 @@ mod tests {
     }
 
     #[test]
-    fn noise_in_blocks_of_eight_does_not_average() {
-        let blocks = Alikeness([1.0, 4.0, 16.0, 64.0]);
+    fn noise_in_blocks_of_four_does_not_average() {
+        let blocks = Alikeness([1.0, 4.0, 16.0]);
         for side in [1.0, 1.7, 4.0, 8.0, 20.0] {
-            let expected = f64::min(side, 8.0).powi(2);
+            let expected = f64::min(side, 4.0).powi(2);
             assert!((blocks.at(side) - expected).abs() < 1e-6);
         }
         assert!((blocks.neighbours(2.0) - 1.0).abs() < 1e-6);
         assert!(Alikeness::WHITE.neighbours(3.0).abs() < 1e-9);
-        assert_eq!(Alikeness::of_variances([0.0; 4]), Alikeness::WHITE);
+        assert_eq!(
+            Alikeness::of_variances([0.0; BLOCK_SIDES.len()]),
+            Alikeness::WHITE
+        );
     }
 
     proptest! {

@@ -4,17 +4,17 @@
 //! Two references are kept. The stream's own first minutes say what is usual here: means of short
 //! blocks are watched by a Page-Hinkley test ([`super::page_hinkley`]) for a quick answer, and the
 //! distributions of the last minute by the population stability index ([`super::stability`]). The model
-//! card's histogram says what confidence was on validation pictures: a stream may well be surer than
-//! that, but one that is clearly less sure is not what the model was made for.
+//! card's histogram and quantiles say what confidence and entropy were on validation pictures: a stream may
+//! well be surer than that, but one that is clearly less sure is not what the model was made for.
+
+mod block;
 
 use super::{
     page_hinkley::{PageHinkley, Shift},
     stability::{PSI_CHANGED, joined, psi},
 };
-use crate::{
-    classify::card::{CONFIDENCE_BINS, ConfidenceHistogram, ModelCard},
-    eye_state::{EyeState, STATES},
-};
+use crate::{classify::card::ModelCard, eye_state::STATES};
+use block::{Block, Reference, reference_of};
 use serde::{Deserialize, Serialize};
 use std::{collections::VecDeque, time::Duration};
 
@@ -32,6 +32,8 @@ pub enum Quantity {
     States,
     /// Confidence against the model's card.
     ConfidenceOfCard,
+    /// Entropy against the model's card.
+    EntropyOfCard,
 }
 
 impl Quantity {
@@ -42,7 +44,7 @@ impl Quantity {
                 "clean the lens, check its focus, and see that the face is lit from the front"
             }
             (Self::CameraSnr, Shift::Down) => "give more light, or lower the camera's gain",
-            (Self::ConfidenceOfCard, _) => {
+            (Self::ConfidenceOfCard | Self::EntropyOfCard, _) => {
                 "this camera shows other pictures than the model was made with: clean the lens and give light, else use or train a model for it"
             }
             (Self::States, _) => {
@@ -144,99 +146,13 @@ impl Default for DriftTuning {
     }
 }
 
-/// Smallest standard deviations that block means are divided by: less of a change is of no
-/// consequence, however steady the reference was. Confidence, entropy in bits, SNR in dB.
-const FLOORS: [f64; MEANS] = [0.02, 0.06, 1.0];
-
-/// Quantities whose means are watched, in the order of [`FLOORS`].
+/// Quantities whose means are watched.
 const MEANS: usize = 3;
 const OF_MEANS: [Quantity; MEANS] = [Quantity::Confidence, Quantity::Entropy, Quantity::CameraSnr];
 
 /// Bins of the index hold at least this share of the reference: with tenths, the usual number, the
 /// blinks of one minute move it above its limits.
 const BIN_SHARE: f64 = 0.2;
-
-/// Sums over some time.
-#[derive(Clone, Debug, Default)]
-struct Block {
-    begin: Duration,
-    n: f64,
-    sums: [f64; MEANS],
-    /// Number of values in each sum: the SNR is not always known.
-    counts: [f64; MEANS],
-    confidence: Vec<f64>,
-    states: [f64; STATES],
-}
-
-impl Block {
-    fn new(begin: Duration) -> Self {
-        Self {
-            begin,
-            confidence: vec![0.0; CONFIDENCE_BINS],
-            ..Self::default()
-        }
-    }
-
-    fn add(&mut self, sample: &DriftSample) {
-        let state = EyeState::most_likely(&sample.probabilities);
-        let confidence = sample.probabilities[state.index()];
-        let values = [
-            Some(f64::from(confidence)),
-            Some(entropy_bits(&sample.probabilities)),
-            sample.camera_snr_db.filter(|db| db.is_finite()),
-        ];
-        for (index, value) in values.into_iter().enumerate() {
-            if let Some(value) = value {
-                self.sums[index] += value;
-                self.counts[index] += 1.0;
-            }
-        }
-        let one = ConfidenceHistogram::of([confidence]);
-        for (sum, count) in self.confidence.iter_mut().zip(one.counts) {
-            *sum += count as f64;
-        }
-        self.states[state.index()] += 1.0;
-        self.n += 1.0;
-    }
-
-    fn merge(&mut self, other: &Self) {
-        self.n += other.n;
-        let pairs = self.sums.iter_mut().zip(other.sums);
-        let pairs = pairs.chain(self.counts.iter_mut().zip(other.counts));
-        let pairs = pairs.chain(self.states.iter_mut().zip(other.states));
-        for (sum, more) in pairs.chain(self.confidence.iter_mut().zip(other.confidence.clone())) {
-            *sum += more;
-        }
-    }
-
-    fn mean(&self, index: usize) -> Option<f64> {
-        (self.counts[index] > 0.0).then(|| self.sums[index] / self.counts[index])
-    }
-}
-
-/// Entropy of probabilities in bits.
-pub fn entropy_bits(probabilities: &[f32; STATES]) -> f64 {
-    probabilities
-        .iter()
-        .map(|p| f64::from(*p))
-        .filter(|p| *p > 0.0)
-        .map(|p| -p * p.log2())
-        .sum()
-}
-
-/// Mean and standard deviation of the reference's block means.
-#[derive(Clone, Copy, Debug)]
-struct Usual {
-    mean: f64,
-    deviation: f64,
-}
-
-/// What is usual in this stream.
-#[derive(Clone, Debug)]
-struct Reference {
-    usual: [Option<Usual>; MEANS],
-    all: Block,
-}
 
 /// A watched quantity's present state.
 #[derive(Clone, Copy, Debug, Default)]
@@ -246,11 +162,54 @@ struct Watch {
     in_a_row: usize,
 }
 
+/// The card's entropies in bins of equal share.
+#[derive(Debug, Default)]
+struct CardEntropy {
+    /// Between the bins.
+    edges: Vec<f64>,
+    reference: Option<CardCounts>,
+}
+
+#[derive(Debug)]
+struct CardCounts {
+    counts: Vec<f64>,
+    mean: f64,
+}
+
+impl CardEntropy {
+    /// Bins of at least [`BIN_SHARE`] each; none where the card has no quantiles.
+    fn new(card: &ModelCard) -> Self {
+        let Some(quantiles) = &card.reference_quantiles else {
+            return Self::default();
+        };
+        let (mut edges, mut counts) = (Vec::new(), Vec::new());
+        let (mut below, mut mean) = (0.0, 0.0);
+        let mut last_edge = 0.0;
+        let n = quantiles.n as f64;
+        for (share, edge) in quantiles.shares.iter().zip(&quantiles.entropy_bits) {
+            // The shares are written in decimals.
+            let enough = |from: f64, to: f64| to - from >= BIN_SHARE - 1e-9;
+            if enough(below, *share) && enough(*share, 1.0) {
+                mean += (share - below) * f64::midpoint(last_edge, *edge);
+                counts.push(n * (share - below));
+                edges.push(*edge);
+                (below, last_edge) = (*share, *edge);
+            }
+        }
+        let highest = quantiles.entropy_bits.last().copied().unwrap_or(last_edge);
+        mean += (1.0 - below) * f64::midpoint(last_edge, highest);
+        counts.push(n * (1.0 - below));
+        let reference = (!edges.is_empty()).then_some(CardCounts { counts, mean });
+        Self { edges, reference }
+    }
+}
+
 /// Watches one stream of answers.
 #[derive(Debug)]
 pub struct DriftMonitor {
     tuning: DriftTuning,
     card: Vec<f64>,
+    card_entropy: CardEntropy,
     block: Option<Block>,
     learning: Vec<Block>,
     reference: Option<Reference>,
@@ -260,6 +219,7 @@ pub struct DriftMonitor {
     of_states: Watch,
     of_confidence: Watch,
     of_card: Watch,
+    of_card_entropy: Watch,
 }
 
 impl DriftMonitor {
@@ -269,6 +229,7 @@ impl DriftMonitor {
         Self {
             tuning,
             card: counts.map(|count| *count as f64).collect(),
+            card_entropy: CardEntropy::new(card),
             block: None,
             learning: Vec::new(),
             reference: None,
@@ -278,6 +239,7 @@ impl DriftMonitor {
             of_states: Watch::default(),
             of_confidence: Watch::default(),
             of_card: Watch::default(),
+            of_card_entropy: Watch::default(),
         }
     }
 
@@ -295,9 +257,10 @@ impl DriftMonitor {
         if ends && let Some(block) = self.block.take() {
             events = self.end_block(block, sample.time);
         }
+        let edges = &self.card_entropy.edges;
         self.block
-            .get_or_insert_with(|| Block::new(sample.time))
-            .add(sample);
+            .get_or_insert_with(|| Block::new(sample.time, edges))
+            .add(sample, edges);
         events
     }
 
@@ -310,7 +273,7 @@ impl DriftMonitor {
         } else {
             self.learning.push(block.clone());
             if self.learning.len() >= self.tuning.reference_blocks {
-                self.reference = Some(reference_of(&std::mem::take(&mut self.learning)));
+                self.reference = reference_of(&std::mem::take(&mut self.learning));
             }
         }
         self.window.push_back(block);
@@ -366,7 +329,7 @@ impl DriftMonitor {
 
     fn watch_distributions(&mut self, now: Duration) -> Vec<DriftEvent> {
         let begin = self.window.front().map_or(now, |block| block.begin);
-        let mut window = Block::new(begin);
+        let mut window = Block::new(begin, &self.card_entropy.edges);
         for block in &self.window {
             window.merge(block);
         }
@@ -431,6 +394,20 @@ impl DriftMonitor {
                 confidence,
             );
         }
+        if let Some(reference) = &self.card_entropy.reference {
+            let entropy = window.mean(1);
+            let less_sure = entropy > Some(reference.mean);
+            let index = psi(&reference.counts, &window.entropy);
+            let index = index.map(|index| if less_sure { index } else { 0.0 });
+            judge(
+                &mut self.of_card_entropy,
+                Quantity::EntropyOfCard,
+                index,
+                Shift::Up,
+                Some(reference.mean),
+                entropy,
+            );
+        }
         events
     }
 }
@@ -463,31 +440,6 @@ impl Watch {
             _ => None,
         }
     }
-}
-
-fn reference_of(blocks: &[Block]) -> Reference {
-    let mut all = Block::new(blocks.first().map_or(Duration::ZERO, |block| block.begin));
-    for block in blocks {
-        all.merge(block);
-    }
-    let usual = std::array::from_fn(|index| {
-        let means: Vec<f64> = blocks
-            .iter()
-            .filter_map(|block| block.mean(index))
-            .collect();
-        let n = means.len() as f64;
-        // Of a quantity that was hardly ever known nothing is usual.
-        if means.len() * 2 < blocks.len() || means.len() < 2 {
-            return None;
-        }
-        let mean = means.iter().sum::<f64>() / n;
-        let variance = means.iter().map(|m| (m - mean).powi(2)).sum::<f64>() / (n - 1.0);
-        Some(Usual {
-            mean,
-            deviation: variance.sqrt().max(FLOORS[index]),
-        })
-    });
-    Reference { usual, all }
 }
 
 /// Mean of a confidence histogram, by the middles of its bins.

@@ -24,13 +24,15 @@ pub mod noise;
 pub mod offline;
 pub mod page_hinkley;
 pub mod patches;
+pub mod reading;
 pub mod rounding;
 pub mod schedule;
 pub mod settings;
 pub mod stability;
 
-pub use checker::{CheckFrame, CheckReading, Checker, Progress};
+pub use checker::{Checker, Progress};
 pub use headroom::{Headroom, HeadroomState, Trust};
+pub use reading::{CheckFrame, CheckReading};
 pub use settings::SelfCheckSettings;
 
 use serde::{Deserialize, Serialize};
@@ -61,6 +63,8 @@ pub enum Missing {
     NoGradient,
     /// Nothing that was tried changes the state, down to the lowest SNR tried.
     NeverFlips,
+    /// The noise is too large for a first-order figure.
+    BeyondFirstOrder,
     /// The model gave numbers that are not finite, or failed.
     ModelFailed,
     /// The check was not asked to measure it.
@@ -82,6 +86,9 @@ impl Missing {
             }
             Self::NoGradient => "the model's gradient is zero everywhere",
             Self::NeverFlips => "nothing that was tried changes the state",
+            Self::BeyondFirstOrder => {
+                "the first-order figure is too low in so much noise: see how many draws agree"
+            }
             Self::ModelFailed => "the model failed: use another one",
             Self::NotAsked => "not asked for",
         }

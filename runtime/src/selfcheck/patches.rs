@@ -3,6 +3,7 @@
 //!
 //! [`super::camera_snr`] joins patches into a noise curve; nothing is remembered here.
 
+use super::rounding::ROUNDING_VARIANCE;
 use image::GrayImage;
 
 /// Side of a patch in pixels: large enough for a variance to a tenth, small enough that some
@@ -12,8 +13,8 @@ pub const PATCH: usize = 16;
 const PATCH_PIXELS: f64 = (PATCH * PATCH) as f64;
 
 /// Sides of the blocks within a patch whose means are compared: they show how far the noise of
-/// neighbours is alike.
-pub const BLOCK_SIDES: [usize; 4] = [1, 2, 4, 8];
+/// neighbours is alike. Larger ones show motion more than noise.
+pub const BLOCK_SIDES: [usize; 3] = [1, 2, 4];
 
 /// Patches looked at in one picture or pair at most, so that a step's time does not depend on the
 /// resolution.
@@ -22,6 +23,11 @@ pub const MOST_PATCHES: usize = 600;
 /// A patch moved when the picture's gradient explains more than this share of a difference: noise
 /// knows nothing of the gradient, and a move that explains less adds less than half a decibel.
 const MOVED_SHARE: f64 = 0.1;
+
+/// Of the patches left, one in so many is kept: those that moved least. Chosen on six of the twelve
+/// clips of `runtime/examples/selfcheck_evidence`: all of them take motion for noise, a third leaves too
+/// few.
+const STILLEST_SHARE: usize = 2;
 
 /// A patch changed when its variance is this many times the median of the others: noise grows with
 /// the gray level, but not that far.
@@ -53,6 +59,9 @@ pub struct PatchNoise {
     /// Mean square of the gray level's change from pixel to pixel, without what the noise makes of
     /// it: how much there is to see.
     pub texture: f64,
+    /// What the difference holds that is coarse or explained by a shift, over what noise as large
+    /// as the rest of it would: about 1 for noise and for no change at all, more for motion.
+    pub motion: f64,
     /// Variance of the means of blocks of [`BLOCK_SIDES`], times their number of pixels: equal to
     /// the first for noise that is independent from pixel to pixel. Zeros from a single picture,
     /// which cannot tell.
@@ -85,7 +94,6 @@ pub fn still_patches(before: &GrayImage, after: &GrayImage, turn: usize) -> Vec<
     let mut patches: Vec<PatchNoise> = corners(before.width(), before.height(), turn)
         .filter_map(|(x, y)| still_patch(a, b, stride, x, y))
         .collect();
-    // What moves in a noisy picture shows more in the means of blocks than in single pixels.
     let most: [f64; BLOCK_SIDES.len()] = std::array::from_fn(|side| {
         let mut variances: Vec<f64> = patches.iter().map(|p| p.block_variances[side]).collect();
         variances.sort_by(f64::total_cmp);
@@ -96,6 +104,8 @@ pub fn still_patches(before: &GrayImage, after: &GrayImage, turn: usize) -> Vec<
         let mut variances = patch.block_variances.iter().zip(&most);
         variances.all(|(variance, most)| variance <= most)
     });
+    patches.sort_by(|a, b| a.motion.total_cmp(&b.motion));
+    patches.truncate(patches.len().div_ceil(STILLEST_SHARE));
     patches
 }
 
@@ -143,46 +153,80 @@ fn still_patch(a: &[u8], b: &[u8], stride: usize, x: usize, y: usize) -> Option<
     );
     let (dx, dy) = (around(sdx, sd, sx), around(sdy, sd, sy));
     let determinant = xx * yy - xy * xy;
-    // Without texture there is nothing that a shift could explain.
-    let explained = if determinant > 1e-9 * (xx + yy).powi(2) && determinant > 0.0 {
-        (dx * (dx * yy - dy * xy) + dy * (dy * xx - dx * xy)) / determinant
+    // The shift that explains most; without texture there is nothing that one could explain.
+    let (across, down) = if determinant > 1e-9 * (xx + yy).powi(2) && determinant > 0.0 {
+        (
+            (dx * yy - dy * xy) / determinant,
+            (dy * xx - dx * xy) / determinant,
+        )
     } else if xx + yy > 0.0 {
-        (dx * dx + dy * dy) / (xx + yy)
+        (dx / (xx + yy), dy / (xx + yy))
     } else {
-        0.0
+        (0.0, 0.0)
     };
+    let explained = across * dx + down * dy;
     if explained > MOVED_SHARE * total {
         return None;
     }
+    for row in 0..PATCH {
+        for column in 0..PATCH {
+            let at = (y + row) * stride + x + column;
+            let gx = f64::from(both(at + 1) - both(at - 1));
+            let gy = f64::from(both(at + stride) - both(at - stride));
+            let shift = across * (gx - sx / n) + down * (gy - sy / n);
+            difference[row * PATCH + column] -= mean + shift;
+        }
+    }
     // A difference holds the noise of two pictures.
-    let variance = (total - explained).max(0.0) / (n - 3.0) / 2.0;
+    let [pixels, twos, fours, coarse] = bands(difference).map(|band| band / 2.0);
+    // The coarsest band picks the patches, so it says nothing of the noise any more: what is nearly as
+    // coarse stands for it. Noise has as much in each of a band's 192, 48, 12 and 3 dimensions.
+    let fours = fours * 15.0 / 12.0;
+    // A shift takes two of the finer dimensions.
+    let block_variances = [
+        (pixels + twos + fours) / (n - 3.0),
+        (twos + fours) / 63.0,
+        fours / 15.0,
+    ];
+    let variance = block_variances[0];
     Some(PatchNoise {
         level: level as f64 / (2.0 * n),
         variance,
         clipped,
-        // The gradient spans two pixels and sums two pictures; noise gives it a half of a variance.
+        // The mean picture's gradients are twice those of one pixel and hold half a picture's noise.
         texture: ((xx + yy) / (16.0 * n) - variance / 2.0).max(0.0),
-        block_variances: BLOCK_SIDES.map(|side| block_variance(&difference, mean, side) / 2.0),
+        // Of five dimensions; rounding's share keeps patches without any change from coming first,
+        // which after compression are its smoothest.
+        motion: ((coarse + explained / 2.0) / 5.0 + ROUNDING_VARIANCE)
+            / (variance + ROUNDING_VARIANCE),
+        block_variances,
     })
 }
 
-/// Variance of the means of `side` x `side` blocks around the patch's mean, times the block's
-/// number of pixels.
-fn block_variance(difference: &[f64; PATCH * PATCH], mean: f64, side: usize) -> f64 {
-    let blocks = PATCH / side;
-    let pixels = (side * side) as f64;
-    let mut squares = 0.0;
-    for row in 0..blocks {
-        for column in 0..blocks {
-            let mut sum = 0.0;
-            for i in 0..side {
-                let start = (row * side + i) * PATCH + column * side;
-                sum += difference[start..start + side].iter().sum::<f64>();
+/// Sums of squares of a patch's deviations from its mean by their fineness: within blocks of 2x2,
+/// between those within 4x4, between those within 8x8, and between those within the patch. They add up
+/// to the whole.
+fn bands(mut values: [f64; PATCH * PATCH]) -> [f64; BLOCK_SIDES.len() + 1] {
+    let mut width = PATCH;
+    let mut pixels = 1.0;
+    std::array::from_fn(|_| {
+        let half = width / 2;
+        let mut squares = 0.0;
+        for row in 0..half {
+            for column in 0..half {
+                let at = 2 * row * width + 2 * column;
+                let four = [at, at + 1, at + width, at + width + 1].map(|at| values[at]);
+                let mean = four.iter().sum::<f64>() / 4.0;
+                squares += four.iter().map(|v| (v - mean).powi(2)).sum::<f64>();
+                // Only what was read already is written over.
+                values[row * half + column] = mean;
             }
-            squares += (sum / pixels - mean).powi(2);
         }
-    }
-    squares * pixels / ((blocks * blocks - 1) as f64)
+        let all = squares * pixels;
+        width = half;
+        pixels *= 4.0;
+        all
+    })
 }
 
 /// Of a single picture: the roughness of its patches by the estimate of Immerkaer (1996), which a
@@ -251,6 +295,7 @@ fn rough_patch(pixels: &[u8], stride: usize, x: usize, y: usize) -> Option<Patch
         variance: sigma * sigma,
         clipped,
         texture: 0.0,
+        motion: 1.0,
         block_variances: [0.0; BLOCK_SIDES.len()],
     })
 }

@@ -5,7 +5,7 @@ pub mod fit;
 pub use fit::FitArguments;
 
 use crate::{
-    data::split::SplitShares, labels::command::LabelArguments,
+    data::split::SplitShares, export::references::CardArguments, labels::command::LabelArguments,
     robustness::command::EvaluateArguments, study::command::StudyArguments,
 };
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -35,6 +35,8 @@ pub enum Task {
     Import(ImportArguments),
     /// Judge models on labelled crops: clean, attacked, under noise and natural changes.
     Evaluate(EvaluateArguments),
+    /// Measure anew what live streams of a model are compared with, and write it on its card.
+    Card(CardArguments),
     /// Do a whole study of many trainings: plan, run, collect.
     Study(StudyArguments),
     /// Find doubtful labels, have them graded blind, and write down corrections.

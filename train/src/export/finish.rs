@@ -1,7 +1,9 @@
 //! From a finished run to a model file: the best epoch's weights, measured through the runtime's
 //! engine, with a card that says how they were made.
 
-use super::{ExportError, gradient_bytes, gradient_path, model_bytes, parity, write_whole};
+use super::{
+    ExportError, gradient_bytes, gradient_path, model_bytes, parity, references, write_whole,
+};
 use crate::{
     attack::{
         budget::{Budget, Norm},
@@ -143,10 +145,11 @@ fn unmeasured_card(
         },
         robustness: Vec::new(),
         reference_confidence: ConfidenceHistogram::default(),
+        reference_quantiles: None,
     }
 }
 
-/// Fills in temperature, clean accuracy, calibration and reference confidence, all answered by
+/// Fills in temperature, clean accuracy, calibration and references, all answered by
 /// the runtime's engine.
 fn measure_clean(
     card: &mut ModelCard,
@@ -178,7 +181,7 @@ fn measure_clean(
         ece: expected_calibration_error(confidences(temperature)),
         ece_uncalibrated: expected_calibration_error(confidences(1.0)),
     };
-    card.reference_confidence =
-        ConfidenceHistogram::of(confidences(temperature).map(|(confidence, _)| confidence));
+    let logits: Vec<[f32; STATES]> = answers.iter().map(|(logits, _)| *logits).collect();
+    references::measure(card, &logits);
     Ok(())
 }

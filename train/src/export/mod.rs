@@ -6,6 +6,7 @@ pub mod forward;
 pub mod gradient;
 pub mod graph;
 pub mod parity;
+pub mod references;
 
 use crate::network::module::Network;
 use parseye::classify::ModelCard;

@@ -114,6 +114,60 @@ fn gaussian_noise_of_known_sigma_while_something_moves() {
 }
 
 #[test]
+fn a_picture_that_sways_in_large_parts_is_not_taken_for_noise() {
+    // Two thirds of it is a texture that wobbles by up to a third of a pixel a frame, too
+    // little for single patches to be called moved in so much noise.
+    let swaying = |x: u32, y: u32, time: f64| {
+        let (x, y) = (f64::from(x), f64::from(y));
+        let sway = 0.3 * (y / 6.0).sin() * time;
+        let turn = 0.3 * (x / 7.0).cos() * time;
+        let still = x < f64::from(WIDTH) / 3.0;
+        let (x, y) = if still { (x, y) } else { (x + sway, y + turn) };
+        120.0 + 20.0 * (x / 4.0).sin() * (y / 5.0).cos() + 30.0 * (x / 60.0).sin()
+    };
+    for sigma in [0.5, 1.5, 4.0, 10.0] {
+        let frames: Vec<GrayImage> = (0..10_u32)
+            .map(|i| {
+                let mut rng = ChaCha8Rng::seed_from_u64(u64::from(i));
+                GrayImage::from_fn(WIDTH, HEIGHT, |x, y| {
+                    let noisy = swaying(x, y, f64::from(i)) + sigma * Normal.draw(&mut rng);
+                    Luma([noisy.round().clamp(0.0, 255.0) as u8])
+                })
+            })
+            .collect();
+        let noise = observed(frames);
+        let off = 0.5 * db(noise.curve.variance(120.0) / (sigma * sigma));
+        assert!(off.abs() < 0.5, "sigma {sigma}: {off} dB");
+        let alike = 0.5 * db(noise.alikeness.at(3.0));
+        assert!(
+            alike.abs() < 0.5,
+            "sigma {sigma}: {alike} dB more in blocks"
+        );
+    }
+}
+
+#[test]
+fn a_level_that_no_patch_showed_is_less_certain() {
+    let noise = observed((0..6).map(|i| frame(|_, rng| 3.0 * Normal.draw(rng), 0.0, i)));
+    let error = |mean: f32| {
+        let crop = StandardisedCrop {
+            mean,
+            ..StandardisedCrop::new(&gray(&frame(|_, _| 0.0, 0.0, 0), &square(60.0)))
+        };
+        noise
+            .camera_snr(&square(60.0), &crop)
+            .unwrap()
+            .standard_error_db
+    };
+    assert!(
+        error(120.0) < 0.5 && error(10.0) > 3.0,
+        "{} {}",
+        error(120.0),
+        error(10.0)
+    );
+}
+
+#[test]
 fn photon_noise_is_found_where_it_is_large_and_where_it_is_small() {
     let gain = 0.15;
     let photon =
@@ -134,7 +188,11 @@ fn noise_after_jpeg_is_carried_as_it_is() {
                 .collect();
             let noise = observed(frames.clone());
             for side in [60.0, 110.0] {
-                let square = square(side);
+                // The disc has texture, as an eye has: compression leaves less noise on smooth parts.
+                let square = Square {
+                    centre: [220.0, 150.0],
+                    ..square(side)
+                };
                 let crop = StandardisedCrop::new(&gray(&frames[11], &square));
                 let snr = noise.camera_snr(&square, &crop).unwrap();
                 let truth = true_sigma(&frames, &square);

@@ -1,7 +1,10 @@
 //! Streams of made-up answers that stay the same, get worse and get better again.
 
 use super::*;
-use crate::{classify::card::tests::example, selfcheck::noise::Normal};
+use crate::{
+    classify::card::{CONFIDENCE_BINS, ReferenceQuantiles, entropy_bits, tests::example},
+    selfcheck::noise::Normal,
+};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
@@ -104,7 +107,23 @@ fn a_stream_less_sure_than_the_card_is_told_and_a_surer_one_is_not() {
 }
 
 #[test]
-fn entropy_in_bits() {
-    assert_eq!(entropy_bits(&[1.0, 0.0, 0.0, 0.0]), 0.0);
-    assert_eq!(entropy_bits(&[0.25; 4]), 2.0);
+fn a_stream_of_more_entropy_than_the_card_is_told_and_one_of_less_is_not() {
+    let mut card = example();
+    let answers: Vec<[f32; STATES]> = (0..1000)
+        .map(|i| 0.8 + 0.19 * i as f32 / 1000.0)
+        .map(|sure| [sure, 1.0 - sure, 0.0, 0.0])
+        .collect();
+    card.reference_quantiles = ReferenceQuantiles::of(&answers);
+    let mut rng = ChaCha8Rng::seed_from_u64(12);
+    let mut monitor = DriftMonitor::new(&card, DriftTuning::default());
+    let events = stream(&mut monitor, 0..110, 0.6, 30.0, &mut rng);
+    assert_eq!(
+        quantities(&events, DriftPhase::Raised),
+        [Quantity::EntropyOfCard]
+    );
+    let mean = answers.iter().map(entropy_bits).sum::<f64>() / 1000.0;
+    let said = events[0].reference.unwrap();
+    assert!((said / mean - 1.0).abs() < 0.1, "{said} for {mean}");
+    let mut monitor = DriftMonitor::new(&card, DriftTuning::default());
+    assert_eq!(stream(&mut monitor, 0..110, 0.995, 30.0, &mut rng), []);
 }

@@ -1,0 +1,97 @@
+//! What is checked and what was found: a frame with its eyes' squares, and an eye's figures, each
+//! measured or with the reason why not. How they are measured is [`super::checker`]'s.
+
+use super::{
+    Figure, Missing, adversarial::AdversarialMargin, camera_snr::CameraSnr, natural::Change,
+    noise::Agreement,
+};
+use crate::{
+    eye_state::{EyeState, PerEye},
+    locate::Square,
+    reading::{EyeReading, FrameReading, Unseen},
+};
+use image::GrayImage;
+use std::{sync::Arc, time::Duration};
+
+/// One frame to check.
+#[derive(Clone, Debug)]
+pub struct CheckFrame {
+    /// Brightness at full resolution.
+    pub luma: Arc<GrayImage>,
+    /// The frame's time.
+    pub time: Duration,
+    /// The frame's number: with the seed it decides the random draws.
+    pub number: u64,
+    /// Where each eye's crop was cut, or why it was not.
+    pub squares: PerEye<Result<Square, Missing>>,
+}
+
+impl CheckFrame {
+    /// A frame as it was judged.
+    pub fn new(luma: Arc<GrayImage>, reading: &FrameReading) -> Self {
+        Self {
+            luma,
+            time: reading.time,
+            number: reading.frame,
+            squares: PerEye::from_fn(|eye| match reading.eyes.get(eye) {
+                EyeReading::Measured { square, .. } => Ok(*square),
+                EyeReading::Unmeasured(Unseen::NoFace) => Err(Missing::NoFace),
+                EyeReading::Unmeasured(Unseen::Profile) => Err(Missing::Profile),
+            }),
+        }
+    }
+}
+
+/// What was found out about one eye's answer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CheckReading {
+    /// The state that the checks are about; `None` where there was no answer.
+    pub state: Option<EyeState>,
+    /// The camera's noise on this crop.
+    pub camera: Result<CameraSnr, Missing>,
+    /// The highest SNR at which an FGSM step turns the answer.
+    pub adversarial: Result<AdversarialMargin, Missing>,
+    /// First-order chance that the camera's own noise changes the answer; only from
+    /// [`super::adversarial::FIRST_ORDER_DB`] on.
+    pub flip_probability: Figure,
+    /// SNR of the noise that changes one answer of ten, in dB.
+    pub noise_flip_snr_db: Figure,
+    /// Camera SNR less noise flip SNR, in dB.
+    pub headroom_db: Figure,
+    /// Answers under noise at the camera's own SNR.
+    pub agreement: Result<Agreement, Missing>,
+    /// States after each natural change.
+    pub natural: Vec<(Change, EyeState)>,
+}
+
+impl CheckReading {
+    /// Nothing was measured, for one reason.
+    pub fn missing(reason: Missing) -> Self {
+        Self {
+            state: None,
+            camera: Err(reason),
+            adversarial: Err(reason),
+            flip_probability: Err(reason),
+            noise_flip_snr_db: Err(reason),
+            headroom_db: Err(reason),
+            agreement: Err(reason),
+            natural: Vec::new(),
+        }
+    }
+
+    /// Camera SNR in dB.
+    pub fn camera_snr_db(&self) -> Figure {
+        self.camera.map(|snr| snr.db)
+    }
+
+    /// Adversarial margin in dB.
+    pub fn adversarial_margin_db(&self) -> Figure {
+        self.adversarial.map(|margin| margin.db)
+    }
+
+    /// Share of natural changes that left the state alone; `None` without any.
+    pub fn natural_agreement(&self) -> Option<f64> {
+        let same = self.natural.iter().filter(|(_, s)| Some(*s) == self.state);
+        (!self.natural.is_empty()).then(|| same.count() as f64 / self.natural.len() as f64)
+    }
+}
