@@ -223,6 +223,7 @@ fn card(name: &str) -> ModelCard {
             commit: String::new(),
             data_sha256: String::new(),
             crops_by_source: BTreeMap::new(),
+            files_sha256: Default::default(),
             data_credit: String::new(),
             epochs: 0,
             chosen_epoch: 0,

@@ -157,8 +157,13 @@ fn a_planted_wrong_label_is_doubted_graded_and_corrected() {
     ];
     succeeds(&[&fit[..], &["--label-fixes", &fixes]].concat());
     let model = parseye::classify::EyeStateModel::from_file(&Path::new(&out).join("wrn-10-1.onnx"));
-    let command = model.unwrap().card().training.command.clone();
-    assert!(command.contains("--label-fixes FIXES"), "{command}");
+    let card = model.unwrap().card().training.clone();
+    assert!(
+        card.command.contains("--label-fixes FIXES"),
+        "{}",
+        card.command
+    );
+    assert_eq!(card.files_sha256["FIXES"].len(), 64);
     // Without the corrections it is another run.
     refuses(
         &[&fit[..], &["--resume"]].concat(),
@@ -207,7 +212,7 @@ fn slips_on_the_command_line_are_explained() {
         &["/nowhere.onnx", "cannot be read"],
     );
     refuses(&with(&["--corrupt", "1.5"]), &["below 1"]);
-    refuses(&with(&["--neighbour-smoothing", "-1"]), &["from 0"]);
+    refuses(&with(&["--neighbour-smoothing", "2"]), &["from 0"]);
 }
 
 /// Every label turned into the next one.

@@ -83,6 +83,10 @@ pub struct TrainingCard {
     pub commit: String,
     /// Hash over the manifest and every picture it lists.
     pub data_sha256: String,
+    /// Hashes of the other files that went into it, by the word that stands for each in the command:
+    /// `BASE`, `TEACHER`, `FIXES`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub files_sha256: BTreeMap<String, String>,
     /// Crops of the training split, by source.
     pub crops_by_source: BTreeMap<String, usize>,
     /// The data's origins and the credit that they ask for.
@@ -201,14 +205,17 @@ impl ReferenceQuantiles {
     }
 }
 
-/// The values of [`QUANTILE_SHARES`], by the nearest rank.
+/// The values of [`QUANTILE_SHARES`], by the nearest rank, to six decimals: no more is measured, and so
+/// a card that is written and read again is the same.
 fn quantiles(values: impl Iterator<Item = f64>) -> Vec<f64> {
     let mut values: Vec<f64> = values.collect();
     values.sort_by(f64::total_cmp);
     let last = values.len().saturating_sub(1) as f64;
     QUANTILE_SHARES
         .iter()
-        .filter_map(|share| values.get((share * last).round() as usize).copied())
+        .filter_map(|share| values.get((share * last).round() as usize))
+        // Adding 0 turns -0 into 0.
+        .map(|value| (value * 1e6).round() / 1e6 + 0.0)
         .collect()
 }
 
@@ -286,6 +293,7 @@ pub(crate) mod tests {
                 commit: "none".into(),
                 data_sha256: String::new(),
                 crops_by_source: BTreeMap::new(),
+                files_sha256: BTreeMap::new(),
                 data_credit: String::new(),
                 epochs: 0,
                 chosen_epoch: 0,

@@ -120,6 +120,7 @@ fn unmeasured_card(
             seed: settings.seed,
             commit: env!("PARSEYE_COMMIT").into(),
             data_sha256: crops.sha256.clone(),
+            files_sha256: settings.files_sha256(),
             data_credit: crate::data::credit::of_sources(crops_by_source.keys()),
             crops_by_source,
             epochs: settings.epochs,

@@ -12,6 +12,7 @@ use crate::{
     schedule::Schedule,
 };
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// Which epoch's weights a run ends with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
@@ -114,6 +115,22 @@ impl FitSettings {
     /// A sentence that says what is wrong with its name, constraint or dropout.
     pub fn network(&self) -> Result<NetworkSpec, String> {
         network::build(&self.architecture, self.constraint, self.dropout)
+    }
+
+    /// Hashes of the files besides the data that a run depends on, by the word that stands for each in
+    /// [`Self::command`].
+    pub fn files_sha256(&self) -> BTreeMap<String, String> {
+        let base = self.added.as_ref().and_then(|a| a.base_sha256.clone());
+        let teacher = self.teacher.as_ref().map(|teacher| teacher.sha256.clone());
+        let named = [
+            ("BASE", base),
+            ("TEACHER", teacher),
+            ("FIXES", self.label_fixes_sha256.clone()),
+        ];
+        let named = named.into_iter();
+        named
+            .filter_map(|(word, sha256)| Some((word.to_owned(), sha256?)))
+            .collect()
     }
 
     /// The command that trains this way, every setting spelt out, so that a changed default does
