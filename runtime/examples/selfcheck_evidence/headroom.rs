@@ -93,8 +93,8 @@ pub fn run(data: &Path, every: usize, points: &mut Points) -> anyhow::Result<()>
                         for (all, value) in figures.iter_mut().zip(values) {
                             match value {
                                 Ok(value) => all.push(value),
-                                // An answer that no noise turns is as sure as can be.
-                                Err(Missing::NeverFlips) => all.push(f64::INFINITY),
+                                // Below the lowest SNR that was tried.
+                                Err(Missing::NeverFlips) => all.push(f64::NEG_INFINITY),
                                 Err(Missing::NoiseOnly) => all.push(f64::NEG_INFINITY),
                                 Err(_) => {}
                             }

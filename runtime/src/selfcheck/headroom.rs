@@ -17,13 +17,24 @@ const DECIDING: usize = 5;
 /// 30 s: at 5 % of a slow board's core a check takes some 20 s.
 pub const KNOWN_FOR: Duration = Duration::from_secs(30);
 
-/// Headroom of one crop: camera SNR less noise flip SNR, in dB.
+/// Up to where an answer that no noise turns counts: to noise as strong as the picture.
+///
+/// Such an answer is one that noise itself gives, commonly that no eye is visible. While the picture is
+/// the stronger it is the picture's; beyond, an open eye may be answered so as well, and more noise
+/// would not change that wrong answer either.
+const NEVER_FLIPS_DB: f64 = 0.0;
+
+/// Headroom of one crop: camera SNR less noise flip SNR, in dB; where no noise turns the answer, less
+/// 0 dB.
 ///
 /// # Errors
-/// The reason why either is missing. An answer that no noise changes has no number here, though it
-/// is beyond doubt ([`HeadroomState::Ok`]).
+/// The reason why either is missing.
 pub fn headroom(camera_snr_db: Figure, noise_flip_snr_db: Figure) -> Figure {
-    Ok(camera_snr_db? - noise_flip_snr_db?)
+    let camera = camera_snr_db?;
+    match noise_flip_snr_db {
+        Err(Missing::NeverFlips) => Ok(camera - NEVER_FLIPS_DB),
+        flip => Ok(camera - flip?),
+    }
 }
 
 /// How far an eye's readings can be trusted; an eye event carries it as `trust`.
@@ -63,12 +74,11 @@ impl Headroom {
         }
     }
 
-    /// Takes the headroom of a check. A crop that no noise turns counts as endless headroom and one
-    /// of noise alone as none at all; other reasons for a missing figure say nothing.
+    /// Takes the headroom of a check. A crop of noise alone counts as none at all; other reasons for a
+    /// missing figure say nothing.
     pub fn add(&mut self, time: Duration, headroom_db: Figure) {
         let value = match headroom_db {
             Ok(db) if !db.is_nan() => db,
-            Err(Missing::NeverFlips) => f64::INFINITY,
             Err(Missing::NoiseOnly) => f64::NEG_INFINITY,
             _ => return,
         };
@@ -212,13 +222,30 @@ mod tests {
     }
 
     #[test]
+    fn an_answer_that_noise_itself_gives_is_trusted_while_the_picture_is_the_stronger() {
+        let state = |camera_snr_db: f64| {
+            let mut followed = Headroom::new(&SelfCheckSettings::default());
+            let db = headroom(Ok(camera_snr_db), Err(Missing::NeverFlips));
+            followed.add(at(0.0), db);
+            followed.trust(at(0.0))
+        };
+        assert_eq!(state(30.0), Some(HeadroomState::Ok));
+        assert_eq!(state(-5.0), Some(HeadroomState::None));
+        assert_eq!(
+            headroom(Err(Missing::NoNoiseEstimate), Err(Missing::NeverFlips)),
+            Err(Missing::NoNoiseEstimate)
+        );
+        assert_eq!(headroom(Ok(20.0), Ok(-3.0)), Ok(23.0));
+    }
+
+    #[test]
     fn what_was_not_measured_is_not_known() {
         let mut headroom = Headroom::new(&SelfCheckSettings::default());
         headroom.add(at(0.0), Err(Missing::NoFace));
         headroom.add(at(0.5), Ok(f64::NAN));
         assert_eq!(headroom.trust(at(1.0)), None);
-        headroom.add(at(1.0), Err(Missing::NeverFlips));
-        assert_eq!(headroom.trust(at(1.0)), Some(HeadroomState::Ok));
+        headroom.add(at(1.0), Err(Missing::NoiseOnly));
+        assert_eq!(headroom.trust(at(1.0)), Some(HeadroomState::None));
         assert_eq!(
             (headroom.median(at(1.0)), headroom.worst(at(1.0))),
             (None, None)
