@@ -301,10 +301,10 @@ fn main() -> Result<(), Box<dyn Error>> {
             }
         }
     }
-    println!("{rounds} runs of {seconds:.0} s each way, turn and turn about");
-    println!("self-check off: {}", off.line(limit));
+    eprintln!("{rounds} runs of {seconds:.0} s each way, turn and turn about");
+    eprintln!("self-check off: {}", off.line(limit));
     let share = on.shares.iter().sum::<f64>() / on.shares.len() as f64;
-    println!(
+    eprintln!(
         "self-check on:  {}; {} checks in {:.1} % of a core",
         on.line(limit),
         on.checks,
@@ -317,7 +317,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             .map(|(on, off)| on / off)
             .collect(),
     );
-    println!(
+    eprintln!(
         "p99 on/off, run by run: median {:.2}, from {:.2} to {:.2}; of all frames {:.2}",
         quantile(&ratios, 0.5),
         quantile(&ratios, 0.0),

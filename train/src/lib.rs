@@ -26,4 +26,5 @@ pub mod progress;
 pub mod robustness;
 pub mod run;
 pub mod schedule;
+mod stdout;
 pub mod study;

@@ -9,6 +9,7 @@ use crate::{
     data::crops::CropSet,
     device::{self, DeviceChoice},
     network::onnx::OnnxClassifier,
+    stdout::print,
 };
 use anyhow::Context;
 use std::path::PathBuf;
@@ -119,13 +120,9 @@ pub fn run(arguments: &LabelArguments) -> anyhow::Result<()> {
             };
             let (agreement, corrections) = agree::compare(&crops, &arguments.key, [first, second])?;
             fixes::write(&arguments.out, &corrections)?;
-            print!("{agreement}");
-            println!(
-                "{} corrections in {}",
-                corrections.len(),
-                arguments.out.display()
-            );
-            Ok(())
+            let (count, out) = (corrections.len(), arguments.out.display());
+            print(&format!("{agreement}{count} corrections in {out}\n"))
+                .context("cannot print how far they agree; the corrections are written")
         }
     }
 }

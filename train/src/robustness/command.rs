@@ -14,6 +14,7 @@ use crate::{
     },
     device::{self, DeviceChoice},
     network::onnx::OnnxClassifier,
+    stdout,
 };
 use anyhow::{Context, bail};
 use parseye::{
@@ -22,7 +23,6 @@ use parseye::{
 };
 use sha2::{Digest, Sha256};
 use std::{
-    io::Write,
     path::{Path, PathBuf},
     str::FromStr,
 };
@@ -301,16 +301,8 @@ fn judge_one(
 }
 
 fn print(models: &[&ModelReport]) -> std::io::Result<()> {
-    let mut out = std::io::stdout().lock();
-    let written = models.iter().enumerate().try_for_each(|(index, model)| {
-        let gap = if index > 0 { "\n" } else { "" };
-        write!(out, "{gap}{}", table::of_model(model))
-    });
-    match written.and_then(|()| out.flush()) {
-        // Whoever reads has seen enough, as `head` does.
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-        result => result,
-    }
+    let tables: Vec<String> = models.iter().map(|model| table::of_model(model)).collect();
+    stdout::print(&tables.join("\n"))
 }
 
 #[cfg(test)]

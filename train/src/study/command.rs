@@ -11,9 +11,9 @@ use super::{
     slurm,
     suite::{Scale, Suite},
 };
+use crate::stdout;
 use clap::{Args, ValueEnum};
 use std::{
-    io::Write,
     path::{Path, PathBuf},
     sync::atomic::AtomicBool,
 };
@@ -230,12 +230,7 @@ fn absolute(path: &Path) -> Result<PathBuf, StudyError> {
         .map_err(|error| StudyError::Setting(format!("{}: {error}", path.display())))
 }
 
-/// Prints to standard output; a reader that went away (`| head`) is no error.
 fn print(text: &str) -> Result<(), StudyError> {
-    match std::io::stdout().write_all(text.as_bytes()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(StudyError::Setting(
-            format!("standard output cannot be written: {error}"),
-        )),
-        _ => Ok(()),
-    }
+    stdout::print(text)
+        .map_err(|error| StudyError::Setting(format!("standard output cannot be written: {error}")))
 }
