@@ -6,7 +6,7 @@
 #     train study whitebox run --data "$PARSEYE_DATA/eyes" --out runs/study --folds 3 --quick --threads 2
 #     train study noise run    (the same arguments)
 #
-# and long measurements are what their commands last printed into docs/*.txt.
+# Long measurements are what their commands last printed into docs/*.txt.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 data=${PARSEYE_DATA:-../shared/data}
@@ -15,17 +15,22 @@ if [ ! -f "$data/eyes/manifest.csv" ]; then
     exit 1
 fi
 study=${PARSEYE_STUDY:-runs/study}
-cargo build --quiet --locked --release --workspace
-parseye=${CARGO_TARGET_DIR:-target}/release/parseye
-train=${CARGO_TARGET_DIR:-target}/release/train
+# Optimised either way; the folder of the profile `dev` is called debug.
+profile=${PARSEYE_PROFILE:-release}
+cargo build --quiet --locked --profile "$profile" --workspace
+programs=${CARGO_TARGET_DIR:-target}/${profile/#dev/debug}
+parseye=$programs/parseye
+train=$programs/train
 page=docs/RESULTS.md
 partial=$page.partial
-trap 'rm -f "$partial"' EXIT
+scratch=$(mktemp -d)
+trap 'rm -rf "$partial" "$scratch"' EXIT
 
 # Collects the study's tables into the page and its plots into docs/plots.
 study_results() {
     local arguments=(--data "$data/eyes" --out "$study" --folds 3 --quick)
-    "$train" study whitebox collect "${arguments[@]}" >&2
+    "$train" study whitebox collect "${arguments[@]}" >&2 2>"$scratch/collected"
+    cat "$scratch/collected" >&2
     mkdir -p docs/plots
     local plot
     for plot in "$study"/whitebox/{snr,learning,roc,confusion}*.svg; do
@@ -34,6 +39,8 @@ study_results() {
     printf '\n## The study\n`train study whitebox run --data $PARSEYE_DATA/eyes --out runs/study --folds 3 --quick`, then `collect`\n\n'
     sed 's/^# /### /; s/^## /#### /' "$study/whitebox/table.md"
     sed 's/^# /### /' "$study/whitebox/frames.md"
+    # What is not there yet must be said.
+    grep 'are not done yet' "$scratch/collected" || true
     plots "$study"/whitebox/{snr,learning,roc,confusion}*.svg
 }
 
@@ -49,7 +56,7 @@ plots() { # FILE...: shows the plots of these names that docs/plots holds
 show() { # TITLE COMMAND...: a heading, the command as a reader would type it, and what it printed
     local title=$1
     shift
-    printf '\n### %s\n`%s`\n```text\n' "$title" "$(sed "s|$parseye|parseye|; s|$train|train|; s|$data|\$PARSEYE_DATA|g" <<<"$*")"
+    printf '\n### %s\n`%s`\n```text\n' "$title" "$(sed "s|$parseye|parseye|; s|$train|train|; s|$data|\$PARSEYE_DATA|g; s|$scratch/||g" <<<"$*")"
     "$@"
     printf '```\n'
 }
@@ -68,13 +75,16 @@ command that printed it. The data ($PARSEYE_DATA) is not part of the repository;
 person, and intervals are 95 % bootstrap intervals over people. Labels of `partially_open` are
 mostly a landmark model's and noisy, so take its figures as a floor. "Open against closed" asks
 which of P(open) and P(closed) is larger on crops that people labelled open or closed.
-Frames per second depend on the machine and on what else it does.
+Frames per second depend on the machine and on what else it does; these programs were built with the
+profile PROFILE.
 
 White-box FGSM accuracies of a model on the validation split are in its card (the ONNX metadata
 `parseye.card`), with the command that made it.
 HEAD
     show 'The models' "$parseye" models
     show 'Eye states on the test split' "$parseye" evaluate --manifest "$data/eyes/manifest.csv" --split test
+    show 'White-box FGSM on the test split, by the runtime' "$parseye" check --manifest "$data/eyes/manifest.csv" --split test --snr 50,45,40,33,30
+    show 'The same by libtorch' "$train" evaluate models/wrn-16-1.onnx --data "$data/eyes" --split test --attack fgsm --snr 50,45,40,33,30 --noise-snr 20 --threads 1 --json "$scratch/evaluation.json"
     show 'Blinks on twelve real clips' "$parseye" replay "$data"/clips/*.mp4 --truth "$data/clips/blinks.csv"
     if [ -d "$study" ]; then
         study_results
@@ -87,6 +97,6 @@ HEAD
     kept 'Live latency, with the self-check off and on' 'make bench-live' docs/live-latency.txt
     kept 'Long runs: memory, threads, descriptors' 'make soak' docs/soak.txt
     kept 'Speed of the training beside PyTorch' 'make bench-train' docs/throughput.txt
-} >"$partial"
+} | sed "s/^profile PROFILE\.\$/profile \`$profile\`./" >"$partial"
 mv "$partial" "$page"
 echo "results: $page written"
