@@ -16,7 +16,7 @@ if [ ! -f "$data/eyes/manifest.csv" ]; then
 fi
 study=${PARSEYE_STUDY:-runs/study}
 # Optimised either way; the folder of the profile `dev` is called debug.
-profile=${PARSEYE_PROFILE:-release}
+profile=${PROFILE:-release}
 cargo build --quiet --locked --profile "$profile" --workspace
 programs=${CARGO_TARGET_DIR:-target}/${profile/#dev/debug}
 parseye=$programs/parseye

@@ -34,9 +34,15 @@ const LOCAL_FILE: &str = "parseye.toml";
 /// What the names of environment settings begin with.
 const PREFIX: &str = "PARSEYE_";
 
-/// Variables that begin with [`PREFIX`] but are no settings: `PARSEYE_DATA` tells the project's
-/// own tests where their data is, `PARSEYE_LIBTORCH` which libtorch `make libtorch` fetches.
-const NOT_SETTINGS: [&str; 2] = ["PARSEYE_DATA", "PARSEYE_LIBTORCH"];
+/// Variables that begin with [`PREFIX`] but are no settings. They tell the project's own scripts and
+/// tests where their data, a study, a picture or a browser is, and which libtorch to fetch.
+const NOT_SETTINGS: [&str; 5] = [
+    "PARSEYE_DATA",
+    "PARSEYE_STUDY",
+    "PARSEYE_BENCH_PICTURE",
+    "PARSEYE_BROWSER",
+    "PARSEYE_LIBTORCH",
+];
 
 /// All settings. `configs/monitor.toml` lists each with its default.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
