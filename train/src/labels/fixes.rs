@@ -2,7 +2,7 @@
 //!
 //! A crop whose `new` is `undecidable` is left out: what people cannot tell is not taught.
 
-use super::{Grade, LabelError, csv_bytes, read_rows, write_new};
+use super::{Grade, LabelError, csv_bytes, read_bytes, rows_of, write_new};
 use crate::data::crops::{Crop, CropSet, hex};
 use parseye::eye_state::EyeState;
 use serde::{Deserialize, Serialize};
@@ -50,7 +50,8 @@ impl LabelFixes {
     /// Names the line and what is wrong with it.
     pub fn read(path: &Path) -> Result<Self, LabelError> {
         let mut rows = BTreeMap::new();
-        for (line, row) in read_rows::<Row>(path, REMEDY)? {
+        let bytes = read_bytes(path, REMEDY)?;
+        for (line, row) in rows_of::<Row>(path, &bytes, REMEDY)? {
             let wrong = |reason: String| LabelError::Row {
                 path: path.into(),
                 line,
@@ -66,11 +67,6 @@ impl LabelFixes {
                 return Err(wrong(format!("{crop} is corrected twice")));
             }
         }
-        let bytes = std::fs::read(path).map_err(|error| LabelError::Unreadable {
-            path: path.into(),
-            reason: error.to_string(),
-            remedy: REMEDY,
-        })?;
         Ok(Self {
             path: path.into(),
             rows,

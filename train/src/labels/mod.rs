@@ -110,13 +110,25 @@ fn read_rows<T: serde::de::DeserializeOwned>(
     path: &Path,
     remedy: &'static str,
 ) -> Result<Vec<(u64, T)>, LabelError> {
-    let bytes = std::fs::read(path).map_err(|error| LabelError::Unreadable {
+    rows_of(path, &read_bytes(path, remedy)?, remedy)
+}
+
+fn read_bytes(path: &Path, remedy: &'static str) -> Result<Vec<u8>, LabelError> {
+    std::fs::read(path).map_err(|error| LabelError::Unreadable {
         path: path.into(),
         reason: error.to_string(),
         remedy,
-    })?;
+    })
+}
+
+/// The rows of a CSV file that was read from `path`.
+fn rows_of<T: serde::de::DeserializeOwned>(
+    path: &Path,
+    bytes: &[u8],
+    remedy: &'static str,
+) -> Result<Vec<(u64, T)>, LabelError> {
     let mut rows = Vec::new();
-    for row in csv::Reader::from_reader(bytes.as_slice()).deserialize() {
+    for row in csv::Reader::from_reader(bytes).deserialize() {
         // One line a row; the header is the first.
         let line = rows.len() as u64 + 2;
         let row = row.map_err(|error| LabelError::Row {
