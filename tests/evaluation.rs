@@ -421,6 +421,69 @@ fn wrong_input_is_explained_in_one_line() {
 }
 
 #[test]
+fn grades_plots_and_failures_are_made_where_they_are_asked_for() {
+    let bench = Bench::new();
+    let of = |state: EyeState| {
+        let mut crops = bench.set.crops.iter().map(|crop| &crop.sample);
+        let sample = crops.find(|sample| sample.label == state).unwrap();
+        sample.path.to_str().unwrap().to_owned()
+    };
+    let (open, closed) = (of(EyeState::Open), of(EyeState::Closed));
+    let hidden = of(EyeState::NotVisible);
+    let grades = format!(
+        "path,split,manifest_label,rater1,rater2,graded\n\
+         {open},test,open,open,open,open\n\
+         {closed},test,closed,open,open,open\n\
+         {hidden},test,not_visible,undecidable,undecidable,undecidable\n"
+    );
+    std::fs::write(bench.path("graded.csv"), &grades).unwrap();
+    let (graded, plots, failures) = (
+        bench.path("graded.csv"),
+        bench.path("plots"),
+        bench.path("failures"),
+    );
+    let asked = [
+        "--graded",
+        &graded,
+        "--plots",
+        &plots,
+        "--failures",
+        &failures,
+    ];
+    bench.run(&["one", "two"], &asked).unwrap();
+    let report = bench.report();
+    for model in &report.models {
+        let graded = model.graded.as_ref().unwrap();
+        assert_eq!((graded.hard.n, graded.hard_labelled_so), (2, 1));
+        assert_eq!(graded.corrected.n as usize, bench.set.crops.len() - 1);
+        assert_eq!(graded.undecidable.as_ref().unwrap().n, 1);
+        let binned: u64 = model.reliability.iter().map(|bin| bin.n).sum();
+        assert_eq!(binned as usize, bench.set.crops.len());
+        let list = Path::new(&failures).join(&model.name).join("failures.csv");
+        let wrong = model.results[0].figures.accuracy.value;
+        let wrong = ((1.0 - wrong) * bench.set.crops.len() as f64).round() as usize;
+        let listed = std::fs::read_to_string(list).unwrap().lines().count();
+        assert_eq!(listed.saturating_sub(1), wrong.min(80));
+    }
+    let plot = std::fs::read_to_string(Path::new(&plots).join("reliability.svg")).unwrap();
+    for name in ["one (ECE", "two (ECE"] {
+        assert!(plot.contains(name), "{plot}");
+    }
+    assert!(!Path::new(&plots).join("attacked.svg").exists());
+
+    // Figures with grades are others than those without, and grades of other data none at all.
+    let error = bench.run(&["one"], &[]).unwrap_err().to_string();
+    assert!(error.contains("graded_sha256"), "{error}");
+    let other = grades.replace("test,open,open", "test,closed,open");
+    std::fs::write(bench.path("graded.csv"), other).unwrap();
+    let error = bench.run(&["one"], &asked).unwrap_err().to_string();
+    assert!(
+        error.contains("was graded as a crop labelled closed"),
+        "{error}"
+    );
+}
+
+#[test]
 fn the_program_attacks_a_model_file_and_keeps_the_figures() {
     let data = tempfile::tempdir().unwrap();
     training_runs::drawn_crops::write(data.path());

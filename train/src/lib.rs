@@ -9,6 +9,7 @@
 //! are the runtime's: see [`parseye`].
 
 pub mod attack;
+pub mod chart;
 pub mod checkpoint;
 pub mod cli;
 pub mod corruption;

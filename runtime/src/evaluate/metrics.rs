@@ -65,21 +65,48 @@ impl Confusion {
 
 /// Bins of the expected calibration error, as in Guo et al. 2017, "On calibration of modern neural
 /// networks".
-const CALIBRATION_BINS: usize = 15;
+pub const CALIBRATION_BINS: usize = 15;
 
-/// Expected calibration error: mean over equal bins of confidence of |accuracy - confidence|,
-/// weighted by the bins' counts (Guo et al. 2017). Pairs are (confidence 0 to 1, right or wrong);
-/// NaN without pairs.
-pub fn expected_calibration_error(answers: impl IntoIterator<Item = (f32, bool)>) -> f64 {
-    let mut bins = [(0_u64, 0.0_f64, 0_u64); CALIBRATION_BINS];
+/// What answers of a range of confidence come to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ReliabilityBin {
+    /// Number of answers.
+    pub n: u64,
+    /// Sum of their confidences.
+    pub confidence: f64,
+    /// How many of them are right.
+    pub right: u64,
+}
+
+impl ReliabilityBin {
+    /// Mean confidence and share of right answers; `None` where there are none.
+    pub fn means(&self) -> Option<(f64, f64)> {
+        let n = self.n as f64;
+        (self.n > 0).then(|| (self.confidence / n, self.right as f64 / n))
+    }
+}
+
+/// Answers in equal bins of confidence, the lowest first. Pairs are (confidence 0 to 1, right or
+/// wrong).
+pub fn reliability(
+    answers: impl IntoIterator<Item = (f32, bool)>,
+) -> [ReliabilityBin; CALIBRATION_BINS] {
+    let mut bins = [ReliabilityBin::default(); CALIBRATION_BINS];
     for (confidence, right) in answers {
         let bin = ((confidence * CALIBRATION_BINS as f32) as usize).min(CALIBRATION_BINS - 1);
-        bins[bin].0 += 1;
-        bins[bin].1 += f64::from(confidence);
-        bins[bin].2 += u64::from(right);
+        bins[bin].n += 1;
+        bins[bin].confidence += f64::from(confidence);
+        bins[bin].right += u64::from(right);
     }
-    let n: u64 = bins.iter().map(|bin| bin.0).sum();
-    let gap = |(_, confidence, right): &(u64, f64, u64)| (*right as f64 - confidence).abs();
+    bins
+}
+
+/// Expected calibration error: mean over equal bins of confidence of |accuracy - confidence|,
+/// weighted by the bins' counts (Guo et al. 2017). NaN without answers.
+pub fn expected_calibration_error(answers: impl IntoIterator<Item = (f32, bool)>) -> f64 {
+    let bins = reliability(answers);
+    let n: u64 = bins.iter().map(|bin| bin.n).sum();
+    let gap = |bin: &ReliabilityBin| (bin.right as f64 - bin.confidence).abs();
     bins.iter().map(gap).sum::<f64>() / n as f64
 }
 

@@ -2,8 +2,8 @@
 
 use super::{
     agree, fixes, read_rows,
-    sheets::draw_sheets,
-    suspects::{self, Counts},
+    sheets::{KeyRow, draw_sheets},
+    suspects::{self, Wanted},
 };
 use crate::{
     data::crops::CropSet,
@@ -12,6 +12,7 @@ use crate::{
     stdout::print,
 };
 use anyhow::Context;
+use parseye::eye_state::EyeState;
 use std::path::PathBuf;
 
 /// Arguments of `train labels`.
@@ -48,6 +49,12 @@ pub struct SuspectArguments {
     /// Doubted labels to list.
     #[arg(long, default_value_t = 1000)]
     pub count: usize,
+    /// List every crop of this label as well.
+    #[arg(long, value_name = "STATE")]
+    pub every: Option<EyeState>,
+    /// Leave out the crops of this key.csv, which an earlier round has graded.
+    #[arg(long, value_name = "KEY.csv")]
+    pub graded: Vec<PathBuf>,
     /// Others to list among them.
     #[arg(long, default_value_t = 100)]
     pub controls: usize,
@@ -89,6 +96,9 @@ pub struct AgreeArguments {
     /// undecidable.
     #[arg(required = true, num_args = 2, value_name = "GRADES.csv")]
     pub graders: Vec<PathBuf>,
+    /// Corrections of an earlier round, of other crops, to take over.
+    #[arg(long, value_name = "FILE.csv")]
+    pub earlier: Option<PathBuf>,
     /// The corrections, for `train --label-fixes`.
     #[arg(long, value_name = "FILE.csv")]
     pub out: PathBuf,
@@ -118,7 +128,11 @@ pub fn run(arguments: &LabelArguments) -> anyhow::Result<()> {
             let [first, second] = arguments.graders.as_slice() else {
                 anyhow::bail!("give the files of two graders");
             };
-            let (agreement, corrections) = agree::compare(&crops, &arguments.key, [first, second])?;
+            let (agreement, mut corrections) =
+                agree::compare(&crops, &arguments.key, [first, second])?;
+            if let Some(earlier) = &arguments.earlier {
+                corrections = fixes::joined(earlier, corrections)?;
+            }
             fixes::write(&arguments.out, &corrections)?;
             let (count, out) = (corrections.len(), arguments.out.display());
             print(&format!("{agreement}{count} corrections in {out}\n"))
@@ -136,11 +150,19 @@ fn list_suspects(arguments: &SuspectArguments) -> anyhow::Result<()> {
         .collect::<Result<Vec<_>, _>>()?;
     let crops = CropSet::read(&arguments.data)?;
     let answered = suspects::probabilities(&crops, &models, arguments.fold_seed)?;
-    let counts = Counts {
+    let mut wanted = Wanted {
         suspects: arguments.count,
+        every: arguments.every,
         controls: arguments.controls,
+        ..Wanted::default()
     };
-    let rows = suspects::doubted(&answered, counts, arguments.seed);
+    for key in &arguments.graded {
+        let rows = read_rows::<KeyRow>(key, "give the key.csv beside an earlier round's sheets")?;
+        wanted
+            .graded
+            .extend(rows.into_iter().map(|(_, row)| row.path));
+    }
+    let rows = suspects::doubted(&answered, &wanted, arguments.seed);
     suspects::write(&arguments.out, &rows)?;
     eprintln!(
         "{} of {} crops listed in {}",

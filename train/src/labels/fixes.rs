@@ -141,6 +141,28 @@ impl LabelFixes {
     }
 }
 
+/// The corrections in the file at `earlier` and these, sorted by path.
+///
+/// # Errors
+/// When the file is wrong, or corrects a crop that these correct too.
+pub fn joined(earlier: &Path, rows: Vec<Row>) -> Result<Vec<Row>, LabelError> {
+    LabelFixes::read(earlier)?;
+    let mut all: BTreeMap<String, Row> = BTreeMap::new();
+    let earlier_rows = super::read_rows::<Row>(earlier, REMEDY)?;
+    let earlier_rows = earlier_rows.into_iter().map(|(_, row)| row);
+    for row in earlier_rows.chain(rows) {
+        let path = row.path.clone();
+        if all.insert(path.clone(), row).is_some() {
+            return Err(LabelError::Unreadable {
+                path: earlier.into(),
+                reason: format!("{path} is corrected there and now again"),
+                remedy: "give the earlier round's key.csv to `train labels suspects --graded`",
+            });
+        }
+    }
+    Ok(all.into_values().collect())
+}
+
 /// Writes corrections to a file that is not there yet.
 ///
 /// # Errors
@@ -205,6 +227,23 @@ mod tests {
                 assert!(error.to_string().contains(word), "{error}");
             }
         }
+    }
+
+    #[test]
+    fn rounds_are_joined_unless_both_correct_a_crop() {
+        let folder = tempfile::tempdir().unwrap();
+        let earlier = folder.path().join("earlier.csv");
+        let row = |path: &str| Row {
+            path: path.into(),
+            old: "open".into(),
+            new: "closed".into(),
+            reason: "x".into(),
+        };
+        write(&earlier, &[row("b.png")]).unwrap();
+        let all = joined(&earlier, vec![row("c.png"), row("a.png")]).unwrap();
+        assert_eq!(all, ["a.png", "b.png", "c.png"].map(row));
+        let error = joined(&earlier, vec![row("b.png")]).unwrap_err();
+        assert!(error.to_string().contains("b.png is corrected"), "{error}");
     }
 
     #[test]

@@ -113,7 +113,7 @@ fn read_rows<T: serde::de::DeserializeOwned>(
     rows_of(path, &read_bytes(path, remedy)?, remedy)
 }
 
-fn read_bytes(path: &Path, remedy: &'static str) -> Result<Vec<u8>, LabelError> {
+pub(crate) fn read_bytes(path: &Path, remedy: &'static str) -> Result<Vec<u8>, LabelError> {
     std::fs::read(path).map_err(|error| LabelError::Unreadable {
         path: path.into(),
         reason: error.to_string(),
@@ -122,7 +122,7 @@ fn read_bytes(path: &Path, remedy: &'static str) -> Result<Vec<u8>, LabelError> 
 }
 
 /// The rows of a CSV file that was read from `path`.
-fn rows_of<T: serde::de::DeserializeOwned>(
+pub(crate) fn rows_of<T: serde::de::DeserializeOwned>(
     path: &Path,
     bytes: &[u8],
     remedy: &'static str,
@@ -142,7 +142,7 @@ fn rows_of<T: serde::de::DeserializeOwned>(
 }
 
 /// Writes a file that must not be there yet: grading by hand is not done twice.
-fn write_new(path: &Path, bytes: &[u8]) -> Result<(), LabelError> {
+pub(crate) fn write_new(path: &Path, bytes: &[u8]) -> Result<(), LabelError> {
     let failed = |reason: String| LabelError::Write {
         path: path.into(),
         reason,
@@ -156,7 +156,10 @@ fn write_new(path: &Path, bytes: &[u8]) -> Result<(), LabelError> {
 }
 
 /// Rows as the bytes of a CSV file.
-fn csv_bytes<T: serde::Serialize>(path: &Path, rows: &[T]) -> Result<Vec<u8>, LabelError> {
+pub(crate) fn csv_bytes<T: serde::Serialize>(
+    path: &Path,
+    rows: &[T],
+) -> Result<Vec<u8>, LabelError> {
     let failed = |reason: String| LabelError::Write {
         path: path.into(),
         reason,

@@ -76,15 +76,23 @@ pub fn draw_sheets(
         })?;
         chosen.push(*crop);
     }
-    let rasterizer = Rasterizer::new().map_err(|error| LabelError::Models(error.to_string()))?;
     let key: Vec<KeyRow> = (1..)
         .zip(shuffled)
         .map(|(number, path)| KeyRow { number, path })
         .collect();
     let key_path = folder.join("key.csv");
     write_new(&key_path, &csv_bytes(&key_path, &key)?)?;
+    draw_numbered(&chosen, folder)
+}
+
+/// Draws sheets of these crops into `folder`, numbered in their order from 1. Returns the sheets.
+///
+/// # Errors
+/// When there is no font, or a file is there already or cannot be written.
+pub fn draw_numbered(crops: &[&Crop], folder: &Path) -> Result<Vec<PathBuf>, LabelError> {
+    let rasterizer = Rasterizer::new().map_err(|error| LabelError::Models(error.to_string()))?;
     let mut sheets = Vec::new();
-    for (number, crops) in chosen.chunks(COLUMNS * ROWS).enumerate() {
+    for (number, crops) in crops.chunks(COLUMNS * ROWS).enumerate() {
         let path = folder.join(format!("sheet-{:03}.png", number + 1));
         let failed = |reason: String| LabelError::Write {
             path: path.clone(),

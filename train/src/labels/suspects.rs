@@ -19,7 +19,7 @@ use parseye::{
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
-use std::path::Path;
+use std::{collections::HashSet, path::Path};
 
 /// Why a crop is in the list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,13 +47,17 @@ pub struct Row {
     pub predicted: String,
 }
 
-/// How many crops are listed.
-#[derive(Clone, Copy, Debug)]
-pub struct Counts {
-    /// Of the doubted ones.
+/// Which crops are listed.
+#[derive(Clone, Debug, Default)]
+pub struct Wanted {
+    /// How many of the doubted ones.
     pub suspects: usize,
-    /// Of the others.
+    /// A label of which every crop is listed, doubted or not.
+    pub every: Option<EyeState>,
+    /// How many of the others.
     pub controls: usize,
+    /// Crops that were graded before, by path: they are left out.
+    pub graded: HashSet<String>,
 }
 
 /// Asks each model about the people that it was not trained on. `models` are those of the folds 0,
@@ -99,8 +103,9 @@ pub fn probabilities<'a>(
     Ok(all)
 }
 
-/// The most doubted labels, the most doubted first, then crops drawn by `seed` from the others.
-pub fn doubted(answered: &[(&Crop, [f32; STATES])], counts: Counts, seed: u64) -> Vec<Row> {
+/// The most doubted labels, the most doubted first, then those of which every crop is wanted, then
+/// crops drawn by `seed` from the others.
+pub fn doubted(answered: &[(&Crop, [f32; STATES])], wanted: &Wanted, seed: u64) -> Vec<Row> {
     let row = |(crop, probabilities): &(&Crop, [f32; STATES]), kind| Row {
         path: crop.sample.path.to_string_lossy().into_owned(),
         label: crop.sample.label.to_string(),
@@ -111,11 +116,16 @@ pub fn doubted(answered: &[(&Crop, [f32; STATES])], counts: Counts, seed: u64) -
     let mut suspects: Vec<Row> = answered
         .iter()
         .map(|answered| row(answered, Kind::Suspect))
+        .filter(|row| !wanted.graded.contains(&row.path))
         .collect();
     suspects.sort_by(|a, b| a.self_confidence.total_cmp(&b.self_confidence));
-    let others = suspects.split_off(counts.suspects.min(suspects.len()));
+    let others = suspects.split_off(wanted.suspects.min(suspects.len()));
+    let (wanted_label, others): (Vec<_>, Vec<_>) = others
+        .into_iter()
+        .partition(|row| wanted.every.is_some_and(|state| row.label == state.name()));
+    suspects.extend(wanted_label);
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let controls = draw(others, counts.controls, &mut rng);
+    let controls = draw(others, wanted.controls, &mut rng);
     suspects.extend(controls.into_iter().map(|row| Row {
         kind: Kind::Control,
         ..row
@@ -157,11 +167,12 @@ mod tests {
                 (crop, [1.0 - closed, 0.0, closed, 0.0])
             })
             .collect();
-        let counts = Counts {
+        let mut wanted = Wanted {
             suspects: 3,
             controls: 4,
+            ..Wanted::default()
         };
-        let rows = doubted(&answered, counts, 1);
+        let rows = doubted(&answered, &wanted, 1);
         let paths: Vec<_> = rows[..3].iter().map(|row| row.path.as_str()).collect();
         assert_eq!(paths, ["9.png", "8.png", "7.png"]);
         assert_eq!(rows[0].predicted, "open");
@@ -170,6 +181,17 @@ mod tests {
             assert_eq!(row.kind, Kind::Control);
             assert!(!paths.contains(&row.path.as_str()));
         }
-        assert_eq!(rows, doubted(&answered, counts, 1));
+        assert_eq!(rows, doubted(&answered, &wanted, 1));
+
+        // A second round passes over the first one's crops; a label can be wanted whole.
+        wanted.graded = ["9.png", "8.png"].map(String::from).into();
+        wanted.every = Some(EyeState::Closed);
+        let rows = doubted(&answered, &wanted, 1);
+        let paths: Vec<_> = rows.iter().map(|row| row.path.as_str()).collect();
+        let left = [
+            "7.png", "6.png", "5.png", "4.png", "3.png", "2.png", "1.png", "0.png",
+        ];
+        assert_eq!(paths, left);
+        assert!(rows.iter().all(|row| row.kind == Kind::Suspect));
     }
 }

@@ -2,7 +2,10 @@
 //! as JSON and prints them.
 
 use super::{
+    comparison, failures,
+    graded::Grades,
     judge::{EvaluationPlan, judge},
+    plots,
     report::{self, ModelIdentity, ModelReport, Report, Setup},
     sanity, selection, table,
 };
@@ -13,6 +16,8 @@ use crate::{
         evaluation::EvaluationSet,
     },
     device::{self, DeviceChoice},
+    export::write_whole,
+    labels::sheets,
     network::onnx::OnnxClassifier,
     stdout,
 };
@@ -72,6 +77,16 @@ pub struct EvaluateArguments {
     /// Apply every natural transformation in five severities.
     #[arg(long)]
     pub corruptions: bool,
+    /// Grades of some crops by two people, blind to labels and answers: give the hard cases a row of
+    /// their own, and all figures again with grades for labels.
+    #[arg(long, value_name = "GRADED.csv")]
+    pub graded: Option<PathBuf>,
+    /// Write charts of the models into this folder.
+    #[arg(long, value_name = "DIR")]
+    pub plots: Option<PathBuf>,
+    /// Write sheets of each model's 80 most confident errors into folders below this one.
+    #[arg(long, value_name = "DIR")]
+    pub failures: Option<PathBuf>,
     /// Fail where results are such as no sound attack gives.
     #[arg(long)]
     pub sanity: bool,
@@ -201,16 +216,21 @@ pub fn run_with(
     for path in &arguments.models {
         models.push((path, open(path)?));
     }
+    let grades = arguments.graded.as_deref().map(Grades::read).transpose()?;
     let set = EvaluationSet::read(&arguments.data, arguments.split)?;
-    let setup = arguments.setup(
-        &set,
-        transfer_from.as_ref().map(|(_, sha256)| sha256.clone()),
-    );
+    let setup = Setup {
+        transfer_from_sha256: transfer_from.as_ref().map(|(_, sha256)| sha256.clone()),
+        graded_sha256: grades.as_ref().map(|grades| grades.sha256.clone()),
+        ..arguments.setup(&set)
+    };
     let crops: Vec<&Crop> = set.crops.iter().collect();
     let crops = match setup.crops {
         Some(count) => selection::balanced(&crops, count, arguments.seed),
         None => crops,
     };
+    if let Some(grades) = &grades {
+        grades.check(&crops)?;
+    }
     let mut report = Report::open(&arguments.json, setup)?;
     let from = transfer_from.as_ref().map(|(from, _)| from);
     for (path, (model, sha256)) in &models {
@@ -238,7 +258,12 @@ pub fn run_with(
             temperature: model.card.temperature,
             transfer_from: from.map(|from| from.card.name.clone()),
         };
-        let of_model = judge_one(model, from, identity, &crops, &report.setup)?;
+        let judged = Judged {
+            crops: &crops,
+            grades: grades.as_ref(),
+            failures: arguments.failures.as_deref(),
+        };
+        let of_model = judge_one(model, from, identity, &judged, &report.setup)?;
         report.models.push(of_model);
         report.write(&arguments.json)?;
     }
@@ -246,6 +271,13 @@ pub fn run_with(
         .iter()
         .filter_map(|(_, (_, sha256))| report.of_model(sha256))
         .collect();
+    if let Some(folder) = &arguments.plots {
+        std::fs::create_dir_all(folder)
+            .with_context(|| format!("{}: cannot be made", folder.display()))?;
+        for (name, chart) in plots::charts(&shown)? {
+            write_whole(&folder.join(name), chart.as_bytes())?;
+        }
+    }
     print(&shown).context("cannot print the figures; they are kept in --json")?;
     if let Some(model) = shown.iter().find(|model| !model.suspicions.is_empty()) {
         bail!(
@@ -258,7 +290,7 @@ pub fn run_with(
 }
 
 impl EvaluateArguments {
-    fn setup(&self, set: &EvaluationSet, transfer_from_sha256: Option<String>) -> Setup {
+    fn setup(&self, set: &EvaluationSet) -> Setup {
         Setup {
             data_sha256: set.sha256.clone(),
             split: set.split,
@@ -271,19 +303,32 @@ impl EvaluateArguments {
                 seed: self.seed,
                 corruptions: self.corruptions,
             },
-            transfer_from_sha256,
+            transfer_from_sha256: None,
+            graded_sha256: None,
             sanity: self.sanity,
         }
     }
+}
+
+/// Errors on each model's sheets: two sheets full.
+const FAILURES: usize = 2 * sheets::COLUMNS * sheets::ROWS;
+
+/// What models are judged on.
+struct Judged<'a> {
+    crops: &'a [&'a Crop],
+    grades: Option<&'a Grades>,
+    /// Folder for sheets of errors.
+    failures: Option<&'a Path>,
 }
 
 fn judge_one(
     model: &OpenedModel,
     transfer_from: Option<&OpenedModel>,
     identity: ModelIdentity,
-    crops: &[&Crop],
+    judged: &Judged<'_>,
     setup: &Setup,
 ) -> anyhow::Result<ModelReport> {
+    let crops = judged.crops;
     let (target, plan) = (model.classifier.as_ref(), &setup.plan);
     let from = transfer_from.map(|from| from.classifier.as_ref());
     let answers = judge(target, crops, plan, from, &mut |condition| {
@@ -295,13 +340,25 @@ fn judge_one(
         suspicions = sanity::suspicions(&samples, &answers);
         suspicions.extend(sanity::attacked_anew(target, from, crops, plan.seed)?);
     }
+    if let Some((folder, clean)) = judged.failures.zip(answers.first()) {
+        let folder = folder.join(&identity.name);
+        failures::write(&folder, crops, clean, identity.temperature, FAILURES)?;
+    }
     Ok(report::of_answers(
-        identity, crops, &answers, suspicions, plan.seed,
+        identity,
+        crops,
+        &answers,
+        judged.grades,
+        suspicions,
+        plan.seed,
     ))
 }
 
 fn print(models: &[&ModelReport]) -> std::io::Result<()> {
-    let tables: Vec<String> = models.iter().map(|model| table::of_model(model)).collect();
+    let mut tables: Vec<String> = models.iter().map(|model| table::of_model(model)).collect();
+    if models.len() > 1 {
+        tables.push(comparison::of_models(models));
+    }
     stdout::print(&tables.join("\n"))
 }
 

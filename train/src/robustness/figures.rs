@@ -6,7 +6,10 @@ use parseye::{
     classify::model::softmax,
     evaluate::{
         manifest::Sample,
-        metrics::{Confusion, clustered_interval, expected_calibration_error},
+        metrics::{
+            self, CALIBRATION_BINS, Confusion, ReliabilityBin, clustered_interval,
+            expected_calibration_error,
+        },
     },
     eye_state::{EyeState, STATES},
 };
@@ -187,12 +190,30 @@ impl People {
     }
 }
 
-fn calibration_error(samples: &[&Sample], logits: &[[f32; STATES]], temperature: f32) -> f64 {
-    expected_calibration_error(samples.iter().zip(logits).map(|(sample, logits)| {
+/// Whether each answer is right, with its confidence at a temperature.
+fn confidences(
+    samples: &[&Sample],
+    logits: &[[f32; STATES]],
+    temperature: f32,
+) -> impl Iterator<Item = (f32, bool)> {
+    samples.iter().zip(logits).map(move |(sample, logits)| {
         let state = EyeState::most_likely(logits);
         let confidence = softmax(logits, temperature)[state.index()];
         (confidence, state == sample.label)
-    }))
+    })
+}
+
+/// The answers in bins of confidence, as a reliability diagram shows them.
+pub fn reliability(
+    samples: &[&Sample],
+    logits: &[[f32; STATES]],
+    temperature: f32,
+) -> [ReliabilityBin; CALIBRATION_BINS] {
+    metrics::reliability(confidences(samples, logits, temperature))
+}
+
+fn calibration_error(samples: &[&Sample], logits: &[[f32; STATES]], temperature: f32) -> f64 {
+    expected_calibration_error(confidences(samples, logits, temperature))
 }
 
 #[cfg(test)]

@@ -1,9 +1,11 @@
 //! What `train evaluate` found, as JSON: written whole after each model, read back to go on.
 
 use super::{
-    figures::{Estimate, Figures, figures, mean_accuracy},
+    figures::{Estimate, Figures, figures, mean_accuracy, reliability},
+    graded::{GradedReport, Grades},
     judge::{Answers, Condition, EvaluationPlan},
     roc::{RocCurves, roc_curves},
+    spread::{SubjectSpread, spread},
 };
 use crate::{
     corruption::Family,
@@ -11,7 +13,10 @@ use crate::{
     export::{ExportError, write_whole},
 };
 use parseye::{
-    evaluate::manifest::{Sample, Split},
+    evaluate::{
+        manifest::{Sample, Split},
+        metrics::ReliabilityBin,
+    },
     eye_state::STATES,
 };
 use serde::{Deserialize, Serialize};
@@ -47,6 +52,9 @@ pub struct Setup {
     pub plan: EvaluationPlan,
     /// Hash of the model whose examples were transferred.
     pub transfer_from_sha256: Option<String>,
+    /// Hash of the file of grades.
+    #[serde(default)]
+    pub graded_sha256: Option<String>,
     /// Whether unsound results were looked for.
     pub sanity: bool,
 }
@@ -72,6 +80,15 @@ pub struct ModelReport {
     pub by_source: BTreeMap<String, Figures>,
     /// Clean crops by who labelled them.
     pub by_label_kind: BTreeMap<String, Figures>,
+    /// Clean crops that people graded anew, where their grades were given.
+    #[serde(default)]
+    pub graded: Option<GradedReport>,
+    /// Clean accuracy person by person.
+    #[serde(default)]
+    pub by_subject: Option<SubjectSpread>,
+    /// Clean crops by calibrated confidence, the lowest bin first.
+    #[serde(default)]
+    pub reliability: Vec<ReliabilityBin>,
     /// Curves on clean crops.
     pub roc: RocCurves,
     /// Natural transformations, where they were asked for.
@@ -231,11 +248,13 @@ pub struct ModelIdentity {
     pub transfer_from: Option<String>,
 }
 
-/// Counts a model's `answers` on `crops`; `seed` is that of the intervals.
+/// Counts a model's `answers` on `crops`, also with people's `grades` where there are any; `seed`
+/// is that of the intervals.
 pub fn of_answers(
     model: ModelIdentity,
     crops: &[&Crop],
     answers: &[Answers],
+    grades: Option<&Grades>,
     suspicions: Vec<String>,
     seed: u64,
 ) -> ModelReport {
@@ -260,6 +279,9 @@ pub fn of_answers(
     ModelReport {
         by_source: grouped(&|sample| sample.source.clone()),
         by_label_kind: grouped(&|sample| sample.label_kind.name().to_owned()),
+        graded: grades.and_then(|g| g.report(&samples, clean, model.temperature, seed)),
+        by_subject: spread(&samples, clean),
+        reliability: reliability(&samples, clean, model.temperature).to_vec(),
         roc: roc_curves(&samples, clean, model.temperature),
         results: results.collect(),
         corruption: corruption(&samples, answers, seed),

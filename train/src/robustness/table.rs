@@ -4,11 +4,13 @@
 use super::{
     figures::Estimate,
     report::{ConditionReport, ModelReport},
+    spread::FEWEST_CROPS,
 };
 use crate::{
     attack::{Access, budget::Norm},
     corruption::SEVERITY_RANGE,
 };
+use parseye::eye_state::EyeState;
 use std::fmt::Write;
 
 /// Columns of attacks, in this order.
@@ -66,12 +68,74 @@ fn write_all(out: &mut String, model: &ModelReport) -> std::fmt::Result {
             estimate(figures.macro_accuracy)
         )?;
     }
+    write_graded(out, model)?;
+    write_spread(out, model)?;
     write_attacks(out, model)?;
     write_corruption(out, model)?;
     for suspicion in &model.suspicions {
         writeln!(out, "SUSPICIOUS: {suspicion}")?;
     }
     Ok(())
+}
+
+fn write_graded(out: &mut String, model: &ModelReport) -> std::fmt::Result {
+    let Some(graded) = &model.graded else {
+        return Ok(());
+    };
+    let (hard, corrected) = (&graded.hard, &graded.corrected);
+    writeln!(
+        out,
+        "graded twice and alike: n {}, of which {} are labelled so",
+        hard.n, graded.hard_labelled_so
+    )?;
+    writeln!(
+        out,
+        "       against the grades: accuracy {}, macro {}",
+        estimate(hard.accuracy),
+        estimate(hard.macro_accuracy)
+    )?;
+    let recalls = hard.recall.iter();
+    let recalls: Vec<String> = recalls
+        .map(|(name, r)| format!("{name} {}", estimate(*r)))
+        .collect();
+    writeln!(out, "       recall {}", recalls.join(", "))?;
+    writeln!(
+        out,
+        "all crops, grades in place of labels: n {}, accuracy {}, macro {}, partially_open {}",
+        corrected.n,
+        estimate(corrected.accuracy),
+        estimate(corrected.macro_accuracy),
+        corrected
+            .recall
+            .get(EyeState::PartiallyOpen.name())
+            .map_or_else(|| "-".into(), |r| estimate(*r))
+    )?;
+    if let Some(undecidable) = &graded.undecidable {
+        writeln!(
+            out,
+            "undecidable by both graders: n {}, mean confidence {}",
+            undecidable.n,
+            estimate(undecidable.confidence)
+        )?;
+    }
+    Ok(())
+}
+
+fn write_spread(out: &mut String, model: &ModelReport) -> std::fmt::Result {
+    let Some(spread) = &model.by_subject else {
+        return Ok(());
+    };
+    let [least, low, median, high, greatest] = spread.quartiles;
+    writeln!(
+        out,
+        "{} people of at least {FEWEST_CROPS} crops: accuracy least {least:.3}, quartiles {low:.3} {median:.3} {high:.3}, greatest {greatest:.3}",
+        spread.subjects
+    )?;
+    let worst = spread.worst.iter();
+    let worst: Vec<String> = worst
+        .map(|person| format!("{} {:.3} of {}", person.name, person.accuracy, person.n))
+        .collect();
+    writeln!(out, "       worst: {}", worst.join(", "))
 }
 
 fn write_attacks(out: &mut String, model: &ModelReport) -> std::fmt::Result {
@@ -163,7 +227,7 @@ fn end_line(out: &mut String) -> std::fmt::Result {
     writeln!(out)
 }
 
-fn estimate(estimate: Estimate) -> String {
+pub(super) fn estimate(estimate: Estimate) -> String {
     match estimate {
         Estimate { value, .. } if value.is_nan() => "-".into(),
         Estimate {

@@ -78,6 +78,9 @@ pub enum StudyError {
         /// The library's words.
         reason: String,
     },
+    /// A chart cannot be drawn.
+    #[error(transparent)]
+    Chart(#[from] parseye::plot::PlotError),
     /// A training or an evaluation failed, or was stopped.
     #[error(transparent)]
     Work(#[from] anyhow::Error),

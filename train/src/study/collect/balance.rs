@@ -1,8 +1,7 @@
 //! Class balance of the data: crops of each state in each source, test split left out.
 
-use super::chart::{PALETTE, label, letters, svg};
-use crate::study::StudyError;
-use parseye::{evaluate::manifest::Sample, eye_state::EyeState};
+use crate::chart::{PALETTE, label, letters, svg};
+use parseye::{evaluate::manifest::Sample, eye_state::EyeState, plot::PlotError};
 use plotters::{
     prelude::*,
     style::text_anchor::{HPos, VPos},
@@ -19,7 +18,7 @@ const WIDTH: u32 = (LEFT + BARS + 190) as u32;
 ///
 /// # Errors
 /// See [`svg`].
-pub fn draw(samples: &[&Sample]) -> Result<String, StudyError> {
+pub fn draw(samples: &[&Sample]) -> Result<String, PlotError> {
     let mut counts: BTreeMap<&str, (BTreeMap<EyeState, u64>, BTreeSet<&str>)> = BTreeMap::new();
     for sample in samples {
         let (states, people) = counts.entry(&sample.source).or_default();

@@ -1,10 +1,10 @@
 //! A confusion matrix: counts, and each row's shares as shades.
 
-use super::chart::{letters, svg};
-use crate::study::StudyError;
+use crate::chart::{letters, svg};
 use parseye::{
     evaluate::metrics::Confusion,
     eye_state::{EyeState, STATES},
+    plot::PlotError,
 };
 use plotters::{
     prelude::*,
@@ -26,7 +26,7 @@ const DARK: f64 = 0.55;
 ///
 /// # Errors
 /// See [`svg`].
-pub fn draw(title: &str, confusion: &Confusion) -> Result<String, StudyError> {
+pub fn draw(title: &str, confusion: &Confusion) -> Result<String, PlotError> {
     svg(title, SIZE, |area| {
         let text = |words: String, at: (i32, i32), size: i32, colour: RGBColor, anchor| {
             area.draw(&Text::new(words, at, letters(size, colour, anchor)))

@@ -1,18 +1,18 @@
 //! A gallery of disturbed crops with what the network said of them, made from the user's own data:
 //! it lies with the study and is for the user's eyes, for the data's licence may forbid more.
 
-use super::{
+use super::picture::Pictures;
+use crate::{
     chart::{letters, svg},
-    picture::Pictures,
+    study::{
+        StudyError,
+        cell::Cell,
+        execute::{Disturbed, Runner},
+        folder::StudyFolder,
+        suite::Scale,
+    },
 };
-use crate::study::{
-    StudyError,
-    cell::Cell,
-    execute::{Disturbed, Runner},
-    folder::StudyFolder,
-    suite::Scale,
-};
-use parseye::{classify::input::SIDE, eye_state::EyeState};
+use parseye::{classify::input::SIDE, eye_state::EyeState, plot::PlotError};
 use plotters::{
     prelude::*,
     style::text_anchor::{HPos, VPos},
@@ -90,7 +90,7 @@ fn corner(column: usize, row: usize) -> (i32, i32) {
 }
 
 /// Everything but the crops.
-fn labels(title: &str, columns: &[(String, Disturbed)]) -> Result<String, StudyError> {
+fn labels(title: &str, columns: &[(String, Disturbed)]) -> Result<String, PlotError> {
     let rows = columns.iter().map(|(_, crops)| crops.pictures.len()).max();
     let (right, bottom) = corner(columns.len(), rows.unwrap_or(0));
     let size = (right.unsigned_abs(), bottom.unsigned_abs() + 8);
@@ -113,7 +113,7 @@ fn labels(title: &str, columns: &[(String, Disturbed)]) -> Result<String, StudyE
                 let ink = if *answer == label {
                     RGBColor(60, 60, 60)
                 } else {
-                    super::chart::PALETTE[1]
+                    crate::chart::PALETTE[1]
                 };
                 let words = answer.name().replace('_', " ");
                 area.draw(&Text::new(

@@ -1,7 +1,7 @@
 //! Learning curves: validation (held-out people) and training accuracy, the mean over the folds
 //! with a band from the lowest to the highest fold.
 
-use super::chart::{Axis, Chart, Dash, Line, Mark, PALETTE, Point};
+use crate::chart::{Axis, Chart, Dash, Line, Mark, PALETTE, Point};
 use crate::study::{
     StudyError,
     cell::{Cell, Work},

@@ -2,12 +2,11 @@
 //!
 //! # Layout
 //! [`pool`] brings the folds of a network together, [`table`] writes them as CSV and Markdown,
-//! [`chart`] draws lines with bands into SVG, [`picture`] writes SVG and PNG; [`snr`], [`learning`],
+//! [`picture`] writes SVG ([`crate::chart`]) and PNG; [`snr`], [`learning`],
 //! [`roc`], [`confusion`], [`frames`], [`balance`] and [`gallery`] each make one kind of picture or table; [`mod@reference`]
 //! holds the original study's published figures. How figures are counted is left to the runner.
 
 pub mod balance;
-pub mod chart;
 pub mod confusion;
 pub mod frames;
 pub mod gallery;

@@ -1,7 +1,7 @@
 //! ROC curves with a logarithmic axis of false positives: a monitor that cries wolf once in a
 //! thousand frames cries often, and a linear axis hides it.
 
-use super::chart::{Axis, Chart, Dash, Line, Mark, PALETTE, Point};
+use crate::chart::{Axis, Chart, Dash, Line, Mark, PALETTE, Point};
 use crate::study::execute::RocCurve;
 
 /// Left end of the axis: one false positive among a thousand.

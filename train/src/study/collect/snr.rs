@@ -1,11 +1,13 @@
 //! Accuracy against the SNR of the disturbance: white-box solid, transfer dashed, random dotted.
 
 use super::{
-    chart::{Axis, Chart, Dash, GREY, Line, Mark, PALETTE, Point},
     pool::{Measured, Pooled},
     reference,
 };
-use crate::attack::Access;
+use crate::{
+    attack::Access,
+    chart::{Axis, Chart, Dash, GREY, Line, Mark, PALETTE, Point},
+};
 
 /// The strongest attack, by which networks are compared in one chart.
 const STRONGEST: &str = "pgd-10";

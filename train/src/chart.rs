@@ -2,8 +2,7 @@
 //! data. Lines differ by dashes and marks besides colours, so that nobody needs to tell colours
 //! apart.
 
-use crate::study::StudyError;
-use parseye::plot::{Canvas, FONT, TEXT_SIZE};
+use parseye::plot::{Canvas, FONT, PlotError, TEXT_SIZE};
 use plotters::{
     prelude::*,
     style::text_anchor::{HPos, VPos},
@@ -146,19 +145,16 @@ impl Axis {
     }
 }
 
-/// Runs a drawing on an SVG canvas of this size.
+/// Runs a drawing on an SVG canvas of this size; `title` is named where it fails.
 ///
 /// # Errors
 /// When the library fails, which it does on no data that this module gives it.
 pub fn svg(
-    name: &str,
+    title: &str,
     size: (u32, u32),
     draw: impl FnOnce(&Canvas<'_>) -> Result<(), Box<dyn std::error::Error>>,
-) -> Result<String, StudyError> {
-    parseye::plot::svg(size, draw).map_err(|error| StudyError::Plot {
-        path: name.into(),
-        reason: error.0,
-    })
+) -> Result<String, PlotError> {
+    parseye::plot::svg(size, draw).map_err(|error| PlotError(format!("{title}: {}", error.0)))
 }
 
 /// Text of the usual size that starts at its place, centred on its line.
@@ -171,7 +167,7 @@ impl Chart {
     ///
     /// # Errors
     /// See [`svg`].
-    pub fn draw(&self) -> Result<String, StudyError> {
+    pub fn draw(&self) -> Result<String, PlotError> {
         let legend = (self.lines.len() + self.notes.len() + 3) as u32 * LEGEND_ROW.unsigned_abs();
         let size = (SIZE.0, SIZE.1.max(legend + HEADING));
         svg(&self.title, size, |area| {

@@ -1,0 +1,142 @@
+//! What is said of eyes that cannot be seen: dark lenses and a hand are painted over both eyes, at
+//! the places where the uncovered frame's eyes were found. Drawn, not filmed: real sunglasses reflect
+//! and real hands have edges of many kinds.
+
+use super::{
+    Clip,
+    degrade::{mean_colour, paint_ellipse},
+    each, say,
+};
+use image::{Rgb, RgbImage};
+use parseye::{
+    classify::EyeStateModel,
+    config::Settings,
+    eye_state::{Eye, EyeState, PerEye, STATES},
+    locate::crop::Square,
+    pipeline::VisionChain,
+    reading::EyeReading,
+    source::{Frame, open_recording},
+};
+
+/// One frame of so many is looked at: neighbours are alike.
+const EVERY: usize = 5;
+
+const COVERS: [&str; 3] = ["dark lenses", "mirrored lenses", "a hand"];
+
+fn cover(name: &str, rgb: &mut RgbImage, eyes: &PerEye<Square>) {
+    let skin = {
+        // Below the eyes, between them and the mouth.
+        let square = eyes.left;
+        mean_colour(rgb, square.to_picture([0.5, 1.2]), square.side * 0.2)
+    };
+    for eye in Eye::ALL {
+        let square = eyes.get(eye);
+        let radii = [0.52 * square.side, 0.42 * square.side];
+        match name {
+            "dark lenses" => paint_ellipse(rgb, square.centre, radii, square.angle, |_, v| {
+                // A faint gradient, as lenses have.
+                let level = (18.0 - 8.0 * v) as u8;
+                Rgb([level, level, level])
+            }),
+            "mirrored lenses" => paint_ellipse(rgb, square.centre, radii, square.angle, |u, v| {
+                // The sky above, the ground below, a lamp in a corner.
+                let lamp = (u + 0.35).powi(2) + (v + 0.4).powi(2) < 0.03;
+                let level = if lamp {
+                    235
+                } else if v < 0.1 {
+                    120
+                } else {
+                    45
+                };
+                Rgb([level, level, level])
+            }),
+            _ => {
+                let radii = [0.7 * square.side, 0.55 * square.side];
+                paint_ellipse(rgb, square.centre, radii, square.angle, |u, _| {
+                    // Fingers: four of them, darker between.
+                    let between = ((u * 2.0 * std::f32::consts::PI).cos()).max(0.0).powi(8);
+                    Rgb(skin
+                        .0
+                        .map(|level| (f32::from(level) * (1.05 - 0.4 * between)).min(255.0) as u8))
+                });
+            }
+        }
+    }
+}
+
+/// Answers in the order of [`EyeState::ALL`], unmeasured ones last.
+type Counts = [u64; STATES + 1];
+
+fn of_clip(clip: &Clip, model: &EyeStateModel) -> anyhow::Result<Vec<Counts>> {
+    let settings = Settings::default();
+    let mut uncovered = VisionChain::new(&settings, model)?;
+    let mut chains = Vec::new();
+    for _ in COVERS {
+        chains.push(VisionChain::new(&settings, model)?);
+    }
+    let mut counts = vec![Counts::default(); COVERS.len()];
+    let mut source = open_recording(&clip.path, 30.0)?;
+    let mut number = 0;
+    while let Some(frame) = source.next_frame()? {
+        let reading = uncovered.judge(&frame)?.reading;
+        number += 1;
+        let (EyeReading::Measured { square: left, .. }, EyeReading::Measured { square: right, .. }) =
+            (&reading.eyes.left, &reading.eyes.right)
+        else {
+            continue;
+        };
+        if number % EVERY != 0 {
+            continue;
+        }
+        let eyes = PerEye {
+            left: *left,
+            right: *right,
+        };
+        for ((name, chain), counts) in COVERS.iter().zip(&mut chains).zip(&mut counts) {
+            let mut rgb = frame.rgb.clone();
+            cover(name, &mut rgb, &eyes);
+            let covered = Frame::from_rgb(frame.sequence, frame.time, rgb);
+            let reading = chain.judge(&covered)?.reading;
+            for eye in Eye::ALL {
+                let reading = reading.eyes.get(eye);
+                let place = match reading {
+                    EyeReading::Measured { .. } => reading.state().index(),
+                    EyeReading::Unmeasured(_) => STATES,
+                };
+                counts[place] += 1;
+            }
+        }
+    }
+    Ok(counts)
+}
+
+/// Prints the shares of answers.
+pub fn run(clips: &[Clip], model: &EyeStateModel) -> anyhow::Result<()> {
+    let found = each(clips, |clip| of_clip(clip, model))?;
+    say(&format!(
+        "{} on eyes that are painted over, one frame of {EVERY}, shares of answers in %",
+        model.card().name
+    ))?;
+    say("cover              eyes    open partially  closed  not_visible  no face  open or closed")?;
+    for (index, name) in COVERS.iter().enumerate() {
+        let mut sum = Counts::default();
+        for clip in &found {
+            for (sum, count) in sum.iter_mut().zip(clip[index]) {
+                *sum += count;
+            }
+        }
+        let n: u64 = sum.iter().sum();
+        let share = |count: u64| 100.0 * count as f64 / n.max(1) as f64;
+        let of = |state: EyeState| sum[state.index()];
+        say(&format!(
+            "{name:16} {n:6} {:7.1} {:9.1} {:7.1} {:12.1} {:8.1} {:15.1}",
+            share(of(EyeState::Open)),
+            share(of(EyeState::PartiallyOpen)),
+            share(of(EyeState::Closed)),
+            share(of(EyeState::NotVisible)),
+            share(sum[STATES]),
+            share(of(EyeState::Open) + of(EyeState::Closed))
+        ))?;
+    }
+    Ok(())
+}

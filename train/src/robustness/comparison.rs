@@ -1,0 +1,96 @@
+//! Models side by side, a row each: what an ablation or a choice among models is read from.
+
+use super::{judge::CLEAN, report::ModelReport};
+use crate::attack::Access;
+use parseye::eye_state::EyeState;
+
+/// A Markdown table of the models' figures without intervals, which stand in each model's own
+/// table. Attacks are white-box macro accuracies but where the heading says otherwise.
+pub fn of_models(models: &[&ModelReport]) -> String {
+    let mut columns: Vec<Column> = vec![
+        Column::new("accuracy", |m| Some(clean(m)?.accuracy.value)),
+        Column::new("macro", |m| Some(clean(m)?.macro_accuracy.value)),
+        Column::new("partially open", |m| {
+            let recall = &clean(m)?.recall;
+            Some(recall.get(EyeState::PartiallyOpen.name())?.value)
+        }),
+        Column::new("ECE", |m| Some(clean(m)?.ece)),
+        Column::new("hard cases", |m| {
+            Some(m.graded.as_ref()?.hard.accuracy.value)
+        }),
+        Column::new("macro as graded", |m| {
+            Some(m.graded.as_ref()?.corrected.macro_accuracy.value)
+        }),
+        Column::new("natural", |m| {
+            Some(m.corruption.as_ref()?.all.macro_accuracy.value)
+        }),
+    ];
+    let mut attacks: Vec<(String, Access, f64)> = Vec::new();
+    for condition in models.iter().flat_map(|m| &m.results).map(|r| &r.condition) {
+        if let (Some(access), Some(snr_db)) = (condition.access, condition.snr_db) {
+            let attack = (condition.attack.clone(), access, snr_db);
+            if !attacks.contains(&attack) {
+                attacks.push(attack);
+            }
+        }
+    }
+    columns.extend(attacks.into_iter().map(|(name, access, snr_db)| {
+        let known = match access {
+            Access::WhiteBox => String::new(),
+            other => format!(" ({})", other.name()),
+        };
+        let heading = format!("{name}{known} {snr_db} dB");
+        let figure = move |model: &ModelReport| {
+            let row = model.results.iter().find(|row| {
+                let c = &row.condition;
+                (&c.attack, c.access, c.snr_db) == (&name, Some(access), Some(snr_db))
+            });
+            Some(row?.figures.macro_accuracy.value)
+        };
+        Column {
+            heading,
+            figure: Box::new(figure),
+        }
+    }));
+    columns.retain(|column| models.iter().any(|model| (column.figure)(model).is_some()));
+    let line = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
+    let headings = columns.iter().map(|column| column.heading.clone());
+    let mut text = line(
+        std::iter::once("model".to_owned())
+            .chain(headings)
+            .collect(),
+    );
+    text += &line(vec!["---".into(); columns.len() + 1]);
+    for model in models {
+        let figures = columns.iter().map(|column| {
+            (column.figure)(model).map_or_else(|| "-".into(), |value| format!("{value:.3}"))
+        });
+        text += &line(std::iter::once(model.name.clone()).chain(figures).collect());
+    }
+    text
+}
+
+/// Takes a figure from a model's report, where it is there.
+type Figure = Box<dyn Fn(&ModelReport) -> Option<f64>>;
+
+struct Column {
+    heading: String,
+    figure: Figure,
+}
+
+impl Column {
+    fn new(heading: &str, figure: fn(&ModelReport) -> Option<f64>) -> Self {
+        Self {
+            heading: heading.into(),
+            figure: Box::new(figure),
+        }
+    }
+}
+
+fn clean(model: &ModelReport) -> Option<&super::Figures> {
+    let row = model
+        .results
+        .iter()
+        .find(|row| row.condition.attack == CLEAN);
+    Some(&row?.figures)
+}

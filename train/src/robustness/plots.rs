@@ -1,0 +1,123 @@
+//! Charts of evaluated models: how far confidence keeps its word, and how accuracy falls with the
+//! disturbance.
+
+use super::{judge::Condition, report::ModelReport};
+use crate::{
+    attack::Access,
+    chart::{Axis, Chart, Dash, Line, Mark, PALETTE, Point},
+};
+use parseye::plot::PlotError;
+
+/// Fewest answers in a bin that is drawn: fewer jump about.
+const FEWEST_ANSWERS: u64 = 10;
+
+const MARKS: [Mark; 4] = [Mark::Circle, Mark::Square, Mark::Triangle, Mark::Cross];
+
+/// The charts that there are figures for, by file name, as SVG.
+///
+/// # Errors
+/// When the library cannot draw.
+pub fn charts(models: &[&ModelReport]) -> Result<Vec<(&'static str, String)>, PlotError> {
+    let mut charts = vec![("reliability.svg", reliability(models).draw()?)];
+    for (file, title, access) in [
+        ("attacked.svg", "White-box attacks", Access::WhiteBox),
+        ("noise.svg", "Random noise", Access::Random),
+    ] {
+        let chart = against_snr(title, models, access);
+        if !chart.lines.is_empty() {
+            charts.push((file, chart.draw()?));
+        }
+    }
+    Ok(charts)
+}
+
+fn reliability(models: &[&ModelReport]) -> Chart {
+    let point = |(x, y)| Point { x, y, band: None };
+    let mut lines = vec![Line {
+        name: "confidence that keeps its word".into(),
+        points: [(0.0, 0.0), (1.0, 1.0)].map(point).to_vec(),
+        colour: crate::chart::GREY,
+        dash: Dash::Dashed,
+        mark: Mark::None,
+    }];
+    for (number, model) in models.iter().enumerate() {
+        let bins = model
+            .reliability
+            .iter()
+            .filter(|bin| bin.n >= FEWEST_ANSWERS);
+        let ece = model
+            .results
+            .first()
+            .map_or(f64::NAN, |clean| clean.figures.ece);
+        lines.push(Line {
+            name: format!("{} (ECE {ece:.3})", model.name),
+            points: bins.filter_map(|bin| bin.means().map(point)).collect(),
+            colour: PALETTE[number % PALETTE.len()],
+            dash: Dash::Solid,
+            mark: MARKS[number % MARKS.len()],
+        });
+    }
+    Chart {
+        title: "Reliability: how often answers of a confidence are right".into(),
+        x: Axis::new("mean confidence", 0.2, 1.0),
+        y: Axis::new("share of right answers", 0.0, 1.0),
+        lines,
+        notes: vec![
+            format!("15 bins, those of at least {FEWEST_ANSWERS} answers"),
+            "temperature fitted on the validation split".into(),
+        ],
+    }
+}
+
+fn against_snr(title: &str, models: &[&ModelReport], access: Access) -> Chart {
+    let mut lines = Vec::new();
+    let (mut weakest, mut strongest) = (f64::NEG_INFINITY, f64::INFINITY);
+    for (number, model) in models.iter().enumerate() {
+        let mut attacks: Vec<&str> = Vec::new();
+        let of = |condition: &&Condition| condition.access == Some(access);
+        for condition in model.results.iter().map(|r| &r.condition).filter(of) {
+            if !attacks.contains(&condition.attack.as_str()) {
+                attacks.push(&condition.attack);
+            }
+        }
+        for (mark, attack) in attacks.iter().enumerate() {
+            let rows = model
+                .results
+                .iter()
+                .filter(|row| of(&&row.condition) && row.condition.attack == *attack);
+            let points: Vec<Point> = rows
+                .filter_map(|row| {
+                    let accuracy = row.figures.macro_accuracy;
+                    Some(Point {
+                        x: row.condition.snr_db?,
+                        y: accuracy.value,
+                        band: accuracy.low.zip(accuracy.high),
+                    })
+                })
+                .collect();
+            for point in &points {
+                weakest = weakest.max(point.x);
+                strongest = strongest.min(point.x);
+            }
+            lines.push(Line {
+                name: format!("{}, {attack}", model.name),
+                points,
+                colour: PALETTE[number % PALETTE.len()],
+                dash: Dash::Solid,
+                mark: MARKS[mark % MARKS.len()],
+            });
+        }
+    }
+    Chart {
+        title: format!("{title}: macro accuracy against the disturbance"),
+        // More disturbance to the right.
+        x: Axis::new(
+            "SNR of the disturbance in dB",
+            weakest + 1.0,
+            strongest - 1.0,
+        ),
+        y: Axis::new("macro accuracy", 0.0, 1.0),
+        lines,
+        notes: vec!["bands: 95 % intervals by person".into()],
+    }
+}
