@@ -15,7 +15,7 @@ use parseye::{
     locate::{
         Face, FaceLocator, LOCATOR_FILE, Square,
         blazeface::{self, BlazeFace},
-        crop::{sample_gray, sample_rgb_letterboxed},
+        crop::{Averaging, sample_gray, sample_rgb_letterboxed},
         track::region_around,
     },
     source::luma_of,
@@ -85,7 +85,13 @@ fn stages(criterion: &mut Criterion) -> Result<(), Box<dyn Error>> {
     let squares = face.eye_squares(EYE_SQUARE);
     let luma = luma_of(&picture);
     let mut input = vec![0.0; blazeface::SIDE * blazeface::SIDE * 3];
-    sample_rgb_letterboxed(&picture, &region, blazeface::SIDE, &mut input);
+    sample_rgb_letterboxed(
+        &picture,
+        &region,
+        blazeface::SIDE,
+        Averaging::Sparse,
+        &mut input,
+    );
     let outputs = network.infer(&input)?;
     let crop = |eye: Eye| {
         let mut gray = [0.0; PIXELS];
@@ -98,7 +104,13 @@ fn stages(criterion: &mut Criterion) -> Result<(), Box<dyn Error>> {
     group.bench_function("luma", |b| b.iter(|| luma_of(black_box(&picture))));
     group.bench_function("sample face region", |b| {
         b.iter(|| {
-            sample_rgb_letterboxed(black_box(&picture), &region, blazeface::SIDE, &mut input);
+            sample_rgb_letterboxed(
+                black_box(&picture),
+                &region,
+                blazeface::SIDE,
+                Averaging::Sparse,
+                &mut input,
+            );
         });
     });
     group.bench_function("sample whole frame", |b| {
@@ -108,7 +120,15 @@ fn stages(criterion: &mut Criterion) -> Result<(), Box<dyn Error>> {
             angle: 0.0,
         };
         let mut input = vec![0.0; blazeface::SIDE * blazeface::SIDE * 3];
-        b.iter(|| sample_rgb_letterboxed(black_box(&picture), &whole, blazeface::SIDE, &mut input));
+        b.iter(|| {
+            sample_rgb_letterboxed(
+                black_box(&picture),
+                &whole,
+                blazeface::SIDE,
+                Averaging::Sparse,
+                &mut input,
+            )
+        });
     });
     group.bench_function("locator inference", |b| {
         b.iter(|| network.infer(black_box(&input)))
@@ -130,7 +150,11 @@ fn stages(criterion: &mut Criterion) -> Result<(), Box<dyn Error>> {
             let face = match found {
                 Some(_) => locator.locate(&picture).ok().flatten().unwrap_or(face),
                 None => {
-                    black_box(network.detect(&picture, &region, 0.5).ok());
+                    black_box(
+                        network
+                            .detect(&picture, &region, Averaging::Sparse, 0.5)
+                            .ok(),
+                    );
                     face
                 }
             };

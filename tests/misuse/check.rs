@@ -93,7 +93,7 @@ fn another_models_gradient_is_refused_and_a_missing_one_named_where_it_is_needed
         1,
         &["no gradient graph", "NAME.gradient.onnx"],
     );
-    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/wrn-16-1.gradient.onnx");
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/default.gradient.onnx");
     fs::copy(shipped, at("mine.gradient.onnx")).unwrap();
     refused(
         parseye(folder.path()).args(arguments),

@@ -164,19 +164,19 @@ fn a_gradient_graph_is_not_taken_for_a_model() {
     let models = folder.path().join("models");
     fs::create_dir(&models).unwrap();
     let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models");
-    for name in ["wrn-16-1.onnx", "wrn-16-1.gradient.onnx"] {
+    for name in ["default.onnx", "default.gradient.onnx"] {
         fs::copy(shipped.join(name), models.join(name)).unwrap();
     }
     let output = parseye(folder.path()).arg("models").output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(text.contains("models/wrn-16-1.onnx"), "{text}");
+    assert!(text.contains("models/default.onnx"), "{text}");
     assert!(
         !text.contains("gradient") && !text.contains("cannot be used"),
         "{text}"
     );
-    let model = models.join("wrn-16-1.onnx");
+    let model = models.join("default.onnx");
     let model = EyeStateModel::from_file(&model).unwrap();
-    let gradient = models.join("wrn-16-1.gradient.onnx");
+    let gradient = models.join("default.gradient.onnx");
     assert!(GradientModel::from_file(&gradient, &model).is_ok());
     let error = EyeStateModel::from_file(&gradient).unwrap_err().to_string();
     assert!(error.contains("2 inputs"), "{error}");

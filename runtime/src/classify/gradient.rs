@@ -20,7 +20,7 @@ pub const GRADIENT_OF_KEY: &str = "parseye.gradient_of";
 pub const FILE_ENDING: &str = ".gradient.onnx";
 
 /// The gradient graph of the model compiled into the program.
-const BUILT_IN: &[u8] = include_bytes!("../../../models/wrn-16-1.gradient.onnx");
+const BUILT_IN: &[u8] = include_bytes!("../../../models/default.gradient.onnx");
 
 const MAKE_WITH_TRAIN: &str = "give the NAME.gradient.onnx that `train` wrote beside the model";
 

@@ -17,7 +17,7 @@ use tract_onnx::{pb, prelude::*};
 const MAX_MODEL_BYTES: u64 = 256 << 20;
 
 /// The model compiled into the program.
-const BUILT_IN: &[u8] = include_bytes!("../../../models/wrn-16-1.onnx");
+const BUILT_IN: &[u8] = include_bytes!("../../../models/default.onnx");
 
 /// Why a model cannot be used.
 #[derive(Debug, thiserror::Error)]

@@ -25,7 +25,7 @@ pub enum CommandArgs {
     /// List the cameras
     Cameras,
     /// List the eye-state models: the one built in, and those in models/
-    Models,
+    Models(ModelsArgs),
     /// Judge recordings: video files, folders of images, single images
     Replay(ReplayArgs),
     /// Measure the classifier alone on labelled eye crops
@@ -36,6 +36,14 @@ pub enum CommandArgs {
     Config(ConfigArgs),
     /// Attack the answers: how much noise they survive, and how much the camera adds
     Check(CheckArgs),
+}
+
+/// `parseye models`.
+#[derive(Debug, ClapArgs)]
+pub struct ModelsArgs {
+    /// Print their whole cards as JSON: what made them, on which data, and what was measured
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `parseye monitor`.

@@ -2,9 +2,10 @@
 
 use super::print;
 use parseye::{
-    classify::{EyeStateModel, ModelError, gradient},
+    classify::{EyeStateModel, ModelCard, ModelError, gradient},
     source::list_cameras,
 };
+use serde::Serialize;
 use std::{
     fmt::Write,
     path::{Path, PathBuf},
@@ -33,17 +34,24 @@ pub fn cameras() -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Lists the models. One that cannot be used is listed with the reason.
+/// Lists the models, as lines or, with their whole cards, as JSON. One that cannot be used is listed
+/// with the reason.
 ///
 /// # Errors
 /// When stdout cannot be written.
-pub fn models() -> anyhow::Result<ExitCode> {
-    let mut rows = vec![row("built in", EyeStateModel::built_in())];
-    rows.extend(
-        model_files(Path::new(FOLDER))
-            .iter()
-            .map(|path| row(&path.display().to_string(), EyeStateModel::from_file(path))),
-    );
+pub fn models(as_json: bool) -> anyhow::Result<ExitCode> {
+    let mut models = vec![("built in".to_owned(), EyeStateModel::built_in())];
+    models.extend(model_files(Path::new(FOLDER)).iter().map(|path| {
+        let place = path.display().to_string();
+        (place, EyeStateModel::from_file(path))
+    }));
+    if as_json {
+        let listed: Vec<ListedModel> = models.iter().map(ListedModel::new).collect();
+        print(&format!("{}\n", serde_json::to_string_pretty(&listed)?))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let rows = models.into_iter().map(|(place, model)| row(place, model));
+    let rows: Vec<(String, String)> = rows.collect();
     let width = rows
         .iter()
         .map(|(place, _)| place.chars().count())
@@ -55,6 +63,29 @@ pub fn models() -> anyhow::Result<ExitCode> {
     }
     print(&text)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// A model as `--json` lists it: with a card, or with the reason why it cannot be used.
+#[derive(Serialize)]
+struct ListedModel<'a> {
+    place: &'a str,
+    bytes: Option<usize>,
+    sha256: Option<&'a str>,
+    card: Option<&'a ModelCard>,
+    error: Option<&'a str>,
+}
+
+impl<'a> ListedModel<'a> {
+    fn new((place, model): &'a (String, Result<EyeStateModel, ModelError>)) -> Self {
+        let usable = model.as_ref().ok();
+        Self {
+            place,
+            bytes: usable.map(|model| model.file().bytes),
+            sha256: usable.map(|model| model.file().sha256.as_str()),
+            card: usable.map(EyeStateModel::card),
+            error: model.as_ref().err().map(|error| error.reason.as_str()),
+        }
+    }
 }
 
 /// Models of a folder by name, their gradient graphs left out; none where there is no such folder.
@@ -71,7 +102,7 @@ fn model_files(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
-fn row(place: &str, model: Result<EyeStateModel, ModelError>) -> (String, String) {
+fn row(place: String, model: Result<EyeStateModel, ModelError>) -> (String, String) {
     let words = match model {
         Ok(model) => {
             let card = model.card();
@@ -87,5 +118,5 @@ fn row(place: &str, model: Result<EyeStateModel, ModelError>) -> (String, String
         }
         Err(error) => format!("cannot be used: {}", error.reason),
     };
-    (place.into(), words)
+    (place, words)
 }

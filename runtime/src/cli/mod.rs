@@ -50,7 +50,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> anyhow::Result<Exit
     match args.command {
         CommandArgs::Monitor(args) => monitor::run(resolve::monitor(args, settings)?),
         CommandArgs::Cameras => list::cameras(),
-        CommandArgs::Models => list::models(),
+        CommandArgs::Models(args) => list::models(args.json),
         CommandArgs::Replay(args) => replay::run(resolve::replay(args, settings)?),
         CommandArgs::Evaluate(args) => evaluate::run(&resolve::evaluate(args, settings)?),
         CommandArgs::Summarize(args) => summarize::run(&resolve::summarize(args, settings)?),

@@ -7,7 +7,7 @@
 
 use super::{
     Face, LocateError,
-    crop::{Square, sample_rgb_letterboxed},
+    crop::{Averaging, Square, sample_rgb_letterboxed},
 };
 use crate::eye_state::PerEye;
 use image::RgbImage;
@@ -260,10 +260,11 @@ impl BlazeFace {
         &mut self,
         picture: &RgbImage,
         region: &Square,
+        averaging: Averaging,
         threshold: f32,
     ) -> Result<Vec<Face>, LocateError> {
         let mut input = vec![0.0; SIDE * SIDE * 3];
-        sample_rgb_letterboxed(picture, region, SIDE, &mut input);
+        sample_rgb_letterboxed(picture, region, SIDE, averaging, &mut input);
         let outputs = self.infer(&input)?;
         let faces = merge(outputs.detections(threshold)?);
         Ok(faces.iter().map(|face| face.in_picture(region)).collect())

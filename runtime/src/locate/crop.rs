@@ -118,32 +118,69 @@ impl<'a> Bilinear<'a> {
     }
 }
 
+/// How many pixels of the picture a value of the locator's input is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Averaging {
+    /// Four of those that it covers when shrinking, else the nearest. The locator is coarse: its eye
+    /// centres are as good as with all of them, at a fraction of the time.
+    Sparse,
+    /// All that it covers, and at least [`CALM_PIXELS`] either way: noise of 60 gray levels, which
+    /// hides a face from the locator otherwise, is a third of that then.
+    Full,
+}
+
+/// Least width that [`Averaging::Full`] averages over, in pixels.
+const CALM_PIXELS: f32 = 3.0;
+
 /// Averages a square of a colour picture into `side` x `side` RGB triples scaled to -1 to 1, the
 /// face locator's input. Outside the picture all is black, as the locator was trained (letterbox).
 ///
 /// `out` must hold `3 * side * side` values; surplus ones are left alone.
-pub fn sample_rgb_letterboxed(picture: &RgbImage, square: &Square, side: usize, out: &mut [f32]) {
+pub fn sample_rgb_letterboxed(
+    picture: &RgbImage,
+    square: &Square,
+    side: usize,
+    averaging: Averaging,
+    out: &mut [f32],
+) {
     let scale = square.side / side as f32;
-    // The locator is coarse: nearest reading with two samples a side when shrinking is as good as
-    // bilinear for its eye centres and four times as fast.
-    let samples = if scale > 1.5 { 2 } else { 1 };
+    let (samples, width) = match averaging {
+        // Nearest reading is as good as bilinear and four times as fast.
+        Averaging::Sparse if scale > 1.5 => (2, scale),
+        Averaging::Sparse => (1, scale),
+        Averaging::Full => {
+            let width = scale.max(CALM_PIXELS);
+            (samples_per_side(width), width)
+        }
+    };
     let (sin, cos) = square.angle.sin_cos();
-    let step = scale / samples as f32;
-    let (right, down) = ([cos * step, sin * step], [-sin * step, cos * step]);
-    let first = square.to_picture([0.5 / (side * samples) as f32; 2]);
+    // From value to value, and from sample to sample of one value.
+    let steps = [scale, width / samples as f32];
+    let [(right, down), (across, below)] =
+        steps.map(|step| ([cos * step, sin * step], [-sin * step, cos * step]));
+    let middle = square.to_picture([0.5 / side as f32; 2]);
+    let back = (samples - 1) as f32 / 2.0;
+    let first = [
+        middle[0] - back * (across[0] + below[0]),
+        middle[1] - back * (across[1] + below[1]),
+    ];
     let weight = 1.0 / (127.5 * (samples * samples) as f32);
     let (width, height) = (picture.width() as f32, picture.height() as f32);
     let row_bytes = 3 * picture.width() as usize;
     let pixels = picture.as_raw();
     for (row, values) in out.chunks_exact_mut(3 * side).take(side).enumerate() {
         for (column, value) in values.chunks_exact_mut(3).enumerate() {
+            let (i, j) = (column as f32, row as f32);
+            let corner = [
+                first[0] + i * right[0] + j * down[0],
+                first[1] + i * right[1] + j * down[1],
+            ];
             let mut sum = [0_u32; 3];
             for a in 0..samples {
-                let j = (row * samples + a) as f32;
                 for b in 0..samples {
-                    let i = (column * samples + b) as f32;
-                    let x = first[0] + i * right[0] + j * down[0];
-                    let y = first[1] + i * right[1] + j * down[1];
+                    let (a, b) = (a as f32, b as f32);
+                    let x = corner[0] + b * across[0] + a * below[0];
+                    let y = corner[1] + b * across[1] + a * below[1];
                     // Within the picture a cast rounds down, without a call of `floor`.
                     if x >= 0.0 && x < width && y >= 0.0 && y < height {
                         let offset = y as usize * row_bytes + 3 * x as usize;
@@ -230,9 +267,47 @@ mod tests {
             &RgbImage::from_pixel(8, 8, Rgb([90; 3])),
             &far,
             4,
+            Averaging::Full,
             &mut colours,
         );
         assert_eq!(colours, [-1.0; 48]);
+    }
+
+    #[test]
+    fn full_averaging_takes_every_pixel_and_sparse_only_some() {
+        // One bright pixel of 16: on a quarter's corner, which two samples a side pass by.
+        let picture = RgbImage::from_fn(64, 64, |x, y| {
+            Rgb([if (x % 4, y % 4) == (0, 0) { 255 } else { 0 }; 3])
+        });
+        let sampled = |square: &Square, averaging| {
+            let mut out = [0.0; 3 * 16 * 16];
+            sample_rgb_letterboxed(&picture, square, 16, averaging, &mut out);
+            out
+        };
+        let full = sampled(&whole(64.0), Averaging::Full);
+        let mean = 2.0 / 16.0 - 1.0;
+        assert!(full.iter().all(|value| (value - mean).abs() < 1e-5));
+        let sparse = sampled(&whole(64.0), Averaging::Sparse);
+        assert!(sparse.iter().all(|value| (value + 1.0).abs() < 1e-5));
+
+        // Not shrunk: sparse copies the pixels, full still takes three by three.
+        let inner = Square {
+            centre: [28.0; 2],
+            side: 16.0,
+            angle: 0.0,
+        };
+        let at = |values: &[f32], x: usize, y: usize| values[3 * (16 * y + x)];
+        let (full, sparse) = (
+            sampled(&inner, Averaging::Full),
+            sampled(&inner, Averaging::Sparse),
+        );
+        // Pixel (24, 24) of the picture is (4, 4) of the square.
+        assert_eq!((at(&sparse, 4, 4), at(&sparse, 5, 4)), (1.0, -1.0));
+        let ninth = 2.0 / 9.0 - 1.0;
+        for (x, y) in [(3, 3), (4, 4), (5, 5)] {
+            assert!((at(&full, x, y) - ninth).abs() < 1e-5);
+        }
+        assert!((at(&full, 6, 6) + 1.0).abs() < 1e-5);
     }
 
     proptest! {

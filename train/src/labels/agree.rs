@@ -34,6 +34,16 @@ pub struct Agreement {
     pub by_label: BTreeMap<EyeState, (usize, usize)>,
 }
 
+/// What becomes of a crop on which the graders differ.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Contested {
+    /// Its label stays as it was published.
+    #[default]
+    Keep,
+    /// It is left out, like one that neither can tell.
+    LeaveOut,
+}
+
 impl fmt::Display for Agreement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
@@ -90,6 +100,7 @@ pub fn compare(
     crops: &CropSet,
     key: &Path,
     graders: [&Path; 2],
+    contested: Contested,
 ) -> Result<(Agreement, Vec<fixes::Row>), LabelError> {
     let key_rows = read_rows::<KeyRow>(key, "give the key.csv that lies beside the sheets")?;
     let label_of: HashMap<_, _> = crops
@@ -117,7 +128,16 @@ pub fn compare(
         };
         chance.entry(*a).or_default()[0] += 1;
         chance.entry(*b).or_default()[1] += 1;
+        let correction = |new: Grade, reason: &str| fixes::Row {
+            path: row.path.clone(),
+            old: label.to_string(),
+            new: new.to_string(),
+            reason: reason.into(),
+        };
         if a != b {
+            if contested == Contested::LeaveOut {
+                corrections.push(correction(Grade::Undecidable, "two graders differ"));
+            }
             continue;
         }
         agreed += 1;
@@ -126,12 +146,8 @@ pub fn compare(
         if *a == Grade::State(*label) {
             of_label.1 += 1;
         } else {
-            corrections.push(fixes::Row {
-                path: row.path.clone(),
-                old: label.to_string(),
-                new: a.to_string(),
-                reason: "graded so twice, blind to label and prediction".into(),
-            });
+            let reason = "graded so twice, blind to label and prediction";
+            corrections.push(correction(*a, reason));
         }
     }
     let graded = key_rows.len();
@@ -177,7 +193,11 @@ mod tests {
         }
     }
 
-    fn compared(first: &str, second: &str) -> Result<(Agreement, Vec<fixes::Row>), LabelError> {
+    fn compared(
+        first: &str,
+        second: &str,
+        contested: Contested,
+    ) -> Result<(Agreement, Vec<fixes::Row>), LabelError> {
         let folder = tempfile::tempdir().unwrap();
         let file = |name: &str, text: &str| {
             let path = folder.path().join(name);
@@ -190,16 +210,17 @@ mod tests {
         );
         let first = file("first.csv", &format!("number,grade\n{first}"));
         let second = file("second.csv", &format!("number,grade\n{second}"));
-        compare(&crops(), &key, [&first, &second])
+        compare(&crops(), &key, [&first, &second], contested)
     }
 
     #[test]
     fn a_label_falls_where_both_contradict_it_alike() {
-        let (agreement, corrections) = compared(
+        let grades = [
             "1,open\n2,partially_open\n3,open\n4,undecidable\n",
             "4,undecidable\n1,open\n2,partially_open\n3,closed\n",
-        )
-        .unwrap();
+        ];
+        let compared = |contested| compared(grades[0], grades[1], contested).unwrap();
+        let (agreement, corrections) = compared(Contested::Keep);
         assert_eq!((agreement.graded, agreement.agreed), (4, 3));
         // Observed 3/4; by chance (2/4)(1/4) + (1/4)(1/4) + 0 + (1/4)(1/4) = 1/4.
         assert!((agreement.kappa - (0.75 - 0.25) / 0.75).abs() < 1e-12);
@@ -215,6 +236,14 @@ mod tests {
                 ("4.png", "closed", "undecidable")
             ]
         );
+        let (same, with_contested) = compared(Contested::LeaveOut);
+        assert_eq!(same, agreement);
+        let more: Vec<_> = with_contested
+            .iter()
+            .filter(|row| !corrections.contains(row))
+            .map(|row| (row.path.as_str(), row.new.as_str()))
+            .collect();
+        assert_eq!(more, [("3.png", "undecidable")]);
     }
 
     #[test]
@@ -226,7 +255,9 @@ mod tests {
             ("5,open\n", "no crop 5"),
             ("1,clsoed\n", "did you mean 'closed'"),
         ] {
-            let error = compared(whole, text).unwrap_err().to_string();
+            let error = compared(whole, text, Contested::Keep)
+                .unwrap_err()
+                .to_string();
             assert!(
                 error.contains(word) && error.contains("second.csv"),
                 "{error}"

@@ -96,6 +96,9 @@ pub struct AgreeArguments {
     /// undecidable.
     #[arg(required = true, num_args = 2, value_name = "GRADES.csv")]
     pub graders: Vec<PathBuf>,
+    /// What becomes of a crop on which the graders differ.
+    #[arg(long, value_enum, default_value_t)]
+    pub contested: agree::Contested,
     /// Corrections of an earlier round, of other crops, to take over.
     #[arg(long, value_name = "FILE.csv")]
     pub earlier: Option<PathBuf>,
@@ -129,7 +132,7 @@ pub fn run(arguments: &LabelArguments) -> anyhow::Result<()> {
                 anyhow::bail!("give the files of two graders");
             };
             let (agreement, mut corrections) =
-                agree::compare(&crops, &arguments.key, [first, second])?;
+                agree::compare(&crops, &arguments.key, [first, second], arguments.contested)?;
             if let Some(earlier) = &arguments.earlier {
                 corrections = fixes::joined(earlier, corrections)?;
             }

@@ -1,6 +1,6 @@
 //! Corrections of labels beside a manifest that stays as it was published: `path, old, new, reason`.
 //!
-//! A crop whose `new` is `undecidable` is left out: what people cannot tell is not taught.
+//! A crop whose `new` is `undecidable` is left out: what graders cannot tell is not taught.
 
 use super::{Grade, LabelError, csv_bytes, read_bytes, rows_of, write_new};
 use crate::data::crops::{Crop, CropSet, hex};

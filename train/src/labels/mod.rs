@@ -1,4 +1,4 @@
-//! Labels looked at again: which of them to doubt, contact sheets for people to grade them on, and
+//! Labels looked at again: which of them to doubt, contact sheets to grade them on, and
 //! the corrections that two graders agree on.
 //!
 //! # Layout

@@ -77,7 +77,7 @@ pub struct EvaluateArguments {
     /// Apply every natural transformation in five severities.
     #[arg(long)]
     pub corruptions: bool,
-    /// Grades of some crops by two people, blind to labels and answers: give the hard cases a row of
+    /// Grades of some crops by two graders, blind to labels and answers: give the hard cases a row of
     /// their own, and all figures again with grades for labels.
     #[arg(long, value_name = "GRADED.csv")]
     pub graded: Option<PathBuf>,

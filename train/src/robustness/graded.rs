@@ -1,4 +1,4 @@
-//! Figures on crops that people graded anew, blind to labels and predictions: the hard cases, and
+//! Figures on crops that two graders looked at again, blind to labels and predictions: the hard cases, and
 //! what nobody can tell.
 //!
 //! The file of grades (`graded.csv`) is the data set's, not Parseye's; it corrects no label that a
@@ -41,7 +41,7 @@ struct Row {
     graded: String,
 }
 
-/// What two people said of crops, by path.
+/// What two graders said of crops, by path.
 #[derive(Clone, Debug)]
 pub struct Grades {
     of_crop: HashMap<String, (EyeState, Option<Grade>)>,

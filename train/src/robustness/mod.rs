@@ -2,7 +2,7 @@
 //! crops, clean, attacked and naturally transformed, with intervals over people.
 //!
 //! [`judge`](judge()) asks the model under every [`Condition`] of an [`EvaluationPlan`];
-//! [`figures`](figures()) counts the answers, [`graded`] with people's grades for labels, [`spread`]
+//! [`figures`](figures()) counts the answers, [`graded`] with grades for labels, [`spread`]
 //! person by person; [`report`] keeps them; [`table`] prints a model, [`comparison`] models side by
 //! side, [`plots`] draws them, [`failures`] shows what a model is wrong about; [`sanity`] looks for
 //! results that no sound attack gives. The attacks themselves are [`crate::attack`], the

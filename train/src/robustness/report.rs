@@ -80,7 +80,7 @@ pub struct ModelReport {
     pub by_source: BTreeMap<String, Figures>,
     /// Clean crops by who labelled them.
     pub by_label_kind: BTreeMap<String, Figures>,
-    /// Clean crops that people graded anew, where their grades were given.
+    /// Clean crops that two graders looked at again, where their grades were given.
     #[serde(default)]
     pub graded: Option<GradedReport>,
     /// Clean accuracy person by person.
@@ -248,7 +248,7 @@ pub struct ModelIdentity {
     pub transfer_from: Option<String>,
 }
 
-/// Counts a model's `answers` on `crops`, also with people's `grades` where there are any; `seed`
+/// Counts a model's `answers` on `crops`, also with `grades` where there are any; `seed`
 /// is that of the intervals.
 pub fn of_answers(
     model: ModelIdentity,

@@ -1,0 +1,88 @@
+#!/usr/bin/env bash
+# What each ingredient of the default model's training brings: trains variants of one recipe, shorter
+# than the default's (8 epochs, nothing chosen among them), and judges all on the validation split, on
+# whose figures ingredients were kept or dropped; docs/ablation.md keeps the table.
+#
+#     benches/ablation.sh [train NAME... | judge]
+#
+# `train` makes the named variants, all where none is named, about 7 minutes each on one core; more
+# than one of these may run at a time. `judge` makes the table of those that are there. Without a word
+# both are done. Needs eyes/ in PARSEYE_DATA (default ../shared/data); TRAIN may name a built program.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+eyes=${PARSEYE_DATA:-../shared/data}/eyes
+if [ ! -f "$eyes/graded.csv" ]; then
+    echo "ablation: $eyes/graded.csv is missing; set PARSEYE_DATA to the folder of the data" >&2
+    exit 1
+fi
+train=${TRAIN:-}
+if [ -z "$train" ]; then
+    cargo build --quiet --locked --release -p parseye-train
+    train=${CARGO_TARGET_DIR:-target}/release/train
+fi
+runs=runs/ablation
+
+attacks=(--attack n-fgsm --fgsm-eps 0.001..0.1)
+labels=(--label-fixes models/label-fixes.csv)
+nature=(--corrupt 0.3)
+declare -A variants=(
+    [base]="${attacks[*]} ${labels[*]} ${nature[*]}"
+    [no-corrections]="${attacks[*]} ${nature[*]}"
+    [no-corruption]="${attacks[*]} ${labels[*]}"
+    [corrupt-0.6]="${attacks[*]} ${labels[*]} --corrupt 0.6"
+    [clean]="${labels[*]} ${nature[*]}"
+    [fgsm-0.03]="--fgsm-eps 0.001..0.03 ${labels[*]} ${nature[*]}"
+    [eps-0.2]="--attack n-fgsm --fgsm-eps 0.001..0.2 ${labels[*]} ${nature[*]}"
+    [pgd-3]="--attack pgd-3 --fgsm-eps 0.001..0.1 ${labels[*]} ${nature[*]}"
+    [trades]="${attacks[*]} ${labels[*]} ${nature[*]} --loss trades"
+    [awp]="${attacks[*]} ${labels[*]} ${nature[*]} --awp 0.005"
+    [parseval]="--arch parseval-16-1 ${attacks[*]} ${labels[*]} ${nature[*]}"
+    [ema]="${attacks[*]} ${labels[*]} ${nature[*]} --ema 0.999"
+    [neighbours]="${attacks[*]} ${labels[*]} ${nature[*]} --neighbour-smoothing 0.1"
+)
+order=(base no-corrections no-corruption corrupt-0.6 clean fgsm-0.03 eps-0.2 pgd-3 trades awp ema neighbours parseval)
+
+make_variants() { # NAME...
+    local name arguments
+    for name in "$@"; do
+        if [ -z "${variants[$name]:-}" ]; then
+            echo "ablation: unknown variant '$name'; known: ${order[*]}" >&2
+            exit 1
+        fi
+        [ ! -f "$runs/$name/$name.onnx" ] || continue
+        read -ra arguments <<<"${variants[$name]}"
+        "$train" --data "$eyes" --threads 1 --precision f32 --seed 0 --epochs 8 --keep last \
+            "${arguments[@]}" --out "$runs/$name" --name "$name"
+    done
+}
+
+judge() {
+    local name models=()
+    for name in "${order[@]}"; do
+        [ ! -f "$runs/$name/$name.onnx" ] || models+=("$runs/$name/$name.onnx")
+    done
+    "$train" evaluate "${models[@]}" --data "$eyes" --split val --crops 1000 --graded "$eyes/graded.csv" \
+        --attack pgd-10 --snr 33,25,20 --corruptions --seed 0 --json "$runs/ablation.json" >"$runs/ablation.txt"
+    {
+        echo 'Made by `benches/ablation.sh`: 8 epochs of 20,000 crops each, seed 0, the last epoch kept; judged on'
+        echo '1,000 crops of the validation split, at most 250 of each state. Figures are macro accuracies but for'
+        echo '"accuracy", "partially open" (recall), "ECE" and "hard cases" (accuracy on crops that two graders'
+        echo 'judged alike). `base` is n-fgsm up to 0.1 in half of each batch, corrected labels, and natural'
+        printf 'transformations of 0.3 of the crops; each other row changes one thing.\n\n'
+        for name in "${order[@]}"; do
+            [ ! -f "$runs/$name/$name.onnx" ] || printf -- '- `%s`: `%s`\n' "$name" "${variants[$name]}"
+        done
+        echo
+        sed -n '/^| model/,$p' "$runs/ablation.txt"
+    } >docs/ablation.md
+}
+
+case ${1:-all} in
+    train) shift; if [ $# -gt 0 ]; then make_variants "$@"; else make_variants "${order[@]}"; fi ;;
+    judge) judge ;;
+    all) make_variants "${order[@]}"; judge ;;
+    *)
+        echo "ablation: unknown word '$1'; give train or judge" >&2
+        exit 1
+        ;;
+esac

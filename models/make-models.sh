@@ -1,0 +1,60 @@
+#!/usr/bin/env bash
+# Trains the models that ship, on the labelled crops of PARSEYE_DATA (default ../shared/data), and puts
+# each with its gradient into this folder:
+#
+#     models/make-models.sh [NAME...]
+#
+# A run that was cut off goes on where it was when the same is typed again; runs/models/NAME holds its
+# checkpoint and metrics. One thread each, so that a run repeats bit by bit and two of them fill two
+# cores. With PARSEYE_THREADS other numbers of threads are tried, which give other models.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+eyes=${PARSEYE_DATA:-../shared/data}/eyes
+if [ ! -f "$eyes/manifest.csv" ]; then
+    echo "make-models: $eyes/manifest.csv is missing; set PARSEYE_DATA to the folder of the data" >&2
+    exit 1
+fi
+train=${TRAIN:-}
+if [ -z "$train" ]; then
+    cargo build --quiet --locked --release -p parseye-train
+    train=${CARGO_TARGET_DIR:-target}/release/train
+fi
+
+# The study's recipe, on the labels as they were published.
+study=(--ema 0.999)
+hardened=(--fgsm-eps 0.001..0.03)
+# Parseye's own; docs/MODELS.md says what each part brought.
+own=(--label-fixes models/label-fixes.csv OWN)
+
+arguments_of() { # NAME: the arguments that make it, one a line
+    case $1 in
+        wrn-16-1) printf '%s\n' --arch wrn-16-1 "${study[@]}" ;;
+        wrn-16-1-hardened) printf '%s\n' --arch wrn-16-1 "${study[@]}" "${hardened[@]}" ;;
+        parseval-16-1) printf '%s\n' --arch parseval-16-1 "${study[@]}" ;;
+        parseval-16-1-hardened) printf '%s\n' --arch parseval-16-1 "${study[@]}" "${hardened[@]}" ;;
+        default) printf '%s\n' --arch wrn-16-1 "${own[@]}" HARDENED ;;
+        default-clean) printf '%s\n' --arch wrn-16-1 "${own[@]}" ;;
+        tiny) printf '%s\n' --arch wrn-16-1-s2 "${own[@]}" HARDENED --teacher models/default.onnx ;;
+        *)
+            echo "make-models: unknown model '$1'; known: ${known[*]}" >&2
+            return 1
+            ;;
+    esac
+}
+
+# `default-clean` does not ship: it is what the default is compared with to see what hardening costs.
+known=(wrn-16-1 wrn-16-1-hardened parseval-16-1 parseval-16-1-hardened default default-clean tiny)
+names=("$@")
+[ $# -gt 0 ] || names=("${known[@]}")
+for name in "${names[@]}"; do
+    mapfile -t arguments < <(arguments_of "$name")
+    [ ${#arguments[@]} -gt 0 ] || exit 1
+    out=runs/models/$name
+    resume=()
+    if [ -f "$out/checkpoint.safetensors" ]; then resume=(--resume); fi
+    "$train" --data "$eyes" "${arguments[@]}" --seed 0 --precision f32 --threads "${PARSEYE_THREADS:-1}" \
+        --name "$name" --out "$out" "${resume[@]}"
+    if [ "$name" != default-clean ]; then
+        cp "$out/$name.onnx" "$out/$name.gradient.onnx" models/
+    fi
+done
