@@ -23,11 +23,15 @@ fi
 runs=runs/ablation
 
 attacks=(--attack n-fgsm --fgsm-eps 0.001..0.1)
-labels=(--label-fixes models/label-fixes.csv)
+# Corrections on which two graders agree, without the crops that are left out because they differ.
+mkdir -p "$runs"
+grep -v ',two graders differ$' models/label-fixes.csv >"$runs/agreed.csv"
+labels=(--label-fixes "$runs/agreed.csv")
 nature=(--corrupt 0.3)
 declare -A variants=(
     [base]="${attacks[*]} ${labels[*]} ${nature[*]}"
     [no-corrections]="${attacks[*]} ${nature[*]}"
+    [contested-out]="${attacks[*]} --label-fixes models/label-fixes.csv ${nature[*]}"
     [no-corruption]="${attacks[*]} ${labels[*]}"
     [corrupt-0.6]="${attacks[*]} ${labels[*]} --corrupt 0.6"
     [clean]="${labels[*]} ${nature[*]}"
@@ -40,7 +44,7 @@ declare -A variants=(
     [ema]="${attacks[*]} ${labels[*]} ${nature[*]} --ema 0.999"
     [neighbours]="${attacks[*]} ${labels[*]} ${nature[*]} --neighbour-smoothing 0.1"
 )
-order=(base no-corrections no-corruption corrupt-0.6 clean fgsm-0.03 eps-0.2 pgd-3 trades awp ema neighbours parseval)
+order=(base no-corrections contested-out no-corruption corrupt-0.6 clean fgsm-0.03 eps-0.2 pgd-3 trades awp ema neighbours parseval)
 
 make_variants() { # NAME...
     local name arguments

@@ -24,7 +24,8 @@ fi
 study=(--ema 0.999)
 hardened=(--fgsm-eps 0.001..0.03)
 # Parseye's own; docs/MODELS.md says what each part brought.
-own=(--label-fixes models/label-fixes.csv OWN)
+own=(--label-fixes models/label-fixes.csv --corrupt 0.3 --epochs 20)
+own_hardened=(--attack n-fgsm --fgsm-eps 0.001..0.1)
 
 arguments_of() { # NAME: the arguments that make it, one a line
     case $1 in
@@ -32,9 +33,9 @@ arguments_of() { # NAME: the arguments that make it, one a line
         wrn-16-1-hardened) printf '%s\n' --arch wrn-16-1 "${study[@]}" "${hardened[@]}" ;;
         parseval-16-1) printf '%s\n' --arch parseval-16-1 "${study[@]}" ;;
         parseval-16-1-hardened) printf '%s\n' --arch parseval-16-1 "${study[@]}" "${hardened[@]}" ;;
-        default) printf '%s\n' --arch wrn-16-1 "${own[@]}" HARDENED ;;
+        default) printf '%s\n' --arch wrn-16-1 "${own[@]}" "${own_hardened[@]}" ;;
         default-clean) printf '%s\n' --arch wrn-16-1 "${own[@]}" ;;
-        tiny) printf '%s\n' --arch wrn-16-1-s2 "${own[@]}" HARDENED --teacher models/default.onnx ;;
+        tiny) printf '%s\n' --arch wrn-16-1-s2 "${own[@]}" "${own_hardened[@]}" --teacher models/default.onnx ;;
         *)
             echo "make-models: unknown model '$1'; known: ${known[*]}" >&2
             return 1
