@@ -8,6 +8,8 @@
 #     attacked   1,500 class-balanced crops: white-box PGD, and transfer from the clean-trained WRN
 #     worst      the same crops, the default model: the strongest of APGD-CE, APGD-T, PGD with
 #                restarts and Square, at each budget (hours)
+#     failures   sheets of the default model's most confident errors, for the eyes only; what was seen on
+#                them is told in docs/failures.md
 #     clips      blinks on degraded clips, thresholds tuned on the others, covered eyes
 #     goals      what was aimed at and what the other parts reached, as a table
 #
@@ -68,6 +70,11 @@ part() { # NAME
                 --snr 33,30,25,20 --transfer-from models/wrn-16-1.onnx
             ;;
         worst) evaluate worst models/default.onnx -- --crops 1500 --attack worst-1000 --snr 33,30,25,20 ;;
+        failures)
+            rm -rf "$kept/failures" "$kept/failures.json"
+            "$train" evaluate models/default.onnx --data "$data/eyes" --split test --json "$kept/failures.json" \
+                --failures "$kept/failures" >/dev/null
+            ;;
         clips)
             : >docs/robustness-clips.txt
             local step
@@ -88,7 +95,7 @@ part() { # NAME
     esac
 }
 
-every=(clean natural noise attacked clips worst goals)
+every=(clean natural noise attacked clips worst failures goals)
 parts=("$@")
 [ $# -gt 0 ] || parts=("${every[@]}")
 for name in "${parts[@]}"; do part "$name"; done

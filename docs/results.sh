@@ -61,9 +61,14 @@ show() { # TITLE COMMAND...: a heading, the command as a reader would type it, a
     printf '```\n'
 }
 
-kept() { # TITLE COMMAND FILE: what a long measurement last printed, where it was made
+kept() { # TITLE COMMAND FILE [LEVEL]: what a long measurement last printed, where it was made
     [ -f "$3" ] || return 0
-    printf '\n## %s\n`%s`\n```text\n%s\n```\n' "$1" "$2" "$(<"$3")"
+    printf '\n%s %s\n`%s`\n```text\n%s\n```\n' "${4:-##}" "$1" "$2" "$(<"$3")"
+}
+
+written() { # TITLE COMMAND FILE: a text that the command wrote, or that is about what it wrote
+    [ -f "$3" ] || return 0
+    printf '\n### %s\n`%s`\n\n%s\n' "$1" "$2" "$(<"$3")"
 }
 
 {
@@ -84,8 +89,16 @@ HEAD
     show 'The models' "$parseye" models
     show 'Eye states on the test split' "$parseye" evaluate --manifest "$data/eyes/manifest.csv" --split test
     show 'White-box FGSM on the test split, by the runtime' "$parseye" check --manifest "$data/eyes/manifest.csv" --split test --snr 50,45,40,33,30
-    show 'The same by libtorch' "$train" evaluate models/wrn-16-1.onnx --data "$data/eyes" --split test --attack fgsm --snr 50,45,40,33,30 --noise-snr 20 --threads 1 --json "$scratch/evaluation.json"
+    show 'The same by libtorch' "$train" evaluate models/default.onnx --data "$data/eyes" --split test --attack fgsm --snr 50,45,40,33,30 --noise-snr 20 --threads 1 --json "$scratch/evaluation.json"
     show 'Blinks on twelve real clips' "$parseye" replay "$data"/clips/*.mp4 --truth "$data/clips/blinks.csv"
+    printf '\n## What the models hold\n'
+    written 'Goals and what was reached' 'benches/model_robustness.sh' docs/robustness-goals.md
+    written 'Failures looked at' 'benches/model_robustness.sh failures' docs/failures.md
+    for part in clean attacked worst noise natural clips; do
+        kept "Test split: $part" "benches/model_robustness.sh $part" "docs/robustness-$part.txt" "###"
+        plots docs/plots/"$part"-*.svg
+    done
+    written 'What each ingredient brings' 'benches/ablation.sh' docs/ablation.md
     if [ -d "$study" ]; then
         study_results
     else
