@@ -3,11 +3,12 @@
 # docs/robustness-PART.txt, the plots in docs/plots. Parts:
 #
 #     clean      all crops: by source, label, person and grade; calibration; white-box FGSM
-#     natural    all crops of the default model and its clean-trained twin: natural transformations
-#     noise      all crops: random noise
-#     attacked   1,500 class-balanced crops: white-box PGD, and transfer from the clean-trained WRN
-#     worst      the same crops, the default model: the strongest of APGD-CE, APGD-T, PGD with
-#                restarts and Square, at each budget (hours)
+#     natural    all crops, the default model: natural transformations
+#     noise      all crops, the default model: random noise
+#     attacked   1,500 class-balanced crops: white-box PGD
+#     transfer   the same, PGD's examples of the clean-trained WRN against the default model
+#     worst-SNR  the same crops, the default model: the strongest of APGD-CE, APGD-T, PGD with restarts
+#                and Square within this budget: 33, 30, 25 or 20 dB (a quarter of an hour each)
 #     failures   sheets of the default model's most confident errors, for the eyes only; what was seen on
 #                them is told in docs/failures.md
 #     clips      blinks on degraded clips, thresholds tuned on the others, covered eyes
@@ -16,7 +17,8 @@
 #     benches/model_robustness.sh [PART...]
 #
 # Needs eyes/ and clips/ in PARSEYE_DATA (default ../shared/data). Figures stay in runs/robustness:
-# what is there is not measured again. TRAIN, PARSEYE and CLIP_ROBUSTNESS may name programs that are built.
+# what is there is not measured again. Parts may run side by side. TRAIN, PARSEYE and CLIP_ROBUSTNESS may
+# name programs that are built.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 data=${PARSEYE_DATA:-../shared/data}
@@ -50,26 +52,36 @@ evaluate() { # PART MODEL... -- ARGUMENT...: judges, and keeps the command and w
     "$train" evaluate "${models[@]}" --data "$data/eyes" --split test --seed 0 --plots "$plots" \
         --json "$kept/$part.json" "$@" >>"$kept/$part.txt"
     cp "$kept/$part.txt" "docs/robustness-$part.txt"
+    # The one plot that a part is about.
     local plot
-    for plot in "$plots"/*.svg; do cp "$plot" "docs/plots/$part-${plot##*/}"; done
+    case $part in
+        clean) plot=reliability ;;
+        attacked | noise) plot=$part ;;
+        *) return 0 ;;
+    esac
+    cp "$plots/$plot.svg" "docs/plots/models-$plot.svg"
 }
 
 part() { # NAME
-    local all both
+    local all twin=runs/models/default-clean/default-clean.onnx
+    local balanced=(--crops 1500 --threads 1)
     mapfile -t all < <(of_models "${shipped[@]}")
-    both=(models/default.onnx runs/models/default-clean/default-clean.onnx)
     case $1 in
         clean)
-            evaluate clean "${all[@]}" "${both[1]}" -- --graded "$data/eyes/graded.csv" \
-                --attack fgsm --snr 50,40,33,30,25
+            evaluate clean "${all[@]}" "$twin" -- --graded "$data/eyes/graded.csv" --attack fgsm --snr 33,25 --threads 1
             ;;
-        natural) evaluate natural "${both[@]}" -- --corruptions ;;
-        noise) evaluate noise "${both[@]}" models/tiny.onnx -- --attack uniform,gaussian --snr 30 --noise-snr 20,10,5,0 ;;
-        attacked)
-            evaluate attacked "${all[@]:0:2}" "${all[@]:3}" "${both[1]}" -- --crops 1500 --attack pgd-20 \
-                --snr 33,30,25,20 --transfer-from models/wrn-16-1.onnx
+        natural) evaluate natural models/default.onnx -- --corruptions --threads 1 ;;
+        noise)
+            evaluate noise models/default.onnx -- --attack uniform,gaussian --snr 30 --noise-snr 20,10,5,0 --threads 1
             ;;
-        worst) evaluate worst models/default.onnx -- --crops 1500 --attack worst-1000 --snr 33,30,25,20 ;;
+        attacked) evaluate attacked "${all[@]}" "$twin" -- "${balanced[@]}" --attack pgd-20 --snr 33,30,25,20 ;;
+        transfer)
+            evaluate transfer models/default.onnx -- "${balanced[@]}" --attack pgd-20 --snr 33,30,25,20 \
+                --transfer-from models/wrn-16-1.onnx
+            ;;
+        worst-33 | worst-30 | worst-25 | worst-20)
+            evaluate "$1" models/default.onnx -- "${balanced[@]}" --attack worst-300 --snr "${1#worst-}"
+            ;;
         failures)
             rm -rf "$kept/failures" "$kept/failures.json"
             "$train" evaluate models/default.onnx --data "$data/eyes" --split test --json "$kept/failures.json" \
@@ -78,7 +90,7 @@ part() { # NAME
         clips)
             : >docs/robustness-clips.txt
             local step
-            for step in goals steps tuning covered; do
+            for step in goals tuning covered; do
                 printf '$ clip_robustness %s\n' "$step" >>docs/robustness-clips.txt
                 "$clip_robustness" "$step" "$data" >>docs/robustness-clips.txt
             done
@@ -95,7 +107,7 @@ part() { # NAME
     esac
 }
 
-every=(clean natural noise attacked clips worst failures goals)
+every=(clean natural noise attacked transfer worst-{33,30,25,20} failures clips goals)
 parts=("$@")
 [ $# -gt 0 ] || parts=("${every[@]}")
 for name in "${parts[@]}"; do part "$name"; done

@@ -2,7 +2,7 @@
 
     python3 benches/robustness_goals.py FOLDER EVALUATION.json CLIPS.txt
 
-FOLDER holds clean.json, natural.json, noise.json and worst.json of `train evaluate`, EVALUATION.json is
+FOLDER holds clean.json, natural.json, noise.json and worst-SNR.json of `train evaluate`, EVALUATION.json is
 that of `parseye evaluate`, CLIPS.txt what the clips printed. Needs only Python itself. Goals were set
 before the models were made.
 """
@@ -78,14 +78,13 @@ def two_state_rows(evaluation):
         row(f"open against closed, {source}", f"{goal:.3f}"[1:], reached, two["n"], two["accuracy"] >= goal)
 
 
-def attack_rows(models):
-    if "default" not in models:
-        return
-    for snr_db, goal in ((33.0, 0.86), (30.0, 0.84), (25.0, 0.78), (20.0, 0.70)):
-        for result in models["default"]["results"]:
-            if result["attack"].startswith("worst") and result["snr_db"] == snr_db:
+def attack_rows(folder):
+    for snr_db, goal in ((33, 0.86), (30, 0.84), (25, 0.78), (20, 0.70)):
+        models = models_of(folder, f"worst-{snr_db}")
+        for result in models["default"]["results"] if models else []:
+            if result["attack"].startswith("worst"):
                 accuracy = result["accuracy"]
-                row(f"strongest white-box attack at {snr_db:.0f} dB", f"{goal:.2f}"[1:], estimate(accuracy), result["n"], accuracy["value"] >= goal)
+                row(f"accuracy under the strongest white-box attack at {snr_db} dB", f"{goal:.2f}"[1:], estimate(accuracy), result["n"], accuracy["value"] >= goal)
 
 
 def noise_rows(models):
@@ -118,7 +117,7 @@ def clip_rows(path):
     if not os.path.exists(path):
         return
     text = open(path, encoding="utf-8").read()
-    goals = text.split("$ clip_robustness steps")[0]
+    goals = text.split("$ clip_robustness tuning")[0]
     for name, goal in (
         ("as they are", 0.99),
         ("noise of 60 gray levels", 0.98),
@@ -145,7 +144,7 @@ def main():
     if clean:
         clean_rows(clean)
     two_state_rows(read(evaluation))
-    attack_rows(models_of(folder, "worst"))
+    attack_rows(folder)
     noise_rows(models_of(folder, "noise"))
     natural_rows(models_of(folder, "natural"))
     clip_rows(clips)

@@ -94,10 +94,10 @@ HEAD
     printf '\n## What the models hold\n'
     written 'Goals and what was reached' 'benches/model_robustness.sh' docs/robustness-goals.md
     written 'Failures looked at' 'benches/model_robustness.sh failures' docs/failures.md
-    for part in clean attacked worst noise natural clips; do
+    for part in clean attacked transfer worst-{33,30,25,20} noise natural clips; do
         kept "Test split: $part" "benches/model_robustness.sh $part" "docs/robustness-$part.txt" "###"
-        plots docs/plots/"$part"-*.svg
     done
+    plots docs/plots/models-*.svg
     written 'What each ingredient brings' 'benches/ablation.sh' docs/ablation.md
     if [ -d "$study" ]; then
         study_results
