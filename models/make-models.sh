@@ -24,7 +24,7 @@ fi
 study=(--ema 0.999)
 hardened=(--fgsm-eps 0.001..0.03)
 # Parseye's own; docs/MODELS.md says what each part brought.
-own=(--label-fixes models/label-fixes.csv --corrupt 0.3 --epochs 20)
+own=(--label-fixes models/label-fixes.csv --corrupt 0.3)
 own_hardened=(--attack n-fgsm --fgsm-eps 0.001..0.1)
 
 arguments_of() { # NAME: the arguments that make it, one a line
