@@ -3,6 +3,7 @@
 use super::print;
 use parseye::{
     classify::{EyeStateModel, ModelError, gradient},
+    installed,
     source::list_cameras,
 };
 use std::{
@@ -11,7 +12,7 @@ use std::{
     process::ExitCode,
 };
 
-/// Where models are looked for, below the current folder.
+/// Where models are looked for, below the current folder and below that of an installed program.
 const FOLDER: &str = "models";
 
 /// Lists the cameras.
@@ -40,7 +41,7 @@ pub fn cameras() -> anyhow::Result<ExitCode> {
 pub fn models() -> anyhow::Result<ExitCode> {
     let mut rows = vec![row("built in", EyeStateModel::built_in())];
     rows.extend(
-        model_files(Path::new(FOLDER))
+        model_files()
             .iter()
             .map(|path| row(&path.display().to_string(), EyeStateModel::from_file(path))),
     );
@@ -57,8 +58,15 @@ pub fn models() -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Models of the current folder, then those of an installed program.
+fn model_files() -> Vec<PathBuf> {
+    let installed = installed::share().map(|share| share.join(FOLDER));
+    let folders = [PathBuf::from(FOLDER)].into_iter().chain(installed);
+    folders.flat_map(|folder| models_in(&folder)).collect()
+}
+
 /// Models of a folder by name, their gradient graphs left out; none where there is no such folder.
-fn model_files(folder: &Path) -> Vec<PathBuf> {
+fn models_in(folder: &Path) -> Vec<PathBuf> {
     let Ok(entries) = std::fs::read_dir(folder) else {
         return Vec::new();
     };
