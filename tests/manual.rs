@@ -27,8 +27,12 @@ fn every_command_has_a_page_and_the_program_names_them_all() {
     let read = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap();
     let program = read("parseye.1");
     for words in [
-        ".TH parseye 1",
-        ".SH EXIT STATUS",
+        concat!(
+            ".TH parseye 1 \" \" \"parseye ",
+            env!("CARGO_PKG_VERSION"),
+            "\" Parseye"
+        ),
+        ".SH \"EXIT STATUS\"",
         ".SH FILES",
         "NOTIFY_SOCKET",
     ] {
@@ -36,10 +40,7 @@ fn every_command_has_a_page_and_the_program_names_them_all() {
     }
     for command in COMMANDS {
         let page = read(&format!("parseye-{command}.1"));
-        assert!(
-            page.contains(&format!(".TH parseye\\-{command} 1")),
-            "{page}"
-        );
+        assert!(page.contains(&format!(".TH parseye-{command} 1")), "{page}");
         assert!(
             program.contains(&format!("parseye\\-{command}(1)")),
             "{command}"

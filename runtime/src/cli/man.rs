@@ -85,10 +85,12 @@ fn command_page(command: &Command) -> anyhow::Result<Page> {
     })
 }
 
-/// No date: the same program must give the same pages on every day.
+/// Without a date, since the same program must give the same pages on every day. An empty one would be
+/// left out, and what follows it would take its place.
 fn page_of(command: &Command) -> Man {
     Man::new(command.clone())
         .section(SECTION)
+        .date(" ")
         .source(format!("{PROGRAM} {}", env!("CARGO_PKG_VERSION")))
         .manual("Parseye")
 }
