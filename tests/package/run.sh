@@ -70,9 +70,10 @@ ok() {
 }
 inside() { chroot "$root" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 DEBIAN_FRONTEND=noninteractive "$@"; }
 as_user() { chroot --userspec=parseye:parseye "$root" /usr/bin/env -i PATH=/usr/bin:/bin HOME=/nonexistent LANG=C.UTF-8 "$@"; }
-# All that is there, but what apt and dpkg keep of themselves and what accounts are.
+# All that is there, but what apt and dpkg keep of themselves, what accounts are, and what a start of
+# the machine empties.
 files() {
-    (cd "$root" && find . -path ./proc -prune -o -print) |
+    (cd "$root" && find . \( -path ./proc -o -path ./run \) -prune -o -print) |
         grep -Ev '^\./(var/lib/(dpkg|apt)|var/cache|var/log|tmp|etc/((passwd|group|shadow|gshadow|subuid|subgid)-?|resolv.conf|hosts)$)' |
         sort
 }
