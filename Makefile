@@ -2,7 +2,7 @@
 # Arguments go in ARGS: make run ARGS="--camera 1 --log eyes.jsonl"
 
 .DEFAULT_GOAL := help
-.PHONY: help run test camera-machine test-camera models libtorch demo bench bench-train bench-live bench-temporal bench-selfcheck soak check-onnx ci
+.PHONY: help run test camera-machine test-camera deb test-deb models libtorch demo bench bench-train bench-live bench-temporal bench-selfcheck soak check-onnx ci
 MAKEFLAGS += --no-print-directory
 
 CARGO ?= cargo
@@ -33,6 +33,15 @@ camera-machine: ## set up the virtual machine of test-camera (Debian)
 test-camera: camera-machine ## set up what is missing and watch cameras in a virtual machine (ARGS="SCENARIO")
 	@$(CARGO) build --locked --workspace --bin parseye
 	@tests/camera/run.sh $(ARGS)
+
+deb: ## make a Debian package in target/debian (DEB_ARCH=arm64 BINARY=FILE for another architecture)
+	@.ci/system-packages.sh deb
+	@models/fetch-locator.sh
+	@runtime/debian/build.sh
+
+test-deb: ## install the package of `make deb` in a clean system, use it, remove it (needs root)
+	@.ci/system-packages.sh test-deb
+	@tests/package/run.sh $(ARGS)
 
 models: ## fetch the face locator, which is not part of the repository
 	@.ci/system-packages.sh models

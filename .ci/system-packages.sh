@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes sure that the tools a make target needs are on this machine.
 #
-# Usage: .ci/system-packages.sh run|test|browser|sound|camera|models|libtorch|demo
+# Usage: .ci/system-packages.sh run|test|browser|sound|camera|deb|test-deb|models|libtorch|demo
 #
 # It probes for the tools themselves, so it is right on any system and for tools that were not
 # installed as packages, and it is silent when nothing is missing. What is missing is installed by
@@ -17,8 +17,8 @@ fail() {
 
 target=${1:-}
 case $target in
-run | test | browser | sound | camera | models | libtorch | demo) ;;
-*) fail "usage: .ci/system-packages.sh run|test|browser|sound|camera|models|libtorch|demo" ;;
+run | test | browser | sound | camera | deb | test-deb | models | libtorch | demo) ;;
+*) fail "usage: .ci/system-packages.sh run|test|browser|sound|camera|deb|test-deb|models|libtorch|demo" ;;
 esac
 
 packages=()
@@ -93,6 +93,16 @@ for_camera() {
     has v4l2-ctl || need v4l-utils
     has python3 || need python3
 }
+# The package is made by Debian's own tool; stripped and looked into.
+for_deb() {
+    has dpkg-deb || need dpkg
+    { has strip && has readelf; } || need binutils
+}
+# The package is installed in a clean system.
+for_test_deb() {
+    has debootstrap || need debootstrap
+    has unshare || need util-linux
+}
 # tests/browser.rs looks at the web page in it, and is skipped without.
 for_browser() {
     has "${PARSEYE_BROWSER:-chromium}" || has chromium-browser || has google-chrome || has chrome || need chromium
@@ -130,6 +140,18 @@ camera)
     for_building
     for_locator
     for_camera
+    ;;
+deb)
+    for_building
+    for_locator
+    for_deb
+    ;;
+test-deb)
+    for_building
+    for_locator
+    for_deb
+    # Without root the test is skipped, so that nothing need be there for it.
+    [ "$(id -u)" != 0 ] || for_test_deb
     ;;
 models) for_locator ;;
 libtorch) for_libtorch ;;

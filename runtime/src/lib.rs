@@ -9,7 +9,7 @@
 //! tells; [`pipeline`] holds the threads that join them and [`config`] every setting. [`session`]
 //! sums up logs and [`plot`] draws; [`evaluate`] scores answers against labels; [`reading`],
 //! [`eye_state`] and [`snr`] hold the shared words, [`command_line`] what both programs say of
-//! mistakes.
+//! mistakes, [`installed`] where a package puts its files.
 
 // What tests of the library and of the program share names the library as users do.
 #[cfg(test)]
@@ -20,6 +20,7 @@ pub mod command_line;
 pub mod config;
 pub mod evaluate;
 pub mod eye_state;
+pub mod installed;
 pub mod locate;
 pub mod nearest;
 pub mod pipeline;

@@ -1,6 +1,7 @@
 //! The flags as they stand on the command line; what they mean together is [`super::resolve`]'s.
 
 use clap::{Args as ClapArgs, Parser, Subcommand};
+use clap_complete::Shell;
 use parseye::{selfcheck::schedule::CheckMode, source::Backend};
 use std::path::PathBuf;
 
@@ -36,6 +37,13 @@ pub enum CommandArgs {
     Config(ConfigArgs),
     /// Attack the answers: how much noise they survive, and how much the camera adds
     Check(CheckArgs),
+    /// Write the manual pages
+    // Hidden: for those who make packages. README.md names both.
+    #[command(hide = true)]
+    Man(ManArgs),
+    /// Write what completes the command line in a shell
+    #[command(hide = true)]
+    Completions(CompletionsArgs),
 }
 
 /// `parseye models`.
@@ -256,6 +264,23 @@ pub struct CheckArgs {
     /// With --manifest, attack at most this many crops, spread evenly over the split
     #[arg(long, value_name = "N", conflicts_with = "source", value_parser = clap::value_parser!(u64).range(1..))]
     pub at_most: Option<u64>,
+}
+
+/// `parseye man`.
+#[derive(Debug, ClapArgs)]
+pub struct ManArgs {
+    /// Folder for the program's page and one for each command; without it, the program's page goes to
+    /// the standard output
+    #[arg(value_name = "DIR")]
+    pub folder: Option<PathBuf>,
+}
+
+/// `parseye completions`.
+#[derive(Debug, ClapArgs)]
+pub struct CompletionsArgs {
+    /// For which shell
+    #[arg(value_name = "SHELL")]
+    pub shell: Shell,
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use super::print;
 use parseye::{
     classify::{EyeStateModel, ModelCard, ModelError, gradient},
+    installed,
     source::list_cameras,
 };
 use serde::Serialize;
@@ -12,7 +13,7 @@ use std::{
     process::ExitCode,
 };
 
-/// Where models are looked for, below the current folder.
+/// Where models are looked for, below the current folder and below that of an installed program.
 const FOLDER: &str = "models";
 
 /// Lists the cameras.
@@ -41,7 +42,7 @@ pub fn cameras() -> anyhow::Result<ExitCode> {
 /// When stdout cannot be written.
 pub fn models(as_json: bool) -> anyhow::Result<ExitCode> {
     let mut models = vec![("built in".to_owned(), EyeStateModel::built_in())];
-    models.extend(model_files(Path::new(FOLDER)).iter().map(|path| {
+    models.extend(model_files().iter().map(|path| {
         let place = path.display().to_string();
         (place, EyeStateModel::from_file(path))
     }));
@@ -88,8 +89,15 @@ impl<'a> ListedModel<'a> {
     }
 }
 
+/// Models of the current folder, then those of an installed program.
+fn model_files() -> Vec<PathBuf> {
+    let installed = installed::share().map(|share| share.join(FOLDER));
+    let folders = [PathBuf::from(FOLDER)].into_iter().chain(installed);
+    folders.flat_map(|folder| models_in(&folder)).collect()
+}
+
 /// Models of a folder by name, their gradient graphs left out; none where there is no such folder.
-fn model_files(folder: &Path) -> Vec<PathBuf> {
+fn models_in(folder: &Path) -> Vec<PathBuf> {
     let Ok(entries) = std::fs::read_dir(folder) else {
         return Vec::new();
     };

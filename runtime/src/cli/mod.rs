@@ -4,10 +4,12 @@
 mod alarm;
 mod args;
 mod check;
+mod completions;
 mod config;
 mod dashboards;
 mod evaluate;
 mod list;
+mod man;
 mod monitor;
 mod replay;
 mod resolve;
@@ -56,6 +58,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> anyhow::Result<Exit
         CommandArgs::Summarize(args) => summarize::run(&resolve::summarize(args, settings)?),
         CommandArgs::Config(args) => config::run(args, settings, &origins),
         CommandArgs::Check(args) => check::run(&resolve::check(args, settings)?),
+        CommandArgs::Man(args) => man::run(args.folder.as_deref()),
+        CommandArgs::Completions(args) => completions::run(args.shell),
     }
 }
 

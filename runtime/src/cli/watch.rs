@@ -2,6 +2,8 @@
 //! reader out.
 
 use super::{complain, dashboards::Dashboards, exit_status, load_gradient, load_model, print};
+#[cfg(target_os = "linux")]
+use parseye::report::service;
 use parseye::{
     config::Settings,
     pipeline::{
@@ -89,6 +91,8 @@ pub fn watch(
     let checks = SelfCheckThread::start(&fanout, &model, gradient.as_ref(), &settings.selfcheck)?;
     ask_on_signal(&fanout)?;
     let mqtt = mqtt::start(&fanout, &settings.mqtt, dashboards.teller())?;
+    #[cfg(target_os = "linux")]
+    let service = service::start(&fanout, dashboards.teller())?;
     let status = match dashboards.fill_terminal(settings, stop) {
         true => None,
         false => Some(StatusLine::start(&fanout, settings.report.status_every_s)?),
@@ -106,6 +110,11 @@ pub fn watch(
         model: model.card().name.clone(),
     };
     let monitored = monitor(watched.opener, first, &mut chain, &fanout, &options, stop);
+    // First of all: what follows may take longer than a watchdog waits.
+    #[cfg(target_os = "linux")]
+    if let Some(service) = service {
+        service.finish();
+    }
     fanout.end();
     alarm.finish();
     if let Some(checks) = checks {

@@ -11,7 +11,7 @@ pub mod track;
 pub use crop::Square;
 pub use track::FaceLocator;
 
-use crate::eye_state::PerEye;
+use crate::{eye_state::PerEye, installed};
 use std::path::{Path, PathBuf};
 
 /// Name of the locator's file, below `models/locator/` or `share/parseye/locator/`.
@@ -140,10 +140,10 @@ pub fn find_locator(explicit: Option<&Path>) -> Result<PathBuf, LocateError> {
 fn candidates(program: Option<&Path>) -> Vec<PathBuf> {
     let below = |folder: &Path| folder.join("models/locator").join(LOCATOR_FILE);
     let mut paths = vec![below(Path::new(""))];
+    if let Some(share) = program.and_then(installed::share_of) {
+        paths.push(share.join("locator").join(LOCATOR_FILE));
+    }
     if let Some(folder) = program.and_then(Path::parent) {
-        if let Some(prefix) = folder.parent() {
-            paths.push(prefix.join("share/parseye/locator").join(LOCATOR_FILE));
-        }
         let target = folder.ancestors().find(|folder| folder.ends_with("target"));
         paths.extend(target.and_then(Path::parent).map(below));
     }

@@ -49,7 +49,7 @@ impl Present {
             source: SourceStatus {
                 name: source.into(),
                 format: String::new(),
-                down: Some("not opened yet".into()),
+                down: Some(SourceStatus::NOT_OPENED.into()),
             },
             last: None,
             alerts: Vec::new(),

@@ -10,6 +10,8 @@ pub mod jsonl;
 pub mod messages;
 pub mod mqtt;
 pub mod prometheus;
+#[cfg(target_os = "linux")]
+pub mod service;
 pub mod status;
 pub mod summary;
 pub mod terminal;

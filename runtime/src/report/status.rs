@@ -63,6 +63,11 @@ pub struct SourceStatus {
     pub down: Option<String>,
 }
 
+impl SourceStatus {
+    /// Why a source delivers nothing before the first word about it.
+    pub const NOT_OPENED: &str = "not opened yet";
+}
+
 /// An alert that is on.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct RunningAlert {

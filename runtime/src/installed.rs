@@ -1,0 +1,26 @@
+//! Where a package puts what the program reads: `share/parseye` of the prefix that holds the program,
+//! such as /usr/share/parseye for /usr/bin/parseye. Nothing is there for a program that was only built.
+
+use std::path::{Path, PathBuf};
+
+/// The folder that belongs to a program at this path, whether it exists or not.
+pub fn share_of(program: &Path) -> Option<PathBuf> {
+    Some(program.parent()?.parent()?.join("share/parseye"))
+}
+
+/// The folder that belongs to this program; `None` where the system does not tell its path.
+pub fn share() -> Option<PathBuf> {
+    share_of(&std::env::current_exe().ok()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn data_lies_in_the_prefix_of_the_program() {
+        let share = |program| share_of(Path::new(program));
+        assert_eq!(share("/usr/bin/parseye"), Some("/usr/share/parseye".into()));
+        assert_eq!(share("parseye"), None);
+    }
+}
