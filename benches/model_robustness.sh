@@ -74,9 +74,12 @@ part() { # NAME
         noise)
             evaluate noise models/default.onnx -- --attack uniform,gaussian --snr 30 --noise-snr 20,10,5,0 --threads 1
             ;;
-        attacked) evaluate attacked "${all[@]}" "$twin" -- "${balanced[@]}" --attack pgd-20 --snr 33,30,25,20 ;;
+        attacked)
+            mapfile -t all < <(of_models default tiny wrn-16-1 wrn-16-1-hardened parseval-16-1-hardened)
+            evaluate attacked "${all[@]}" -- "${balanced[@]}" --attack pgd-20 --snr 25,20
+            ;;
         transfer)
-            evaluate transfer models/default.onnx -- "${balanced[@]}" --attack pgd-20 --snr 33,30,25,20 \
+            evaluate transfer models/default.onnx -- "${balanced[@]}" --attack pgd-20 --snr 25,20 \
                 --transfer-from models/wrn-16-1.onnx
             ;;
         worst-33 | worst-30 | worst-25 | worst-20)

@@ -181,3 +181,63 @@ fn a_gradient_graph_is_not_taken_for_a_model() {
     let error = EyeStateModel::from_file(&gradient).unwrap_err().to_string();
     assert!(error.contains("2 inputs"), "{error}");
 }
+
+/// Bytes of the largest model that ships.
+const LARGEST: u64 = 4_000_000;
+
+/// Whatever lies in models/ can be used as it is: it has a card that says what made it, a gradient, and
+/// a row in docs/MODELS.md; and the list tells all of it to programs.
+#[test]
+fn every_shipped_model_is_whole_and_documented() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let documented = fs::read_to_string(root.join("docs/MODELS.md")).unwrap();
+    let mut command = parseye(&root);
+    let output = command.args(["models", "--json"]).output().unwrap();
+    let listed: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let listed = listed.as_array().unwrap();
+    let names: Vec<_> = listed
+        .iter()
+        .skip(1)
+        .map(|model| model["card"]["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        names,
+        [
+            "default",
+            "parseval-16-1",
+            "parseval-16-1-hardened",
+            "tiny",
+            "wrn-16-1",
+            "wrn-16-1-hardened"
+        ]
+    );
+    assert_eq!(
+        listed[0]["sha256"], listed[1]["sha256"],
+        "the default is built in"
+    );
+    for model in &listed[1..] {
+        let path = root.join(model["place"].as_str().unwrap());
+        let name = model["card"]["name"].as_str().unwrap();
+        assert_eq!(path.file_stem().unwrap().to_str(), Some(name));
+        assert!(model["bytes"].as_u64().unwrap() < LARGEST, "{name}");
+        assert!(documented.contains(&format!("| `{name}`")), "{name}");
+        let training = &model["card"]["training"];
+        let commit = training["commit"].as_str().unwrap();
+        assert!(
+            !commit.is_empty() && !commit.ends_with("-dirty"),
+            "{name}: {commit}"
+        );
+        assert!(
+            training["command"]
+                .as_str()
+                .unwrap()
+                .starts_with("train --data DATA")
+        );
+        assert!(!model["card"]["reference_quantiles"].is_null(), "{name}");
+        let model = EyeStateModel::from_file(&path).unwrap();
+        assert!(
+            GradientModel::beside(&path, &model).unwrap().is_some(),
+            "{name}"
+        );
+    }
+}
