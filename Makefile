@@ -2,7 +2,7 @@
 # Arguments go in ARGS: make run ARGS="--camera 1 --log eyes.jsonl"
 
 .DEFAULT_GOAL := help
-.PHONY: help run test camera-machine test-camera deb test-deb models libtorch demo bench bench-train bench-live bench-temporal bench-selfcheck soak check-onnx ci
+.PHONY: help run test camera-machine test-camera deb test-deb models libtorch demo bench bench-train bench-live bench-temporal bench-selfcheck bench-models bench-ablation soak check-onnx ci
 MAKEFLAGS += --no-print-directory
 
 CARGO ?= cargo
@@ -83,6 +83,17 @@ bench-selfcheck: ## measure how good the self-check's own figures are (ARGS="EVE
 	@.ci/system-packages.sh run
 	@models/fetch-locator.sh
 	@benches/selfcheck_evidence.sh $(ARGS)
+
+bench-models: ## measure what the models hold on the test split and on degraded clips (ARGS="PART...")
+	@.ci/system-packages.sh libtorch
+	@models/fetch-locator.sh
+	@train/fetch-libtorch.sh
+	@benches/model_robustness.sh $(ARGS)
+
+bench-ablation: ## train and judge variants of the default's recipe: what each ingredient brings (hours)
+	@.ci/system-packages.sh libtorch
+	@train/fetch-libtorch.sh
+	@benches/ablation.sh $(ARGS)
 
 soak: ## play clips again and again and watch memory, threads and descriptors (ARGS="MINUTES [LIVE_MINUTES]")
 	@.ci/system-packages.sh run
