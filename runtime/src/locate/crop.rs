@@ -124,7 +124,7 @@ pub enum Averaging {
     /// Four of those that it covers when shrinking, else the nearest. The locator is coarse: its eye
     /// centres are as good as with all of them, at a fraction of the time.
     Sparse,
-    /// All that it covers, and at least [`CALM_PIXELS`] either way: noise of 60 gray levels, which
+    /// All that it covers, and at least three pixels either way: noise of 60 gray levels, which
     /// hides a face from the locator otherwise, is a third of that then.
     Full,
 }
