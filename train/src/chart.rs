@@ -2,6 +2,7 @@
 //! data. Lines differ by dashes and marks besides colours, so that nobody needs to tell colours
 //! apart.
 
+use crate::robustness::Estimate;
 use parseye::plot::{Canvas, FONT, PlotError, TEXT_SIZE};
 use plotters::{
     prelude::*,
@@ -57,6 +58,25 @@ pub struct Point {
     /// Interval of y.
     pub band: Option<(f64, f64)>,
 }
+
+impl Point {
+    /// A point without an interval.
+    pub fn new(x: f64, y: f64) -> Self {
+        Self { x, y, band: None }
+    }
+
+    /// A figure with its interval, where it has one.
+    pub fn of(x: f64, figure: Estimate) -> Self {
+        Self {
+            x,
+            y: figure.value,
+            band: figure.low.zip(figure.high),
+        }
+    }
+}
+
+/// Marks that tell the lines of one colour, or the colours of one dash, apart.
+pub const MARKS: [Mark; 4] = [Mark::Circle, Mark::Square, Mark::Triangle, Mark::Cross];
 
 /// A line.
 #[derive(Clone, Debug)]

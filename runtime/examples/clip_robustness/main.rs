@@ -7,11 +7,16 @@
 //! best on the others) or `covered` (what is said of eyes behind dark lenses or a hand); DATA the
 //! folder with `clips/`. Without MODEL the built-in one is judged.
 
+#[path = "../support/clips.rs"]
+mod clips;
 mod covered;
 mod degrade;
 mod tuning;
 
-use anyhow::{Context, bail};
+pub use clips::say;
+
+use anyhow::bail;
+use clips::videos;
 use degrade::Degradation;
 use parseye::{
     classify::EyeStateModel,
@@ -25,10 +30,7 @@ use parseye::{
     source::{name_of, open_recording},
     temporal::{ClosureKind, EyesOverTime, TemporalSettings, Watched},
 };
-use std::{
-    io::Write,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -59,19 +61,12 @@ pub struct Clip {
 impl Clip {
     fn all(folder: &Path) -> anyhow::Result<Vec<Self>> {
         let truth = Truth::read(&folder.join("blinks.csv"))?;
-        let entries = std::fs::read_dir(folder)
-            .with_context(|| format!("{}: cannot be read", folder.display()))?;
-        let mut paths: Vec<PathBuf> = entries
-            .filter_map(|entry| Some(entry.ok()?.path()))
-            .filter(|path| path.extension().is_some_and(|ending| ending == "mp4"))
-            .collect();
-        paths.sort();
         let clip = |path: PathBuf| {
             let name = name_of(&path);
             let truth = truth.clips.get(&name).cloned().unwrap_or_default();
             Self { path, name, truth }
         };
-        Ok(paths.into_iter().map(clip).collect())
+        Ok(videos(folder)?.into_iter().map(clip).collect())
     }
 }
 
@@ -100,13 +95,6 @@ pub fn each<T: Send>(
     let mut done = done.into_inner().unwrap_or_default();
     done.sort_by_key(|(index, _)| *index);
     done.into_iter().map(|(_, result)| result).collect()
-}
-
-/// Prints a line of a table at once: a part takes minutes.
-pub fn say(line: &str) -> anyhow::Result<()> {
-    let mut out = std::io::stdout().lock();
-    writeln!(out, "{line}")?;
-    Ok(out.flush()?)
 }
 
 /// What the chain says of every frame of a degraded clip.

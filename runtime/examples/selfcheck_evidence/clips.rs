@@ -1,6 +1,5 @@
 //! The real clips: frames with what the pipeline says of them, and ways to spoil them.
 
-use anyhow::Context;
 use image::{GrayImage, RgbImage, codecs::jpeg::JpegEncoder};
 use parseye::{
     classify::EyeStateModel,
@@ -16,15 +15,8 @@ use std::path::{Path, PathBuf};
 
 /// One of `every` clips of a data folder, by name.
 pub fn paths(data: &Path, every: usize) -> anyhow::Result<Vec<PathBuf>> {
-    let folder = data.join("clips");
-    let entries = std::fs::read_dir(&folder)
-        .with_context(|| format!("{}: cannot be read", folder.display()))?;
-    let mut paths: Vec<PathBuf> = entries
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|path| path.extension().is_some_and(|ending| ending == "mp4"))
-        .collect();
-    paths.sort();
-    Ok(paths.into_iter().step_by(every).collect())
+    let videos = super::support::videos(&data.join("clips"))?;
+    Ok(videos.into_iter().step_by(every).collect())
 }
 
 /// A chain with the built-in model.

@@ -14,12 +14,11 @@ mod drift;
 mod flips;
 mod headroom;
 mod plots;
+#[path = "../support/clips.rs"]
+mod support;
 
 use anyhow::{Context, bail};
-use std::{
-    io::Write,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -63,9 +62,7 @@ impl Points {
 
     /// Prints a line of a table.
     pub fn say(&self, line: &str) -> anyhow::Result<()> {
-        let mut out = std::io::stdout().lock();
-        writeln!(out, "{line}")?;
-        Ok(out.flush()?)
+        support::say(line)
     }
 
     /// Keeps a row of the plot's points.

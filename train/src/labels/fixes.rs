@@ -30,8 +30,17 @@ pub struct Row {
 #[derive(Clone, Debug)]
 pub struct LabelFixes {
     path: std::path::PathBuf,
-    rows: BTreeMap<String, (u64, EyeState, Grade)>,
+    rows: BTreeMap<String, Correction>,
     sha256: String,
+}
+
+/// A checked row, by the path of its crop.
+#[derive(Clone, Debug)]
+struct Correction {
+    line: u64,
+    old: EyeState,
+    new: Grade,
+    reason: String,
 }
 
 /// What became of the labels.
@@ -63,7 +72,13 @@ impl LabelFixes {
                 return Err(wrong(format!("{} is {old} before and after", row.path)));
             }
             let crop = row.path.clone();
-            if rows.insert(row.path, (line, old, new)).is_some() {
+            let correction = Correction {
+                line,
+                old,
+                new,
+                reason: row.reason,
+            };
+            if rows.insert(row.path, correction).is_some() {
                 return Err(wrong(format!("{crop} is corrected twice")));
             }
         }
@@ -96,9 +111,9 @@ impl LabelFixes {
                 let name = crop.sample.path.to_string_lossy().into_owned();
                 match left.remove(name.as_str()) {
                     None => kept.push(crop),
-                    Some((line, old, new)) => {
-                        self.check(*line, &crop, *old)?;
-                        match new {
+                    Some(correction) => {
+                        self.check(correction, &crop)?;
+                        match &correction.new {
                             Grade::Undecidable => applied.left_out += 1,
                             Grade::State(state) => {
                                 applied.changed += 1;
@@ -113,15 +128,16 @@ impl LabelFixes {
         }
         match left.into_iter().next() {
             None => Ok(applied),
-            Some((path, (line, ..))) => Err(self.wrong(
-                *line,
+            Some((path, correction)) => Err(self.wrong(
+                correction.line,
                 format!("{path} is not in the manifest's train or val split; remove the row"),
             )),
         }
     }
 
-    fn check(&self, line: u64, crop: &Crop, old: EyeState) -> Result<(), LabelError> {
-        if crop.sample.label == old {
+    fn check(&self, correction: &Correction, crop: &Crop) -> Result<(), LabelError> {
+        let Correction { line, old, .. } = correction;
+        if crop.sample.label == *old {
             return Ok(());
         }
         let reason = format!(
@@ -129,7 +145,7 @@ impl LabelFixes {
             crop.sample.path.display(),
             crop.sample.label
         );
-        Err(self.wrong(line, reason))
+        Err(self.wrong(*line, reason))
     }
 
     fn wrong(&self, line: u64, reason: String) -> LabelError {
@@ -146,21 +162,23 @@ impl LabelFixes {
 /// # Errors
 /// When the file is wrong, or corrects a crop that these correct too.
 pub fn joined(earlier: &Path, rows: Vec<Row>) -> Result<Vec<Row>, LabelError> {
-    LabelFixes::read(earlier)?;
-    let mut all: BTreeMap<String, Row> = BTreeMap::new();
-    let earlier_rows = super::read_rows::<Row>(earlier, REMEDY)?;
-    let earlier_rows = earlier_rows.into_iter().map(|(_, row)| row);
-    for row in earlier_rows.chain(rows) {
-        let path = row.path.clone();
-        if all.insert(path.clone(), row).is_some() {
-            return Err(LabelError::Unreadable {
-                path: earlier.into(),
-                reason: format!("{path} is corrected there and now again"),
-                remedy: "give the earlier round's key.csv to `train labels suspects --graded`",
-            });
-        }
+    let fixes = LabelFixes::read(earlier)?;
+    if let Some(row) = rows.iter().find(|row| fixes.rows.contains_key(&row.path)) {
+        return Err(LabelError::Unreadable {
+            path: earlier.into(),
+            reason: format!("{} is corrected there and now again", row.path),
+            remedy: "give the earlier round's key.csv to `train labels suspects --graded`",
+        });
     }
-    Ok(all.into_values().collect())
+    let earlier_rows = fixes.rows.into_iter().map(|(path, correction)| Row {
+        path,
+        old: correction.old.to_string(),
+        new: correction.new.to_string(),
+        reason: correction.reason,
+    });
+    let mut all: Vec<Row> = earlier_rows.chain(rows).collect();
+    all.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(all)
 }
 
 /// Writes corrections to a file that is not there yet.

@@ -1,6 +1,6 @@
 //! Models side by side, a row each: what an ablation or a choice among models is read from.
 
-use super::{judge::CLEAN, report::ModelReport};
+use super::report::{ModelReport, in_order};
 use crate::attack::Access;
 use parseye::eye_state::EyeState;
 
@@ -8,13 +8,13 @@ use parseye::eye_state::EyeState;
 /// table. Attacks are white-box macro accuracies but where the heading says otherwise.
 pub fn of_models(models: &[&ModelReport]) -> String {
     let mut columns: Vec<Column> = vec![
-        Column::new("accuracy", |m| Some(clean(m)?.accuracy.value)),
-        Column::new("macro", |m| Some(clean(m)?.macro_accuracy.value)),
+        Column::new("accuracy", |m| Some(m.clean()?.accuracy.value)),
+        Column::new("macro", |m| Some(m.clean()?.macro_accuracy.value)),
         Column::new("partially open", |m| {
-            let recall = &clean(m)?.recall;
+            let recall = &m.clean()?.recall;
             Some(recall.get(EyeState::PartiallyOpen.name())?.value)
         }),
-        Column::new("ECE", |m| Some(clean(m)?.ece)),
+        Column::new("ECE", |m| Some(m.clean()?.ece)),
         Column::new("hard cases", |m| {
             Some(m.graded.as_ref()?.hard.accuracy.value)
         }),
@@ -25,15 +25,11 @@ pub fn of_models(models: &[&ModelReport]) -> String {
             Some(m.corruption.as_ref()?.all.macro_accuracy.value)
         }),
     ];
-    let mut attacks: Vec<(String, Access, f64)> = Vec::new();
-    for condition in models.iter().flat_map(|m| &m.results).map(|r| &r.condition) {
-        if let (Some(access), Some(snr_db)) = (condition.access, condition.snr_db) {
-            let attack = (condition.attack.clone(), access, snr_db);
-            if !attacks.contains(&attack) {
-                attacks.push(attack);
-            }
-        }
-    }
+    let results = models.iter().flat_map(|model| &model.results);
+    let attacks = in_order(results.filter_map(|row| {
+        let c = &row.condition;
+        Some((c.attack.clone(), c.access?, c.snr_db?))
+    }));
     columns.extend(attacks.into_iter().map(|(name, access, snr_db)| {
         let known = match access {
             Access::WhiteBox => String::new(),
@@ -85,12 +81,4 @@ impl Column {
             figure: Box::new(figure),
         }
     }
-}
-
-fn clean(model: &ModelReport) -> Option<&super::Figures> {
-    let row = model
-        .results
-        .iter()
-        .find(|row| row.condition.attack == CLEAN);
-    Some(&row?.figures)
 }

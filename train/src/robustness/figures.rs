@@ -137,7 +137,7 @@ impl Estimate {
     }
 
     /// The interval alone, without a value.
-    fn interval<G>(
+    pub(super) fn interval<G>(
         groups: &[G],
         seed: u64,
         figure: impl Fn(&mut dyn Iterator<Item = &G>) -> f64,

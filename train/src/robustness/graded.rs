@@ -11,7 +11,7 @@ use crate::{
 };
 use parseye::{
     classify::model::softmax,
-    evaluate::{manifest::Sample, metrics::clustered_interval},
+    evaluate::manifest::Sample,
     eye_state::{EyeState, STATES},
 };
 use serde::{Deserialize, Serialize};
@@ -178,14 +178,12 @@ impl Undecidable {
             let all: Vec<f64> = people.flatten().copied().collect();
             all.iter().sum::<f64>() / all.len() as f64
         };
-        let interval = clustered_interval(by_person, seed, mean);
         (!by_person.is_empty()).then(|| Self {
             n: by_person.iter().map(|crops| crops.len() as u64).sum(),
             subjects: by_person.len(),
             confidence: Estimate {
                 value: mean(&mut by_person.iter()),
-                low: interval.map(|interval| interval.low),
-                high: interval.map(|interval| interval.high),
+                ..Estimate::interval(by_person, seed, mean)
             },
         })
     }

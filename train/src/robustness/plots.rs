@@ -1,17 +1,15 @@
 //! Charts of evaluated models: how far confidence keeps its word, and how accuracy falls with the
 //! disturbance.
 
-use super::{judge::Condition, report::ModelReport};
+use super::report::{ModelReport, in_order};
 use crate::{
     attack::Access,
-    chart::{Axis, Chart, Dash, Line, Mark, PALETTE, Point},
+    chart::{Axis, Chart, Dash, GREY, Line, MARKS, Mark, PALETTE, Point},
 };
 use parseye::plot::PlotError;
 
 /// Fewest answers in a bin that is drawn: fewer jump about.
 const FEWEST_ANSWERS: u64 = 10;
-
-const MARKS: [Mark; 4] = [Mark::Circle, Mark::Square, Mark::Triangle, Mark::Cross];
 
 /// The charts that there are figures for, by file name, as SVG.
 ///
@@ -32,11 +30,11 @@ pub fn charts(models: &[&ModelReport]) -> Result<Vec<(&'static str, String)>, Pl
 }
 
 fn reliability(models: &[&ModelReport]) -> Chart {
-    let point = |(x, y)| Point { x, y, band: None };
+    let point = |(x, y)| Point::new(x, y);
     let mut lines = vec![Line {
         name: "confidence that keeps its word".into(),
         points: [(0.0, 0.0), (1.0, 1.0)].map(point).to_vec(),
-        colour: crate::chart::GREY,
+        colour: GREY,
         dash: Dash::Dashed,
         mark: Mark::None,
     }];
@@ -45,10 +43,7 @@ fn reliability(models: &[&ModelReport]) -> Chart {
             .reliability
             .iter()
             .filter(|bin| bin.n >= FEWEST_ANSWERS);
-        let ece = model
-            .results
-            .first()
-            .map_or(f64::NAN, |clean| clean.figures.ece);
+        let ece = model.clean().map_or(f64::NAN, |clean| clean.ece);
         lines.push(Line {
             name: format!("{} (ECE {ece:.3})", model.name),
             points: bins.filter_map(|bin| bin.means().map(point)).collect(),
@@ -73,26 +68,17 @@ fn against_snr(title: &str, models: &[&ModelReport], access: Access) -> Chart {
     let mut lines = Vec::new();
     let (mut weakest, mut strongest) = (f64::NEG_INFINITY, f64::INFINITY);
     for (number, model) in models.iter().enumerate() {
-        let mut attacks: Vec<&str> = Vec::new();
-        let of = |condition: &&Condition| condition.access == Some(access);
-        for condition in model.results.iter().map(|r| &r.condition).filter(of) {
-            if !attacks.contains(&condition.attack.as_str()) {
-                attacks.push(&condition.attack);
-            }
-        }
-        for (mark, attack) in attacks.iter().enumerate() {
-            let rows = model
-                .results
-                .iter()
-                .filter(|row| of(&&row.condition) && row.condition.attack == *attack);
-            let points: Vec<Point> = rows
+        let rows = model.results.iter();
+        let rows: Vec<_> = rows
+            .filter(|row| row.condition.access == Some(access))
+            .collect();
+        let attacks = in_order(rows.iter().map(|row| row.condition.attack.as_str()));
+        for (mark, attack) in attacks.into_iter().enumerate() {
+            let of_attack = rows.iter().filter(|row| row.condition.attack == attack);
+            let points: Vec<Point> = of_attack
                 .filter_map(|row| {
-                    let accuracy = row.figures.macro_accuracy;
-                    Some(Point {
-                        x: row.condition.snr_db?,
-                        y: accuracy.value,
-                        band: accuracy.low.zip(accuracy.high),
-                    })
+                    let snr_db = row.condition.snr_db?;
+                    Some(Point::of(snr_db, row.figures.macro_accuracy))
                 })
                 .collect();
             for point in &points {

@@ -97,6 +97,24 @@ pub struct ModelReport {
     pub suspicions: Vec<String>,
 }
 
+impl ModelReport {
+    /// Figures on the crops as they are; none where the report holds no result.
+    pub fn clean(&self) -> Option<&Figures> {
+        Some(&self.results.first()?.figures)
+    }
+}
+
+/// The items, each once, in the order in which they come first.
+pub fn in_order<T: PartialEq>(items: impl Iterator<Item = T>) -> Vec<T> {
+    let mut once = Vec::new();
+    for item in items {
+        if !once.contains(&item) {
+            once.push(item);
+        }
+    }
+    once
+}
+
 /// Figures under one condition.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ConditionReport {

@@ -2,8 +2,8 @@
 //! transfer is never read as a white-box result.
 
 use super::{
-    figures::Estimate,
-    report::{ConditionReport, ModelReport},
+    figures::{Estimate, Figures},
+    report::{ConditionReport, ModelReport, in_order},
     spread::FEWEST_CROPS,
 };
 use crate::{
@@ -33,7 +33,7 @@ pub fn of_model(model: &ModelReport) -> String {
 }
 
 fn write_all(out: &mut String, model: &ModelReport) -> std::fmt::Result {
-    let Some(clean) = model.results.first().map(|clean| &clean.figures) else {
+    let Some(clean) = model.clean() else {
         return Ok(());
     };
     writeln!(
@@ -54,11 +54,7 @@ fn write_all(out: &mut String, model: &ModelReport) -> std::fmt::Result {
         "       calibration error {:.3} at temperature 1, {:.3} at {:.3}",
         clean.ece_uncalibrated, clean.ece, model.temperature
     )?;
-    let recalls = clean.recall.iter();
-    let recalls: Vec<String> = recalls
-        .map(|(name, r)| format!("{name} {}", estimate(*r)))
-        .collect();
-    writeln!(out, "       recall {}", recalls.join(", "))?;
+    writeln!(out, "       recall {}", recalls(clean))?;
     for (name, figures) in model.by_source.iter().chain(&model.by_label_kind) {
         writeln!(
             out,
@@ -78,6 +74,15 @@ fn write_all(out: &mut String, model: &ModelReport) -> std::fmt::Result {
     Ok(())
 }
 
+/// The recall of every state that occurs, in words.
+fn recalls(figures: &Figures) -> String {
+    let recalls = figures.recall.iter();
+    let recalls: Vec<String> = recalls
+        .map(|(name, recall)| format!("{name} {}", estimate(*recall)))
+        .collect();
+    recalls.join(", ")
+}
+
 fn write_graded(out: &mut String, model: &ModelReport) -> std::fmt::Result {
     let Some(graded) = &model.graded else {
         return Ok(());
@@ -94,11 +99,7 @@ fn write_graded(out: &mut String, model: &ModelReport) -> std::fmt::Result {
         estimate(hard.accuracy),
         estimate(hard.macro_accuracy)
     )?;
-    let recalls = hard.recall.iter();
-    let recalls: Vec<String> = recalls
-        .map(|(name, r)| format!("{name} {}", estimate(*r)))
-        .collect();
-    writeln!(out, "       recall {}", recalls.join(", "))?;
+    writeln!(out, "       recall {}", recalls(hard))?;
     writeln!(
         out,
         "all crops, grades in place of labels: n {}, accuracy {}, macro {}, partially_open {}",
@@ -156,14 +157,10 @@ fn write_attacks(out: &mut String, model: &ModelReport) -> std::fmt::Result {
         write!(out, "(transfer from {from})")?;
     }
     end_line(out)?;
-    let mut rows: Vec<(&str, Option<Norm>, Option<f64>)> = Vec::new();
-    for report in &attacked {
+    let rows = in_order(attacked.iter().map(|report| {
         let condition = &report.condition;
-        let row = (condition.attack.as_str(), condition.norm, condition.snr_db);
-        if !rows.contains(&row) {
-            rows.push(row);
-        }
-    }
+        (condition.attack.as_str(), condition.norm, condition.snr_db)
+    }));
     for (attack, norm, snr_db) in rows {
         let norm_name = norm.map_or("", |norm| match norm {
             Norm::Linf => "linf",

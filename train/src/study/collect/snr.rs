@@ -6,7 +6,8 @@ use super::{
 };
 use crate::{
     attack::Access,
-    chart::{Axis, Chart, Dash, GREY, Line, Mark, PALETTE, Point},
+    chart::{Axis, Chart, Dash, GREY, Line, MARKS, Mark, PALETTE, Point},
+    robustness::report::in_order,
 };
 
 /// The strongest attack, by which networks are compared in one chart.
@@ -21,7 +22,7 @@ pub fn charts(pooled: &[Pooled]) -> Vec<(String, Chart)> {
         let mut lines = Vec::new();
         for (number, family) in families.iter().enumerate() {
             let members = groups.iter().filter(|group| self::family(group) == *family);
-            for (group, mark) in members.zip(MEMBER_MARKS.into_iter().cycle()) {
+            for (group, mark) in members.zip(MARKS.into_iter().cycle()) {
                 let all = lines_of(pooled, group, number).into_iter();
                 lines.extend(all.filter(|(of, _)| of == attack).map(|(_, line)| Line {
                     name: (*group).to_owned(),
@@ -63,13 +64,7 @@ pub fn charts(pooled: &[Pooled]) -> Vec<(String, Chart)> {
                             "FGSM"
                         }
                     ),
-                    points: points
-                        .map(|(x, y)| Point {
-                            x: *x,
-                            y,
-                            band: None,
-                        })
-                        .collect(),
+                    points: points.map(|(x, y)| Point::new(*x, y)).collect(),
                     colour: GREY,
                     dash: Dash::None,
                     mark: if published.transfer {
@@ -92,9 +87,6 @@ pub fn charts(pooled: &[Pooled]) -> Vec<(String, Chart)> {
     }
     charts
 }
-
-/// Marks of a family's networks in the chart of all: the family has the colour.
-const MEMBER_MARKS: [Mark; 4] = [Mark::Circle, Mark::Square, Mark::Triangle, Mark::Cross];
 
 const BAND: &str = "bands: 95 %, bootstrapped by person";
 
@@ -137,12 +129,8 @@ fn lines_of(pooled: &[Pooled], group: &str, number: usize) -> Vec<(String, Line)
             .iter()
             .filter(same)
             .filter_map(|measured| {
-                let accuracy = measured.figures.accuracy;
-                Some(Point {
-                    x: measured.condition.snr_db?,
-                    y: accuracy.value,
-                    band: accuracy.low.zip(accuracy.high),
-                })
+                let snr_db = measured.condition.snr_db?;
+                Some(Point::of(snr_db, measured.figures.accuracy))
             })
             .collect();
         points.sort_by(|a, b| a.x.total_cmp(&b.x));
@@ -166,17 +154,6 @@ fn lines_of(pooled: &[Pooled], group: &str, number: usize) -> Vec<(String, Line)
         lines.push((attack.to_owned(), line));
     }
     lines
-}
-
-/// Each item once, in the order of its first appearance.
-fn in_order<T: PartialEq>(items: impl Iterator<Item = T>) -> Vec<T> {
-    let mut once = Vec::new();
-    for item in items {
-        if !once.contains(&item) {
-            once.push(item);
-        }
-    }
-    once
 }
 
 /// The architecture that a group's name begins with.
