@@ -1,4 +1,5 @@
 #!/bin/busybox sh
+# shellcheck shell=dash
 # The first and only program of the camera machine: mounts the host's files, loads the cameras and
 # runs the command that lies in the shared folder. See vm.sh.
 /bin/busybox mkdir -p /proc /sys /dev /host /folder
