@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # What each ingredient of the default model's training brings: trains variants of one recipe, shorter
 # than the default's (8 epochs, nothing chosen among them), and judges all on the validation split, on
-# whose figures ingredients were kept or dropped; docs/ablation.md keeps the table.
+# whose figures ingredients were kept or dropped; docs/ablation-1.md and docs/ablation-2.md keep the
+# tables of two rounds, the second about what was added to that which the first had kept.
 #
-#     benches/ablation.sh [train NAME... | judge]
+#     benches/ablation.sh [train NAME... | judge 1 | judge 2]
 #
 # `train` makes the named variants, all where none is named, about 7 minutes each on one core; more
-# than one of these may run at a time. `judge` makes the table of those that are there. Without a word
-# both are done. Needs eyes/ in PARSEYE_DATA (default ../shared/data); TRAIN may name a built program.
+# than one of these may run at a time. `judge` makes a round's table of those that are there. Without a
+# word all is done. Needs eyes/ in PARSEYE_DATA (default ../shared/data); TRAIN may name a built program.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 eyes=${PARSEYE_DATA:-../shared/data}/eyes
@@ -29,31 +30,38 @@ mkdir -p "$runs"
 git show 75fe63d:models/label-fixes.csv >"$runs/agreed.csv"
 git show e07f90a:models/label-fixes.csv >"$runs/contested-out.csv"
 labels=(--label-fixes "$runs/agreed.csv")
+# The default before the second round, as the teacher of one of its own kind.
+git show 51681a9:models/default.onnx >"$runs/former-default.onnx"
 nature=(--corrupt 0.3)
+kept="${attacks[*]} --label-fixes models/label-fixes.csv ${nature[*]}"
 declare -A variants=(
     [base]="${attacks[*]} ${labels[*]} ${nature[*]}"
     [no-corrections]="${attacks[*]} ${nature[*]}"
     [contested-out]="${attacks[*]} --label-fixes $runs/contested-out.csv ${nature[*]}"
-    [closed-stays]="${attacks[*]} --label-fixes models/label-fixes.csv ${nature[*]}"
+    [closed-stays]=$kept
     [no-corruption]="${attacks[*]} ${labels[*]}"
-    [corrupt-0.6]="${attacks[*]} ${labels[*]} --corrupt 0.6"
     [clean]="${labels[*]} ${nature[*]}"
-    [fgsm-0.03]="--fgsm-eps 0.001..0.03 ${labels[*]} ${nature[*]}"
-    [eps-0.2]="--attack n-fgsm --fgsm-eps 0.001..0.2 ${labels[*]} ${nature[*]}"
-    [pgd-3]="--attack pgd-3 --fgsm-eps 0.001..0.1 ${labels[*]} ${nature[*]}"
     [trades]="${attacks[*]} ${labels[*]} ${nature[*]} --loss trades"
     [awp]="${attacks[*]} ${labels[*]} ${nature[*]} --awp 0.005"
     [parseval]="--arch parseval-16-1 ${attacks[*]} ${labels[*]} ${nature[*]}"
     [ema]="${attacks[*]} ${labels[*]} ${nature[*]} --ema 0.999"
-    [neighbours]="${attacks[*]} ${labels[*]} ${nature[*]} --neighbour-smoothing 0.1"
+    [camera]="$kept --blur-sigma 4 --noise-sigma 0.8"
+    [cover]="$kept --cover 0.05"
+    [obstruct]="$kept --obstruct 0.2"
+    [taught]="$kept --teacher $runs/former-default.onnx"
+    [trades-2]="$kept --loss trades --trades-weight 2"
+    [pgd-3]="--attack pgd-3 --fgsm-eps 0.001..0.1 --label-fixes models/label-fixes.csv ${nature[*]}"
+    [neighbours]="$kept --neighbour-smoothing 0.1"
+    [corrupt-0.6]="${attacks[*]} --label-fixes models/label-fixes.csv --corrupt 0.6"
 )
-order=(base no-corrections contested-out closed-stays no-corruption corrupt-0.6 clean fgsm-0.03 eps-0.2 pgd-3 trades awp ema neighbours parseval)
+first=(base no-corrections contested-out closed-stays no-corruption clean trades awp ema parseval)
+second=(closed-stays camera cover obstruct taught trades-2 pgd-3 neighbours corrupt-0.6)
 
 make_variants() { # NAME...
     local name arguments
     for name in "$@"; do
         if [ -z "${variants[$name]:-}" ]; then
-            echo "ablation: unknown variant '$name'; known: ${order[*]}" >&2
+            echo "ablation: unknown variant '$name'; known: ${!variants[*]}" >&2
             exit 1
         fi
         [ ! -f "$runs/$name/$name.onnx" ] || continue
@@ -63,31 +71,47 @@ make_variants() { # NAME...
     done
 }
 
-judge() {
-    local name models=()
-    for name in "${order[@]}"; do
+judge() { # 1|2
+    local name names models=()
+    case ${1:-} in
+        1) names=("${first[@]}") ;;
+        2) names=("${second[@]}") ;;
+        *)
+            echo "ablation: there is no round '${1:-}'; give judge 1 or judge 2" >&2
+            exit 1
+            ;;
+    esac
+    for name in "${names[@]}"; do
         [ ! -f "$runs/$name/$name.onnx" ] || models+=("$runs/$name/$name.onnx")
     done
     "$train" evaluate "${models[@]}" --data "$eyes" --split val --crops 1000 --graded "$eyes/graded.csv" \
-        --attack pgd-10 --snr 25 --corruptions --threads 1 --seed 0 --json "$runs/ablation.json" >"$runs/ablation.txt"
+        --attack pgd-10 --snr 25 --corruptions --threads 1 --seed 0 --json "$runs/ablation-$1.json" >"$runs/ablation-$1.txt"
     {
-        echo 'Made by `benches/ablation.sh`: 8 epochs of 20,000 crops each, seed 0, the last epoch kept; judged on'
+        echo "Made by \`benches/ablation.sh judge $1\`: 8 epochs of 20,000 crops each, seed 0, the last epoch kept; judged on"
         echo '1,000 crops of the validation split, at most 250 of each state. Figures are macro accuracies but for'
         echo '"accuracy", "partially open" (recall), "ECE" and "hard cases" (accuracy on crops that two graders'
-        echo 'judged alike). `base` is n-fgsm up to 0.1 in half of each batch, corrected labels, and natural'
+        echo "judged alike). \`${names[0]}\` is n-fgsm up to 0.1 in half of each batch, corrected labels, and natural"
         printf 'transformations of 0.3 of the crops; each other row changes one thing.\n\n'
-        for name in "${order[@]}"; do
+        for name in "${names[@]}"; do
             [ ! -f "$runs/$name/$name.onnx" ] || printf -- '- `%s`: `%s`\n' "$name" "${variants[$name]}"
         done
         echo
-        sed -n '/^| model/,$p' "$runs/ablation.txt"
-    } >docs/ablation.md
+        sed -n '/^| model/,$p' "$runs/ablation-$1.txt"
+    } >"docs/ablation-$1.md"
 }
 
 case ${1:-all} in
-    train) shift; if [ $# -gt 0 ]; then make_variants "$@"; else make_variants "${order[@]}"; fi ;;
-    judge) judge ;;
-    all) make_variants "${order[@]}"; judge ;;
+    train)
+        shift
+        if [ $# -eq 0 ]; then set -- "${first[@]}" "${second[@]}"; fi
+        make_variants "$@"
+        ;;
+    judge) judge "${2:-}" ;;
+    all)
+        make_variants "${first[@]}" "${second[@]}"
+        judge 1
+        judge 2
+        ;;
     *)
         echo "ablation: unknown word '$1'; give train or judge" >&2
         exit 1

@@ -98,7 +98,8 @@ HEAD
         kept "Test split: $part" "benches/model_robustness.sh $part" "docs/robustness-$part.txt" "###"
     done
     plots docs/plots/models-*.svg
-    written 'What each ingredient brings' 'benches/ablation.sh' docs/ablation.md
+    written 'What each ingredient brings' 'benches/ablation.sh judge 1' docs/ablation-1.md
+    written 'What more brings' 'benches/ablation.sh judge 2' docs/ablation-2.md
     if [ -d "$study" ]; then
         study_results
     else

@@ -27,6 +27,9 @@ hardened=(--fgsm-eps 0.001..0.03)
 own=(--label-fixes models/label-fixes.csv --corrupt 0.3)
 own_hardened=(--attack n-fgsm --fgsm-eps 0.001..0.1)
 
+# What cameras and hands do besides.
+seen=(--blur-sigma 4 --noise-sigma 0.8 --cover 0.05 --obstruct 0.2)
+
 arguments_of() { # NAME: the arguments that make it, one a line
     case $1 in
         wrn-16-1) printf '%s\n' --arch wrn-16-1 "${study[@]}" ;;
@@ -34,6 +37,7 @@ arguments_of() { # NAME: the arguments that make it, one a line
         parseval-16-1) printf '%s\n' --arch parseval-16-1 "${study[@]}" ;;
         parseval-16-1-hardened) printf '%s\n' --arch parseval-16-1 "${study[@]}" "${hardened[@]}" ;;
         default) printf '%s\n' --arch wrn-16-1 "${own[@]}" "${own_hardened[@]}" ;;
+        teacher) printf '%s\n' --arch wrn-16-2 "${own[@]}" "${own_hardened[@]}" "${seen[@]}" ;;
         default-clean) printf '%s\n' --arch wrn-16-1 "${own[@]}" ;;
         tiny) printf '%s\n' --arch wrn-16-1-s2 "${own[@]}" "${own_hardened[@]}" --teacher models/default.onnx ;;
         *)

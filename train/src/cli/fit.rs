@@ -95,6 +95,18 @@ pub struct FitArguments {
     /// family and severity in place of the usual variations.
     #[arg(long, default_value_t = 0.0, value_parser = share)]
     pub corrupt: f64,
+    /// Largest sigma of the usual variations' blur, in pixels of the 32-pixel crop.
+    #[arg(long, default_value_t = Augmentation::default().blur_sigma, value_parser = sigma)]
+    pub blur_sigma: f32,
+    /// Largest sigma of the usual variations' noise, as a share of the crop's contrast; 0.3 is 10 dB.
+    #[arg(long, default_value_t = Augmentation::default().noise_sigma, value_parser = sigma)]
+    pub noise_sigma: f32,
+    /// Chance that something is painted over the eye, which then is to be answered not visible.
+    #[arg(long, default_value_t = 0.0, value_parser = share)]
+    pub cover: f64,
+    /// Chance that a bar or a reflection is painted over a part of the eye, beside the usual variations.
+    #[arg(long, default_value_t = 0.0, value_parser = share)]
+    pub obstruct: f64,
     /// Corrections of the manifest's labels, made by `train labels agree`.
     #[arg(long, value_name = "FILE.csv")]
     pub label_fixes: Option<PathBuf>,
@@ -205,7 +217,13 @@ impl FitArguments {
             schedule: self.schedule,
             momentum: self.momentum,
             weight_decay: self.weight_decay,
-            augmentation: Augmentation::default(),
+            augmentation: Augmentation {
+                blur_sigma: self.blur_sigma,
+                noise_sigma: self.noise_sigma,
+                cover: self.cover as f32,
+                obstruct: self.obstruct as f32,
+                ..Augmentation::default()
+            },
             corruption: self.corrupt,
             precision: self.precision.unwrap_or(Precision::F32),
             seed: self.seed,
@@ -290,5 +308,12 @@ fn fraction(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(value) if value > 0.0 && value <= 1.0 => Ok(value),
         _ => Err("give a number above 0 and at most 1, such as 0.25".into()),
+    }
+}
+
+fn sigma(text: &str) -> Result<f32, String> {
+    match text.parse::<f32>() {
+        Ok(value) if value >= 0.0 && value.is_finite() => Ok(value),
+        _ => Err("give a number of 0 or more, such as 1.5".into()),
     }
 }

@@ -23,6 +23,16 @@ pub const GLARE_SIGMAS: [f32; SEVERITIES] = [0.03, 0.045, 0.06, 0.08, 0.10];
 /// whatever is below it (255 at `exp(-1/2)` of the peak).
 const GLARE_PEAK: f32 = 420.0;
 
+/// A bar or a reflection of any severity over gray levels 0 to 255.
+pub(crate) fn any(gray: Gray, rng: &mut impl Rng) -> Gray {
+    let level = rng.random_range(0..SEVERITIES);
+    if rng.random_bool(0.5) {
+        bar(gray, level, rng)
+    } else {
+        glare(gray, level, rng)
+    }
+}
+
 pub(super) fn bar(mut gray: Gray, level: usize, rng: &mut impl Rng) -> Gray {
     let width = BAR_WIDTHS[level] * SIDE as f32;
     let (sin, cos) = (std::f32::consts::PI * rng.random::<f32>()).sin_cos();

@@ -1,7 +1,8 @@
 //! Random variations of a training crop, cut anew from its native resolution each time, such as a
 //! real locator and a real camera make them.
 
-use super::crops::Crop;
+use super::{cover, crops::Crop};
+use crate::corruption::obstruction;
 use image::{ImageBuffer, Luma};
 use parseye::{
     classify::input::{PIXELS, SIDE, StandardisedCrop},
@@ -35,6 +36,22 @@ pub struct Augmentation {
     pub noise: f32,
     /// Largest sigma of the noise as a share of the crop's contrast; 0.3 is an SNR of 10 dB.
     pub noise_sigma: f32,
+    /// Chance that something hides the eye ([`super::cover`]), which then is not visible whatever the
+    /// label says. Runs from before there was such a chance had none.
+    #[serde(default)]
+    pub cover: f32,
+    /// Chance that a bar or a reflection lies over a part of the eye ([`obstruction`]).
+    #[serde(default)]
+    pub obstruct: f32,
+}
+
+/// A varied crop.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Varied {
+    /// As the network sees it.
+    pub crop: StandardisedCrop,
+    /// Whether the eye is hidden.
+    pub covered: bool,
 }
 
 impl Default for Augmentation {
@@ -50,6 +67,8 @@ impl Default for Augmentation {
             blur_sigma: 1.5,
             noise: 0.3,
             noise_sigma: 0.3,
+            cover: 0.0,
+            obstruct: 0.0,
         }
     }
 }
@@ -60,7 +79,7 @@ const GAMMA: (f32, f32) = (0.7, 1.4);
 
 impl Augmentation {
     /// A random variation of a crop.
-    pub fn apply(&self, crop: &Crop, rng: &mut impl Rng) -> StandardisedCrop {
+    pub fn apply(&self, crop: &Crop, rng: &mut impl Rng) -> Varied {
         let whole = crop.whole();
         let around = |rng: &mut dyn FnMut() -> f32, most: f32| (2.0 * rng() - 1.0) * most;
         let mut uniform = || rng.random::<f32>();
@@ -77,6 +96,13 @@ impl Augmentation {
         sample_gray(&crop.picture, &square, SIDE, &mut gray);
         if rng.random::<f32>() < self.flip {
             gray.chunks_exact_mut(SIDE).for_each(<[f32]>::reverse);
+        }
+        // Drawn only where it is asked for, so that runs without it stay what they were.
+        let covered = self.cover > 0.0 && rng.random::<f32>() < self.cover;
+        if covered {
+            cover::hide(&mut gray, rng);
+        } else if self.obstruct > 0.0 && rng.random::<f32>() < self.obstruct {
+            gray = obstruction::any(gray, rng);
         }
         if rng.random::<f32>() < self.blur {
             let sigma = self.blur_sigma * rng.random::<f32>();
@@ -104,7 +130,10 @@ impl Augmentation {
         for level in &mut gray {
             *level = if gain { level.round() } else { *level }.clamp(0.0, 255.0);
         }
-        StandardisedCrop::new(&gray)
+        Varied {
+            crop: StandardisedCrop::new(&gray),
+            covered,
+        }
     }
 }
 
@@ -174,12 +203,16 @@ mod tests {
         blur_sigma: 0.0,
         noise: 0.0,
         noise_sigma: 0.0,
+        cover: 0.0,
+        obstruct: 0.0,
     };
 
     #[test]
     fn without_variation_it_is_the_evaluated_crop() {
         let mut rng = ChaCha8Rng::seed_from_u64(0);
-        assert_eq!(NONE.apply(&crop(), &mut rng), crop().standardised());
+        let varied = NONE.apply(&crop(), &mut rng);
+        assert_eq!(varied.crop, crop().standardised());
+        assert!(!varied.covered);
     }
 
     #[test]
@@ -187,7 +220,15 @@ mod tests {
         let flip = Augmentation { flip: 1.1, ..NONE };
         let flipped = flip.apply(&crop(), &mut ChaCha8Rng::seed_from_u64(0));
         let plain = crop().standardised();
-        assert!((flipped.values[0] - plain.values[SIDE - 1]).abs() < 1e-5);
+        assert!((flipped.crop.values[0] - plain.values[SIDE - 1]).abs() < 1e-5);
+    }
+
+    #[test]
+    fn a_sure_cover_says_that_it_hides_the_eye() {
+        let cover = Augmentation { cover: 1.1, ..NONE };
+        let hidden = cover.apply(&crop(), &mut ChaCha8Rng::seed_from_u64(0));
+        assert!(hidden.covered);
+        assert_ne!(hidden.crop, crop().standardised());
     }
 
     #[test]

@@ -4,6 +4,7 @@
 
 pub mod augment;
 pub mod batch;
+pub mod cover;
 pub mod credit;
 pub mod crops;
 pub mod evaluation;

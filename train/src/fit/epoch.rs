@@ -255,12 +255,16 @@ impl Epoch<'_> {
             let crop = &crops[index];
             // Drawn only where it is asked for, so that runs without it stay what they were.
             let corrupted = settings.corruption > 0.0 && rng.random_bool(settings.corruption);
-            let varied = if corrupted {
-                corruption::any(crop, &mut rng)?
+            if corrupted {
+                return Ok((corruption::any(crop, &mut rng)?, crop.sample.label));
+            }
+            let varied = augmentation.apply(crop, &mut rng);
+            let label = if varied.covered {
+                EyeState::NotVisible
             } else {
-                augmentation.apply(crop, &mut rng)
+                crop.sample.label
             };
-            Ok((varied, crop.sample.label))
+            Ok((varied.crop, label))
         };
         let share = chosen.len().div_ceil(settings.threads.max(1)).max(1);
         let mut made: Vec<Result<Vec<_>, CorruptionError>> = Vec::new();

@@ -188,6 +188,14 @@ impl FitSettings {
         if self.corruption > 0.0 {
             add("corrupt", &self.corruption);
         }
+        add("blur-sigma", &self.augmentation.blur_sigma);
+        add("noise-sigma", &self.augmentation.noise_sigma);
+        if self.augmentation.cover > 0.0 {
+            add("cover", &self.augmentation.cover);
+        }
+        if self.augmentation.obstruct > 0.0 {
+            add("obstruct", &self.augmentation.obstruct);
+        }
         if self.weight_average > 0.0 {
             add("ema", &self.weight_average);
         }
