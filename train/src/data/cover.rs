@@ -9,6 +9,7 @@
 use super::augment::normal;
 use parseye::classify::input::{PIXELS, SIDE};
 use rand::{Rng, RngExt};
+use std::ops::RangeInclusive;
 
 /// Least distance of the thing's edge from the crop's centre as a share of its side: iris and lids of
 /// an eye that fills half of the crop, as those of a located face do, stay hidden.
@@ -17,8 +18,10 @@ const LEAST_REACH: f32 = 0.27;
 const MOST_REACH: f32 = 0.75;
 /// Chance that the thing has the face's own shade, as a hand has.
 const SKIN: f32 = 0.5;
-/// Most stripes across the crop.
-const MOST_STRIPES: u32 = 5;
+/// Chance of stripes.
+const STRIPED: f32 = 0.5;
+/// Stripes across the crop. A single dark line would be that of a closed eye's lashes.
+const STRIPES: RangeInclusive<u32> = 2..=5;
 /// Largest change of light from one side of the crop to the other, in gray levels.
 const SLOPE: f32 = 60.0;
 
@@ -99,15 +102,14 @@ impl Stripes {
 }
 
 fn stripes(rng: &mut impl Rng) -> Stripes {
-    let count = rng.random_range(0..=MOST_STRIPES);
-    let depth = if count == 0 {
-        0.0
-    } else {
+    let depth = if rng.random::<f32>() < STRIPED {
         0.7 * rng.random::<f32>()
+    } else {
+        0.0
     };
     Stripes {
         direction: direction(rng),
-        frequency: count as f32 / SIDE as f32,
+        frequency: rng.random_range(STRIPES) as f32 / SIDE as f32,
         phase: rng.random(),
         depth,
         narrowness: rng.random_range(1..=8),
