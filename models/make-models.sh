@@ -37,7 +37,7 @@ arguments_of() { # NAME: the arguments that make it, one a line
         parseval-16-1) printf '%s\n' --arch parseval-16-1 "${study[@]}" ;;
         parseval-16-1-hardened) printf '%s\n' --arch parseval-16-1 "${study[@]}" "${hardened[@]}" ;;
         default) printf '%s\n' --arch wrn-16-1 "${own[@]}" "${own_hardened[@]}" ;;
-        teacher) printf '%s\n' --arch wrn-16-2 "${own[@]}" "${own_hardened[@]}" "${seen[@]}" ;;
+        teacher) printf '%s\n' --arch wrn-16-2 --epochs 8 "${own[@]}" "${own_hardened[@]}" "${seen[@]}" ;;
         default-clean) printf '%s\n' --arch wrn-16-1 "${own[@]}" ;;
         tiny) printf '%s\n' --arch wrn-16-1-s2 "${own[@]}" "${own_hardened[@]}" --teacher models/default.onnx ;;
         *)
