@@ -2,7 +2,7 @@
 # Arguments go in ARGS: make run ARGS="--camera 1 --log eyes.jsonl"
 
 .DEFAULT_GOAL := help
-.PHONY: help run test camera-machine test-camera deb test-deb models libtorch demo bench bench-train bench-live bench-temporal bench-selfcheck bench-models bench-ablation soak check-onnx ci
+.PHONY: help run test camera-machine test-camera deb test-deb models libtorch demo bench bench-train bench-live bench-temporal bench-selfcheck bench-models bench-ablation bench-peers soak check-onnx ci
 MAKEFLAGS += --no-print-directory
 
 CARGO ?= cargo
@@ -94,6 +94,11 @@ bench-ablation: ## train and judge variants of the default's recipe: what each i
 	@.ci/system-packages.sh libtorch
 	@train/fetch-libtorch.sh
 	@benches/ablation.sh $(ARGS)
+
+bench-peers: ## compare with onnxruntime and MediaPipe's FaceMesh (fetches both by pip, 0.5 GB; ARGS="PART...")
+	@.ci/system-packages.sh libtorch
+	@models/fetch-locator.sh
+	@benches/peers.sh $(ARGS)
 
 soak: ## play clips again and again and watch memory, threads and descriptors (ARGS="MINUTES [LIVE_MINUTES]")
 	@.ci/system-packages.sh run

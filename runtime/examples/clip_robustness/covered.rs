@@ -3,9 +3,8 @@
 //! and real hands have edges of many kinds.
 
 use super::{
-    Clip,
-    degrade::{mean_colour, paint_ellipse},
-    each, say,
+    clips::say,
+    scored_clips::{Clip, each},
 };
 use image::{Rgb, RgbImage};
 use parseye::{
@@ -139,4 +138,48 @@ pub fn run(clips: &[Clip], model: &EyeStateModel) -> anyhow::Result<()> {
         ))?;
     }
     Ok(())
+}
+
+/// Paints over a turned ellipse: `inside` gives the colour of a point of the unit disc.
+fn paint_ellipse(
+    rgb: &mut RgbImage,
+    centre: [f32; 2],
+    radii: [f32; 2],
+    angle: f32,
+    inside: impl Fn(f32, f32) -> Rgb<u8>,
+) {
+    let (sin, cos) = angle.sin_cos();
+    let reach = radii[0].max(radii[1]);
+    let from = |middle: f32| (middle - reach).floor().max(0.0) as u32;
+    let to = |middle: f32, end: u32| ((middle + reach).ceil().max(0.0) as u32).min(end);
+    for y in from(centre[1])..to(centre[1], rgb.height()) {
+        for x in from(centre[0])..to(centre[0], rgb.width()) {
+            let (dx, dy) = (x as f32 + 0.5 - centre[0], y as f32 + 0.5 - centre[1]);
+            let (u, v) = (
+                (cos * dx + sin * dy) / radii[0],
+                (cos * dy - sin * dx) / radii[1],
+            );
+            if u * u + v * v <= 1.0 {
+                rgb.put_pixel(x, y, inside(u, v));
+            }
+        }
+    }
+}
+
+/// The mean colour of a square around a point.
+fn mean_colour(rgb: &RgbImage, centre: [f32; 2], half: f32) -> Rgb<u8> {
+    let mut sums = [0_u64; 3];
+    let mut n = 0_u64;
+    let range = |middle: f32, end: u32| {
+        ((middle - half).max(0.0) as u32).min(end)..((middle + half).max(0.0) as u32).min(end)
+    };
+    for y in range(centre[1], rgb.height()) {
+        for x in range(centre[0], rgb.width()) {
+            for (sum, level) in sums.iter_mut().zip(rgb.get_pixel(x, y).0) {
+                *sum += u64::from(level);
+            }
+            n += 1;
+        }
+    }
+    Rgb(sums.map(|sum| (sum / n.max(1)) as u8))
 }

@@ -10,27 +10,30 @@
 #[path = "../support/clips.rs"]
 mod clips;
 mod covered;
+#[path = "../support/degrade.rs"]
 mod degrade;
+#[path = "../support/scored_clips.rs"]
+mod scored_clips;
 mod tuning;
 
-pub use clips::say;
-
 use anyhow::bail;
-use clips::videos;
+use clips::say;
 use degrade::Degradation;
 use parseye::{
-    classify::EyeStateModel,
-    config::Settings,
-    evaluate::{
-        score::Score,
-        truth::{ClipTruth, FrameRange, Truth},
-    },
-    pipeline::VisionChain,
-    reading::FrameReading,
-    source::{name_of, open_recording},
-    temporal::{ClosureKind, EyesOverTime, TemporalSettings, Watched},
+    classify::EyeStateModel, config::Settings, evaluate::score::Score, pipeline::VisionChain,
+    reading::FrameReading, source::open_recording, temporal::TemporalSettings,
 };
-use std::path::{Path, PathBuf};
+use scored_clips::{Clip, each, score};
+use std::path::Path;
+
+/// The degradations that Parseye's goals name.
+const GOALS: &[Degradation] = &[
+    Degradation::None,
+    Degradation::Noise(60.0),
+    Degradation::Light(0.07),
+    Degradation::Lines(120),
+    Degradation::Blur(8.0),
+];
 
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -43,58 +46,12 @@ fn main() -> anyhow::Result<()> {
     };
     let clips = Clip::all(&Path::new(data).join("clips"))?;
     match part.as_str() {
-        "goals" => table(&clips, &model, Degradation::GOALS),
+        "goals" => table(&clips, &model, GOALS),
         "steps" => table(&clips, &model, &degrade::steps()),
         "tuning" => tuning::run(&clips, &model),
         "covered" => covered::run(&clips, &model),
         other => bail!("unknown part '{other}'; give goals, steps, tuning or covered"),
     }
-}
-
-/// A clip and what is known of it.
-pub struct Clip {
-    path: PathBuf,
-    name: String,
-    truth: ClipTruth,
-}
-
-impl Clip {
-    fn all(folder: &Path) -> anyhow::Result<Vec<Self>> {
-        let truth = Truth::read(&folder.join("blinks.csv"))?;
-        let clip = |path: PathBuf| {
-            let name = name_of(&path);
-            let truth = truth.clips.get(&name).cloned().unwrap_or_default();
-            Self { path, name, truth }
-        };
-        Ok(videos(folder)?.into_iter().map(clip).collect())
-    }
-}
-
-/// Does something with every clip, on all cores; the results come in the clips' order.
-pub fn each<T: Send>(
-    clips: &[Clip],
-    work: impl Fn(&Clip) -> anyhow::Result<T> + Sync,
-) -> anyhow::Result<Vec<T>> {
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let next = std::sync::atomic::AtomicUsize::new(0);
-    let done = std::sync::Mutex::new(Vec::new());
-    std::thread::scope(|scope| {
-        for _ in 0..cores {
-            scope.spawn(|| {
-                loop {
-                    let index = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-                    let Some(clip) = clips.get(index) else { break };
-                    let result = work(clip);
-                    if let Ok(mut done) = done.lock() {
-                        done.push((index, result));
-                    }
-                }
-            });
-        }
-    });
-    let mut done = done.into_inner().unwrap_or_default();
-    done.sort_by_key(|(index, _)| *index);
-    done.into_iter().map(|(_, result)| result).collect()
 }
 
 /// What the chain says of every frame of a degraded clip.
@@ -112,23 +69,6 @@ pub fn readings(
         }
     }
     Ok(readings)
-}
-
-/// The blinks of both eyes in readings, against the confirmed ones.
-pub fn score(readings: &[FrameReading], truth: &ClipTruth, settings: &TemporalSettings) -> Score {
-    let mut over_time = EyesOverTime::new(settings);
-    let mut blinks = Vec::new();
-    for reading in readings {
-        for closure in over_time.step(reading).ended {
-            if closure.kind == ClosureKind::Blink && closure.eye == Watched::Both {
-                blinks.push(FrameRange {
-                    first: closure.first_frame,
-                    last: closure.last_frame,
-                });
-            }
-        }
-    }
-    Score::of_clip(&blinks, truth)
 }
 
 fn table(clips: &[Clip], model: &EyeStateModel, steps: &[Degradation]) -> anyhow::Result<()> {

@@ -1,7 +1,13 @@
 //! Whether other thresholds would do better: each clip is judged with those that were best on the
 //! others (leave one clip out), over plain and degraded clips together.
 
-use super::{Clip, degrade::Degradation, each, readings, say, score};
+use super::{
+    GOALS,
+    clips::say,
+    degrade::Degradation,
+    readings,
+    scored_clips::{Clip, each, score},
+};
 use parseye::{
     classify::EyeStateModel, evaluate::score::Score, reading::FrameReading,
     temporal::TemporalSettings,
@@ -48,7 +54,7 @@ fn in_words(settings: &TemporalSettings) -> String {
 pub fn run(clips: &[Clip], model: &EyeStateModel) -> anyhow::Result<()> {
     let of_clip = |clip: &Clip| -> anyhow::Result<Vec<Vec<FrameReading>>> {
         let of_step = |step: &Degradation| readings(clip, model, *step);
-        Degradation::GOALS.iter().map(of_step).collect()
+        GOALS.iter().map(of_step).collect()
     };
     let answered = each(clips, of_clip)?;
     let grid = grid();
@@ -108,7 +114,7 @@ pub fn run(clips: &[Clip], model: &EyeStateModel) -> anyhow::Result<()> {
             total(&|clip| pick(&by_settings[best][clip])),
         ))
     };
-    for (index, step) in Degradation::GOALS.iter().enumerate() {
+    for (index, step) in GOALS.iter().enumerate() {
         row(&step.to_string(), &|step| step == index)?;
     }
     row("all of them", &|_| true)?;

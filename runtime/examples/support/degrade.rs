@@ -1,6 +1,6 @@
 //! Ways to spoil a clip's frames, as bad light, cheap cameras and narrow links do.
 
-use image::{Rgb, RgbImage, codecs::jpeg::JpegEncoder, imageops};
+use image::{RgbImage, codecs::jpeg::JpegEncoder, imageops};
 use parseye::{selfcheck::noise::Normal, source::Frame};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -31,15 +31,6 @@ pub enum Degradation {
 const DARK_NOISE: f32 = 4.0;
 
 impl Degradation {
-    /// Those that Parseye's goals name.
-    pub const GOALS: &[Self] = &[
-        Self::None,
-        Self::Noise(60.0),
-        Self::Light(0.07),
-        Self::Lines(120),
-        Self::Blur(8.0),
-    ];
-
     /// The degraded frame; none where it falls out.
     pub fn apply(self, frame: Frame) -> anyhow::Result<Option<Frame>> {
         let rgb = match self {
@@ -102,48 +93,4 @@ impl fmt::Display for Degradation {
             Self::HalfRate => f.write_str("half the frames"),
         }
     }
-}
-
-/// Paints over a turned ellipse: `inside` gives the colour of a point of the unit disc.
-pub fn paint_ellipse(
-    rgb: &mut RgbImage,
-    centre: [f32; 2],
-    radii: [f32; 2],
-    angle: f32,
-    inside: impl Fn(f32, f32) -> Rgb<u8>,
-) {
-    let (sin, cos) = angle.sin_cos();
-    let reach = radii[0].max(radii[1]);
-    let from = |middle: f32| (middle - reach).floor().max(0.0) as u32;
-    let to = |middle: f32, end: u32| ((middle + reach).ceil().max(0.0) as u32).min(end);
-    for y in from(centre[1])..to(centre[1], rgb.height()) {
-        for x in from(centre[0])..to(centre[0], rgb.width()) {
-            let (dx, dy) = (x as f32 + 0.5 - centre[0], y as f32 + 0.5 - centre[1]);
-            let (u, v) = (
-                (cos * dx + sin * dy) / radii[0],
-                (cos * dy - sin * dx) / radii[1],
-            );
-            if u * u + v * v <= 1.0 {
-                rgb.put_pixel(x, y, inside(u, v));
-            }
-        }
-    }
-}
-
-/// The mean colour of a square around a point.
-pub fn mean_colour(rgb: &RgbImage, centre: [f32; 2], half: f32) -> Rgb<u8> {
-    let mut sums = [0_u64; 3];
-    let mut n = 0_u64;
-    let range = |middle: f32, end: u32| {
-        ((middle - half).max(0.0) as u32).min(end)..((middle + half).max(0.0) as u32).min(end)
-    };
-    for y in range(centre[1], rgb.height()) {
-        for x in range(centre[0], rgb.width()) {
-            for (sum, level) in sums.iter_mut().zip(rgb.get_pixel(x, y).0) {
-                *sum += u64::from(level);
-            }
-            n += 1;
-        }
-    }
-    Rgb(sums.map(|sum| (sum / n.max(1)) as u8))
 }
