@@ -67,11 +67,12 @@ fn stages(criterion: &mut Criterion) -> Result<(), Box<dyn Error>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let file = root.join("models/locator").join(LOCATOR_FILE);
     let mut network = BlazeFace::open(&file)?;
-    let mut locator = FaceLocator::open(&file)?;
+    let mut locator = FaceLocator::open(&file, 1)?;
     let model = EyeStateModel::built_in()?;
     let mut classifier = model.classifier()?;
 
-    let found = locator.locate(&picture)?;
+    let luma = luma_of(&picture);
+    let found = locator.locate(&picture, &luma)?;
     eprintln!(
         "face in the picture: {}",
         if found.is_some() {
@@ -148,7 +149,11 @@ fn stages(criterion: &mut Criterion) -> Result<(), Box<dyn Error>> {
             // assumed one, so that the figure never leaves a stage out.
             let luma = luma_of(black_box(&picture));
             let face = match found {
-                Some(_) => locator.locate(&picture).ok().flatten().unwrap_or(face),
+                Some(_) => locator
+                    .locate(&picture, &luma)
+                    .ok()
+                    .flatten()
+                    .unwrap_or(face),
                 None => {
                     black_box(
                         network

@@ -26,7 +26,10 @@ use figment::{
     value::{Dict, Map},
 };
 use serde::{Deserialize, Deserializer, Serialize};
-use std::path::{Path, PathBuf};
+use std::{
+    ops::RangeInclusive,
+    path::{Path, PathBuf},
+};
 
 /// File of settings in the folder where the program is started.
 const LOCAL_FILE: &str = "parseye.toml";
@@ -132,12 +135,29 @@ impl Default for RecordingSettings {
     }
 }
 
+/// What `look_every` may be. Further apart, a face that turns slowly is lost from one look to the next.
+const LOOK_EVERY: RangeInclusive<u32> = 1..=30;
+
 /// Finding the face.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LocatorSettings {
     /// The locator's ONNX file; none looks where `make models` puts it.
     pub file: Option<PathBuf>,
+    /// A face that is nearly still is looked for in one frame of so many, 1 to 30, and followed by its
+    /// gray levels in between.
+    ///
+    /// 5: see docs/locator-looks.txt.
+    pub look_every: u32,
+}
+
+impl Default for LocatorSettings {
+    fn default() -> Self {
+        Self {
+            file: None,
+            look_every: 5,
+        }
+    }
 }
 
 /// Cutting the eyes.
@@ -310,6 +330,14 @@ impl Settings {
             return Err(format!(
                 "eyes.crop_side is {}; give 0.3 to 2",
                 self.eyes.crop_side
+            ));
+        }
+        let every = self.locator.look_every;
+        if !LOOK_EVERY.contains(&every) {
+            return Err(format!(
+                "locator.look_every is {every}; give a number of frames from {} to {}",
+                LOOK_EVERY.start(),
+                LOOK_EVERY.end()
             ));
         }
         let rate = self.recording.image_rate;

@@ -4,14 +4,16 @@
 //!
 //! PART is `goals` (the degradations that Parseye's goals name), `steps` (every degradation in five
 //! steps), `tuning` (whether other thresholds would do better, each clip judged with those that were
-//! best on the others) or `covered` (what is said of eyes behind dark lenses or a hand); DATA the
-//! folder with `clips/`. Without MODEL the built-in one is judged.
+//! best on the others), `covered` (what is said of eyes behind dark lenses or a hand) or `looks` (what it
+//! costs to look for the face less often); DATA the folder with `clips/`. Without MODEL the built-in one is
+//! judged.
 
 #[path = "../support/clips.rs"]
 mod clips;
 mod covered;
 #[path = "../support/degrade.rs"]
 mod degrade;
+mod looks;
 #[path = "../support/scored_clips.rs"]
 mod scored_clips;
 mod tuning;
@@ -38,7 +40,7 @@ const GOALS: &[Degradation] = &[
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [part, data, model @ ..] = arguments.as_slice() else {
-        bail!("give PART (goals, steps, tuning, covered), DATA and perhaps MODEL.onnx");
+        bail!("give PART (goals, steps, tuning, covered, looks), DATA and perhaps MODEL.onnx");
     };
     let model = match model.first() {
         Some(path) => EyeStateModel::from_file(Path::new(path))?,
@@ -49,8 +51,9 @@ fn main() -> anyhow::Result<()> {
         "goals" => table(&clips, &model, GOALS),
         "steps" => table(&clips, &model, &degrade::steps()),
         "tuning" => tuning::run(&clips, &model),
+        "looks" => looks::run(&clips, &model),
         "covered" => covered::run(&clips, &model),
-        other => bail!("unknown part '{other}'; give goals, steps, tuning or covered"),
+        other => bail!("unknown part '{other}'; give goals, steps, tuning, covered or looks"),
     }
 }
 
@@ -60,7 +63,17 @@ pub fn readings(
     model: &EyeStateModel,
     degradation: Degradation,
 ) -> anyhow::Result<Vec<FrameReading>> {
-    let mut chain = VisionChain::new(&Settings::default(), model)?;
+    readings_with(clip, model, degradation, &Settings::default())
+}
+
+/// The same with other settings.
+pub fn readings_with(
+    clip: &Clip,
+    model: &EyeStateModel,
+    degradation: Degradation,
+    settings: &Settings,
+) -> anyhow::Result<Vec<FrameReading>> {
+    let mut chain = VisionChain::new(settings, model)?;
     let mut source = open_recording(&clip.path, 30.0)?;
     let mut readings = Vec::new();
     while let Some(frame) = source.next_frame()? {

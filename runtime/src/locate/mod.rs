@@ -6,6 +6,7 @@
 
 pub mod blazeface;
 pub mod crop;
+pub mod glance;
 pub mod track;
 
 pub use crop::Square;
@@ -65,6 +66,22 @@ impl Face {
             side: eye_distances_per_side * distance,
             angle,
         })
+    }
+
+    /// The same face so many pixels to the right and down.
+    pub fn moved(&self, [right, down]: [f32; 2]) -> Self {
+        let by = |[x, y]: [f32; 2]| [x + right, y + down];
+        Self {
+            square: Square {
+                centre: by(self.square.centre),
+                ..self.square
+            },
+            eyes: PerEye {
+                left: by(self.eyes.left),
+                right: by(self.eyes.right),
+            },
+            ..*self
+        }
     }
 
     fn eye_line(&self) -> [f32; 2] {

@@ -1,14 +1,17 @@
 //! Follows one face from frame to frame: finds it on the whole frame, confirms it, then looks only
-//! where it was, level and at the size the network likes best.
+//! where it was, level and at the size the network likes best; and while it is nearly still, only
+//! now and then.
 //!
-//! What the network says about one region is [`super::blazeface`]'s.
+//! What the network says about one region is [`super::blazeface`]'s, how far a face moved without
+//! being looked for [`super::glance`]'s.
 
 use super::{
     Face, LocateError,
     blazeface::BlazeFace,
     crop::{Averaging, Square},
+    glance::Glance,
 };
-use image::RgbImage;
+use image::{GrayImage, RgbImage};
 use std::path::Path;
 
 /// Score that a face on the whole frame must reach. Below 0.75 hands, pillows and logos were seen
@@ -31,27 +34,73 @@ const MOST_GROWTH: f32 = 2.0;
 #[derive(Debug)]
 pub struct FaceLocator {
     network: BlazeFace,
+    look_every: u32,
     /// The face of the last frame, as long as it is followed.
     last: Option<Face>,
+    /// What the network last saw of it.
+    look: Option<Look>,
+}
+
+/// A face as the network found it.
+#[derive(Debug)]
+struct Look {
+    face: Face,
+    glance: Glance,
+    /// Frames since then.
+    age: u32,
 }
 
 impl FaceLocator {
-    /// Loads the network; see [`super::find_locator`] for where it is.
+    /// Loads the network; see [`super::find_locator`] for where it is. A face that is nearly still is
+    /// looked for in one frame of `look_every`; with 1, and 0, in all.
     ///
     /// # Errors
     /// When the file cannot be read or is not the expected one.
-    pub fn open(path: &Path) -> Result<Self, LocateError> {
+    pub fn open(path: &Path, look_every: u32) -> Result<Self, LocateError> {
         Ok(Self {
             network: BlazeFace::open(path)?,
+            look_every,
             last: None,
+            look: None,
         })
     }
 
-    /// The face that is followed, or the largest new one; `None` where the picture shows none.
+    /// The face that is followed, or the largest new one; `None` where the picture shows none. `luma`
+    /// is the picture's brightness.
     ///
     /// # Errors
     /// When the engine fails.
-    pub fn locate(&mut self, picture: &RgbImage) -> Result<Option<Face>, LocateError> {
+    pub fn locate(
+        &mut self,
+        picture: &RgbImage,
+        luma: &GrayImage,
+    ) -> Result<Option<Face>, LocateError> {
+        if let Some(face) = self.glanced(luma) {
+            self.last = Some(face);
+            return Ok(Some(face));
+        }
+        let found = self.look(picture)?;
+        self.look = found.filter(|_| self.look_every > 1).map(|face| Look {
+            glance: Glance::at(&face, luma),
+            face,
+            age: 0,
+        });
+        Ok(found)
+    }
+
+    /// The face of the last look where it is now, while that is recent enough and a glance can tell.
+    fn glanced(&mut self, luma: &GrayImage) -> Option<Face> {
+        let look = self.look.as_mut()?;
+        look.age += 1;
+        if look.age >= self.look_every {
+            return None;
+        }
+        let by = look.glance.moved(luma)?;
+        Some(look.face.moved(by))
+    }
+
+    /// What the network finds.
+    fn look(&mut self, picture: &RgbImage) -> Result<Option<Face>, LocateError> {
         self.last = match self.last.take() {
             Some(last) => match self.follow_calmly(picture, &last)? {
                 Some(face) => Some(face),
@@ -66,6 +115,7 @@ impl FaceLocator {
     /// Forgets the face that is followed: another recording starts.
     pub fn reset(&mut self) {
         self.last = None;
+        self.look = None;
     }
 
     /// Searches the whole frame, then its centre at a larger scale.
@@ -164,7 +214,7 @@ mod tests {
     use crate::{
         eye_state::PerEye,
         selfcheck::noise::Normal,
-        source::{FrameSource, VideoFile},
+        source::{FrameSource, VideoFile, luma_of},
     };
     use rand::SeedableRng;
     use rand_chacha::ChaCha8Rng;
@@ -234,7 +284,7 @@ mod tests {
                 return None;
             }
         }
-        Some((FaceLocator::open(&network).unwrap(), data))
+        Some((FaceLocator::open(&network, 1).unwrap(), data))
     }
 
     #[test]
@@ -255,7 +305,7 @@ mod tests {
             let (mut frames, mut found, mut profiles) = (0_u32, 0_u32, 0_u32);
             while let Some(frame) = source.next_frame().unwrap() {
                 frames += 1;
-                if let Some(face) = locator.locate(&frame.rgb).unwrap() {
+                if let Some(face) = locator.locate(&frame.rgb, &frame.luma).unwrap() {
                     found += 1;
                     profiles += u32::from(face.is_profile());
                     assert!(
@@ -292,7 +342,7 @@ mod tests {
                 *level = noisy.round().clamp(0.0, 255.0) as u8;
             }
             frames += 1;
-            found += u32::from(locator.locate(&rgb).unwrap().is_some());
+            found += u32::from(locator.locate(&rgb, &luma_of(&rgb)).unwrap().is_some());
         }
         let share = f64::from(found) / f64::from(frames);
         assert!(share > 0.95, "{found} of {frames}");
@@ -313,7 +363,7 @@ mod tests {
             RgbImage::new(1, 1),
             RgbImage::new(0, 0),
         ] {
-            assert_eq!(locator.locate(&picture).unwrap(), None);
+            assert_eq!(locator.locate(&picture, &luma_of(&picture)).unwrap(), None);
         }
     }
 
@@ -335,14 +385,20 @@ mod tests {
             picture
         };
         let far = i64::from(2 * face.width());
-        let first = locator.locate(&place(0)).unwrap().unwrap();
-        let second = locator.locate(&place(far)).unwrap().unwrap();
+        // Seldom looked for, as well.
+        locator.look_every = 10;
+        let mut locate = |picture: RgbImage| {
+            let luma = luma_of(&picture);
+            locator.locate(&picture, &luma).unwrap()
+        };
+        let first = locate(place(0)).unwrap();
+        let second = locate(place(far)).unwrap();
         let moved = second.square.centre[0] - first.square.centre[0];
         assert!(
             (moved - far as f32).abs() < 0.1 * first.square.side,
             "{moved}"
         );
-        assert_eq!(locator.locate(&RgbImage::new(640, 480)).unwrap(), None);
-        assert!(locator.locate(&place(0)).unwrap().is_some());
+        assert_eq!(locate(RgbImage::new(640, 480)), None);
+        assert!(locate(place(0)).is_some());
     }
 }

@@ -59,7 +59,7 @@ impl VisionChain {
     pub fn new(settings: &Settings, model: &EyeStateModel) -> Result<Self, VisionError> {
         let locator = find_locator(settings.locator.file.as_deref())?;
         Ok(Self {
-            locator: FaceLocator::open(&locator)?,
+            locator: FaceLocator::open(&locator, settings.locator.look_every)?,
             classifier: model.classifier()?,
             crop_side: settings.eyes.crop_side,
             temporal: settings.temporal.clone(),
@@ -84,7 +84,7 @@ impl VisionChain {
     /// When a network fails.
     pub fn judge(&mut self, frame: &Frame) -> Result<Judged, VisionError> {
         let begin = Instant::now();
-        let face = self.locator.locate(&frame.rgb)?;
+        let face = self.locator.locate(&frame.rgb, &frame.luma)?;
         let located = Instant::now();
         let (eyes, crop, classify) = self.judge_eyes(frame, face.as_ref())?;
         let reading = FrameReading {
