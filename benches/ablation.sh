@@ -30,8 +30,6 @@ mkdir -p "$runs"
 git show 75fe63d:models/label-fixes.csv >"$runs/agreed.csv"
 git show e07f90a:models/label-fixes.csv >"$runs/contested-out.csv"
 labels=(--label-fixes "$runs/agreed.csv")
-# The default before the second round, as the teacher of one of its own kind.
-git show 51681a9:models/default.onnx >"$runs/former-default.onnx"
 nature=(--corrupt 0.3)
 kept="${attacks[*]} --label-fixes models/label-fixes.csv ${nature[*]}"
 declare -A variants=(
@@ -48,14 +46,10 @@ declare -A variants=(
     [camera]="$kept --blur-sigma 4 --noise-sigma 0.8"
     [cover]="$kept --cover 0.05"
     [obstruct]="$kept --obstruct 0.2"
-    [taught]="$kept --teacher $runs/former-default.onnx"
-    [trades-2]="$kept --loss trades --trades-weight 2"
-    [pgd-3]="--attack pgd-3 --fgsm-eps 0.001..0.1 --label-fixes models/label-fixes.csv ${nature[*]}"
-    [neighbours]="$kept --neighbour-smoothing 0.1"
-    [corrupt-0.6]="${attacks[*]} --label-fixes models/label-fixes.csv --corrupt 0.6"
+    [seen]="$kept --blur-sigma 4 --noise-sigma 0.8 --cover 0.05 --obstruct 0.2"
 )
 first=(base no-corrections contested-out closed-stays no-corruption clean trades awp ema parseval)
-second=(closed-stays camera cover obstruct taught trades-2 pgd-3 neighbours corrupt-0.6)
+second=(closed-stays camera cover obstruct seen)
 
 make_variants() { # NAME...
     local name arguments
