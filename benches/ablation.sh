@@ -46,10 +46,11 @@ declare -A variants=(
     [camera]="$kept --blur-sigma 4 --noise-sigma 0.8"
     [cover]="$kept --cover 0.05"
     [obstruct]="$kept --obstruct 0.2"
-    [seen]="$kept --blur-sigma 4 --noise-sigma 0.8 --cover 0.05 --obstruct 0.2"
+    # A net four times as wide, on all of these: what could be taught by it.
+    [wide]="--arch wrn-16-2 $kept --blur-sigma 4 --noise-sigma 0.8 --cover 0.05 --obstruct 0.2"
 )
 first=(base no-corrections contested-out closed-stays no-corruption clean trades awp ema parseval)
-second=(closed-stays camera cover obstruct seen)
+second=(closed-stays camera cover obstruct wide)
 
 make_variants() { # NAME...
     local name arguments
