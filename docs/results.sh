@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Measures what docs/RESULTS.md reports and writes that page anew. Needs the labelled crops and
 # clips in PARSEYE_DATA (default ../shared/data), which are not part of the repository. The study is
-# collected from PARSEYE_STUDY (default runs/study), where these left it:
+# collected anew into docs/study.md where PARSEYE_STUDY (default runs/study) has it, where these leave it:
 #
 #     train study whitebox run --data "$PARSEYE_DATA/eyes" --out runs/study --folds 3 --quick --threads 2
 #     train study noise run    (the same arguments)
@@ -36,7 +36,7 @@ study_results() {
     for plot in "$study"/whitebox/{snr,learning,roc,confusion}*.svg; do
         [ -f "$plot" ] && cp "$plot" docs/plots/
     done
-    printf '\n## The study\n`train study whitebox run --data $PARSEYE_DATA/eyes --out runs/study --folds 3 --quick`, then `collect`\n\n'
+    printf '## The study\n`train study whitebox run --data $PARSEYE_DATA/eyes --out runs/study --folds 3 --quick`, then `collect`\n\n'
     sed 's/^# /### /; s/^## /#### /' "$study/whitebox/table.md"
     sed 's/^# /### /' "$study/whitebox/frames.md"
     # What is not there yet must be said.
@@ -101,10 +101,13 @@ HEAD
     written 'What each ingredient brings' 'benches/ablation.sh judge 1' docs/ablation-1.md
     written 'What more brings' 'benches/ablation.sh judge 2' docs/ablation-2.md
     if [ -d "$study" ]; then
-        study_results
+        study_results >"$scratch/study.md"
+        cp "$scratch/study.md" docs/study.md
     else
-        echo "results: $study is missing, the page leaves the study out; see the head of this script" >&2
+        echo "results: $study is missing, the study's part is what it was; see the head of this script" >&2
     fi
+    printf '\n'
+    cat docs/study.md
     kept 'From readings to blinks' 'make bench-temporal' docs/temporal-filters.txt
     kept 'How good the self-check is' 'make bench-selfcheck ARGS=EVERY' docs/selfcheck.txt
     plots docs/plots/selfcheck-*.svg
