@@ -46,11 +46,10 @@ declare -A variants=(
     [camera]="$kept --blur-sigma 4 --noise-sigma 0.8"
     [cover]="$kept --cover 0.05"
     [obstruct]="$kept --obstruct 0.2"
-    # A net four times as wide, on all of these: what could be taught by it.
-    [wide]="--arch wrn-16-2 $kept --blur-sigma 4 --noise-sigma 0.8 --cover 0.05 --obstruct 0.2"
 )
 first=(base no-corrections contested-out closed-stays no-corruption clean trades awp ema parseval)
-second=(closed-stays camera cover obstruct wide)
+# What these add to is `closed-stays` of the first round.
+second=(camera cover obstruct)
 
 make_variants() { # NAME...
     local name arguments
@@ -67,10 +66,17 @@ make_variants() { # NAME...
 }
 
 judge() { # 1|2
-    local name names models=()
+    local name names from models=()
     case ${1:-} in
-        1) names=("${first[@]}") ;;
-        2) names=("${second[@]}") ;;
+        1)
+            names=("${first[@]}")
+            from='`base` is n-fgsm up to 0.1 in half of each batch, corrected labels, and natural transformations
+of 0.3 of the crops; each other row changes one thing.'
+            ;;
+        2)
+            names=("${second[@]}")
+            from='Each row adds one thing to `closed-stays` of the first table.'
+            ;;
         *)
             echo "ablation: there is no round '${1:-}'; give judge 1 or judge 2" >&2
             exit 1
@@ -85,8 +91,8 @@ judge() { # 1|2
         echo "Made by \`benches/ablation.sh judge $1\`: 8 epochs of 20,000 crops each, seed 0, the last epoch kept; judged on"
         echo '1,000 crops of the validation split, at most 250 of each state. Figures are macro accuracies but for'
         echo '"accuracy", "partially open" (recall), "ECE" and "hard cases" (accuracy on crops that two graders'
-        echo "judged alike). \`${names[0]}\` is n-fgsm up to 0.1 in half of each batch, corrected labels, and natural"
-        printf 'transformations of 0.3 of the crops; each other row changes one thing.\n\n'
+        echo "judged alike). $from"
+        echo
         for name in "${names[@]}"; do
             [ ! -f "$runs/$name/$name.onnx" ] || printf -- '- `%s`: `%s`\n' "$name" "${variants[$name]}"
         done
