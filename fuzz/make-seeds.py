@@ -36,6 +36,9 @@ documented = (HERE.parent / "configs/monitor.toml").read_text()
 lines = [line.removeprefix("#: ") for line in documented.splitlines()]
 lines = [line for line in lines if line and not line.startswith("#")]
 save("config", "all.toml", "\n".join(lines) + "\n")
+# Secrets are not written again, so that the rest is seen only without them.
+lines = [line for line in lines if not line.startswith(("token", "password", "username"))]
+save("config", "no-secrets.toml", "\n".join(lines) + "\n")
 save("config", "small.toml", '[camera]\nid = 2\nwidth = 320\n[temporal]\nlong_closure_s = 0.5\n[model]\nfile = "m.onnx"\n')
 save("config", "inline.toml", 'camera = { id = "/dev/video0", frame_rate = 29.97 }\nreport.log = "a.jsonl"\n')
 

@@ -2,17 +2,17 @@
 
 #![no_main]
 
-use libfuzzer_sys::{Corpus, fuzz_target};
+use libfuzzer_sys::fuzz_target;
 use parseye::evaluate::manifest::{Manifest, Split};
 use std::path::Path;
 
-fuzz_target!(|text: &[u8]| -> Corpus {
+fuzz_target!(|text: &[u8]| {
     let path = Path::new("folder/manifest.csv");
     let manifest = match Manifest::parse(text, path) {
         Ok(manifest) => manifest,
         Err(error) => {
             assert!(error.to_string().starts_with("folder/manifest.csv"));
-            return Corpus::Keep;
+            return;
         }
     };
     assert_eq!(manifest.folder, Path::new("folder"));
@@ -27,5 +27,4 @@ fuzz_target!(|text: &[u8]| -> Corpus {
     Manifest::write_to(&mut written, &manifest.samples).expect("memory takes it");
     let again = Manifest::parse(&written, path).expect("what was written can be read");
     assert_eq!(again.samples, manifest.samples);
-    Corpus::Keep
 });

@@ -254,7 +254,7 @@ impl Manifest {
         let mut seen = HashSet::new();
         for record in reader.records() {
             let record = record.map_err(of_csv)?;
-            // Not the number of samples: lines may be empty, and a quoted field may span several.
+            // Not the number of samples: a quoted field may span several lines.
             let line = record.position().map_or(1, csv::Position::line);
             let row: Row = record.deserialize(Some(&headers)).map_err(of_csv)?;
             let sample = row.check().map_err(|reason| wrong(line, reason))?;
@@ -463,14 +463,14 @@ mod tests {
             "c.png,open,s,p,,train,human,,\n",
             &["line 2", "c.png is missing"],
         );
-        // A line break within quotes and an empty line both count.
+        // A row may span several lines.
         refused(
-            "a.png,open,s,p,,train,human,,\"two\nlines\"\n\nc.png,open,s,p,,train,human,,\n",
-            &["line 5", "c.png is missing"],
+            "a.png,open,s,p,,train,human,,\"two\nlines\"\nc.png,open,s,p,,train,human,,\n",
+            &["line 4", "c.png is missing"],
         );
         refused(
-            "a.png,open,s,p,,train,human,,\"two\nlines\"\n\nb.png,opne,s,p,,train,human,,\n",
-            &["line 5", "'opne'"],
+            "a.png,open,s,p,,train,human,,\"two\nlines\"\nb.png,opne,s,p,,train,human,,\n",
+            &["line 4", "'opne'"],
         );
         refused("../a.png,open,s,p,,train,human,,\n", &["not below"]);
         refused("a.png,open\n", &["line 2"]);

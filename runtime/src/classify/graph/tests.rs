@@ -37,7 +37,10 @@ fn integers(name: &str, values: &[i64]) -> pb::AttributeProto {
 }
 
 fn constant(name: &str, dims: &[i64]) -> pb::TensorProto {
-    let numbers = dims.iter().product::<i64>().clamp(0, 1 << 20);
+    let product = dims
+        .iter()
+        .try_fold(1_i64, |product, side| product.checked_mul(*side));
+    let numbers = product.unwrap_or(0).clamp(0, 1 << 20);
     pb::TensorProto {
         name: name.into(),
         dims: dims.to_vec(),
