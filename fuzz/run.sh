@@ -8,9 +8,9 @@
 # beside each target's log and the inputs that made it fail. As many targets run at once as there are
 # processors (FUZZ_JOBS=1: one after the other).
 #
-# By default the targets are built without a sanitizer, by any Rust: it costs half the build and more
-# than half the speed, and the program's own code has nothing unsafe. FUZZ_SANITIZER=address watches
-# the memory of its dependencies as well, and needs Rust's nightly.
+# By default the targets are built without a sanitizer, by any Rust: one makes the build and every run
+# slower, and the program's own code has nothing unsafe. FUZZ_SANITIZER=address watches the memory of its
+# dependencies as well, and needs Rust's nightly.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 export PATH=$PATH:$HOME/.cargo/bin
@@ -19,8 +19,8 @@ tools=$place/tools
 place=$place/fuzz
 cargo_fuzz=0.13.2
 sanitizer=${FUZZ_SANITIZER:-none}
-# An input that takes longer or more memory is a failure: a picture of the largest size accepted takes
-# a second and 400 MB, in an unoptimised build on a busy machine ten.
+# An input that takes longer or more memory is a failure. A picture of the largest size accepted takes a
+# third of a second of processor time and 160 MB; a busy machine makes seconds of it.
 most_seconds=30
 most_mb=1500
 

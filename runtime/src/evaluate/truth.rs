@@ -302,6 +302,20 @@ mod tests {
     }
 
     #[test]
+    fn blinks_that_overlap_are_refused_in_whatever_order_they_stand() {
+        for other in ["5,10", "10,10", "12,15", "5,30", "20,20", "20,25"] {
+            let error = parse(&format!("a,40,50,blink\na,10,20,blink\na,{other},blink\n"));
+            let error = error.unwrap_err().to_string();
+            assert!(
+                error.contains("line 4") && error.contains("10 to 20"),
+                "{error}"
+            );
+        }
+        let apart = "a,10,20,blink\na,21,21,blink\na,0,9,blink\nb,10,20,blink\na,12,13,partial\n";
+        assert_eq!(parse(apart).unwrap().clips["a"].blinks.len(), 3);
+    }
+
+    #[test]
     fn a_truth_file_for_other_recordings_is_refused() {
         let truth = parse("liveportrait_d10,1,2,blink\n").unwrap();
         let path = Path::new("blinks.csv");
