@@ -2,7 +2,7 @@
 # Arguments go in ARGS: make run ARGS="--camera 1 --log eyes.jsonl"
 
 .DEFAULT_GOAL := help
-.PHONY: help run test camera-machine test-camera deb test-deb models libtorch demo bench bench-train bench-live bench-temporal bench-selfcheck bench-models bench-ablation bench-peers soak check-onnx ci
+.PHONY: help run test camera-machine test-camera deb test-deb models libtorch demo bench bench-train bench-live bench-temporal bench-selfcheck bench-models bench-ablation bench-peers soak check-onnx ci fuzz
 MAKEFLAGS += --no-print-directory
 
 CARGO ?= cargo
@@ -42,6 +42,10 @@ deb: ## make a Debian package in target/debian (DEB_ARCH=arm64 BINARY=FILE for a
 test-deb: ## install the package of `make deb` in a clean system, use it, remove it (needs root)
 	@.ci/system-packages.sh test-deb
 	@tests/package/run.sh $(ARGS)
+
+fuzz: ## feed the readers of files and streams with damaged ones (ARGS="TARGET SECONDS")
+	@.ci/system-packages.sh fuzz
+	@fuzz/run.sh $(ARGS)
 
 models: ## fetch the face locator, which is not part of the repository
 	@.ci/system-packages.sh models

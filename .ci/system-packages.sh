@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes sure that the tools a make target needs are on this machine.
 #
-# Usage: .ci/system-packages.sh run|test|browser|sound|camera|deb|test-deb|models|libtorch|demo
+# Usage: .ci/system-packages.sh run|test|browser|sound|camera|deb|test-deb|fuzz|models|libtorch|demo
 #
 # It probes for the tools themselves, so it is right on any system and for tools that were not
 # installed as packages, and it is silent when nothing is missing. What is missing is installed by
@@ -17,8 +17,8 @@ fail() {
 
 target=${1:-}
 case $target in
-run | test | browser | sound | camera | deb | test-deb | models | libtorch | demo) ;;
-*) fail "usage: .ci/system-packages.sh run|test|browser|sound|camera|deb|test-deb|models|libtorch|demo" ;;
+run | test | browser | sound | camera | deb | test-deb | fuzz | models | libtorch | demo) ;;
+*) fail "usage: .ci/system-packages.sh run|test|browser|sound|camera|deb|test-deb|fuzz|models|libtorch|demo" ;;
 esac
 
 packages=()
@@ -93,6 +93,11 @@ for_camera() {
     has v4l2-ctl || need v4l-utils
     has python3 || need python3
 }
+# libFuzzer is C++. Nothing is located, so that the locator is not needed.
+for_fuzz() {
+    for_building
+    compiles c++ c++ vector || need g++
+}
 # The package is made by Debian's own tool; stripped and looked into.
 for_deb() {
     has dpkg-deb || need dpkg
@@ -153,6 +158,7 @@ test-deb)
     # Without root the test is skipped, so that nothing need be there for it.
     [ "$(id -u)" != 0 ] || for_test_deb
     ;;
+fuzz) for_fuzz ;;
 models) for_locator ;;
 libtorch) for_libtorch ;;
 demo)

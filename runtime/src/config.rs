@@ -8,6 +8,7 @@
 pub mod effective;
 
 use crate::{
+    bounded,
     nearest::hint,
     report::{
         alarm::AlarmSettings, jsonl::Rotation, mqtt::MqttSettings, terminal::TerminalSettings,
@@ -33,6 +34,9 @@ use std::{
 
 /// File of settings in the folder where the program is started.
 const LOCAL_FILE: &str = "parseye.toml";
+
+/// Largest file of settings accepted, in bytes: a hundred times the documented one.
+const MOST_BYTES: u64 = 1 << 20;
 
 /// What the names of environment settings begin with.
 const PREFIX: &str = "PARSEYE_";
@@ -291,22 +295,42 @@ impl Settings {
         Self::merge(&files, env.split("__"))
     }
 
+    /// The settings of one file's text over the defaults, without the environment; `path` is named in
+    /// errors.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
+        let text = text.to_owned();
+        let figment = Figment::from(Serialized::defaults(Self::default()));
+        Self::extract(&figment.merge(SettingsFile { path, text }), &[path.into()])
+    }
+
     fn merge(files: &[PathBuf], env: Env) -> Result<(Self, Origins), ConfigError> {
         let mut figment = Figment::from(Serialized::defaults(Self::default()));
         for path in files {
-            let text = std::fs::read_to_string(path).map_err(|error| ConfigError::Unreadable {
+            let bytes = bounded::read(path, MOST_BYTES);
+            let text = bytes.and_then(|bytes| {
+                String::from_utf8(bytes).map_err(|_| std::io::Error::other("it is not UTF-8 text"))
+            });
+            let text = text.map_err(|error| ConfigError::Unreadable {
                 path: path.clone(),
                 reason: error.to_string(),
             })?;
             figment = figment.merge(SettingsFile { path, text });
         }
         let figment = figment.merge(env);
+        let settings = Self::extract(&figment, files)?;
+        Ok((settings, Origins::new(figment)))
+    }
+
+    fn extract(figment: &Figment, files: &[PathBuf]) -> Result<Self, ConfigError> {
         let settings: Self = figment.extract().map_err(|error| of_figment(&error))?;
         settings.check().map_err(|reason| ConfigError::Wrong {
             origin: origins(files),
             reason,
         })?;
-        Ok((settings, Origins::new(figment)))
+        Ok(settings)
     }
 
     /// Checks that every value means something.

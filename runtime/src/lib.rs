@@ -15,6 +15,7 @@
 #[cfg(test)]
 extern crate self as parseye;
 
+mod bounded;
 pub mod classify;
 pub mod command_line;
 pub mod config;

@@ -6,8 +6,10 @@
 use super::{
     EyeStateModel, ModelError, StandardisedCrop,
     card::METADATA_KEY,
+    graph,
     input::{PIXELS, SIDE},
     model::last_words,
+    onnx_file,
 };
 use crate::eye_state::{EyeState, STATES};
 use std::{path::Path, sync::Arc};
@@ -72,7 +74,7 @@ impl GradientModel {
     /// When the file cannot be read, is no ONNX model, or is another model's gradient.
     pub fn from_file(path: &Path, model: &EyeStateModel) -> Result<Self, ModelError> {
         let origin = path.display().to_string();
-        let bytes = std::fs::read(path).map_err(|error| ModelError {
+        let bytes = onnx_file::read(path).map_err(|error| ModelError {
             origin: origin.clone(),
             reason: format!("cannot be read: {error}"),
             remedy: MAKE_WITH_TRAIN,
@@ -95,10 +97,7 @@ impl GradientModel {
             reason,
             remedy: MAKE_WITH_TRAIN,
         };
-        let engine = onnx();
-        let proto = engine
-            .proto_model_for_read(&mut &*bytes)
-            .map_err(|error| wrong(format!("not a whole ONNX model ({})", last_words(&error))))?;
+        let mut proto = onnx_file::decode(bytes).map_err(wrong)?;
         let property = |key: &str| {
             let found = proto.metadata_props.iter().find(|entry| entry.key == key);
             found.map(|entry| entry.value.as_str())
@@ -111,10 +110,13 @@ impl GradientModel {
             Some(_) => return Err(wrong("is the gradient of another model".into())),
             None => return Err(wrong("is not a gradient graph".into())),
         }
-        let plan = engine
+        let (image, target) = ([1, 1, SIDE, SIDE], [1, STATES]);
+        let inputs: [(&str, &[usize]); 2] = [("image", &image), ("target", &target)];
+        graph::admit(&mut proto, &inputs, &[&image, &target]).map_err(wrong)?;
+        let plan = onnx()
             .model_for_proto_model(&proto)
-            .and_then(|model| model.with_input_fact(0, f32::fact([1, 1, SIDE, SIDE]).into()))
-            .and_then(|model| model.with_input_fact(1, f32::fact([1, STATES]).into()))
+            .and_then(|model| model.with_input_fact(0, f32::fact(image).into()))
+            .and_then(|model| model.with_input_fact(1, f32::fact(target).into()))
             .and_then(|model| model.into_optimized())
             .and_then(|model| model.into_runnable())
             .map_err(|error| wrong(format!("cannot be run ({})", last_words(&error))))?;

@@ -6,8 +6,10 @@
 
 pub mod card;
 pub mod gradient;
+mod graph;
 pub mod input;
 pub mod model;
+mod onnx_file;
 
 pub use card::ModelCard;
 pub use input::StandardisedCrop;

@@ -5,16 +5,14 @@
 
 use super::{
     card::{METADATA_KEY, ModelCard},
+    graph,
     input::{PIXELS, SIDE, StandardisedCrop},
+    onnx_file,
 };
 use crate::eye_state::STATES;
 use sha2::{Digest, Sha256};
-use std::{path::Path, sync::Arc};
+use std::{io, path::Path, sync::Arc};
 use tract_onnx::{pb, prelude::*};
-
-/// Largest model file accepted, in bytes: ten times the widest network that `train` makes for the
-/// edge. A larger file is not one of ours, and must not fill the memory.
-const MAX_MODEL_BYTES: u64 = 256 << 20;
 
 /// The model compiled into the program.
 const BUILT_IN: &[u8] = include_bytes!("../../../models/default.onnx");
@@ -66,20 +64,20 @@ impl EyeStateModel {
     /// When the file cannot be read, is no ONNX model, has no card, or is not what its card says.
     pub fn from_file(path: &Path) -> Result<Self, ModelError> {
         let origin = path.display().to_string();
-        let unreadable = |error: std::io::Error| ModelError {
-            origin: origin.clone(),
-            reason: format!("cannot be read: {error}"),
-            remedy: "check the path and its permissions; `parseye models` lists what is there",
-        };
-        let size = std::fs::metadata(path).map_err(unreadable)?.len();
-        if size > MAX_MODEL_BYTES {
-            return Err(ModelError {
-                origin,
-                reason: format!("{size} bytes are too many for an eye-state model"),
+        let unreadable = |error: io::Error| match error.kind() {
+            io::ErrorKind::FileTooLarge => ModelError {
+                origin: origin.clone(),
+                reason: format!("is no eye-state model: {error}"),
                 remedy: MAKE_WITH_TRAIN,
-            });
-        }
-        Self::from_bytes(&std::fs::read(path).map_err(unreadable)?, &origin)
+            },
+            _ => ModelError {
+                origin: origin.clone(),
+                reason: format!("cannot be read: {error}"),
+                remedy: "check the path and its permissions; `parseye models` lists what is there",
+            },
+        };
+        let bytes = onnx_file::read(path).map_err(unreadable)?;
+        Self::from_bytes(&bytes, &origin)
     }
 
     /// Loads a model from the bytes of an ONNX file; `origin` is named in errors.
@@ -92,16 +90,15 @@ impl EyeStateModel {
             reason,
             remedy: MAKE_WITH_TRAIN,
         };
-        let engine = onnx();
-        let proto = engine
-            .proto_model_for_read(&mut &*bytes)
-            .map_err(|error| wrong(format!("not a whole ONNX model ({})", last_words(&error))))?;
+        let mut proto = onnx_file::decode(bytes).map_err(wrong)?;
         let card = read_card(&proto).map_err(wrong)?;
         card.check().map_err(wrong)?;
         check_interface(&proto).map_err(wrong)?;
-        let plan = engine
+        let image = [1, 1, SIDE, SIDE];
+        graph::admit(&mut proto, &[("image", &image)], &[&[1, STATES]]).map_err(wrong)?;
+        let plan = onnx()
             .model_for_proto_model(&proto)
-            .and_then(|model| model.with_input_fact(0, f32::fact([1, 1, SIDE, SIDE]).into()))
+            .and_then(|model| model.with_input_fact(0, f32::fact(image).into()))
             .and_then(|model| model.into_optimized())
             .and_then(|model| model.into_runnable())
             .map_err(|error| wrong(format!("cannot be run ({})", last_words(&error))))?;

@@ -14,9 +14,9 @@ use crate::{
     },
     eye_state::{EyeState, STATES},
     locate::crop::{Square, sample_gray},
-    source::luma_of,
+    source::{is_too_large, luma_of},
 };
-use image::GrayImage;
+use image::{DynamicImage, GrayImage, ImageDecoder};
 use serde::Serialize;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -206,14 +206,19 @@ pub(crate) fn read_gray(path: &Path) -> Result<GrayImage, EvaluateError> {
         path: path.into(),
         reason: reason.replace('\n', " "),
     };
-    let picture = image::ImageReader::open(path)
+    let decoder = image::ImageReader::open(path)
         .and_then(image::ImageReader::with_guessed_format)
         .map_err(|error| wrong(error.to_string()))?
-        .decode()
+        .into_decoder()
         .map_err(|error| wrong(error.to_string()))?;
-    if picture.width() == 0 || picture.height() == 0 {
+    let (width, height) = decoder.dimensions();
+    if width == 0 || height == 0 {
         return Err(wrong("it has no pixels".into()));
     }
+    if is_too_large(width, height) {
+        return Err(wrong(format!("{width}x{height} pixels are too many")));
+    }
+    let picture = DynamicImage::from_decoder(decoder).map_err(|error| wrong(error.to_string()))?;
     Ok(if picture.color().has_color() {
         luma_of(&picture.to_rgb8())
     } else {
@@ -334,6 +339,21 @@ mod tests {
     }
 
     #[test]
+    fn an_enormous_picture_is_refused_before_it_is_decoded() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("long.png");
+        let save = |side| GrayImage::new(side, 1).save(&path).unwrap();
+        save(crate::source::MAX_SIDE);
+        assert_eq!(read_gray(&path).unwrap().height(), 1);
+        save(crate::source::MAX_SIDE + 1);
+        let error = read_gray(&path).unwrap_err().to_string();
+        assert!(
+            error.contains("long.png") && error.contains("too many"),
+            "{error}"
+        );
+    }
+
+    #[test]
     fn open_against_closed_ignores_the_other_two_outputs() {
         let open = sample(EyeState::Open, "a", LabelKind::Human);
         let closed = sample(EyeState::Closed, "b", LabelKind::Human);
@@ -366,10 +386,7 @@ mod tests {
         let gray = GrayImage::from_fn(40, 30, |x, y| image::Luma([(x * 5 + y) as u8]));
         let (a, b) = (folder.path().join("a.png"), folder.path().join("b.png"));
         gray.save(&a).unwrap();
-        image::DynamicImage::from(gray.clone())
-            .to_rgb8()
-            .save(&b)
-            .unwrap();
+        DynamicImage::from(gray.clone()).to_rgb8().save(&b).unwrap();
         let (a, b) = (read_gray(&a).unwrap(), read_gray(&b).unwrap());
         assert_eq!(standardised(&a), standardised(&b));
         assert!(read_gray(&folder.path().join("c.png")).is_err());

@@ -4,14 +4,20 @@
 //! `split`, `label_kind`, `openness`, `note`. Splits are by subject, never by picture: a subject in
 //! two splits is an error, for it would let a network be tested on people it was trained on.
 
-use crate::eye_state::{Eye, EyeState};
+use crate::{
+    bounded,
+    eye_state::{Eye, EyeState},
+};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::{HashMap, HashSet},
-    fmt,
+    fmt, io,
     path::{Component, Path, PathBuf},
     str::FromStr,
 };
+
+/// Largest manifest accepted, in bytes: two million rows.
+const MOST_BYTES: u64 = 256 << 20;
 
 /// Use that a subject's crops are set aside for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -203,13 +209,17 @@ impl Manifest {
     /// # Errors
     /// Names the line and what is wrong with it.
     pub fn read(path: &Path) -> Result<Self, ManifestError> {
-        let manifest = Self::read_rows(path)?;
-        for (index, sample) in manifest.samples.iter().enumerate() {
+        let text = bounded::read(path, MOST_BYTES).map_err(|error| ManifestError::Unreadable {
+            path: path.into(),
+            reason: error.to_string(),
+        })?;
+        let (manifest, lines) = Self::parse_lines(&text, path)?;
+        for (sample, line) in manifest.samples.iter().zip(lines) {
             let picture = manifest.folder.join(&sample.path);
             if !picture.is_file() {
                 return Err(ManifestError::Row {
                     path: path.into(),
-                    line: index as u64 + 2,
+                    line,
                     reason: format!("picture {} is missing", picture.display()),
                 });
             }
@@ -217,38 +227,40 @@ impl Manifest {
         Ok(manifest)
     }
 
-    fn read_rows(path: &Path) -> Result<Self, ManifestError> {
-        let unreadable = |reason: String| ManifestError::Unreadable {
+    /// Checks the text of a manifest, but not whether its pictures are there; `path` is where it stands,
+    /// and is named in errors.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn parse(text: &[u8], path: &Path) -> Result<Self, ManifestError> {
+        Self::parse_lines(text, path).map(|(manifest, _)| manifest)
+    }
+
+    /// The manifest, and the line on which each sample begins.
+    fn parse_lines(text: &[u8], path: &Path) -> Result<(Self, Vec<u64>), ManifestError> {
+        let wrong = |line: u64, reason: String| ManifestError::Row {
             path: path.into(),
+            line,
             reason,
         };
-        let file = std::fs::File::open(path).map_err(|error| unreadable(error.to_string()))?;
-        let mut reader = csv::Reader::from_reader(std::io::BufReader::new(file));
-        let mut samples = Vec::new();
+        let of_csv = |error: csv::Error| {
+            let line = error.position().map_or(1, csv::Position::line);
+            wrong(line, error.to_string())
+        };
+        let mut reader = csv::Reader::from_reader(text);
+        let headers = reader.headers().map_err(of_csv)?.clone();
+        let (mut samples, mut lines) = (Vec::new(), Vec::new());
         let mut split_of: HashMap<String, Split> = HashMap::new();
         let mut seen = HashSet::new();
-        for row in reader.deserialize::<Row>() {
-            let row = match row {
-                Ok(row) => row,
-                Err(error) => {
-                    let line = error.position().map_or(1, csv::Position::line);
-                    return Err(ManifestError::Row {
-                        path: path.into(),
-                        line,
-                        reason: error.to_string(),
-                    });
-                }
-            };
-            // One line a row: quoted fields with line breaks are refused by the path check below.
-            let line = samples.len() as u64 + 2;
-            let wrong = |reason: String| ManifestError::Row {
-                path: path.into(),
-                line,
-                reason,
-            };
-            let sample = row.check().map_err(wrong)?;
+        for record in reader.records() {
+            let record = record.map_err(of_csv)?;
+            // Not the number of samples: a quoted field may span several lines.
+            let line = record.position().map_or(1, csv::Position::line);
+            let row: Row = record.deserialize(Some(&headers)).map_err(of_csv)?;
+            let sample = row.check().map_err(|reason| wrong(line, reason))?;
             if !seen.insert(sample.path.clone()) {
-                return Err(wrong(format!("{} is listed twice", sample.path.display())));
+                let reason = format!("{} is listed twice", sample.path.display());
+                return Err(wrong(line, reason));
             }
             let other = *split_of
                 .entry(sample.subject.clone())
@@ -263,6 +275,7 @@ impl Manifest {
                 });
             }
             samples.push(sample);
+            lines.push(line);
         }
         if samples.is_empty() {
             return Err(ManifestError::Empty {
@@ -270,18 +283,27 @@ impl Manifest {
                 of_split: String::new(),
             });
         }
-        Ok(Self {
+        let manifest = Self {
             folder: path.parent().unwrap_or(Path::new("")).into(),
             samples,
-        })
+        };
+        Ok((manifest, lines))
     }
 
     /// Writes samples as a manifest.
     ///
     /// # Errors
     /// When the file cannot be written.
-    pub fn write(path: &Path, samples: &[Sample]) -> std::io::Result<()> {
-        let mut writer = csv::Writer::from_path(path)?;
+    pub fn write(path: &Path, samples: &[Sample]) -> io::Result<()> {
+        Self::write_to(std::fs::File::create(path)?, samples)
+    }
+
+    /// Writes samples as the text of a manifest.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write_to(output: impl io::Write, samples: &[Sample]) -> io::Result<()> {
+        let mut writer = csv::Writer::from_writer(output);
         for sample in samples {
             writer.serialize(Row::from(sample))?;
         }
@@ -412,13 +434,10 @@ mod tests {
         let manifest =
             read("a.png,open,s,p,left,train,human,0.3,x\nb.png,closed,s,q,,test,pseudo,,\n")
                 .unwrap();
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("manifest.csv");
-        Manifest::write(&path, &manifest.samples).unwrap();
-        assert_eq!(
-            Manifest::read_rows(&path).unwrap().samples,
-            manifest.samples
-        );
+        let mut text = Vec::new();
+        Manifest::write_to(&mut text, &manifest.samples).unwrap();
+        let again = Manifest::parse(&text, Path::new("manifest.csv")).unwrap();
+        assert_eq!(again.samples, manifest.samples);
         assert_eq!(manifest.of_split(Split::Test).unwrap().len(), 1);
         assert!(manifest.of_split(Split::Val).is_err());
     }
@@ -443,6 +462,15 @@ mod tests {
         refused(
             "c.png,open,s,p,,train,human,,\n",
             &["line 2", "c.png is missing"],
+        );
+        // A row may span several lines.
+        refused(
+            "a.png,open,s,p,,train,human,,\"two\nlines\"\nc.png,open,s,p,,train,human,,\n",
+            &["line 4", "c.png is missing"],
+        );
+        refused(
+            "a.png,open,s,p,,train,human,,\"two\nlines\"\nb.png,opne,s,p,,train,human,,\n",
+            &["line 4", "'opne'"],
         );
         refused("../a.png,open,s,p,,train,human,,\n", &["not below"]);
         refused("a.png,open\n", &["line 2"]);

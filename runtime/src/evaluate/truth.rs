@@ -4,11 +4,15 @@
 //! frames from 0, both included), `kind`. What counts as a hit is [`super::score`]'s.
 
 use super::manifest::named;
+use crate::bounded;
 use serde::Deserialize;
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
 };
+
+/// Largest truth file accepted, in bytes: half a million rows.
+const MOST_BYTES: u64 = 16 << 20;
 
 /// What an interval of a truth file holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -127,7 +131,7 @@ impl Truth {
     /// # Errors
     /// Names the line and what is wrong with it.
     pub fn read(path: &Path) -> Result<Self, TruthError> {
-        let text = std::fs::read(path).map_err(|error| TruthError::Unreadable {
+        let text = bounded::read(path, MOST_BYTES).map_err(|error| TruthError::Unreadable {
             path: path.into(),
             reason: error.to_string(),
         })?;
@@ -140,6 +144,9 @@ impl Truth {
     /// As [`Self::read`].
     pub fn parse(text: &[u8], path: &Path) -> Result<Self, TruthError> {
         let mut clips: BTreeMap<String, ClipTruth> = BTreeMap::new();
+        // Each clip's blinks by their first frames: one look at the neighbours for each row, so that a
+        // long file takes no longer than its length.
+        let mut blinks: BTreeMap<String, BTreeMap<u64, FrameRange>> = BTreeMap::new();
         let wrong = |line: u64, reason: String| TruthError::Row {
             path: path.into(),
             line,
@@ -181,12 +188,15 @@ impl Truth {
                     ),
                 ));
             }
-            let clip = clips.entry(row.clip).or_default();
+            let clip = clips.entry(row.clip.clone()).or_default();
             if kind != TruthKind::Blink {
                 clip.neutral.push(range);
                 continue;
             }
-            if let Some(other) = clip.blinks.iter().find(|other| other.overlaps(&range)) {
+            // None of them overlap each other, so that only the last to begin before the end can.
+            let others = blinks.entry(row.clip).or_default();
+            let before = others.range(..=range.last).next_back();
+            if let Some((_, other)) = before.filter(|(_, other)| other.overlaps(&range)) {
                 return Err(wrong(
                     line,
                     format!(
@@ -195,6 +205,7 @@ impl Truth {
                     ),
                 ));
             }
+            others.insert(range.first, range);
             clip.blinks.push(range);
         }
         Ok(Self { clips })
@@ -288,6 +299,20 @@ mod tests {
         );
         let error = other.unwrap_err().to_string();
         assert!(error.contains("start"), "{error}");
+    }
+
+    #[test]
+    fn blinks_that_overlap_are_refused_in_whatever_order_they_stand() {
+        for other in ["5,10", "10,10", "12,15", "5,30", "20,20", "20,25"] {
+            let error = parse(&format!("a,40,50,blink\na,10,20,blink\na,{other},blink\n"));
+            let error = error.unwrap_err().to_string();
+            assert!(
+                error.contains("line 4") && error.contains("10 to 20"),
+                "{error}"
+            );
+        }
+        let apart = "a,10,20,blink\na,21,21,blink\na,0,9,blink\nb,10,20,blink\na,12,13,partial\n";
+        assert_eq!(parse(apart).unwrap().clips["a"].blinks.len(), 3);
     }
 
     #[test]

@@ -9,10 +9,10 @@ use super::{
     Face, LocateError,
     crop::{Averaging, Square, sample_rgb_letterboxed},
 };
-use crate::eye_state::PerEye;
+use crate::{bounded, eye_state::PerEye};
 use image::RgbImage;
 use sha2::{Digest, Sha256};
-use std::path::Path;
+use std::{io, path::Path};
 use tract_onnx::{pb, prelude::*};
 
 /// sha256 of the one file this decoder was written for.
@@ -207,7 +207,7 @@ impl BlazeFace {
     /// # Errors
     /// When the file cannot be read or is not the one of [`SHA256`].
     pub fn open(path: &Path) -> Result<Self, LocateError> {
-        let unreadable = |error: std::io::Error| LocateError::Unreadable {
+        let unreadable = |error: io::Error| LocateError::Unreadable {
             path: path.into(),
             reason: error.to_string(),
         };
@@ -217,11 +217,10 @@ impl BlazeFace {
         };
         /// The true file has 442,005 bytes; another must not fill the memory only to be hashed.
         const MOST_BYTES: u64 = 1 << 24;
-        let size = std::fs::metadata(path).map_err(unreadable)?.len();
-        if size > MOST_BYTES {
-            return Err(wrong(format!("not computed for {size} bytes")));
-        }
-        let bytes = std::fs::read(path).map_err(unreadable)?;
+        let bytes = bounded::read(path, MOST_BYTES).map_err(|error| match error.kind() {
+            io::ErrorKind::FileTooLarge => wrong(format!("not computed, since {error}")),
+            _ => unreadable(error),
+        })?;
         let found: String = Sha256::digest(&bytes)
             .iter()
             .map(|byte| format!("{byte:02x}"))

@@ -7,7 +7,7 @@ use serde::{Deserialize, de::DeserializeOwned};
 use std::{
     borrow::Cow,
     fs::File,
-    io::{self, BufRead, BufReader},
+    io::{self, BufRead, BufReader, Read},
     path::{Path, PathBuf},
 };
 
@@ -40,15 +40,19 @@ pub enum ReadLine {
 
 /// An open log.
 #[derive(Debug)]
-pub struct LogFile {
+pub struct LogFile<R = File> {
     path: PathBuf,
-    reader: BufReader<File>,
+    reader: BufReader<R>,
     line: Vec<u8>,
 }
 
-/// Longest line accepted, in bytes: a thousand times a frame's. It bounds the memory for a file
+/// Longest line accepted, in bytes: a `start` line lists all sources. It bounds the memory for a file
 /// that is no log and has no line ends.
 const LONGEST_LINE: usize = 1 << 20;
+
+/// Longest line accepted of another event, in bytes: several times a self-check's. What is kept of
+/// events is counted, so that this bounds its memory.
+pub(super) const LONGEST_EVENT: usize = 1 << 13;
 
 /// Bytes read at a time.
 const BUFFER: usize = 256 << 10;
@@ -60,11 +64,18 @@ impl LogFile {
     /// When it cannot be opened.
     pub fn open(path: &Path) -> Result<Self, SessionError> {
         let file = File::open(path).map_err(|error| unreadable(path, &error))?;
-        Ok(Self {
+        Ok(Self::new(file, path))
+    }
+}
+
+impl<R: Read> LogFile<R> {
+    /// A log that is already open; `path` is named in errors.
+    pub fn new(log: R, path: &Path) -> Self {
+        Self {
             path: path.into(),
-            reader: BufReader::with_capacity(BUFFER, file),
+            reader: BufReader::with_capacity(BUFFER, log),
             line: Vec::new(),
-        })
+        }
     }
 
     /// The next line; `None` after the last.
@@ -135,6 +146,9 @@ fn parse(line: &[u8]) -> Result<LoggedEvent, String> {
         return Err("empty".into());
     }
     let named: Named<'_> = serde_json::from_slice(line).map_err(|error| words(&error))?;
+    if line.len() > LONGEST_EVENT && named.event != "start" {
+        return Err(format!("longer than {LONGEST_EVENT} bytes"));
+    }
     match named.event.as_ref() {
         "start" => known("start", line, Event::Start),
         "eyes" => known("eyes", line, Event::Eyes),

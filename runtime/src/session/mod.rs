@@ -21,7 +21,10 @@ pub mod timeline;
 use crate::temporal::TemporalSettings;
 use figures::{Damage, LogFigures, SessionFigures};
 use log_file::{LogFile, ReadLine};
-use std::path::{Path, PathBuf};
+use std::{
+    io::Read,
+    path::{Path, PathBuf},
+};
 use tally::{Refusal, SessionTally};
 use timeline::Timeline;
 
@@ -89,14 +92,32 @@ pub fn read(logs: &[PathBuf], settings: &TemporalSettings) -> Result<Session, Se
     let mut tally = SessionTally::new(settings);
     let mut files = Vec::new();
     for path in log_file::in_order(logs)? {
-        files.push(read_log(&path, &mut tally)?);
+        files.push(read_log(LogFile::open(&path)?, &path, &mut tally)?);
     }
     let (figures, timeline) = tally.end(files);
     Ok(Session { figures, timeline })
 }
 
-fn read_log(path: &Path, tally: &mut SessionTally) -> Result<LogFigures, SessionError> {
-    let mut log = LogFile::open(path)?;
+/// Reads one log that is already open; `path` is named in errors.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_open(
+    log: impl Read,
+    path: &Path,
+    settings: &TemporalSettings,
+) -> Result<Session, SessionError> {
+    let mut tally = SessionTally::new(settings);
+    let files = vec![read_log(LogFile::new(log, path), path, &mut tally)?];
+    let (figures, timeline) = tally.end(files);
+    Ok(Session { figures, timeline })
+}
+
+fn read_log(
+    mut log: LogFile<impl Read>,
+    path: &Path,
+    tally: &mut SessionTally,
+) -> Result<LogFigures, SessionError> {
     let mut figures = LogFigures {
         path: path.to_path_buf(),
         ..LogFigures::default()

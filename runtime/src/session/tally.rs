@@ -5,7 +5,7 @@ use super::{
         AlertFigures, AtTime, BlinkFigures, LogFigures, Notice, PerWatched, Quantiles, RunFigures,
         SCHEMA as FIGURES_SCHEMA, SessionFigures, SourceFigures,
     },
-    log_file::{EventBody, LoggedEvent},
+    log_file::{EventBody, LONGEST_EVENT, LoggedEvent},
     record::{BREAK, SHARES, check_closure, check_time, kind_of, reading_of, record_of, share_of},
     timeline::{Moment, Span, Timeline, UNMEASURED},
 };
@@ -42,6 +42,16 @@ const LEAST_KNOWN_S: f64 = 10.0;
 /// An unknown event's measurement counts until the next one, at most this many seconds.
 const SNR_HOLDS_S: f64 = 10.0;
 
+/// Sources that are listed at most; further ones are summed up with the rest.
+const MOST_SOURCES: usize = 20_000;
+
+/// Kinds of events that are counted apart, beside those known here; further ones are counted as
+/// [`FURTHER_KINDS`].
+const MOST_KINDS: usize = 100;
+
+/// Stands for what [`MOST_KINDS`] leaves out.
+const FURTHER_KINDS: &str = "(further kinds)";
+
 /// Adds up a session.
 #[derive(Debug)]
 pub struct SessionTally {
@@ -50,6 +60,8 @@ pub struct SessionTally {
     timeline: Timeline,
     run: Option<RunFigures>,
     source: Option<Source>,
+    /// Sources listed so far.
+    sources: usize,
     /// Where the present source begins in the session.
     offset: f64,
     shares: PerEye<[f64; SHARES.len()]>,
@@ -99,6 +111,7 @@ impl SessionTally {
             timeline: Timeline::default(),
             run: None,
             source: None,
+            sources: 0,
             offset: 0.0,
             shares: PerEye::default(),
             known: Duration::ZERO,
@@ -115,16 +128,18 @@ impl SessionTally {
     /// When it says something impossible, which changes nothing, or is of a later program.
     pub fn take(&mut self, event: LoggedEvent) -> Result<(), Refusal> {
         let LoggedEvent { kind, body } = event;
+        let known = matches!(body, EventBody::Known(_));
         match body {
             EventBody::Known(event) => self.take_known(*event)?,
             EventBody::Other(fields) => self.take_other(&kind, &fields),
         }
-        match self.figures.events.get_mut(kind.as_ref()) {
-            Some(count) => *count += 1,
-            None => {
-                self.figures.events.insert(kind.into_owned(), 1);
-            }
-        }
+        let events = &mut self.figures.events;
+        let apart = known || events.contains_key(kind.as_ref()) || events.len() < MOST_KINDS;
+        let kind = match apart {
+            true => kind.into_owned(),
+            false => FURTHER_KINDS.into(),
+        };
+        *events.entry(kind).or_default() += 1;
         Ok(())
     }
 
@@ -175,6 +190,11 @@ impl SessionTally {
                 version: start.version,
             });
         }
+        let names = [&start.version, &start.model.name, &start.model.sha256];
+        if names.into_iter().any(|name| name.len() > LONGEST_EVENT) {
+            let reason = format!("a name of more than {LONGEST_EVENT} bytes");
+            return Err(Refusal::Damaged(reason));
+        }
         let goes_on = start.part.is_some()
             && self.run.as_ref().is_some_and(|run| {
                 (run.unix_time, run.model.as_ref()) == (start.unix_time, Some(&start.model))
@@ -213,7 +233,7 @@ impl SessionTally {
                 steps: (0.0, 0),
             });
             if self.offset > 0.0 {
-                self.timeline.seams.push(self.offset);
+                self.timeline.seam(self.offset);
             }
         }
         let live = self
@@ -339,7 +359,7 @@ impl SessionTally {
         }
         self.close_source(None);
         let begins_s = self.offset;
-        self.run_mut().sources.push(SourceFigures {
+        self.list_source(SourceFigures {
             clip: end.clip,
             frames: 0,
             duration_s: 0.0,
@@ -419,6 +439,13 @@ impl SessionTally {
         })
     }
 
+    fn list_source(&mut self, source: SourceFigures) {
+        if self.sources < MOST_SOURCES {
+            self.sources += 1;
+            self.run_mut().sources.push(source);
+        }
+    }
+
     fn close_source(&mut self, end: Option<EndEvent>) {
         let Some(mut source) = self.source.take() else {
             return;
@@ -442,7 +469,7 @@ impl SessionTally {
         let Some(source) = self.source.take() else {
             return;
         };
-        self.run_mut().sources.push(SourceFigures {
+        self.list_source(SourceFigures {
             clip: source.clip,
             frames: source.frames,
             duration_s: length,

@@ -344,6 +344,43 @@ fn sources_follow_one_another_and_the_picture_can_be_drawn() {
 }
 
 #[test]
+fn a_log_of_ever_new_names_stays_small() {
+    let mut lines = vec![start(None, None)];
+    lines.extend((0..2000).map(|i| json!({ "event": format!("e{i}"), "time": 0.0 })));
+    // Each frame is of another source.
+    for index in 0..21_000 {
+        let mut line = open(0);
+        line["clip"] = format!("c{index}").into();
+        lines.push(line);
+    }
+    let long = "x".repeat(log_file::LONGEST_EVENT);
+    lines.push(json!({ "event": "noise", "text": long }));
+    lines.push(json!({ "event": long, "time": 0.0 }));
+    let session = read_texts(&[&text_of(&lines)]).unwrap();
+    let figures = &session.figures;
+    assert_eq!(figures.events["eyes"], 21_000);
+    assert_eq!(figures.events.len(), 102);
+    assert_eq!(figures.events.values().sum::<u64>(), 23_001);
+    assert_eq!(figures.runs.first[0].sources.len(), 20_000);
+    assert_eq!(figures.frames, 21_000);
+    let damages = &figures.logs[0].damages;
+    assert!(
+        damages
+            .iter()
+            .all(|damage| damage.reason.contains("8192 bytes"))
+    );
+    assert_eq!(damages.len(), 2);
+    // The list of a replay's sources may be long.
+    let mut many = start(None, None);
+    many["clips"] = vec!["a clip of some name"; 1000].into();
+    assert_eq!(figures_of_damage(&[many]), 0);
+}
+
+fn figures_of_damage(lines: &[Value]) -> u64 {
+    read_texts(&[&text_of(lines)]).unwrap().figures.logs[0].damaged
+}
+
+#[test]
 fn a_log_named_twice_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.jsonl");

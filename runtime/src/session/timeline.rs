@@ -126,12 +126,15 @@ pub struct Timeline {
     pub length: f64,
     /// Long closures of both eyes and alerts.
     pub spans: Vec<Span>,
-    /// Times at which another source or run begins.
+    /// Times at which another source or run begins, the first of them.
     pub seams: Vec<f64>,
 }
 
 /// Spans that are kept at most; each is drawn, and no picture shows more.
 const MOST_SPANS: usize = 20_000;
+
+/// Seams that are kept at most, likewise.
+const MOST_SEAMS: usize = 20_000;
 
 impl Default for Timeline {
     fn default() -> Self {
@@ -196,6 +199,13 @@ impl Timeline {
     pub fn span(&mut self, span: Span) {
         if self.spans.len() < MOST_SPANS {
             self.spans.push(span);
+        }
+    }
+
+    /// Takes a time at which another source or run begins.
+    pub fn seam(&mut self, time: f64) {
+        if self.seams.len() < MOST_SEAMS {
+            self.seams.push(time);
         }
     }
 

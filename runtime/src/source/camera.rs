@@ -10,11 +10,11 @@ mod choose;
 mod fault;
 mod feed;
 mod ladder;
-mod mjpeg;
+pub mod mjpeg;
 #[cfg(feature = "nokhwa")]
 mod nokhwa;
 mod pipe;
-mod pixels;
+pub mod pixels;
 #[cfg(target_os = "linux")]
 mod v4l2;
 

@@ -56,18 +56,20 @@ const PLAIN_WORDS: [(&str, &str); 4] = [
 
 /// A picture that ffmpeg is about to write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Picture {
+pub struct Picture {
     /// Presentation time in nanoseconds from the stream's own origin, where the stream has one.
-    pub(super) time: Option<i128>,
+    pub time: Option<i128>,
     /// Time to the next picture by the stream's nominal rate, where it has one.
-    pub(super) period: Option<Duration>,
-    pub(super) width: u32,
-    pub(super) height: u32,
+    pub period: Option<Duration>,
+    /// Width in pixels, above 0.
+    pub width: u32,
+    /// Height in pixels, above 0.
+    pub height: u32,
 }
 
 /// What the lines so far have told.
 #[derive(Clone, Debug, Default)]
-pub(super) struct FfmpegLog {
+pub struct FfmpegLog {
     time_base: Option<(i128, i128)>,
     period: Option<Duration>,
     pictures: u64,
@@ -84,7 +86,7 @@ pub(super) struct FfmpegLog {
 
 impl FfmpegLog {
     /// Takes in one line and says when it announces a picture.
-    pub(super) fn read_line(&mut self, line: &str) -> Option<Picture> {
+    pub fn read_line(&mut self, line: &str) -> Option<Picture> {
         let (filter, level, message) = split(line)?;
         match level {
             "info" if filter.starts_with("Parsed_showinfo_") => return self.showinfo(message),
@@ -97,29 +99,29 @@ impl FfmpegLog {
     }
 
     /// The cause of what went wrong: the first complaint, since later ones follow from it.
-    pub(super) fn cause(&self) -> Option<&str> {
+    pub fn cause(&self) -> Option<&str> {
         self.first_complaint.as_deref().or(self.summary.as_deref())
     }
 
     /// The last complaint: why decoding ended, where it had begun well.
-    pub(super) fn end(&self) -> Option<&str> {
+    pub fn end(&self) -> Option<&str> {
         self.last_complaint.as_deref().or(self.summary.as_deref())
     }
 
     /// The length that the file itself claims, where it does; at least this much from its first
     /// picture on.
-    pub(super) fn claimed_length(&self) -> Option<Duration> {
+    pub fn claimed_length(&self) -> Option<Duration> {
         let length = self.length.filter(|_| !self.length_is_a_guess)?;
         Some(length.saturating_sub(self.start))
     }
 
     /// Size of a picture that was refused for being too large.
-    pub(super) fn too_large(&self) -> Option<(u32, u32)> {
+    pub fn too_large(&self) -> Option<(u32, u32)> {
         self.too_large
     }
 
     /// Whether ffmpeg took a text file for a film of a text terminal, which it does by its ending.
-    pub(super) fn is_text(&self) -> bool {
+    pub fn is_text(&self) -> bool {
         self.is_text
     }
 
@@ -226,10 +228,11 @@ fn ratio(text: &str) -> Option<(i128, i128)> {
     (a > 0 && b > 0).then_some((a.into(), b.into()))
 }
 
-/// `WxH`.
+/// `WxH`, both above 0.
 fn size(text: &str) -> Option<(u32, u32)> {
     let (width, height) = text.split_once('x')?;
-    Some((width.parse().ok()?, height.parse().ok()?))
+    let (width, height) = (width.parse().ok()?, height.parse().ok()?);
+    (width > 0 && height > 0).then_some((width, height))
 }
 
 /// `HH:MM:SS.ss`.
@@ -239,7 +242,7 @@ fn clock(text: &str) -> Option<Duration> {
     let minutes: u32 = parts.next()?.parse().ok()?;
     let seconds: f64 = parts.next()?.parse().ok()?;
     let whole = u64::from(hours) * 3600 + u64::from(minutes) * 60;
-    Some(Duration::from_secs(whole) + Duration::try_from_secs_f64(seconds).ok()?)
+    Duration::from_secs(whole).checked_add(Duration::try_from_secs_f64(seconds).ok()?)
 }
 
 /// `count * numerator / denominator` seconds.
@@ -333,6 +336,9 @@ mod tests {
         log.read_line("[info]   Duration: 00:00:05.25, start: 5.000000, bitrate: 571 kb/s");
         assert_eq!(log.claimed_length(), Some(Duration::from_millis(250)));
         log.read_line("[info]   Duration: N/A, bitrate: N/A");
+        assert_eq!(log.claimed_length(), None);
+        // Seconds that are a time by themselves, but not with the hours.
+        log.read_line("[info]   Duration: 99:00:18446744073709550000.00, start: 0.000000");
         assert_eq!(log.claimed_length(), None);
     }
 

@@ -1,6 +1,6 @@
 //! Folders of images, or a single one, as a recording with a constant frame rate.
 
-use super::{Frame, FrameSource, MAX_SIDE, SourceError};
+use super::{Frame, FrameSource, SourceError, is_too_large};
 use image::{DynamicImage, ImageDecoder, ImageError, ImageReader, RgbImage};
 use std::{
     cmp::Ordering,
@@ -172,7 +172,7 @@ fn read_image(path: &Path) -> Result<RgbImage, SourceError> {
         .map_err(|error| unreadable(path, &error))?;
     let mut decoder = reader.into_decoder().map_err(undecodable)?;
     let (width, height) = decoder.dimensions();
-    if width > MAX_SIDE || height > MAX_SIDE {
+    if is_too_large(width, height) {
         return Err(SourceError::TooLarge {
             path: path.into(),
             width,
@@ -191,6 +191,7 @@ fn read_image(path: &Path) -> Result<RgbImage, SourceError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::source::MAX_SIDE;
     use image::Rgb;
     use proptest::prelude::*;
 

@@ -4,10 +4,11 @@
 //! frame is late or lost is decided by [`crate::pipeline`].
 
 pub mod camera;
-mod ffmpeg_log;
+pub mod ffmpeg_log;
 pub mod images;
 pub mod live;
 pub mod paced;
+pub mod raw_video;
 pub mod shortened;
 pub mod video;
 
@@ -28,6 +29,15 @@ use std::{
 
 /// Largest picture side accepted, in pixels: beyond it a file is damaged or hostile.
 pub const MAX_SIDE: u32 = 8192;
+
+/// Most pixels of a picture accepted: a little more than those of 8K video (7680x4320), 128 MiB with
+/// their brightness. A file of a hundred bytes can claim any number.
+pub const MAX_PIXELS: u64 = 1 << 25;
+
+/// Whether a picture of this size is refused, by [`MAX_SIDE`] or [`MAX_PIXELS`].
+pub fn is_too_large(width: u32, height: u32) -> bool {
+    width > MAX_SIDE || height > MAX_SIDE || u64::from(width) * u64::from(height) > MAX_PIXELS
+}
 
 /// One picture of the way from the source to the events.
 #[derive(Clone, Debug)]
@@ -147,9 +157,9 @@ pub enum SourceError {
         /// The decoder's words.
         reason: String,
     },
-    /// A picture is larger than [`MAX_SIDE`].
+    /// A picture is larger than [`MAX_SIDE`] or [`MAX_PIXELS`].
     #[error(
-        "{path}: a picture of {width}x{height} pixels; the largest side accepted is {MAX_SIDE}, scale it down first"
+        "{path}: a picture of {width}x{height} pixels; sides up to {MAX_SIDE} and {MAX_PIXELS} pixels in all are accepted, scale it down first"
     )]
     TooLarge {
         /// What was asked for.

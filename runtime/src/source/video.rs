@@ -5,27 +5,23 @@
 //! says is understood by `ffmpeg_log`.
 
 use super::{
-    Frame, FrameSource, MAX_SIDE, SourceError,
+    Frame, FrameSource, MAX_PIXELS, SourceError,
     ffmpeg_log::{FfmpegLog, Picture},
+    raw_video::{RawPicture, RawVideo},
 };
-use image::RgbImage;
 use std::{
     ffi::{OsStr, OsString},
     fs,
-    io::{BufRead, BufReader, Read},
+    io::{BufRead, BufReader, Read as _},
     path::{Path, PathBuf},
     process::{Child, ChildStderr, ChildStdout, Command, Stdio},
     sync::{
         OnceLock,
-        mpsc::{Receiver, Sender, channel},
+        mpsc::{Receiver, RecvTimeoutError, Sender, channel},
     },
     thread,
     time::Duration,
 };
-
-/// Time between frames of a stream that has neither times nor a nominal rate: 25 frames a second,
-/// which ffmpeg assumes for raw streams, too.
-const ASSUMED_PERIOD: Duration = Duration::from_millis(40);
 
 /// A video that covers less than this share of the length its file claims was cut off; one that
 /// lacks less may just have a longer sound track.
@@ -34,6 +30,13 @@ const LEAST_SHARE: f64 = 0.5;
 /// A claimed length this short is not held against a file: rounding and a long last frame weigh
 /// too much.
 const SHORTEST_CLAIM: Duration = Duration::from_secs(2);
+
+/// Longest time in which ffmpeg must give another picture of a file, whatever the file makes it
+/// compute; a whole group of 8K pictures takes a small part of it.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Longest line of ffmpeg's words that is kept, in bytes; it cuts its own at a quarter of that.
+const LONGEST_LINE: u64 = 4096;
 
 /// The first ffmpeg version with `-fps_mode`; later ones dropped `-vsync`.
 const FPS_MODE_SINCE: (u32, u32) = (5, 1);
@@ -44,8 +47,9 @@ pub struct VideoFile {
     path: PathBuf,
     name: String,
     decoder: Option<Decoder>,
-    clock: Clock,
-    frames: u64,
+    raw: RawVideo,
+    /// How long a picture may take.
+    patience: Duration,
 }
 
 /// The running ffmpeg. Dropping it ends the process at once.
@@ -95,7 +99,7 @@ impl VideoFile {
             .args(["-loglevel", "repeat+level+info"])
             // One thread: error concealment then gives the same pixels on every run.
             .args(["-threads", "1"])
-            .args(["-max_pixels", &(u64::from(MAX_SIDE).pow(2)).to_string()])
+            .args(["-max_pixels", &MAX_PIXELS.to_string()])
             // Playlists must not reach the network.
             .args(["-protocol_whitelist", "file", "-i"])
             .arg(input)
@@ -125,8 +129,12 @@ impl VideoFile {
                 pixels,
                 notices,
             }),
-            clock: Clock::default(),
-            frames: 0,
+            raw: RawVideo::default(),
+            patience: match path.is_file() {
+                true => PATIENCE,
+                // Pipes and devices deliver in their own time.
+                false => Duration::MAX,
+            },
         })
     }
 
@@ -147,7 +155,7 @@ impl VideoFile {
             Ok(status) => Some(format!("ffmpeg ended with {status}")),
             Err(error) => Some(format!("ffmpeg was lost: {error}")),
         };
-        if self.frames == 0 {
+        if self.raw.frames() == 0 {
             let reason = if log.is_text() {
                 "it is a text file".into()
             } else {
@@ -164,9 +172,24 @@ impl VideoFile {
             None => Ok(()),
             Some(reason) => Err(SourceError::Damaged {
                 path: path(),
-                frames: self.frames,
+                frames: self.raw.frames(),
                 reason,
             }),
+        }
+    }
+
+    /// ffmpeg gives neither a picture nor an end.
+    fn hangs(&self) -> SourceError {
+        let seconds = self.patience.as_secs();
+        let reason = format!("ffmpeg has found no further picture for {seconds} s");
+        let path = self.path.clone();
+        match self.raw.frames() {
+            0 => SourceError::NotAVideo { path, reason },
+            frames => SourceError::Damaged {
+                path,
+                frames,
+                reason,
+            },
         }
     }
 
@@ -175,7 +198,7 @@ impl VideoFile {
         let claimed = log
             .claimed_length()
             .filter(|length| *length > SHORTEST_CLAIM)?;
-        let covered = self.clock.next_time();
+        let covered = self.raw.covered();
         (covered.as_secs_f64() < LEAST_SHARE * claimed.as_secs_f64()).then(|| {
             format!(
                 "the pictures end at {:.1} s of {:.1} s",
@@ -196,26 +219,28 @@ impl FrameSource for VideoFile {
             return Ok(None);
         };
         let mut log = None;
-        match decoder.notices.recv() {
+        match decoder.notices.recv_timeout(self.patience) {
             Ok(Notice::Picture(picture)) => {
-                let (width, height) = (picture.width, picture.height);
-                if width > MAX_SIDE || height > MAX_SIDE {
-                    return Err(SourceError::TooLarge {
-                        path: self.path.clone(),
-                        width,
-                        height,
-                    });
-                }
-                if let Some(rgb) = decoder.read_picture(width, height) {
-                    let time = self.clock.tick(&picture);
-                    let frame = Frame::from_rgb(self.frames, time, rgb);
-                    self.frames += 1;
-                    self.decoder = Some(decoder);
-                    return Ok(Some(frame));
+                let pixels = decoder.pixels.as_mut();
+                let read = pixels.map(|pixels| self.raw.read(&picture, pixels));
+                match read {
+                    Some(RawPicture::Frame(frame)) => {
+                        self.decoder = Some(decoder);
+                        return Ok(Some(frame));
+                    }
+                    Some(RawPicture::TooLarge) => {
+                        return Err(SourceError::TooLarge {
+                            path: self.path.clone(),
+                            width: picture.width,
+                            height: picture.height,
+                        });
+                    }
+                    Some(RawPicture::Cut) | None => {}
                 }
             }
             Ok(Notice::End(end)) => log = Some(end),
-            Err(_) => {}
+            Err(RecvTimeoutError::Timeout) => return Err(self.hangs()),
+            Err(RecvTimeoutError::Disconnected) => {}
         }
         // Without pixels for an announced picture ffmpeg is about to end; its last words count.
         let log = log.unwrap_or_else(|| decoder.last_words());
@@ -224,13 +249,6 @@ impl FrameSource for VideoFile {
 }
 
 impl Decoder {
-    /// The next picture, or `None` where the pixels end before it is whole.
-    fn read_picture(&mut self, width: u32, height: u32) -> Option<RgbImage> {
-        let mut bytes = vec![0; 3 * width as usize * height as usize];
-        self.pixels.as_mut()?.read_exact(&mut bytes).ok()?;
-        RgbImage::from_raw(width, height, bytes)
-    }
-
     /// Waits for the end of ffmpeg's words, pictures left aside.
     fn last_words(&mut self) -> Box<FfmpegLog> {
         // Nobody reads pixels any more: with the pipe closed ffmpeg cannot wait for us.
@@ -259,7 +277,11 @@ fn listen(words: ChildStderr, sender: &Sender<Notice>) {
     let mut log = FfmpegLog::default();
     let mut words = BufReader::new(words);
     let mut line = Vec::new();
-    while matches!(words.read_until(b'\n', &mut line), Ok(count) if count > 0) {
+    loop {
+        let mut part = words.by_ref().take(LONGEST_LINE);
+        if !matches!(part.read_until(b'\n', &mut line), Ok(count) if count > 0) {
+            break;
+        }
         if let Some(picture) = log.read_line(&String::from_utf8_lossy(&line))
             && sender.send(Notice::Picture(picture)).is_err()
         {
@@ -272,42 +294,6 @@ fn listen(words: ChildStderr, sender: &Sender<Notice>) {
     }
     // A source that is gone needs no last words.
     let _ = sender.send(Notice::End(Box::new(log)));
-}
-
-/// Presentation times from the first frame on, never going back.
-#[derive(Clone, Copy, Debug, Default)]
-struct Clock {
-    /// The stream's own time, in nanoseconds, at which ours is 0.
-    origin: Option<i128>,
-    last: Option<Duration>,
-    period: Option<Duration>,
-}
-
-impl Clock {
-    /// Time of the next picture, which then is the last.
-    fn tick(&mut self, picture: &Picture) -> Duration {
-        let expected = self.next_time();
-        let time = match picture.time {
-            Some(time) => {
-                let expected_nanoseconds = expected.as_nanos() as i128;
-                let origin = *self.origin.get_or_insert(time - expected_nanoseconds);
-                // Before the last frame's time: broken stamps, which must not turn back our time.
-                let since = u64::try_from((time - origin).max(0)).unwrap_or(u64::MAX);
-                Duration::from_nanos(since).max(self.last.unwrap_or_default())
-            }
-            None => expected,
-        };
-        self.last = Some(time);
-        self.period = picture.period.or(self.period);
-        time
-    }
-
-    /// When a frame without a time of its own would be due.
-    fn next_time(&self) -> Duration {
-        self.last.map_or(Duration::ZERO, |last| {
-            last.saturating_add(self.period.unwrap_or(ASSUMED_PERIOD))
-        })
-    }
 }
 
 /// Whether the path is worth starting ffmpeg for, in the system's own words if not.

@@ -16,7 +16,7 @@ const RESTARTS: std::ops::RangeInclusive<u8> = 0xD0..=0xD7;
 
 /// Largest picture accepted in a stream, in bytes: more than any camera's picture of 8192x8192
 /// pixels at a usual quality. Beyond it the stream is no Motion JPEG.
-pub(super) const LARGEST: usize = 32 << 20;
+pub const LARGEST: usize = 32 << 20;
 
 /// Follows one picture byte by byte, as they come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,7 +125,7 @@ impl State {
 /// Length of the whole picture that `bytes` begins with; `None` where it begins with none, or
 /// where its end is missing. What follows, as in a camera's buffer that is longer than its
 /// picture, is not looked at.
-pub(super) fn picture_length(bytes: &[u8]) -> Option<usize> {
+pub fn picture_length(bytes: &[u8]) -> Option<usize> {
     if !bytes.starts_with(&[0xFF, START]) {
         return None;
     }
@@ -162,7 +162,7 @@ pub(super) fn has_huffman_tables(picture: &[u8]) -> bool {
 /// Bytes between pictures are skipped, and a broken picture is left out and counted; the next one
 /// is found again. Memory is bounded by [`LARGEST`] and what one call of [`Self::push`] brings.
 #[derive(Debug)]
-pub(super) struct Splitter {
+pub struct Splitter {
     state: State,
     picture: Vec<u8>,
     whole: VecDeque<Vec<u8>>,
@@ -171,7 +171,8 @@ pub(super) struct Splitter {
 }
 
 impl Splitter {
-    pub(super) fn new(largest: usize) -> Self {
+    /// Before a stream whose pictures have at most `largest` bytes.
+    pub fn new(largest: usize) -> Self {
         Self {
             state: State::Outside,
             picture: Vec::new(),
@@ -182,7 +183,7 @@ impl Splitter {
     }
 
     /// Takes the next bytes of the stream.
-    pub(super) fn push(&mut self, bytes: &[u8]) {
+    pub fn push(&mut self, bytes: &[u8]) {
         for byte in bytes {
             match self.state.step(*byte) {
                 Step::Skip => {}
@@ -209,12 +210,12 @@ impl Splitter {
     }
 
     /// The next whole picture.
-    pub(super) fn next(&mut self) -> Option<Vec<u8>> {
+    pub fn next_picture(&mut self) -> Option<Vec<u8>> {
         self.whole.pop_front()
     }
 
     /// Broken pictures so far.
-    pub(super) fn broken(&self) -> u64 {
+    pub fn broken(&self) -> u64 {
         self.broken
     }
 
@@ -257,7 +258,7 @@ mod tests {
         for end in cut_at.iter().copied().chain([stream.len()]) {
             splitter.push(&stream[begin..end]);
             begin = end;
-            pictures.extend(std::iter::from_fn(|| splitter.next()));
+            pictures.extend(std::iter::from_fn(|| splitter.next_picture()));
         }
         (pictures, splitter.broken())
     }
@@ -332,7 +333,7 @@ mod tests {
             for chunk in bytes.chunks(7) {
                 splitter.push(chunk);
                 prop_assert!(splitter.picture.len() <= 102);
-                while let Some(picture) = splitter.next() {
+                while let Some(picture) = splitter.next_picture() {
                     prop_assert_eq!(picture_length(&picture), Some(picture.len()));
                 }
             }

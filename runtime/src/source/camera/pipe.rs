@@ -125,7 +125,7 @@ fn read_pictures(mut stdout: ChildStdout, mut feeder: Feeder) {
         splitter.push(&chunk[..read]);
         let arrived = Instant::now();
         feeder.set_broken(splitter.broken());
-        while let Some(picture) = splitter.next() {
+        while let Some(picture) = splitter.next_picture() {
             feeder.put(picture, arrived);
         }
     }

@@ -3,7 +3,7 @@
 //! A buffer that is not whole is refused, so that half a picture is never judged.
 
 use super::mjpeg;
-use crate::source::MAX_SIDE;
+use crate::source::{MAX_SIDE, is_too_large};
 use image::RgbImage;
 use zune_core::{bytestream::ZCursor, colorspace::ColorSpace, options::DecoderOptions};
 use zune_jpeg::JpegDecoder;
@@ -11,7 +11,7 @@ use zune_jpeg::JpegDecoder;
 /// Formats that are read, the best first: Motion JPEG reaches high rates on any USB port, YUYV
 /// and NV12 keep the colours, GREY is what infrared cameras give.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum PixelFormat {
+pub enum PixelFormat {
     /// A JPEG for each picture.
     Mjpeg,
     /// Two pixels in four bytes: Y U Y V.
@@ -25,10 +25,11 @@ pub(super) enum PixelFormat {
 // Other backends than V4L2 have names of their own for them.
 #[cfg_attr(not(target_os = "linux"), allow(dead_code))]
 impl PixelFormat {
-    pub(super) const ALL: [Self; 4] = [Self::Mjpeg, Self::Yuyv, Self::Nv12, Self::Grey];
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Mjpeg, Self::Yuyv, Self::Nv12, Self::Grey];
 
     /// V4L2's four-character code.
-    pub(super) const fn code(self) -> &'static [u8; 4] {
+    pub const fn code(self) -> &'static [u8; 4] {
         match self {
             Self::Mjpeg => b"MJPG",
             Self::Yuyv => b"YUYV",
@@ -37,7 +38,8 @@ impl PixelFormat {
         }
     }
 
-    pub(super) const fn name(self) -> &'static str {
+    /// Name that users know it by.
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Mjpeg => "MJPG",
             Self::Yuyv => "YUYV",
@@ -49,19 +51,22 @@ impl PixelFormat {
 
 /// How a camera lays its pictures out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Layout {
-    pub(super) format: PixelFormat,
-    pub(super) width: u32,
-    pub(super) height: u32,
+pub struct Layout {
+    /// How pixels are written.
+    pub format: PixelFormat,
+    /// Width in pixels.
+    pub width: u32,
+    /// Height in pixels.
+    pub height: u32,
     /// Bytes from one row to the next, for the uncompressed formats.
-    pub(super) stride: usize,
+    pub stride: usize,
     /// Whether the brightness of YUYV and NV12 spans 0 to 255 rather than 16 to 235.
-    pub(super) full_range: bool,
+    pub full_range: bool,
 }
 
 /// Why a buffer holds no picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Damage {
+pub enum Damage {
     /// It ends before the picture does.
     Cut,
     /// It is whole but cannot be decoded, or is of another size than was agreed.
@@ -69,7 +74,13 @@ pub(super) enum Damage {
 }
 
 /// The picture in a buffer.
-pub(super) fn decode(layout: &Layout, bytes: &[u8]) -> Result<RgbImage, Damage> {
+///
+/// # Errors
+/// When the buffer holds no whole picture of this layout, or one that [`is_too_large`].
+pub fn decode(layout: &Layout, bytes: &[u8]) -> Result<RgbImage, Damage> {
+    if is_too_large(layout.width, layout.height) {
+        return Err(Damage::Undecodable);
+    }
     match layout.format {
         PixelFormat::Mjpeg => {
             let picture = jpeg(bytes)?;
@@ -160,7 +171,10 @@ fn yuv(y: u8, u: u8, v: u8, full_range: bool) -> [u8; 3] {
 
 /// The JPEG that a buffer begins with. What follows it is not looked at: cameras pad their buffers,
 /// or leave an older picture's end there.
-pub(super) fn jpeg(bytes: &[u8]) -> Result<RgbImage, Damage> {
+///
+/// # Errors
+/// When it is not whole, cannot be decoded, or [`is_too_large`].
+pub fn jpeg(bytes: &[u8]) -> Result<RgbImage, Damage> {
     // A decoder fills what a cut-off transfer lacks with gray, so the end is looked for first.
     let length = mjpeg::picture_length(bytes).ok_or(Damage::Cut)?;
     let bytes = &bytes[..length];
@@ -181,10 +195,16 @@ fn decoded(bytes: &[u8]) -> Result<RgbImage, Damage> {
         .set_max_width(most)
         .set_max_height(most);
     let mut decoder = JpegDecoder::new_with_options(ZCursor::new(bytes), options);
-    let raw = decoder.decode().map_err(|_| Damage::Undecodable)?;
+    // The size first: a header of a few bytes makes the decoder fill the memory that it asks for.
+    decoder.decode_headers().map_err(|_| Damage::Undecodable)?;
     let (width, height) = decoder.dimensions().ok_or(Damage::Undecodable)?;
     let side = |pixels: usize| u32::try_from(pixels).map_err(|_| Damage::Undecodable);
-    RgbImage::from_raw(side(width)?, side(height)?, raw).ok_or(Damage::Undecodable)
+    let (width, height) = (side(width)?, side(height)?);
+    if is_too_large(width, height) {
+        return Err(Damage::Undecodable);
+    }
+    let raw = decoder.decode().map_err(|_| Damage::Undecodable)?;
+    RgbImage::from_raw(width, height, raw).ok_or(Damage::Undecodable)
 }
 
 #[cfg(test)]
@@ -256,6 +276,29 @@ mod tests {
         assert_eq!(decode(&layout, &bytes), Ok(whole));
         let other = jpeg_of(32, 48);
         assert_eq!(decode(&layout, &other), Err(Damage::Undecodable));
+    }
+
+    #[test]
+    fn a_picture_that_claims_more_pixels_than_any_camera_s_is_refused() {
+        let mut bytes = jpeg_of(64, 48);
+        let at = bytes
+            .windows(2)
+            .position(|two| two == [0xFF, 0xC0])
+            .unwrap();
+        let claim = |bytes: &mut Vec<u8>, height: u16, width: u16| {
+            bytes[at + 5..at + 7].copy_from_slice(&height.to_be_bytes());
+            bytes[at + 7..at + 9].copy_from_slice(&width.to_be_bytes());
+        };
+        // Each side alone would be accepted.
+        claim(&mut bytes, 8000, 8000);
+        assert_eq!(jpeg(&bytes), Err(Damage::Undecodable));
+        claim(&mut bytes, 48, 64);
+        assert_eq!(jpeg(&bytes).unwrap().dimensions(), (64, 48));
+        let layout = layout(PixelFormat::Grey, 8000, 8000, 8000);
+        assert_eq!(
+            decode(&layout, &vec![0; 64_000_000]),
+            Err(Damage::Undecodable)
+        );
     }
 
     #[test]

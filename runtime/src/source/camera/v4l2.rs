@@ -8,7 +8,7 @@ use super::{
     ladder::{self, Rung, rate_in_words},
     pixels::{self, Damage, Layout, PixelFormat},
 };
-use crate::source::MAX_SIDE;
+use crate::source::is_too_large;
 use rustix::time::{ClockId, clock_gettime};
 use std::{
     fmt, io,
@@ -277,7 +277,7 @@ fn agree(
     // The driver's former stride belongs to its former size.
     wanted.stride = 0;
     let got = device.set_format(&wanted)?;
-    if got.fourcc != code || got.width > MAX_SIDE || got.height > MAX_SIDE {
+    if got.fourcc != code || is_too_large(got.width, got.height) {
         return Err(io::Error::other(format!(
             "it does not deliver {} {}x{}",
             rung.format.name(),

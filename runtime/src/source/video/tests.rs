@@ -1,7 +1,7 @@
 //! Replays small clips that ffmpeg makes on the spot.
 
 use super::*;
-use proptest::prelude::*;
+use crate::source::MAX_SIDE;
 use tempfile::TempDir;
 
 /// Runs ffmpeg to make a file below `folder`.
@@ -245,11 +245,18 @@ fn an_enormous_picture_is_refused() {
         matches!(error, Some(SourceError::TooLarge { height: 16, .. })),
         "{error:?}"
     );
-    let area = format!(
+    // Neither of its sides alone would be too large.
+    let area = "-f lavfi -i color=size=8000x8000:c=gray -frames:v 1 -c:v png";
+    let (_, error) = read_all(&make(&folder, "area.mkv", area));
+    assert!(
+        matches!(error, Some(SourceError::TooLarge { .. })),
+        "{error:?}"
+    );
+    let both = format!(
         "-f lavfi -i color=size={0}x{0}:c=gray -frames:v 1 -c:v png",
         MAX_SIDE + 2
     );
-    let (_, error) = read_all(&make(&folder, "area.mkv", &area));
+    let (_, error) = read_all(&make(&folder, "both.mkv", &both));
     assert!(
         matches!(error, Some(SourceError::TooLarge { .. })),
         "{error:?}"
@@ -339,27 +346,22 @@ fn all_real_clips_are_whole() {
     assert_eq!(clips, 12);
 }
 
-proptest! {
-    #[test]
-    fn time_starts_at_0_and_never_goes_back(
-        stamps in prop::collection::vec(
-            prop::option::of(prop_oneof![-1_000_000_000_000_i128..1_000_000_000_000, any::<i64>().prop_map(|v| i128::from(v) * 1_000_000_000)]),
-            1..40,
-        ),
-        period in prop::option::of(0_u64..u64::MAX),
-    ) {
-        let mut clock = Clock::default();
-        let mut last = None;
-        for time in stamps {
-            let picture = Picture {
-                time,
-                period: period.map(Duration::from_nanos),
-                width: 1,
-                height: 1,
-            };
-            let now = clock.tick(&picture);
-            prop_assert!(last.map_or(now == Duration::ZERO, |last| now >= last));
-            last = Some(now);
-        }
-    }
+#[test]
+fn a_file_that_ffmpeg_never_gets_through_is_given_up() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let program = folder.path().join("ffmpeg");
+    fs::write(&program, "#!/bin/sh\nexec sleep 600\n").unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    let clip = folder.path().join("clip.mkv");
+    fs::write(&clip, "x").unwrap();
+    let mut source = VideoFile::start(program.as_os_str(), "-fps_mode", &clip).unwrap();
+    assert_eq!(source.patience, PATIENCE);
+    source.patience = Duration::from_millis(20);
+    let line = source.next_frame().unwrap_err().to_string();
+    assert!(
+        line.contains("clip.mkv") && line.contains("no further picture"),
+        "{line}"
+    );
+    assert!(source.next_frame().unwrap().is_none());
 }
