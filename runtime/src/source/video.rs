@@ -35,6 +35,10 @@ const LEAST_SHARE: f64 = 0.5;
 /// too much.
 const SHORTEST_CLAIM: Duration = Duration::from_secs(2);
 
+/// Stamps that go back by more than this come from a clock that was set; a smaller step is a stamp
+/// that is out of order.
+const CLOCK_WAS_SET: Duration = Duration::from_secs(1);
+
 /// The first ffmpeg version with `-fps_mode`; later ones dropped `-vsync`.
 const FPS_MODE_SINCE: (u32, u32) = (5, 1);
 
@@ -111,7 +115,9 @@ impl VideoFile {
         // Ctrl-C is ours to handle: it must not end the decoder first and look like damage.
         #[cfg(unix)]
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
-        let mut child = command.spawn().map_err(|error| no_ffmpeg(&error))?;
+        let mut child = command
+            .spawn()
+            .map_err(|error| SourceError::no_ffmpeg(&error))?;
         let (sender, notices) = channel();
         let pixels = child.stdout.take();
         if let Some(words) = child.stderr.take() {
@@ -274,7 +280,8 @@ fn listen(words: ChildStderr, sender: &Sender<Notice>) {
     let _ = sender.send(Notice::End(Box::new(log)));
 }
 
-/// Presentation times from the first frame on, never going back.
+/// Presentation times from the first frame on, never going back. A recorder whose clock was set back
+/// did not stop recording: its time goes on from there, a period a frame.
 #[derive(Clone, Copy, Debug, Default)]
 struct Clock {
     /// The stream's own time, in nanoseconds, at which ours is 0.
@@ -290,10 +297,14 @@ impl Clock {
         let time = match picture.time {
             Some(time) => {
                 let expected_nanoseconds = expected.as_nanos() as i128;
-                let origin = *self.origin.get_or_insert(time - expected_nanoseconds);
-                // Before the last frame's time: broken stamps, which must not turn back our time.
-                let since = u64::try_from((time - origin).max(0)).unwrap_or(u64::MAX);
-                Duration::from_nanos(since).max(self.last.unwrap_or_default())
+                let last = self.last.unwrap_or_default();
+                let origin = self.origin.get_or_insert(time - expected_nanoseconds);
+                // Held until the stamps caught up, all that happens until then would last no time.
+                if time - *origin + (CLOCK_WAS_SET.as_nanos() as i128) < last.as_nanos() as i128 {
+                    *origin = time - expected_nanoseconds;
+                }
+                let since = u64::try_from((time - *origin).max(0)).unwrap_or(u64::MAX);
+                Duration::from_nanos(since).max(last)
             }
             None => expected,
         };
@@ -333,14 +344,6 @@ fn check_readable(path: &Path) -> Result<(), SourceError> {
     Ok(())
 }
 
-fn no_ffmpeg(error: &std::io::Error) -> SourceError {
-    let reason = match error.kind() {
-        std::io::ErrorKind::NotFound => "it is not on the PATH".into(),
-        _ => error.to_string(),
-    };
-    SourceError::NoFfmpeg { reason }
-}
-
 /// The option that makes this ffmpeg keep every frame's own time.
 fn passthrough_option(program: &OsStr) -> Result<&'static str, SourceError> {
     let output = Command::new(program)
@@ -348,7 +351,7 @@ fn passthrough_option(program: &OsStr) -> Result<&'static str, SourceError> {
         .stdin(Stdio::null())
         .stderr(Stdio::null())
         .output()
-        .map_err(|error| no_ffmpeg(&error))?;
+        .map_err(|error| SourceError::no_ffmpeg(&error))?;
     let text = String::from_utf8_lossy(&output.stdout);
     Ok(match version(&text) {
         Some(version) if version < FPS_MODE_SINCE => "-vsync",

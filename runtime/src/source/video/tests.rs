@@ -339,6 +339,30 @@ fn all_real_clips_are_whole() {
     assert_eq!(clips, 12);
 }
 
+#[test]
+fn a_clock_that_was_set_back_goes_on_a_period_a_frame() {
+    let mut clock = Clock::default();
+    let mut tick = |milliseconds: i128| {
+        let picture = Picture {
+            time: Some(milliseconds * 1_000_000),
+            period: Some(Duration::from_millis(40)),
+            width: 1,
+            height: 1,
+        };
+        clock.tick(&picture).as_millis()
+    };
+    let hour = 3_600_000;
+    assert_eq!([hour, hour + 40].map(&mut tick), [0, 40]);
+    // Back by an hour, and by days: as if nothing had happened.
+    assert_eq!([0, 40, 80].map(&mut tick), [80, 120, 160]);
+    assert_eq!([-99 * hour, 40 - 99 * hour].map(&mut tick), [200, 240]);
+    // Ahead it may be a pause, which is believed.
+    assert_eq!(tick(80 - 98 * hour), 280 + 3_600_000);
+    // A stamp that is out of order turns nothing back and moves nothing ahead.
+    assert_eq!(tick(60 - 98 * hour), 280 + 3_600_000);
+    assert_eq!(tick(120 - 98 * hour), 320 + 3_600_000);
+}
+
 proptest! {
     #[test]
     fn time_starts_at_0_and_never_goes_back(
