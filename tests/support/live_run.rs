@@ -2,7 +2,7 @@
 
 use super::{parseye, synthetic_face};
 use std::{
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Read},
     path::Path,
     process::{Child, Command, Stdio},
     thread::JoinHandle,
@@ -43,12 +43,17 @@ pub struct ServedRun {
     /// Host and port.
     pub address: String,
     /// Takes what it says on stderr, which would block it otherwise; ends with it.
-    pub words: JoinHandle<()>,
+    pub words: JoinHandle<String>,
 }
 
 /// Plays `clip.mp4` of the folder again and again and serves the web dashboard.
 pub fn serve(folder: &Path, arguments: &[&str]) -> ServedRun {
-    let child = parseye(folder)
+    serve_by(parseye(folder), arguments)
+}
+
+/// The same with a command that starts the program in some other way.
+pub fn serve_by(mut program: Command, arguments: &[&str]) -> ServedRun {
+    let child = program
         .args(["replay", "--realtime", "--loop", "clip.mp4"])
         .args(["--web", "127.0.0.1:0", "--no-terminal"])
         .args(arguments)
@@ -67,7 +72,9 @@ pub fn serve(folder: &Path, arguments: &[&str]) -> ServedRun {
         .map(|(_, rest)| rest.trim_end_matches('/').to_owned())
         .unwrap_or_else(|| panic!("no address in '{first}'"));
     let words = std::thread::spawn(move || {
-        let _ = std::io::copy(&mut stderr, &mut std::io::sink());
+        let mut words = Vec::new();
+        let _ = stderr.read_to_end(&mut words);
+        String::from_utf8_lossy(&words).into_owned()
     });
     ServedRun {
         run,

@@ -22,6 +22,26 @@ pub use stop::Stop;
 pub use vision::{VisionChain, VisionError};
 
 use crate::report::ReportError;
+use std::{
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
+
+/// How long the end of a run waits for its source to be closed.
+const CLOSE_WITHIN: Duration = Duration::from_millis(500);
+
+/// Waits for a thread that reads a source; `false` for one that hangs in it and is to be left behind.
+fn wait_for<T>(reader: &JoinHandle<T>) -> bool {
+    const LOOK_EVERY: Duration = Duration::from_millis(1);
+    let begin = Instant::now();
+    while !reader.is_finished() {
+        if begin.elapsed() >= CLOSE_WITHIN {
+            return false;
+        }
+        std::thread::sleep(LOOK_EVERY);
+    }
+    true
+}
 
 /// Why a run ends before its sources do.
 #[derive(Debug, thiserror::Error)]

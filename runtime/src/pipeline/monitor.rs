@@ -10,6 +10,7 @@ use super::{
     capture::{Capture, Change, Notice, Outlet, Patience, Reason, SystemClock},
     fanout::locked,
     present::Present,
+    wait_for,
 };
 use crate::{
     report::{
@@ -42,9 +43,6 @@ const STATUS_EVERY: Duration = Duration::from_millis(100);
 /// A capture thread that has given no sign of life for this long hangs in its driver. Cameras may
 /// take a second or two to open.
 const HUNG: Duration = Duration::from_secs(5);
-
-/// How long the end of a run waits for the source to be closed.
-const CLOSE_WITHIN: Duration = Duration::from_millis(500);
 
 /// What a monitor does beside watching.
 #[derive(Clone, Debug, Default)]
@@ -242,13 +240,8 @@ pub fn monitor(
 /// What the capture thread ended with. One that hangs in its driver is left behind: it ends with
 /// the program, or when the driver answers.
 fn join(capture: JoinHandle<Result<(), SourceError>>) -> Result<(), SourceError> {
-    const LOOK_EVERY: Duration = Duration::from_millis(5);
-    let begin = Instant::now();
-    while !capture.is_finished() {
-        if begin.elapsed() >= CLOSE_WITHIN {
-            return Ok(());
-        }
-        std::thread::sleep(LOOK_EVERY);
+    if !wait_for(&capture) {
+        return Ok(());
     }
     capture.join().unwrap_or_else(|_| {
         Err(SourceError::Camera {

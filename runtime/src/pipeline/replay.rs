@@ -3,7 +3,7 @@
 //!
 //! Decoding runs ahead in a thread of its own, by a few frames only, so that memory stays small.
 
-use super::{PipelineError, Stop, VisionChain};
+use super::{PipelineError, Stop, VisionChain, wait_for};
 use crate::{
     report::{
         annotate::Annotator,
@@ -14,12 +14,19 @@ use crate::{
     },
     source::{Frame, FrameSource, SourceError},
 };
-use crossbeam::channel::{Receiver, bounded};
-use std::{thread::JoinHandle, time::Instant};
+use crossbeam::channel::{Receiver, RecvTimeoutError, bounded};
+use std::{
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
 
 /// Frames decoded ahead: one ready while one is judged hides the decoder's jitter; more would only
 /// cost memory (6 MB each at 1920x1080).
 const AHEAD: usize = 2;
+
+/// How often a wish to stop is looked for while a recording delivers nothing: a pipe that nobody
+/// writes to, a disk that does not answer.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// Where what is said about a recording goes, apart from the sums.
 #[derive(Debug, Default)]
@@ -99,13 +106,19 @@ fn replay_frames(
 ) -> Result<Option<SourceError>, PipelineError> {
     chain.reset();
     let mut annotator = Annotator::default();
-    let mut frames = DecodedAhead::start(source)?;
+    let frames = DecodedAhead::start(source)?;
+    let mut begin = Instant::now();
     while stop.requested().is_none() {
-        let begin = Instant::now();
-        let frame = match frames.next() {
-            Some(Ok(frame)) => frame,
-            Some(Err(error)) => return Ok(Some(error)),
-            None => break,
+        let frame = match frames.next(LOOK_EVERY) {
+            Decoded::Frame(frame) => frame,
+            Decoded::Failed(error) => return Ok(Some(error)),
+            Decoded::Ended => break,
+            Decoded::Nothing => {
+                if let Some(log) = &mut outputs.log {
+                    log.flush_if_due()?;
+                }
+                continue;
+            }
         };
         let decode_wait = begin.elapsed();
         let mut judged = chain.judge(&frame)?;
@@ -123,11 +136,21 @@ fn replay_frames(
             annotator.draw(&mut picture, clip, &judged.reading, &judged.changes.ended);
             video.write(picture, judged.reading.time)?;
         }
+        begin = Instant::now();
     }
     Ok(None)
 }
 
-/// A source that is read by a thread of its own. Dropping it ends the thread.
+/// What came of waiting for a frame.
+enum Decoded {
+    Frame(Frame),
+    Failed(SourceError),
+    Ended,
+    Nothing,
+}
+
+/// A source that is read by a thread of its own. Dropping it ends the thread; one that hangs in its
+/// source is left behind and ends with the program.
 struct DecodedAhead {
     frames: Option<Receiver<Result<Frame, SourceError>>>,
     thread: Option<JoinHandle<()>>,
@@ -154,8 +177,16 @@ impl DecodedAhead {
         })
     }
 
-    fn next(&mut self) -> Option<Result<Frame, SourceError>> {
-        self.frames.as_ref().and_then(|frames| frames.recv().ok())
+    fn next(&self, patience: Duration) -> Decoded {
+        let Some(frames) = &self.frames else {
+            return Decoded::Ended;
+        };
+        match frames.recv_timeout(patience) {
+            Ok(Ok(frame)) => Decoded::Frame(frame),
+            Ok(Err(error)) => Decoded::Failed(error),
+            Err(RecvTimeoutError::Timeout) => Decoded::Nothing,
+            Err(RecvTimeoutError::Disconnected) => Decoded::Ended,
+        }
     }
 }
 
@@ -163,7 +194,9 @@ impl Drop for DecodedAhead {
     fn drop(&mut self) {
         // The thread notices the missing receiver at its next frame.
         self.frames = None;
-        if let Some(thread) = self.thread.take() {
+        if let Some(thread) = self.thread.take()
+            && wait_for(&thread)
+        {
             let _ = thread.join();
         }
     }

@@ -80,10 +80,22 @@ impl EventLog {
         }
         self.gathered
             .extend(line_of(event).map_err(|error| failed(&self.path, &error))?);
-        if self.gathered.len() >= GATHER || self.last_flush.elapsed() >= FLUSH_EVERY {
+        if self.gathered.len() >= GATHER {
             self.flush()?;
         }
-        Ok(())
+        self.flush_if_due()
+    }
+
+    /// Hands all lines to the system if the last time is a second ago: to be called now and then
+    /// while nothing is added.
+    ///
+    /// # Errors
+    /// As [`Self::write`].
+    pub fn flush_if_due(&mut self) -> Result<(), ReportError> {
+        if self.last_flush.elapsed() < FLUSH_EVERY {
+            return Ok(());
+        }
+        self.flush()
     }
 
     /// Hands all lines to the system.

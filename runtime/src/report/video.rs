@@ -147,11 +147,9 @@ impl VideoWriter {
         // end before its last frames and Parseye could not close it properly.
         #[cfg(unix)]
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
-        let mut child = command.spawn().map_err(|error| {
-            ReportError::NoFfmpeg(SourceError::NoFfmpeg {
-                reason: error.to_string(),
-            })
-        })?;
+        let mut child = command
+            .spawn()
+            .map_err(|error| ReportError::NoFfmpeg(SourceError::no_ffmpeg(&error)))?;
         let (Some(frames), Some(words)) = (child.stdin.take(), child.stderr.take()) else {
             return Err(self.failed("ffmpeg's pipes could not be opened".into()));
         };

@@ -170,12 +170,12 @@ pub enum SourceError {
         height: u32,
     },
     /// The ffmpeg program is missing or cannot be started.
-    #[error(
-        "cannot start ffmpeg ({reason}), which reads and writes video: install it (on Debian, Ubuntu and Raspberry Pi OS: apt install ffmpeg)"
-    )]
+    #[error("cannot start ffmpeg ({reason}), which reads and writes video: {remedy}")]
     NoFfmpeg {
         /// The system's words.
         reason: String,
+        /// What to do.
+        remedy: &'static str,
     },
     /// A folder without a single image.
     #[error(
@@ -211,6 +211,21 @@ pub enum SourceError {
 }
 
 impl SourceError {
+    /// ffmpeg could not be started.
+    pub(crate) fn no_ffmpeg(error: &std::io::Error) -> Self {
+        let (reason, remedy) = match error.kind() {
+            std::io::ErrorKind::NotFound => (
+                "it is not on the PATH".into(),
+                "install it (on Debian, Ubuntu and Raspberry Pi OS: apt install ffmpeg)",
+            ),
+            _ => (
+                error.to_string(),
+                "check that `ffmpeg -version` works, and the limits that `ulimit -a` shows",
+            ),
+        };
+        Self::NoFfmpeg { reason, remedy }
+    }
+
     /// What is wrong with the camera; `None` where no camera is at fault, so that trying again is
     /// of no use.
     pub fn fault(&self) -> Option<CameraFault> {

@@ -11,6 +11,10 @@ use std::{io::Read, time::Duration};
 /// which ffmpeg assumes for raw streams, too.
 const ASSUMED_PERIOD: Duration = Duration::from_millis(40);
 
+/// Stamps that go back by more than this come from a clock that was set; a smaller step is a stamp
+/// that is out of order.
+const CLOCK_WAS_SET: Duration = Duration::from_secs(1);
+
 /// Pictures of RGB triples, one after the other.
 #[derive(Debug, Default)]
 pub struct RawVideo {
@@ -57,7 +61,8 @@ impl RawVideo {
     }
 }
 
-/// Presentation times from the first frame on, never going back.
+/// Presentation times from the first frame on, never going back. A recorder whose clock was set back
+/// did not stop recording: its time goes on from there, a period a frame.
 #[derive(Clone, Copy, Debug, Default)]
 struct Clock {
     /// The stream's own time, in nanoseconds, at which ours is 0.
@@ -73,10 +78,14 @@ impl Clock {
         let time = match picture.time {
             Some(time) => {
                 let expected_nanoseconds = expected.as_nanos() as i128;
-                let origin = *self.origin.get_or_insert(time - expected_nanoseconds);
-                // Before the last frame's time: broken stamps, which must not turn back our time.
-                let since = u64::try_from((time - origin).max(0)).unwrap_or(u64::MAX);
-                Duration::from_nanos(since).max(self.last.unwrap_or_default())
+                let last = self.last.unwrap_or_default();
+                let origin = self.origin.get_or_insert(time - expected_nanoseconds);
+                // Held until the stamps caught up, all that happens until then would last no time.
+                if time - *origin + (CLOCK_WAS_SET.as_nanos() as i128) < last.as_nanos() as i128 {
+                    *origin = time - expected_nanoseconds;
+                }
+                let since = u64::try_from((time - *origin).max(0)).unwrap_or(u64::MAX);
+                Duration::from_nanos(since).max(last)
             }
             None => expected,
         };
@@ -130,6 +139,30 @@ mod tests {
             let read = raw.read(&announced(width, height), &mut std::io::repeat(0));
             assert!(matches!(read, RawPicture::TooLarge), "{read:?}");
         }
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_goes_on_a_period_a_frame() {
+        let mut clock = Clock::default();
+        let mut tick = |milliseconds: i128| {
+            let picture = Picture {
+                time: Some(milliseconds * 1_000_000),
+                period: Some(Duration::from_millis(40)),
+                width: 1,
+                height: 1,
+            };
+            clock.tick(&picture).as_millis()
+        };
+        let hour = 3_600_000;
+        assert_eq!([hour, hour + 40].map(&mut tick), [0, 40]);
+        // Back by an hour, and by days: as if nothing had happened.
+        assert_eq!([0, 40, 80].map(&mut tick), [80, 120, 160]);
+        assert_eq!([-99 * hour, 40 - 99 * hour].map(&mut tick), [200, 240]);
+        // Ahead it may be a pause, which is believed.
+        assert_eq!(tick(80 - 98 * hour), 280 + 3_600_000);
+        // A stamp that is out of order turns nothing back and moves nothing ahead.
+        assert_eq!(tick(60 - 98 * hour), 280 + 3_600_000);
+        assert_eq!(tick(120 - 98 * hour), 320 + 3_600_000);
     }
 
     proptest! {

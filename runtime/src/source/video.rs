@@ -115,7 +115,9 @@ impl VideoFile {
         // Ctrl-C is ours to handle: it must not end the decoder first and look like damage.
         #[cfg(unix)]
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
-        let mut child = command.spawn().map_err(|error| no_ffmpeg(&error))?;
+        let mut child = command
+            .spawn()
+            .map_err(|error| SourceError::no_ffmpeg(&error))?;
         let (sender, notices) = channel();
         let pixels = child.stdout.take();
         if let Some(words) = child.stderr.take() {
@@ -319,14 +321,6 @@ fn check_readable(path: &Path) -> Result<(), SourceError> {
     Ok(())
 }
 
-fn no_ffmpeg(error: &std::io::Error) -> SourceError {
-    let reason = match error.kind() {
-        std::io::ErrorKind::NotFound => "it is not on the PATH".into(),
-        _ => error.to_string(),
-    };
-    SourceError::NoFfmpeg { reason }
-}
-
 /// The option that makes this ffmpeg keep every frame's own time.
 fn passthrough_option(program: &OsStr) -> Result<&'static str, SourceError> {
     let output = Command::new(program)
@@ -334,7 +328,7 @@ fn passthrough_option(program: &OsStr) -> Result<&'static str, SourceError> {
         .stdin(Stdio::null())
         .stderr(Stdio::null())
         .output()
-        .map_err(|error| no_ffmpeg(&error))?;
+        .map_err(|error| SourceError::no_ffmpeg(&error))?;
     let text = String::from_utf8_lossy(&output.stdout);
     Ok(match version(&text) {
         Some(version) if version < FPS_MODE_SINCE => "-vsync",

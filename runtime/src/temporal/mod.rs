@@ -54,6 +54,7 @@ pub struct EyesOverTime {
     last_minute: Perclos,
     blink_rate: BlinkRate,
     alerter: Alerter,
+    last_time: Option<Duration>,
 }
 
 impl EyesOverTime {
@@ -68,12 +69,19 @@ impl EyesOverTime {
             last_minute: Perclos::of_last_minute(settings),
             blink_rate: BlinkRate::new(settings),
             alerter: Alerter::new(settings),
+            last_time: None,
         }
     }
 
-    /// Takes the next reading.
+    /// Takes the next reading. One that is earlier than the last is of a clock that was set back, or
+    /// of another source: what was going on is broken off, and the last minute begins anew.
     pub fn step(&mut self, reading: &FrameReading) -> OverTimeStep {
         let (time, frame) = (reading.time, reading.frame);
+        let mut alerts = match self.last_time {
+            Some(last) if time < last => self.break_off(last),
+            _ => Vec::new(),
+        };
+        self.last_time = Some(time);
         let references = PerEye::from_fn(|eye| self.baselines.get(eye).reference());
         let shown = Shown::of(&reading.eyes, &references, &self.settings);
         let is_open = PerEye::from_fn(|eye| {
@@ -103,12 +111,24 @@ impl EyesOverTime {
         ended.extend(events);
         let (known, _) = self.last_minute.known_and_closed();
         let perclos = self.last_minute.value();
-        let alerts = self.alerter.step(time, step.now, perclos, known);
+        alerts.extend(self.alerter.step(time, step.now, perclos, known));
         OverTimeStep {
             ended,
             alerts,
             baselines: self.learn(reading, &closed),
         }
+    }
+
+    /// Forgets whatever holds a time, which could not be compared with those to come; sums and
+    /// baselines stay. Gives the alerts that are lost by it.
+    fn break_off(&mut self, last: Duration) -> Vec<Alert> {
+        let lost = self.alerter.step(last, Lids::Unknown, None, Duration::ZERO);
+        self.session.break_off();
+        let fresh = Self::new(&self.settings);
+        let before = std::mem::replace(self, fresh);
+        self.session = before.session;
+        self.baselines = before.baselines;
+        lost
     }
 
     /// Baselines learn from what was seen as it is, not from what they have made of it.

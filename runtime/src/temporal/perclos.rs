@@ -96,6 +96,13 @@ impl Perclos {
         self.forget_before(time);
     }
 
+    /// The next time is of another clock: what was known so far is kept, and nothing of the time in
+    /// between.
+    pub fn break_off(&mut self) {
+        self.settle();
+        self.last_time = None;
+    }
+
     /// Share of known time with closed eyes, 0 to 1; `None` before any time is known.
     pub fn value(&self) -> Option<f64> {
         let (known, closed) = self.known_and_closed();

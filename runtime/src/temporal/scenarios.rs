@@ -9,6 +9,7 @@ use crate::{
 use proptest::prelude::*;
 
 mod alerts;
+mod clocks;
 mod people;
 
 const FPS: f64 = 30.0;

@@ -285,12 +285,20 @@ fn write_whole(file: &mut File, lines: &[u8]) -> (usize, io::Result<()>) {
     let (written, outcome) = write(file, lines, |_| false);
     let whole = whole_lines(&lines[..written]);
     let cut = written - whole;
-    if cut > 0
-        && let Ok(end) = file.seek(SeekFrom::End(0))
-    {
-        let _ = file.set_len(end.saturating_sub(cut as u64));
+    if cut > 0 {
+        // A line that stays torn here is left out by whoever reads.
+        let _ = take_back(file, cut as u64);
     }
     (whole, outcome)
+}
+
+/// Takes back the last bytes of a file, and goes on where they began: a file that is not opened for
+/// appending would leave a hole of zeros in their place.
+fn take_back(file: &mut File, bytes: u64) -> io::Result<()> {
+    let end = file.seek(SeekFrom::End(0))?.saturating_sub(bytes);
+    file.set_len(end)?;
+    file.seek(SeekFrom::Start(end))?;
+    Ok(())
 }
 
 /// Writes to a pipe or device, line by line: pipes take pieces of up to 4096 bytes whole or not at

@@ -1,7 +1,8 @@
 //! When a log begins a new file, what the old one is then called, and how many old ones stay.
 //!
 //! `LOG` is always the newest part; an older one is `LOG.DAY.N`, `DAY` being the UTC day of its
-//! last line and `N` counting that day's parts from 1. Sorted by day and number they are in order.
+//! last line and `N` counting that day's parts from 1. Sorted by day and number they are in order,
+//! also when the clock was set back: a part then takes the day of the one before it.
 
 use std::{
     fmt, fs, io,
@@ -130,6 +131,8 @@ pub fn old_parts(log: &Path) -> io::Result<Vec<OldPart>> {
 /// When it cannot be renamed; it then stays where it is.
 pub fn put_aside(log: &Path, day: Day) -> io::Result<PathBuf> {
     let taken = old_parts(log)?;
+    // An earlier day would make the newest part the first to be removed.
+    let day = taken.last().map_or(day, |last| last.day.max(day));
     let last = taken.iter().rfind(|part| part.day == day);
     let number = last.map_or(1, |part| part.number + 1);
     let mut name = log.file_name().unwrap_or_default().to_owned();

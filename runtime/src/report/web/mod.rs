@@ -47,6 +47,9 @@ pub enum WebError {
         /// What was wrong and what to do.
         reason: String,
     },
+    /// The system lets the process open too few files.
+    #[error("the web dashboard cannot start: {0}")]
+    Limit(String),
     /// The system refused a thread or what it needs.
     #[error("the web dashboard cannot start: {0}; close other programs and try again")]
     Start(io::Error),
@@ -78,20 +81,21 @@ pub fn serve(settings: &WebSettings, fanout: &Fanout) -> Result<Option<WebServer
         .thread_name("web-picture")
         .build()
         .map_err(WebError::Start)?;
+    let clients = settings::places(settings.clients, most_open_files()).map_err(WebError::Limit)?;
     let refused = |error: &io::Error| WebError::Address {
         address,
         reason: explain(error, address),
     };
     let listener = {
         let _within = runtime.enter();
-        BoundedListener::bind(address, settings.clients).map_err(|error| refused(&error))?
+        BoundedListener::bind(address, clients).map_err(|error| refused(&error))?
     };
     let address = listener.address().map_err(|error| refused(&error))?;
     let feed = Arc::new(Feed::new(fanout.clone(), settings.preview, Instant::now()));
     let shared = Shared {
         feed: Arc::clone(&feed),
         preview: settings.preview.then(Arc::<Preview>::default),
-        streams: settings.clients.saturating_sub(settings::RESERVED),
+        streams: clients.saturating_sub(settings::RESERVED),
     };
     let app = router(shared, Access::new(settings, address.port()));
     let (stop, stopped) = oneshot::channel();
@@ -117,6 +121,17 @@ pub fn serve(settings: &WebSettings, fanout: &Fanout) -> Result<Option<WebServer
         stop: Some(stop),
         thread: Some(thread),
     }))
+}
+
+/// How many files this process may have open, connections included, as Linux tells it.
+fn most_open_files() -> u64 {
+    let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
+    limits
+        .lines()
+        .find_map(|line| line.strip_prefix("Max open files"))
+        .and_then(|line| line.split_whitespace().next())
+        // `unlimited`, or another system.
+        .map_or(u64::MAX, |soft| soft.parse().unwrap_or(u64::MAX))
 }
 
 async fn tick(feed: &Feed) {

@@ -93,6 +93,24 @@ impl Token {
     }
 }
 
+/// Files that are left to the rest of a run. It holds about a dozen (the camera or ffmpeg's pipes, the log,
+/// this server, a broker), and a program that is started takes some more for a moment.
+const FILES_OF_A_RUN: u64 = 32;
+
+/// Connections that leave a run the files it needs where a process may open `limit`; an error where
+/// that is none.
+pub(super) fn places(clients: usize, limit: u64) -> Result<usize, String> {
+    let room = usize::try_from(limit.saturating_sub(FILES_OF_A_RUN)).unwrap_or(usize::MAX);
+    if room <= RESERVED {
+        return Err(format!(
+            "only {limit} files may be open, which leaves none for it; raise the limit with \
+             `ulimit -n {}` or more",
+            FILES_OF_A_RUN + MOST_CLIENTS as u64
+        ));
+    }
+    Ok(clients.min(room))
+}
+
 impl WebSettings {
     /// Checks that every value means something, and that nobody is let in by mistake.
     ///
@@ -175,6 +193,15 @@ mod tests {
         for wrong in ["", "127.0.0.1", "example.org:80", "127.0.0.1:99999", ":"] {
             assert!(read(wrong).unwrap_err().contains("such as"), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_run_keeps_the_files_it_needs() {
+        assert_eq!(places(64, 1024), Ok(64));
+        assert_eq!(places(64, u64::MAX), Ok(64));
+        assert_eq!(places(512, 256), Ok(224));
+        assert!(places(64, 40).unwrap_err().contains("ulimit -n"));
+        assert_eq!(places(64, 41), Ok(9));
     }
 
     #[test]

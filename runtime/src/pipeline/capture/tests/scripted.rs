@@ -87,10 +87,12 @@ impl LiveOpener for Opener {
         match self.attempts.next() {
             None => Err(SourceError::NoFfmpeg {
                 reason: "the script is over".into(),
+                remedy: "none",
             }),
             Some(Attempt::Refused(fault)) => Err(failed(fault)),
             Some(Attempt::Hopeless) => Err(SourceError::NoFfmpeg {
                 reason: "hopeless".into(),
+                remedy: "none",
             }),
             Some(Attempt::Opens(acts)) => Ok(Box::new(Scripted {
                 clock: self.clock.clone(),

@@ -106,6 +106,32 @@ fn a_log_of_yesterday_is_put_aside_and_only_so_many_stay() {
 }
 
 #[test]
+fn a_clock_that_is_set_loses_no_line_and_removes_no_newer_part() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log.jsonl");
+    let mut log = LogFile::open(&path, Existing::Continue).unwrap();
+    log.set_rotation(Rotation {
+        bytes: None,
+        daily: true,
+        keep: Some(4),
+    });
+    let now = SystemTime::now();
+    // Before 1970 and its first day, as after a start without a clock; then what is right, and too late.
+    let clocks = [
+        now,
+        SystemTime::UNIX_EPOCH - DAY,
+        SystemTime::UNIX_EPOCH + DAY,
+        now,
+        now + 400 * DAY,
+        now,
+    ];
+    for (number, clock) in (0..).zip(clocks) {
+        log.append_at(&line(number), clock).unwrap();
+    }
+    assert_eq!(read_all(&path).1, [1, 2, 3, 4, 5]);
+}
+
+#[test]
 fn a_log_that_cannot_be_rotated_goes_on() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("log.jsonl");
@@ -136,6 +162,21 @@ fn a_torn_line_of_ours_is_removed_and_a_stranger_s_text_is_kept() {
         let mut log = LogFile::open(&path, Existing::Continue).unwrap();
         log.append(b"next\n").unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), format!("{after}next\n"));
+    }
+}
+
+#[test]
+fn what_is_written_after_a_torn_line_was_taken_back_stands_in_its_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log.jsonl");
+    for existing in [Existing::Replace, Existing::Continue] {
+        let mut log = LogFile::open(&path, existing).unwrap();
+        let file = log.file.as_mut().unwrap();
+        file.write_all(b"whole\ntorn").unwrap();
+        take_back(file, 4).unwrap();
+        file.write_all(b"next\n").unwrap();
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(text.ends_with("whole\nnext\n"), "{text:?}");
     }
 }
 

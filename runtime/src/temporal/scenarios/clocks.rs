@@ -1,0 +1,166 @@
+//! Clocks that are set while somebody is watched: times that leap by hours or go back must make no
+//! closure, no alert and no minute of what never happened, and must not hide what happens next.
+
+use super::{FPS, Look, any_look, eyes};
+use crate::{
+    reading::FrameReading,
+    temporal::{
+        Alert, AlertKind, AlertPhase, Closure, ClosureKind, EyesOverTime, TemporalSettings, Watched,
+    },
+};
+use proptest::prelude::*;
+use std::time::Duration;
+
+const HOUR: f64 = 3600.0;
+
+/// Somebody who is watched by a clock that can be set.
+struct Watch {
+    over_time: EyesOverTime,
+    time: f64,
+    frame: u64,
+    closures: Vec<Closure>,
+    alerts: Vec<Alert>,
+}
+
+impl Watch {
+    fn new() -> Self {
+        Self {
+            over_time: EyesOverTime::new(&TemporalSettings::default()),
+            // Late enough to be set back.
+            time: 10.0 * HOUR,
+            frame: 0,
+            closures: Vec::new(),
+            alerts: Vec::new(),
+        }
+    }
+
+    fn look(&mut self, look: Look) {
+        let step = self.over_time.step(&FrameReading {
+            frame: self.frame,
+            time: Duration::from_secs_f64(self.time),
+            face: None,
+            eyes: eyes(look),
+        });
+        self.closures.extend(step.ended);
+        self.alerts.extend(step.alerts);
+        self.frame += 1;
+    }
+
+    /// Looks for some seconds.
+    fn sees(&mut self, seconds: f64, look: Look) -> &mut Self {
+        for _ in 0..(seconds * FPS).round() as usize {
+            self.look(look);
+            self.time += 1.0 / FPS;
+        }
+        self
+    }
+
+    /// Sets the clock ahead, or back.
+    fn set(&mut self, seconds: f64) -> &mut Self {
+        self.time += seconds;
+        self
+    }
+
+    fn of_both(&self, kind: ClosureKind) -> usize {
+        let of_both = |closure: &&Closure| closure.eye == Watched::Both && closure.kind == kind;
+        self.closures.iter().filter(of_both).count()
+    }
+
+    fn told(&self, kind: AlertKind) -> Vec<AlertPhase> {
+        let alerts = self.alerts.iter().filter(|alert| alert.kind == kind);
+        alerts.map(|alert| alert.phase).collect()
+    }
+}
+
+const JUMPS: [f64; 4] = [HOUR, -HOUR, 3.0, -3.0];
+
+#[test]
+fn a_clock_set_during_a_blink_makes_no_long_closure_and_no_alarm() {
+    for jump in JUMPS {
+        let mut watch = Watch::new();
+        watch.sees(5.0, Look::Open).sees(0.1, Look::Closed);
+        watch.set(jump);
+        watch.sees(0.1, Look::Closed).sees(5.0, Look::Open);
+        assert_eq!(watch.of_both(ClosureKind::LongClosure), 0, "{jump}");
+        assert_eq!(watch.alerts, [], "{jump}");
+        assert_eq!(watch.over_time.perclos(), Some(0.0), "{jump}");
+    }
+}
+
+#[test]
+fn whoever_falls_asleep_after_the_clock_was_set_is_warned_in_time() {
+    use AlertPhase::Raised;
+    for jump in JUMPS {
+        let mut watch = Watch::new();
+        watch.sees(5.0, Look::Open).set(jump).sees(1.0, Look::Open);
+        watch.sees(1.7, Look::Closed);
+        for kind in [AlertKind::LongClosureWarning, AlertKind::LongClosureAlarm] {
+            assert_eq!(watch.told(kind), [Raised], "{jump}");
+        }
+        watch.sees(1.0, Look::Open);
+        assert_eq!(watch.of_both(ClosureKind::LongClosure), 1, "{jump}");
+    }
+}
+
+#[test]
+fn an_alarm_that_is_on_when_the_clock_is_set_is_lost_and_comes_again() {
+    use AlertPhase::{Lost, Raised};
+    for jump in JUMPS {
+        let mut watch = Watch::new();
+        watch.sees(5.0, Look::Open).sees(2.0, Look::Closed);
+        watch.set(jump).sees(2.0, Look::Closed);
+        let told = watch.told(AlertKind::LongClosureAlarm);
+        assert_eq!(told, [Raised, Lost, Raised], "{jump}");
+        for alert in &watch.alerts {
+            assert!(alert.since <= alert.time, "{alert:?}");
+        }
+    }
+}
+
+#[test]
+fn the_last_minute_holds_nothing_of_before_the_clock_was_set() {
+    for jump in [HOUR, -HOUR] {
+        let mut watch = Watch::new();
+        watch.sees(1.0, Look::Open).sees(50.0, Look::Closed);
+        watch.sees(1.0, Look::Open);
+        assert!(watch.over_time.perclos_of_last_minute().unwrap() > 0.9);
+        watch.set(jump).sees(20.0, Look::Open);
+        let last_minute = watch.over_time.perclos_of_last_minute();
+        assert_eq!(last_minute, Some(0.0), "{jump}");
+        // The session's sum is one of lengths, and stays.
+        let (known, closed) = watch.over_time.known_and_closed();
+        assert!((closed.as_secs_f64() - 50.0).abs() < 0.1, "{jump}");
+        assert!((known.as_secs_f64() - 72.0).abs() < 0.2, "{jump}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_closure_and_no_minute_is_longer_than_what_was_watched_without_a_jump(
+        steps in prop::collection::vec(
+            (prop_oneof![20 => 0.001_f64..0.4, 1 => -9.0 * HOUR..9.0 * HOUR], any_look()),
+            1..200,
+        ),
+    ) {
+        let longest_gap = TemporalSettings::default().longest_gap_s;
+        let mut watch = Watch::new();
+        let (mut watched, mut longest) = (0.0, 0.0_f64);
+        for (step, look) in steps {
+            // Within a day of the beginning, so that time is never negative.
+            let step = if watch.time + step < 0.0 { 0.1 } else { step };
+            watch.set(step);
+            watched = if (0.0..=longest_gap).contains(&step) { watched + step } else { 0.0 };
+            longest = longest.max(watched);
+            watch.look(look);
+            let (known, closed) = watch.over_time.last_minute.known_and_closed();
+            prop_assert!(closed <= known && known <= Duration::from_secs(60));
+        }
+        for closure in &watch.closures {
+            prop_assert!(closure.start < closure.end);
+            prop_assert!(closure.duration().as_secs_f64() <= longest + 1e-6);
+        }
+        for alert in &watch.alerts {
+            prop_assert!(alert.since <= alert.time);
+        }
+    }
+}
