@@ -27,18 +27,15 @@ hardened=(--fgsm-eps 0.001..0.03)
 own=(--label-fixes models/label-fixes.csv --corrupt 0.3)
 own_hardened=(--attack n-fgsm --fgsm-eps 0.001..0.1)
 
-# What cameras and hands do besides.
-seen=(--blur-sigma 4 --noise-sigma 0.8 --cover 0.05)
-
 arguments_of() { # NAME: the arguments that make it, one a line
     case $1 in
         wrn-16-1) printf '%s\n' --arch wrn-16-1 "${study[@]}" ;;
         wrn-16-1-hardened) printf '%s\n' --arch wrn-16-1 "${study[@]}" "${hardened[@]}" ;;
         parseval-16-1) printf '%s\n' --arch parseval-16-1 "${study[@]}" ;;
         parseval-16-1-hardened) printf '%s\n' --arch parseval-16-1 "${study[@]}" "${hardened[@]}" ;;
-        default) printf '%s\n' --arch wrn-16-1 "${own[@]}" "${own_hardened[@]}" "${seen[@]}" ;;
-        default-clean) printf '%s\n' --arch wrn-16-1 "${own[@]}" "${seen[@]}" ;;
-        tiny) printf '%s\n' --arch wrn-16-1-s2 "${own[@]}" "${own_hardened[@]}" "${seen[@]}" --teacher models/default.onnx ;;
+        default) printf '%s\n' --arch wrn-16-1 "${own[@]}" "${own_hardened[@]}" ;;
+        default-clean) printf '%s\n' --arch wrn-16-1 "${own[@]}" ;;
+        tiny) printf '%s\n' --arch wrn-16-1-s2 "${own[@]}" "${own_hardened[@]}" --teacher models/default.onnx ;;
         *)
             echo "make-models: unknown model '$1'; known: ${known[*]}" >&2
             return 1
