@@ -22,7 +22,7 @@ use parseye_train::{
 use std::{
     path::Path,
     process::{Command, Output},
-    sync::atomic::AtomicBool,
+    sync::{PoisonError, RwLock, atomic::AtomicBool},
 };
 use tch::Device;
 
@@ -86,6 +86,10 @@ pub fn quick() -> FitSettings {
     }
 }
 
+/// libtorch's own generator, which dropout draws from, is one for the whole process: a run with dropout
+/// shares it with no other.
+static GENERATOR: RwLock<()> = RwLock::new(());
+
 pub fn run_with(
     settings: &FitSettings,
     crops: &CropSet,
@@ -95,6 +99,10 @@ pub fn run_with(
     report: impl FnMut(&RunState) -> Result<(), FitError>,
     stop: &AtomicBool,
 ) -> Result<Checkpoint, FitError> {
+    // A test that failed meanwhile leaves the lock poisoned, and nothing in it.
+    let alone = settings.dropout > 0.0;
+    let _alone = alone.then(|| GENERATOR.write().unwrap_or_else(PoisonError::into_inner));
+    let _shared = (!alone).then(|| GENERATOR.read().unwrap_or_else(PoisonError::into_inner));
     tch::set_num_threads(1);
     let around = Surroundings {
         crops,
