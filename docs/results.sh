@@ -100,6 +100,10 @@ HEAD
     plots docs/plots/models-*.svg
     written 'What each ingredient brings' 'benches/ablation.sh judge 1' docs/ablation-1.md
     written 'What more brings' 'benches/ablation.sh judge 2' docs/ablation-2.md
+    kept 'Looking for the face less often' 'clip_robustness looks' docs/locator-looks.txt
+    kept 'A crop beside onnxruntime' 'make bench-peers ARGS=crop' docs/peers-crop.txt
+    kept 'A whole frame beside FaceMesh' 'make bench-peers ARGS=frame' docs/peers-frame.txt
+    kept 'Fuzzing' 'make fuzz' docs/fuzzing.txt
     if [ -d "$study" ]; then
         study_results >"$scratch/study.md"
         cp "$scratch/study.md" docs/study.md

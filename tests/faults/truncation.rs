@@ -151,7 +151,7 @@ fn every_cut_of_a_log_is_told() {
     let path = folder.path().join("log.jsonl");
     let read = |bytes: &[u8]| {
         fs::write(&path, bytes).unwrap();
-        session::read(&[path.clone()], &TemporalSettings::default())
+        session::read(std::slice::from_ref(&path), &TemporalSettings::default())
     };
     let whole = read(LOG.as_bytes()).unwrap().figures;
     assert_eq!(
