@@ -1,9 +1,9 @@
 //! A whole frame at 640x480, tracking, both eyes, one core: Parseye and FaceMesh frame by frame in turns.
 
 use super::{
-    blinks::f1,
+    blinks::{RULES, f1},
     clips::say,
-    face_mesh::{FaceMesh, Rule, blinks},
+    face_mesh::{FaceMesh, blinks},
     median_and_p99,
     scored_clips::{Clip, score},
 };
@@ -42,11 +42,7 @@ pub fn run(clips: &[Clip], model: &EyeStateModel) -> anyhow::Result<()> {
     let settings = TemporalSettings::default();
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     let (mut locating, mut our_scores) = (Vec::new(), Vec::new());
-    let rules = [
-        ("0.21", Rule::Fixed(0.21)),
-        ("adaptive", Rule::Adaptive(0.6)),
-    ];
-    let mut their_scores = vec![Vec::new(); rules.len()];
+    let mut their_scores = vec![Vec::new(); RULES.len()];
     for clip in clips {
         let mut chain = VisionChain::new(&Settings::default(), model)?;
         let mut mesh = FaceMesh::start()?;
@@ -68,7 +64,7 @@ pub fn run(clips: &[Clip], model: &EyeStateModel) -> anyhow::Result<()> {
             ratios.push(reading);
         }
         our_scores.push(score(&readings, &clip.truth, &settings));
-        for ((_, rule), scores) in rules.iter().zip(&mut their_scores) {
+        for ((_, rule), scores) in RULES.iter().zip(&mut their_scores) {
             let predicted = blinks(&ratios, *rule, settings.long_closure());
             scores.push(Score::of_clip(&predicted, &clip.truth));
         }
@@ -77,7 +73,7 @@ pub fn run(clips: &[Clip], model: &EyeStateModel) -> anyhow::Result<()> {
     let (our_median, our_p99) = median_and_p99(&mut ours);
     let (their_median, their_p99) = median_and_p99(&mut theirs);
     let (locate_median, _) = median_and_p99(&mut locating);
-    let mesh: Vec<String> = rules
+    let mesh: Vec<String> = RULES
         .iter()
         .zip(&their_scores)
         .map(|((name, _), scores)| format!("{:.3} ({name})", f1(&Score::total(scores))))
