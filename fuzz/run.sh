@@ -73,8 +73,11 @@ done
 set_up
 triple=$(rustc -vV | sed -n 's/^host: //p')
 # cargo-fuzz builds one target or all of them, and all share what takes the time. Its own flags turn on
-# the assertions of all dependencies unless told to build as released; the manifest asks for ours.
-build=(fuzz build --fuzz-dir fuzz --target-dir "$place" --target "$triple" --sanitizer "$sanitizer" --release)
+# the assertions of all dependencies unless told to build as released; the manifest asks for ours. Left
+# alone it has each crate compiled by one thread, for runs that inline more: minutes that a run of one
+# minute does not bring back.
+build=(fuzz build --fuzz-dir fuzz --target-dir "$place" --target "$triple" --sanitizer "$sanitizer" --release
+    --codegen-units 16)
 [ ${#targets[@]} -gt 1 ] || build+=("${targets[0]}")
 PATH=$tools/bin:$PATH cargo "${build[@]}" || fail "the targets could not be built (the reason is above)"
 

@@ -24,8 +24,9 @@ WANTED, UNWANTED = NAMES[: NAMES.index("--but")], NAMES[NAMES.index("--but") + 1
 # Devices, as init.sh makes them.
 WEBCAM, LOOPBACK = 0, 10
 
-# Longest wait for anything to happen, in seconds.
-PATIENCE = 90
+# Longest wait for anything to happen, in seconds. An emulated processor may take ten for
+# one frame.
+PATIENCE = 300
 
 # A camera that is emulated cannot draw large pictures fast.
 SMALL = {"WIDTH": "320", "HEIGHT": "180", "FRAME_RATE": "10"}
@@ -191,11 +192,11 @@ def a_missing_camera_is_a_clear_error():
 def unplugged_and_plugged_in_again():
     with Monitor(WEBCAM) as monitor:
         monitor.wait_until("opened")
-        monitor.wait_for_frames(5)
+        monitor.wait_for_frames(3)
         control("disconnect")
         # vivid plugs itself in when its last user has closed it.
         monitor.wait_until("opened", "lost unplugged", "reopened")
-        monitor.wait_for_frames(5)
+        monitor.wait_for_frames(3)
         monitor.end()
 
 
@@ -203,12 +204,16 @@ def driver_loses_one_picture_in_five():
     with Monitor(WEBCAM) as monitor:
         monitor.wait_until("opened")
         control("percentage_of_dropped_buffers", 20)
-        monitor.wait_for_frames(40)
+        # The losses are counted where pictures are taken, ten a second, however few are judged.
+        time.sleep(6)
+        monitor.wait_for_frames(3)
         control("percentage_of_dropped_buffers", 0)
         end = monitor.end()
         assert monitor.story() == ["opened"], monitor.story()
         lost, judged = end["lost"]["driver"], end["frames"]
-        share = lost / (lost + judged + end["lost"]["hand_over"])
+        all_taken = lost + judged + end["lost"]["hand_over"]
+        assert all_taken >= 30, f"the camera showed {all_taken} pictures: {end}"
+        share = lost / all_taken
         # A slow machine adds losses of its own.
         assert share > 0.08, f"{lost} of {judged} lost: {end}"
 
@@ -216,10 +221,10 @@ def driver_loses_one_picture_in_five():
 def a_corrupt_buffer_is_left_out_and_told():
     with Monitor(WEBCAM) as monitor:
         monitor.wait_until("opened")
-        monitor.wait_for_frames(5)
+        monitor.wait_for_frames(3)
         control("inject_v4l2_buf_flag_error")
         wait_for("the damage", lambda: "damaged corrupt" in monitor.story())
-        monitor.wait_for_frames(5)
+        monitor.wait_for_frames(3)
         end = monitor.end()
         assert end["lost"]["corrupt"] == 1, end
         assert monitor.story() == ["opened", "damaged corrupt"], monitor.story()
@@ -245,7 +250,7 @@ def a_stalled_feeder(*arguments):
     with Feeder.pattern("320x240") as feeder:
         with Monitor(LOOPBACK, *arguments) as monitor:
             monitor.wait_until("opened")
-            monitor.wait_for_frames(5)
+            monitor.wait_for_frames(3)
             feeder.signal(signal.SIGSTOP)
             monitor.wait_until("opened", "lost stalled")
             # It opens again and again meanwhile, which is told once.
@@ -253,7 +258,7 @@ def a_stalled_feeder(*arguments):
             feeder.signal(signal.SIGCONT)
             monitor.wait_until("reopened")
             assert monitor.story().count("lost stalled") == 1, monitor.story()
-            monitor.wait_for_frames(5)
+            monitor.wait_for_frames(3)
             monitor.end()
 
 
