@@ -367,7 +367,9 @@ fn end_last_line(file: &mut File) -> io::Result<()> {
     if torn.is_empty() {
         return Ok(());
     }
-    let ours = torn.starts_with(br#"{"event":""#);
+    let beginning: &[u8] = br#"{"event":""#;
+    // A kill may leave less than what all our lines begin with.
+    let ours = torn.starts_with(beginning) || beginning.starts_with(torn);
     if ours && serde_json::from_slice::<serde::de::IgnoredAny>(torn).is_err() {
         file.set_len(end - torn.len() as u64)
     } else {

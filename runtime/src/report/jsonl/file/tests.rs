@@ -153,6 +153,10 @@ fn a_torn_line_of_ours_is_removed_and_a_stranger_s_text_is_kept() {
     for (before, after) in [
         ("a\n{\"event\":\"eyes\",\"cl", "a\n"),
         ("{\"event\":\"eyes\",\"cl", ""),
+        // Torn within what all lines begin with.
+        ("a\n{\"eve", "a\n"),
+        ("{", ""),
+        ("a\n{\"events", "a\n{\"events\n"),
         ("{\"event\":\"x\"}", "{\"event\":\"x\"}\n"),
         ("a\nmy notes", "a\nmy notes\n"),
         ("", ""),
