@@ -22,7 +22,8 @@ test: ## set up what is missing, libtorch too, and run every test
 	@.ci/system-packages.sh test
 	@models/fetch-locator.sh
 	@train/fetch-libtorch.sh
-	@$(CARGO) test --locked --workspace $(ARGS)
+	@$(CARGO) test --locked --workspace --lib --bins --tests $(ARGS)
+	@$(if $(ARGS),,$(CARGO) test --locked --workspace --doc)
 
 camera-machine: ## set up the virtual machine of test-camera (Debian)
 	@.ci/system-packages.sh camera
