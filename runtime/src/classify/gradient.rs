@@ -11,7 +11,10 @@ use super::{
     model::last_words,
     onnx_file,
 };
-use crate::eye_state::{EyeState, STATES};
+use crate::{
+    eye_state::{EyeState, STATES},
+    onnx_operators::onnx,
+};
 use std::{path::Path, sync::Arc};
 use tract_onnx::prelude::*;
 

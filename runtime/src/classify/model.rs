@@ -9,7 +9,7 @@ use super::{
     input::{PIXELS, SIDE, StandardisedCrop},
     onnx_file,
 };
-use crate::eye_state::STATES;
+use crate::{eye_state::STATES, onnx_operators::onnx};
 use sha2::{Digest, Sha256};
 use std::{io, path::Path, sync::Arc};
 use tract_onnx::{pb, prelude::*};

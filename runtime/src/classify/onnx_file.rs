@@ -4,7 +4,7 @@
 //! file are counted before it is decoded. What its graph computes is [`super::graph`]'s to judge.
 
 use super::model::last_words;
-use crate::bounded;
+use crate::{bounded, onnx_operators::onnx};
 use std::{io, path::Path};
 use tract_onnx::{pb, prelude::*};
 

@@ -9,7 +9,7 @@ use super::{
     Face, LocateError,
     crop::{Averaging, Square, sample_rgb_letterboxed},
 };
-use crate::{bounded, eye_state::PerEye};
+use crate::{bounded, eye_state::PerEye, onnx_operators::onnx};
 use image::RgbImage;
 use sha2::{Digest, Sha256};
 use std::{io, path::Path};
