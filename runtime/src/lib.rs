@@ -24,7 +24,7 @@ pub mod eye_state;
 pub mod installed;
 pub mod locate;
 pub mod nearest;
-mod onnx_operators;
+mod onnx;
 pub mod pipeline;
 pub mod plot;
 pub mod reading;
