@@ -2,7 +2,7 @@
 # Arguments go in ARGS: make run ARGS="--camera 1 --log eyes.jsonl"
 
 .DEFAULT_GOAL := help
-.PHONY: help run test camera-machine test-camera deb test-deb models libtorch demo bench bench-train bench-live bench-temporal bench-selfcheck bench-models bench-ablation bench-peers soak check-onnx ci fuzz
+.PHONY: help run test camera-machine test-camera deb test-deb models libtorch demo bench bench-train bench-live bench-temporal bench-selfcheck bench-models bench-ablation bench-peers bench-footprint soak check-onnx ci fuzz
 MAKEFLAGS += --no-print-directory
 
 CARGO ?= cargo
@@ -104,6 +104,11 @@ bench-peers: ## compare with onnxruntime and MediaPipe's FaceMesh (fetches both 
 	@.ci/system-packages.sh libtorch
 	@models/fetch-locator.sh
 	@benches/peers.sh $(ARGS)
+
+bench-footprint: ## measure size, memory, start and replay beside decoding (half an hour; ARGS="PART...")
+	@.ci/system-packages.sh run
+	@models/fetch-locator.sh
+	@benches/footprint.sh $(ARGS)
 
 soak: ## play clips again and again and watch memory, threads and descriptors (ARGS="MINUTES [LIVE_MINUTES]")
 	@.ci/system-packages.sh run

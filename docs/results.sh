@@ -103,6 +103,7 @@ HEAD
     kept 'Looking for the face less often' 'clip_robustness looks' docs/locator-looks.txt
     kept 'A crop beside onnxruntime' 'make bench-peers ARGS=crop' docs/peers-crop.txt
     kept 'A whole frame beside FaceMesh' 'make bench-peers ARGS=frame' docs/peers-frame.txt
+    kept 'What it takes: size, memory, start, replay' 'make bench-footprint' docs/footprint.txt
     kept 'Fuzzing' 'make fuzz' docs/fuzzing.txt
     if [ -d "$study" ]; then
         study_results >"$scratch/study.md"

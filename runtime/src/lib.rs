@@ -24,6 +24,7 @@ pub mod eye_state;
 pub mod installed;
 pub mod locate;
 pub mod nearest;
+mod onnx;
 pub mod pipeline;
 pub mod plot;
 pub mod reading;

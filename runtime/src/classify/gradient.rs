@@ -11,9 +11,12 @@ use super::{
     model::last_words,
     onnx_file,
 };
-use crate::eye_state::{EyeState, STATES};
+use crate::{
+    eye_state::{EyeState, STATES},
+    onnx::{self, Plan},
+};
 use std::{path::Path, sync::Arc};
-use tract_onnx::prelude::*;
+use tract_hir::prelude::*;
 
 /// Key of the hash, in a gradient model's metadata, of the model file whose gradient it gives.
 pub const GRADIENT_OF_KEY: &str = "parseye.gradient_of";
@@ -30,7 +33,7 @@ const MAKE_WITH_TRAIN: &str = "give the NAME.gradient.onnx that `train` wrote be
 #[derive(Clone, Debug)]
 pub struct GradientModel {
     origin: Arc<str>,
-    plan: Arc<TypedRunnableModel>,
+    plan: Plan,
 }
 
 /// The gradient at one picture.
@@ -97,7 +100,7 @@ impl GradientModel {
             reason,
             remedy: MAKE_WITH_TRAIN,
         };
-        let mut proto = onnx_file::decode(bytes).map_err(wrong)?;
+        let proto = onnx_file::decode(bytes).map_err(wrong)?;
         let property = |key: &str| {
             let found = proto.metadata_props.iter().find(|entry| entry.key == key);
             found.map(|entry| entry.value.as_str())
@@ -112,13 +115,8 @@ impl GradientModel {
         }
         let (image, target) = ([1, 1, SIDE, SIDE], [1, STATES]);
         let inputs: [(&str, &[usize]); 2] = [("image", &image), ("target", &target)];
-        graph::admit(&mut proto, &inputs, &[&image, &target]).map_err(wrong)?;
-        let plan = onnx()
-            .model_for_proto_model(&proto)
-            .and_then(|model| model.with_input_fact(0, f32::fact(image).into()))
-            .and_then(|model| model.with_input_fact(1, f32::fact(target).into()))
-            .and_then(|model| model.into_optimized())
-            .and_then(|model| model.into_runnable())
+        graph::admit(&proto, &inputs, &[&image, &target]).map_err(wrong)?;
+        let plan = onnx::plan(&proto, &inputs.map(|(_, shape)| shape))
             .map_err(|error| wrong(format!("cannot be run ({})", last_words(&error))))?;
         Ok(Self {
             origin: origin.into(),

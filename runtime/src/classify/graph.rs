@@ -6,8 +6,8 @@
 
 mod rules;
 
+use crate::onnx::messages::{self as pb, tensor_proto::DataType};
 use std::collections::HashMap;
-use tract_onnx::pb::{self, tensor_proto::DataType};
 
 /// Most nodes of a graph. The gradient graph of WRN-16-1 has 111, and seven for each further layer.
 const MOST_NODES: usize = 2048;
@@ -57,14 +57,14 @@ struct Step {
     weights: u64,
 }
 
-/// Checks a model's graph for inputs of given names and shapes, and prepares it for the engine: what
-/// the file says of shapes is replaced by what is true.
+/// Checks a model's graph for inputs of given names and shapes. What the file itself says of shapes is
+/// not believed, here or by [`crate::onnx`].
 ///
 /// # Errors
 /// A sentence that names the node or value that is refused, or an output that is not of the shape
 /// expected.
 pub(super) fn admit(
-    proto: &mut pb::ModelProto,
+    proto: &pb::ModelProto,
     inputs: &[(&str, &[usize])],
     outputs: &[&[usize]],
 ) -> Result<(), String> {
@@ -80,21 +80,8 @@ pub(super) fn admit(
             OPERATOR_SETS.end()
         ));
     }
-    let graph = proto.graph.as_mut().ok_or("a model without a graph")?;
-    check(graph, inputs, outputs)?;
-    // The engine would believe these, and parse the names of sides as formulas.
-    graph.value_info.clear();
-    for value in graph.input.iter_mut().chain(&mut graph.output) {
-        value.r#type = None;
-    }
-    graph
-        .input
-        .retain(|value| inputs.iter().any(|(name, _)| *name == value.name));
-    for value in &mut graph.input {
-        let shape = inputs.iter().find(|(name, _)| *name == value.name);
-        value.r#type = shape.map(|(_, shape)| numbers_of(shape));
-    }
-    Ok(())
+    let graph = proto.graph.as_ref().ok_or("a model without a graph")?;
+    check(graph, inputs, outputs)
 }
 
 fn is_standard(domain: &str) -> bool {
@@ -280,24 +267,6 @@ impl Bill {
             ));
         }
         Ok(())
-    }
-}
-
-fn numbers_of(shape: &[usize]) -> pb::TypeProto {
-    use pb::tensor_shape_proto::{Dimension, dimension::Value};
-    let side = |side: &usize| Dimension {
-        value: i64::try_from(*side).ok().map(Value::DimValue),
-        ..Dimension::default()
-    };
-    let tensor = pb::type_proto::Tensor {
-        elem_type: DataType::Float as i32,
-        shape: Some(pb::TensorShapeProto {
-            dim: shape.iter().map(side).collect(),
-        }),
-    };
-    pb::TypeProto {
-        value: Some(pb::type_proto::Value::TensorType(tensor)),
-        ..pb::TypeProto::default()
     }
 }
 

@@ -9,10 +9,13 @@ use super::{
     input::{PIXELS, SIDE, StandardisedCrop},
     onnx_file,
 };
-use crate::eye_state::STATES;
+use crate::{
+    eye_state::STATES,
+    onnx::{self, Plan, messages as pb},
+};
 use sha2::{Digest, Sha256};
 use std::{io, path::Path, sync::Arc};
-use tract_onnx::{pb, prelude::*};
+use tract_hir::prelude::*;
 
 /// The model compiled into the program.
 const BUILT_IN: &[u8] = include_bytes!("../../../models/default.onnx");
@@ -46,7 +49,7 @@ pub struct ModelFile {
 pub struct EyeStateModel {
     card: Arc<ModelCard>,
     file: Arc<ModelFile>,
-    plan: Arc<TypedRunnableModel>,
+    plan: Plan,
 }
 
 impl EyeStateModel {
@@ -90,17 +93,13 @@ impl EyeStateModel {
             reason,
             remedy: MAKE_WITH_TRAIN,
         };
-        let mut proto = onnx_file::decode(bytes).map_err(wrong)?;
+        let proto = onnx_file::decode(bytes).map_err(wrong)?;
         let card = read_card(&proto).map_err(wrong)?;
         card.check().map_err(wrong)?;
         check_interface(&proto).map_err(wrong)?;
         let image = [1, 1, SIDE, SIDE];
-        graph::admit(&mut proto, &[("image", &image)], &[&[1, STATES]]).map_err(wrong)?;
-        let plan = onnx()
-            .model_for_proto_model(&proto)
-            .and_then(|model| model.with_input_fact(0, f32::fact(image).into()))
-            .and_then(|model| model.into_optimized())
-            .and_then(|model| model.into_runnable())
+        graph::admit(&proto, &[("image", &image)], &[&[1, STATES]]).map_err(wrong)?;
+        let plan = onnx::plan(&proto, &[&image])
             .map_err(|error| wrong(format!("cannot be run ({})", last_words(&error))))?;
         Ok(Self {
             card: Arc::new(card),

@@ -3,10 +3,11 @@
 //! Decoding a message makes hundreds of bytes of memory out of two bytes of a file, so the parts of a
 //! file are counted before it is decoded. What its graph computes is [`super::graph`]'s to judge.
 
-use super::model::last_words;
-use crate::bounded;
+use crate::{
+    bounded,
+    onnx::{self, messages as pb},
+};
 use std::{io, path::Path};
-use tract_onnx::{pb, prelude::*};
 
 /// Largest model file accepted, in bytes: ten times the widest network that `train` makes for the
 /// edge. A larger file is not one of ours, and must not fill the memory.
@@ -36,9 +37,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<pb::ModelProto, String> {
     }
     let mut parts = 0;
     count(Message::Model, bytes, &mut parts)?;
-    onnx()
-        .proto_model_for_read(&mut &*bytes)
-        .map_err(|error| format!("{NOT_WHOLE} ({})", last_words(&error)))
+    onnx::decode(bytes).map_err(|error| format!("{NOT_WHOLE} ({error})"))
 }
 
 const NOT_WHOLE: &str = "not a whole ONNX model";

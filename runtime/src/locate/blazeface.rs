@@ -9,11 +9,11 @@ use super::{
     Face, LocateError,
     crop::{Averaging, Square, sample_rgb_letterboxed},
 };
-use crate::{bounded, eye_state::PerEye};
+use crate::{bounded, eye_state::PerEye, onnx};
 use image::RgbImage;
 use sha2::{Digest, Sha256};
 use std::{io, path::Path};
-use tract_onnx::{pb, prelude::*};
+use tract_hir::prelude::*;
 
 /// sha256 of the one file this decoder was written for.
 pub const SHA256: &str = "d388b1cf8a5f6f1af2b3f4c14f6d0f138bab970cd618cccd12dddb7484e82e51";
@@ -232,20 +232,7 @@ impl BlazeFace {
     }
 
     fn from_bytes(bytes: &[u8]) -> TractResult<Self> {
-        let onnx = onnx();
-        let mut proto = onnx.proto_model_for_read(&mut &*bytes)?;
-        // ONNX says that ConstantOfShape without a value gives f32 zeros; tract 0.23 makes them
-        // f64, which then do not add up with the rest.
-        for node in proto.graph.iter_mut().flat_map(|graph| &mut graph.node) {
-            if node.op_type == "ConstantOfShape" && node.attribute.is_empty() {
-                node.attribute.push(f32_zero());
-            }
-        }
-        let plan = onnx
-            .model_for_proto_model(&proto)?
-            .with_input_fact(0, f32::fact([1, SIDE, SIDE, 3]).into())?
-            .into_optimized()?
-            .into_runnable()?;
+        let plan = onnx::plan(&onnx::decode(bytes)?, &[&[1, SIDE, SIDE, 3]])?;
         Ok(Self {
             state: plan.spawn()?,
         })
@@ -307,20 +294,6 @@ impl Outputs {
             );
         }
         Ok(found)
-    }
-}
-
-fn f32_zero() -> pb::AttributeProto {
-    pb::AttributeProto {
-        name: "value".into(),
-        r#type: pb::attribute_proto::AttributeType::Tensor as i32,
-        t: Some(pb::TensorProto {
-            dims: vec![1],
-            data_type: pb::tensor_proto::DataType::Float as i32,
-            float_data: vec![0.0],
-            ..Default::default()
-        }),
-        ..Default::default()
     }
 }
 

@@ -4,7 +4,7 @@
 //! one picture. Other attributes are refused rather than believed to be harmless.
 
 use super::{MOST_SIDES, Shape, Step, Value, describe};
-use tract_onnx::pb::{self, tensor_proto::DataType};
+use crate::onnx::messages::{self as pb, tensor_proto::DataType};
 
 /// Largest side, step or padding of a window in pixels: a picture's side, beyond which it reads
 /// nothing.

@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# Makes docs/terminal.svg anew: the terminal dashboard with the made-up person of
+# runtime/examples/dashboards.rs, as README.md shows it.
+#
+#     docs/terminal.sh [SECONDS]
+#
+# The picture is taken SECONDS after the dashboard opened (9, when the person is back at work; the example
+# tells what happens in a minute).
+# Needs tmux and python3 without packages. DASHBOARDS may name the example, built already.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+seconds=${1:-9}
+columns=96
+rows=24
+dashboards=${DASHBOARDS:-}
+if [ -z "$dashboards" ]; then
+    cargo build --quiet --locked -p parseye --example dashboards
+    dashboards=${CARGO_TARGET_DIR:-target}/debug/examples/dashboards
+fi
+picture=docs/terminal.svg
+# A server of its own, away from the user's and his settings.
+terminal=(tmux -L "parseye-picture-$$" -f /dev/null)
+trap '"${terminal[@]}" kill-server 2>/dev/null || true; rm -f "$picture.partial"' EXIT
+LC_ALL=C.UTF-8 "${terminal[@]}" -u new-session -d -x "$columns" -y "$rows" \
+    "env -u NO_COLOR TERM=screen-256color '$dashboards' 127.0.0.1:0 600"
+# Until the dashboard is there: the example lives through ten minutes first.
+until "${terminal[@]}" capture-pane -p | grep -q PERCLOS; do sleep 0.2; done
+sleep "$seconds"
+# Any free port does, but a reader looks for the usual one.
+"${terminal[@]}" capture-pane -e -p | sed 's|127\.0\.0\.1:[0-9]*|127.0.0.1:8080|' |
+    python3 docs/terminal.py "$columns" >"$picture.partial"
+mv "$picture.partial" "$picture"
+echo "terminal: $picture written"
