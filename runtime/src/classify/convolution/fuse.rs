@@ -3,6 +3,7 @@
 use super::{
     kernel::{Both, Convolution, Layer, Shape},
     op::FusedConvolution,
+    pool::{FusedPool, Normalisation},
 };
 use std::sync::Arc;
 use tract_onnx::tract_core::{
@@ -11,7 +12,7 @@ use tract_onnx::tract_core::{
         binary::{BinMiniOp, TypedBinOp},
         cnn::{Conv, KernelFormat},
         math::{Add, Max, Mul},
-        nn::DataFormat,
+        nn::{DataFormat, Reduce, Reducer},
     },
 };
 
@@ -26,6 +27,8 @@ pub(in super::super) fn fuse(mut model: TypedModel) -> TractResult<TypedModel> {
     for node in nodes {
         if let Some(found) = Found::at(&model, node)? {
             found.replace(&mut model)?;
+        } else {
+            fuse_pool(&mut model, node)?;
         }
     }
     Ok(model)
@@ -130,6 +133,29 @@ impl Found {
         patch.shunt_outside(model, self.output, first[0])?;
         patch.apply(model)
     }
+}
+
+/// Replaces a sum over all pixels of what is normalised and rectified.
+fn fuse_pool(model: &mut TypedModel, node: usize) -> TractResult<()> {
+    let node = model.node(node);
+    let (Some(reduce), &[input]) = (node.op_as::<Reduce>(), &node.inputs[..]) else {
+        return Ok(());
+    };
+    let shape = shape_of(model.outlet_fact(input)?);
+    let (Some(shape), Reducer::Sum, [2, 3]) = (shape, &reduce.reducer, &reduce.axes[..]) else {
+        return Ok(());
+    };
+    let Some((source, (factors, shifts))) = normalised(model, input, shape.channels)? else {
+        return Ok(());
+    };
+    let (name, output) = (node.name.clone(), OutletId::from(node.id));
+    let mut patch = TypedModelPatch::new("fused pool");
+    let source = patch.tap_model(model, source)?;
+    let last = patch.wire_node(format!("{name}.input_last"), AxisOp::Move(1, 3), &[source])?;
+    let op = FusedPool(Arc::new(Normalisation { factors, shifts }));
+    let sums = patch.wire_node(format!("{name}.fused"), op, &last)?;
+    patch.shunt_outside(model, output, sums[0])?;
+    patch.apply(model)
 }
 
 /// The shape of one picture of f32, channels first.
@@ -248,8 +274,7 @@ fn residual(
         return nothing;
     };
     let other = if left == outlet { right } else { left };
-    let fact = model.outlet_fact(other)?;
-    if shape_of(fact).as_ref() != Some(shape) || fact.konst.is_some() {
+    if shape_of(model.outlet_fact(other)?).as_ref() != Some(shape) {
         return nothing;
     }
     Ok((

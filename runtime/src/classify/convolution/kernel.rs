@@ -313,6 +313,6 @@ impl Convolution {
 
 /// Cuts off below zero; what is not a number stays so, for the caller to notice.
 #[inline(always)]
-fn rectify(value: f32) -> f32 {
+pub(super) fn rectify(value: f32) -> f32 {
     if value < 0.0 { 0.0 } else { value }
 }

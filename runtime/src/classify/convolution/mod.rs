@@ -8,6 +8,7 @@
 mod fuse;
 mod kernel;
 mod op;
+mod pool;
 
 #[cfg(test)]
 mod tests;

@@ -4,6 +4,7 @@ use super::{
     fuse,
     kernel::{Both, Convolution, Instructions, LANES, Layer, Shape},
     op::FusedConvolution,
+    pool::FusedPool,
 };
 use crate::classify::{
     input::{PIXELS, SIDE, StandardisedCrop},
@@ -232,6 +233,7 @@ fn models_answer_fused_as_they_do_in_tract_alone() {
             convolutions,
             "model {at}"
         );
+        assert_eq!(count::<FusedPool>(&fused), 1, "model {at}");
         // The image comes in with its one channel first, and is put right once; from then on the
         // channels are last throughout. The one product of matrices left is the last layer's.
         assert!(count::<AxisOp>(&fused) <= 1, "model {at}");
@@ -252,16 +254,17 @@ fn models_answer_fused_as_they_do_in_tract_alone() {
     }
 }
 
-/// A graph of one convolution, with `channels` out, and what `after` puts behind it.
-fn small_graph(
-    channels: usize,
-    after: impl Fn(&mut TypedModel, OutletId, OutletId) -> TVec<OutletId>,
-) -> TypedModel {
+/// Operators before a convolution, of the image, or after one, of the image and what is convolved.
+type Before = fn(&mut TypedModel, OutletId) -> OutletId;
+type After = fn(&mut TypedModel, OutletId, OutletId) -> TVec<OutletId>;
+
+/// A graph of one convolution of pictures of as many columns as channels, and what is around it.
+fn small_graph(channels: usize, before: Before, after: After) -> TypedModel {
     let mut chance = ChaCha8Rng::seed_from_u64(3);
     let mut model = TypedModel::default();
-    let image = model
-        .add_source("image", f32::fact([1, channels, 6, 6]))
-        .unwrap();
+    let image = f32::fact([1, channels, 6, channels]);
+    let image = model.add_source("image", image).unwrap();
+    let input = before(&mut model, image);
     let mut constant = |name: &str, shape: &[usize]| {
         let values = random(shape.iter().product(), &mut chance);
         model
@@ -285,20 +288,20 @@ fn small_graph(
         q_params: None,
     };
     let convolved = model
-        .wire_node("conv", conv, &[image, weights, bias])
+        .wire_node("conv", conv, &[input, weights, bias])
         .unwrap()[0];
     let outputs = after(&mut model, image, convolved);
     model.select_output_outlets(&outputs).unwrap();
     model
 }
 
-fn bound(model: &mut TypedModel, name: &str, value: f32) -> OutletId {
+fn uniform(model: &mut TypedModel, name: &str, value: f32) -> OutletId {
     let value = Tensor::from_shape(&[1, 1, 1, 1], &[value]).unwrap();
     model.add_const(name, value).unwrap()
 }
 
 fn rectified(model: &mut TypedModel, from: OutletId, least: f32) -> OutletId {
-    let least = bound(model, "least", least);
+    let least = uniform(model, "least", least);
     model
         .wire_node("rectified", math::max(), &[from, least])
         .unwrap()[0]
@@ -308,34 +311,66 @@ fn sum(model: &mut TypedModel, terms: [OutletId; 2]) -> OutletId {
     model.wire_node("sum", math::add(), &terms).unwrap()[0]
 }
 
+/// The image times factors of the given shape, shifted, and bounded below.
+fn normalised(model: &mut TypedModel, image: OutletId, factors: &[usize], least: f32) -> OutletId {
+    let mut chance = ChaCha8Rng::seed_from_u64(5);
+    let values = random(factors.iter().product(), &mut chance);
+    let factors = Tensor::from_shape(factors, &values).unwrap();
+    let factors = model.add_const("factors", factors).unwrap();
+    let scaled = model.wire_node("scaled", math::mul(), &[image, factors]);
+    let shift = uniform(model, "shift", 0.5);
+    let shifted = model.wire_node("shifted", math::add(), &[scaled.unwrap()[0], shift]);
+    rectified(model, shifted.unwrap()[0], least)
+}
+
 #[test]
 fn only_what_goes_with_a_convolution_is_fused_with_it() {
-    type After = fn(&mut TypedModel, OutletId, OutletId) -> TVec<OutletId>;
-    // What follows the convolution, and how many operators of two inputs are left.
-    let graphs: [(&str, After, usize); 8] = [
-        ("rectified", |m, _, conv| tvec!(rectified(m, conv, 0.0)), 0),
+    let nothing: Before = |_, image| image;
+    let alone: After = |_, _, conv| tvec!(conv);
+    // What is around the convolution, and how many operators of two inputs are left.
+    let graphs: [(&str, Before, After, usize); 11] = [
+        (
+            "rectified",
+            nothing,
+            |m, _, conv| tvec!(rectified(m, conv, 0.0)),
+            0,
+        ),
         (
             "bounded elsewhere",
+            nothing,
             |m, _, conv| tvec!(rectified(m, conv, 0.25)),
             1,
         ),
         (
             "read twice",
+            nothing,
             |m, _, conv| tvec!(rectified(m, conv, 0.0), conv),
             1,
         ),
-        ("residual", |m, image, conv| tvec!(sum(m, [image, conv])), 0),
-        ("doubled", |m, _, conv| tvec!(sum(m, [conv, conv])), 1),
+        (
+            "residual",
+            nothing,
+            |m, image, conv| tvec!(sum(m, [image, conv])),
+            0,
+        ),
+        (
+            "doubled",
+            nothing,
+            |m, _, conv| tvec!(sum(m, [conv, conv])),
+            1,
+        ),
         (
             "shifted",
+            nothing,
             |m, _, conv| {
-                let shift = bound(m, "shift", 0.5);
+                let shift = uniform(m, "shift", 0.5);
                 tvec!(sum(m, [conv, shift]))
             },
             1,
         ),
         (
             "sum read twice",
+            nothing,
             |m, image, conv| {
                 let sum = sum(m, [conv, image]);
                 tvec!(rectified(m, sum, 0.0), sum)
@@ -344,15 +379,34 @@ fn only_what_goes_with_a_convolution_is_fused_with_it() {
         ),
         (
             "residual rectified",
+            nothing,
             |m, image, conv| {
                 let sum = sum(m, [conv, image]);
                 tvec!(rectified(m, sum, 0.0))
             },
             0,
         ),
+        (
+            "normalised",
+            |m, image| normalised(m, image, &[1, 16, 1, 1], 0.0),
+            alone,
+            0,
+        ),
+        (
+            "normalised by column",
+            |m, image| normalised(m, image, &[1, 1, 1, 16], 0.0),
+            alone,
+            3,
+        ),
+        (
+            "normalised and bounded elsewhere",
+            |m, image| normalised(m, image, &[1, 16, 1, 1], 0.25),
+            alone,
+            3,
+        ),
     ];
-    for (what, after, left) in graphs {
-        let model = small_graph(16, after);
+    for (what, before, after, left) in graphs {
+        let model = small_graph(16, before, after);
         let fused = fuse(model.clone()).unwrap();
         let fused = fused.into_decluttered().unwrap();
         assert_eq!(count::<FusedConvolution>(&fused), 1, "{what}");
@@ -364,7 +418,11 @@ fn only_what_goes_with_a_convolution_is_fused_with_it() {
 
 #[test]
 fn convolutions_of_another_kind_stay_with_tract() {
-    let model = small_graph(15, |model, _, conv| tvec!(rectified(model, conv, 0.0)));
+    let model = small_graph(
+        15,
+        |_, image| image,
+        |model, _, conv| tvec!(rectified(model, conv, 0.0)),
+    );
     let fused = fuse(model.clone()).unwrap();
     assert_eq!(
         (count::<FusedConvolution>(&fused), count::<Conv>(&fused)),
