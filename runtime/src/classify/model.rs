@@ -1,6 +1,6 @@
 //! Loads an eye-state model from ONNX, checks it against its card and runs it with tract.
 //!
-//! The input is fixed at one eye: the convolutions that stand in for tract's ([`convolution`]) take one
+//! The input is fixed at one eye: the convolutions that stand in for tract's (`convolution`) take one
 //! picture, tract's own are about twice as slow per eye on batches, and a fixed shape makes the answers
 //! bit-identical on every thread.
 

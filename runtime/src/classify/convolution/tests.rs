@@ -203,7 +203,7 @@ fn drawn_crop(seed: u64) -> StandardisedCrop {
 
 fn read(model: &[u8]) -> TypedModel {
     let proto = onnx_file::decode(model).unwrap();
-    let model = tract_onnx::onnx().model_for_proto_model(&proto).unwrap();
+    let model = onnx().model_for_proto_model(&proto).unwrap();
     let image = f32::fact([1, 1, SIDE, SIDE]);
     let model = model.with_input_fact(0, image.into()).unwrap();
     model.into_typed().unwrap()
