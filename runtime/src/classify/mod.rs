@@ -5,6 +5,7 @@
 //! [`crate::temporal`]'s.
 
 pub mod card;
+mod convolution;
 pub mod gradient;
 mod graph;
 pub mod input;

@@ -26,15 +26,32 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<ModelProto, prost::DecodeError> {
     ModelProto::decode(bytes)
 }
 
-/// Makes a network ready for numbers (f32) of these shapes, one for each input in the graph's order.
+/// A network with the shapes of all that it computes, for numbers (f32) of these shapes, one for each input
+/// in the graph's order.
 ///
 /// # Errors
 /// When the graph is of other operators than [`operators`] has, or does not fit together.
-pub(crate) fn plan(proto: &ModelProto, shapes: &[&[usize]]) -> TractResult<Plan> {
+pub(crate) fn read(proto: &ModelProto, shapes: &[&[usize]]) -> TractResult<TypedModel> {
     let graph = proto.graph.as_ref().context("a model without a graph")?;
     let mut model = model(graph, shapes)?;
     model.analyse(false)?;
+    model.into_typed()
+}
+
+/// Makes a network ready to run.
+///
+/// # Errors
+/// When tract finds no order in which to compute it.
+pub(crate) fn ready(model: TypedModel) -> TractResult<Plan> {
     model.into_optimized()?.into_runnable()
+}
+
+/// What [`read`] gives made [`ready`].
+///
+/// # Errors
+/// Those of both.
+pub(crate) fn plan(proto: &ModelProto, shapes: &[&[usize]]) -> TractResult<Plan> {
+    ready(read(proto, shapes)?)
 }
 
 fn model(graph: &GraphProto, shapes: &[&[usize]]) -> TractResult<InferenceModel> {
