@@ -102,7 +102,10 @@ HEAD
     written 'What more brings' 'benches/ablation.sh judge 2' docs/ablation-2.md
     kept 'Looking for the face less often' 'clip_robustness looks' docs/locator-looks.txt
     kept 'A crop beside onnxruntime' 'make bench-peers ARGS=crop' docs/peers-crop.txt
+    printf '\n[Where the time goes and what was tried](inference-speed.md)\n'
     kept 'A whole frame beside FaceMesh' 'make bench-peers ARGS=frame' docs/peers-frame.txt
+    kept 'Blinks on degraded clips beside FaceMesh' 'make bench-peers ARGS=blinks' docs/peers-blinks.txt
+    plots docs/plots/peers-blinks.svg
     kept 'What it takes: size, memory, start, replay' 'make bench-footprint' docs/footprint.txt
     kept 'Fuzzing' 'make fuzz' docs/fuzzing.txt
     if [ -d "$study" ]; then

@@ -1,4 +1,4 @@
-//! One eye crop through tract and through onnxruntime, one thread each, in turns.
+//! One eye crop by Parseye and by onnxruntime, one thread each, in turns.
 
 use super::{clips::say, median_and_p99};
 use anyhow::{Context, ensure};
@@ -84,15 +84,15 @@ pub fn run(models: &[&str]) -> anyhow::Result<()> {
         "milliseconds a crop, one thread, medians of {TURNS} turns of {CROPS} crops; {}",
         library()
     ))?;
-    say("model                      tract  onnxruntime  tract/onnxruntime  logits apart")?;
+    say("model                    Parseye  onnxruntime  Parseye/onnxruntime  logits apart")?;
     for path in models {
         let path = Path::new(path);
         let model = EyeStateModel::from_file(path)?;
-        let mut tract = model.classifier()?;
+        let mut parseye = model.classifier()?;
         let mut onnx_runtime = OnnxRuntime::open(path)?;
         let mut apart = 0.0_f32;
         for crop in &crops {
-            let (ours, theirs) = (tract.logits(crop)?, onnx_runtime.logits(crop)?);
+            let (ours, theirs) = (parseye.logits(crop)?, onnx_runtime.logits(crop)?);
             for (a, b) in ours.iter().zip(theirs) {
                 apart = apart.max((a - b).abs());
             }
@@ -106,7 +106,7 @@ pub fn run(models: &[&str]) -> anyhow::Result<()> {
         for _ in 0..TURNS {
             let begin = Instant::now();
             for crop in &crops {
-                std::hint::black_box(tract.logits(crop)?);
+                std::hint::black_box(parseye.logits(crop)?);
             }
             let between = Instant::now();
             for crop in &crops {
@@ -118,7 +118,7 @@ pub fn run(models: &[&str]) -> anyhow::Result<()> {
         }
         let [ours, theirs] = times.map(|mut times| median_and_p99(&mut times).0);
         say(&format!(
-            "{:24} {ours:7.3} {theirs:12.3} {:18.2} {apart:13.1e}",
+            "{:24} {ours:7.3} {theirs:12.3} {:20.2} {apart:13.1e}",
             model.card().name,
             ours / theirs
         ))?;

@@ -3,7 +3,7 @@
 //! `cargo run --release -p parseye --example peers -- crop MODEL.onnx...`
 //! `cargo run --release -p parseye --example peers -- frame|blinks DATA`
 //!
-//! `crop` is one eye crop through tract and onnxruntime, `frame` a whole frame by Parseye and MediaPipe's
+//! `crop` is one eye crop by Parseye and onnxruntime, `frame` a whole frame by Parseye and MediaPipe's
 //! FaceMesh, `blinks` the same two on clips degraded step by step, with the built-in model; DATA is the folder
 //! with `clips/`. Run through `benches/peers.sh`, which fetches the peers.
 
