@@ -2,7 +2,7 @@
 # Arguments go in ARGS: make run ARGS="--camera 1 --log eyes.jsonl"
 
 .DEFAULT_GOAL := help
-.PHONY: help run test camera-machine test-camera deb test-deb models libtorch demo bench bench-train bench-live bench-temporal bench-selfcheck bench-models bench-ablation bench-peers bench-footprint soak check-onnx ci fuzz
+.PHONY: help run test camera-machine test-camera arm64 test-arm64 deb test-deb models libtorch demo bench bench-train bench-live bench-temporal bench-selfcheck bench-models bench-ablation bench-peers bench-footprint soak check-onnx ci fuzz
 MAKEFLAGS += --no-print-directory
 
 CARGO ?= cargo
@@ -11,7 +11,7 @@ ARGS ?=
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## set up what is missing and watch the first camera (ARGS="--camera ID --log FILE")
 	@.ci/system-packages.sh run
@@ -27,15 +27,24 @@ test: ## set up what is missing, libtorch too, and run every test
 
 camera-machine: ## set up the virtual machine of test-camera (Debian)
 	@.ci/system-packages.sh camera
-	@tests/camera/install-qemu.sh
+	@tests/camera/install-qemu.sh $(ARCH)
 	@models/fetch-locator.sh
 	@tests/camera/vm.sh prepare
 
-test-camera: camera-machine ## set up what is missing and watch cameras in a virtual machine (ARGS="SCENARIO")
-	@$(CARGO) build --locked --workspace --bin parseye
+test-camera: camera-machine ## set up what is missing and watch cameras in a virtual machine (ARGS="SCENARIO" ARCH=arm64)
+	@$(if $(filter arm64,$(ARCH)),.ci/arm64.sh build,$(CARGO) build --locked --workspace --bin parseye)
 	@tests/camera/run.sh $(ARGS)
 
-deb: ## make a Debian package in target/debian (DEB_ARCH=arm64 BINARY=FILE for another architecture)
+arm64: ## build for a Raspberry Pi (64-bit Arm): target/aarch64-unknown-linux-gnu/release/parseye
+	@.ci/system-packages.sh arm64
+	@.ci/arm64.sh build
+
+test-arm64: ## set up what is missing and test that build on an emulated processor (ARGS="TEST")
+	@.ci/system-packages.sh test-arm64
+	@models/fetch-locator.sh
+	@.ci/arm64.sh test $(ARGS)
+
+deb: ## make a Debian package in target/debian (DEB_ARCH=arm64 for a Raspberry Pi)
 	@.ci/system-packages.sh deb
 	@models/fetch-locator.sh
 	@runtime/debian/build.sh

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes sure that the tools a make target needs are on this machine.
 #
-# Usage: .ci/system-packages.sh run|test|browser|sound|camera|deb|test-deb|fuzz|models|libtorch|demo
+# Usage: .ci/system-packages.sh run|test|browser|sound|camera|arm64|test-arm64|deb|test-deb|fuzz|models|libtorch|demo
 #
 # It probes for the tools themselves, so it is right on any system and for tools that were not
 # installed as packages, and it is silent when nothing is missing. What is missing is installed by
@@ -17,8 +17,8 @@ fail() {
 
 target=${1:-}
 case $target in
-run | test | browser | sound | camera | deb | test-deb | fuzz | models | libtorch | demo) ;;
-*) fail "usage: .ci/system-packages.sh run|test|browser|sound|camera|deb|test-deb|fuzz|models|libtorch|demo" ;;
+run | test | browser | sound | camera | arm64 | test-arm64 | deb | test-deb | fuzz | models | libtorch | demo) ;;
+*) fail "usage: .ci/system-packages.sh run|test|browser|sound|camera|arm64|test-arm64|deb|test-deb|fuzz|models|libtorch|demo" ;;
 esac
 
 packages=()
@@ -93,6 +93,22 @@ for_camera() {
     has v4l2-ctl || need v4l-utils
     has python3 || need python3
 }
+# The cross compiler of Debian and Ubuntu; on an Arm machine the usual one. What runs while building is
+# built for this machine.
+for_arm64() {
+    if [ "$(uname -m)" = aarch64 ]; then
+        for_building
+        return
+    fi
+    compiles cc c stdio.h || need g++
+    has_libclang || need libclang-dev
+    compiles aarch64-linux-gnu-gcc c linux/videodev2.h && return
+    need gcc-aarch64-linux-gnu
+    need libc6-dev-arm64-cross
+}
+for_running_arm64() {
+    [ "$(uname -m)" = aarch64 ] || has qemu-aarch64-static || need qemu-user-static
+}
 # libFuzzer is C++. Nothing is located, so that the locator is not needed.
 for_fuzz() {
     for_building
@@ -145,11 +161,23 @@ camera)
     for_building
     for_locator
     for_camera
+    [ "${ARCH:-amd64}" != arm64 ] || for_arm64
+    ;;
+arm64) for_arm64 ;;
+test-arm64)
+    for_building
+    for_locator
+    for_arm64
+    for_running_arm64
     ;;
 deb)
     for_building
     for_locator
     for_deb
+    if [ "${DEB_ARCH:-}" = arm64 ]; then
+        for_arm64
+        for_running_arm64
+    fi
     ;;
 test-deb)
     for_building

@@ -3,10 +3,12 @@
 # target/debian/parseye_VERSION_ARCH.deb. The same sources and program give the same bytes.
 #
 # Usage: runtime/debian/build.sh                                  build here, for here
+#        DEB_ARCH=arm64 runtime/debian/build.sh                   build here, for 64-bit Arm (.ci/arm64.sh)
 #        BINARY=FILE runtime/debian/build.sh                      take a program that is built already
-#        DEB_ARCH=arm64 BINARY=FILE runtime/debian/build.sh       the same for another architecture
+#        DEB_ARCH=armhf BINARY=FILE runtime/debian/build.sh       the same for another architecture
 #
-# Where BINARY does not run here, one for this machine writes the manual: HOST_BINARY, or it is built.
+# The program writes its own manual. Where it does not run here, an emulator runs it (qemu-user), or one of
+# this machine stands in: HOST_BINARY, or it is built.
 # FEATURES names what is built in beside the default ("mqtt"); MAINTAINER stands in the package.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
@@ -43,9 +45,17 @@ export SOURCE_DATE_EPOCH=$epoch
 build() { "${CARGO:-cargo}" build --locked --release -p parseye --features "$features"; }
 binary=${BINARY:-}
 if [ -z "$binary" ]; then
-    [ "$arch" = "$here" ] || fail "for $arch a program must be given: BINARY=FILE, built with --target $triple"
-    build
-    binary=$target/release/parseye
+    case $arch in
+    "$here")
+        build
+        binary=$target/release/parseye
+        ;;
+    arm64)
+        FEATURES=$features .ci/arm64.sh build
+        binary=$target/$triple/release/parseye
+        ;;
+    *) fail "for $arch a program must be given: BINARY=FILE, built with --target $triple" ;;
+    esac
 fi
 [ -f "$binary" ] || fail "$binary: there is no such program; give another BINARY"
 readelf -h "$binary" 2>/dev/null | grep -q "Machine: *$machine\$" ||
@@ -53,16 +63,22 @@ readelf -h "$binary" 2>/dev/null | grep -q "Machine: *$machine\$" ||
 [ -f "$locator" ] || fail "$locator is missing; run 'make models'"
 
 # What writes the manual must be of the same version.
-pages=$binary
-if ! "$pages" --version >/dev/null 2>&1; then
-    pages=${HOST_BINARY:-}
-    if [ -z "$pages" ]; then
+runs() { "$@" --version >/dev/null 2>&1; }
+emulated=("qemu-${triple%%-*}-static" -L "/usr/${triple%%-*}-linux-gnu" "$binary")
+pages=("$binary")
+if ! runs "${pages[@]}"; then
+    if [ -n "${HOST_BINARY:-}" ]; then
+        pages=("$HOST_BINARY")
+    elif runs "${emulated[@]}"; then
+        pages=("${emulated[@]}")
+    else
         build
-        pages=$target/release/parseye
+        pages=("$target/release/parseye")
     fi
 fi
-[ "$("$pages" --version)" = "parseye $version" ] ||
-    fail "$pages says it is '$("$pages" --version)', but this is version $version; build it anew"
+says=$("${pages[@]}" --version) || fail "${pages[*]} does not run"
+[ "$says" = "parseye $version" ] ||
+    fail "${pages[*]} says it is '$says', but this is version $version; build it anew"
 
 out=$target/debian
 mkdir -p "$out"
@@ -141,17 +157,17 @@ settings() {
 }
 mkdir -p "$root/etc/parseye"
 settings >"$root/etc/parseye/monitor.toml"
-"$pages" --config "$root/etc/parseye/monitor.toml" config --print >/dev/null
+"${pages[@]}" --config "$root/etc/parseye/monitor.toml" config --print >/dev/null
 
 install -D -m 644 -t "$root/usr/lib/systemd/system" "$from/parseye.service"
 
 # Manual and completions.
 mkdir -p "$share/man/man1"
-"$pages" man "$share/man/man1"
+"${pages[@]}" man "$share/man/man1"
 gzip -9n "$share"/man/man1/*.1
 completion() { # SHELL FILE
     mkdir -p "$(dirname "$2")"
-    "$pages" completions "$1" >"$2"
+    "${pages[@]}" completions "$1" >"$2"
 }
 completion bash "$share/bash-completion/completions/parseye"
 completion zsh "$share/zsh/vendor-completions/_parseye"

@@ -19,8 +19,31 @@ pub fn root() -> PathBuf {
 }
 
 /// The program, run in `folder`, away from the user's settings.
+///
+/// `PARSEYE_PROGRAM` names another one to test, with the words that start it: a program for another
+/// processor behind its emulator (`make test-arm64`).
 pub fn parseye(folder: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_parseye"));
+    let Some(words) = other_program() else {
+        return built_here(folder);
+    };
+    let mut command = Command::new(&words[0]);
+    command.args(&words[1..]);
+    away_from_settings(command, folder)
+}
+
+/// The words of `PARSEYE_PROGRAM`.
+pub fn other_program() -> Option<Vec<String>> {
+    let words = shlex::split(&std::env::var("PARSEYE_PROGRAM").ok()?)
+        .expect("PARSEYE_PROGRAM holds words as in a shell");
+    (!words.is_empty()).then_some(words)
+}
+
+/// The program that was built along with the test.
+pub fn built_here(folder: &Path) -> Command {
+    away_from_settings(Command::new(env!("CARGO_BIN_EXE_parseye")), folder)
+}
+
+fn away_from_settings(mut command: Command, folder: &Path) -> Command {
     command
         .current_dir(folder)
         .env("XDG_CONFIG_HOME", folder)

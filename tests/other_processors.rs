@@ -1,0 +1,101 @@
+//! What a program for another processor sees: the same as the one built here, but for rounding.
+//!
+//! `PARSEYE_PROGRAM` names that program with the words that start it (`make test-arm64`); without it
+//! there is nothing to compare, and the test is skipped.
+
+// Clippy knows test functions, but not the functions that they share.
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
+
+mod support;
+
+use serde_json::Value;
+use support::{
+    built_here, events, has_locator, of_kind, other_program, parseye, succeeds,
+    synthetic_face::{Blink, write_clip},
+};
+
+/// How far apart figures may be in the first frame.
+///
+/// Each processor has matrix products of its own in tract, which sum in another order and round
+/// otherwise: probabilities, scores and positions (in pixels) differ in their last digits.
+const ROUNDING: f64 = 0.01;
+
+/// How far apart an eye's centres may be later, in distances between the eyes.
+///
+/// Where a face was seen decides which pixels are read for the next look, so that rounding grows until
+/// it is as large as the jitter of the locator, one frame to the next: 0.04 at most and 0.01 in the
+/// middle on a recorded face, an Arm processor beside an x86 one.
+const JITTER: f64 = 0.05;
+
+#[test]
+fn a_clip_is_seen_by_another_processor_as_by_this_one() {
+    if other_program().is_none() {
+        eprintln!("skipped: PARSEYE_PROGRAM names no program to compare with");
+        return;
+    }
+    if !has_locator() {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a folder for the test");
+    let clip = folder.path().join("drawn.mp4");
+    let blink = |first, last| Blink { first, last };
+    write_clip(&clip, 60, &[blink(12, 15), blink(35, 35), blink(45, 50)]);
+    let replay = ["replay", "drawn.mp4", "--log"];
+    succeeds(built_here(folder.path()).args(replay).arg("here.jsonl"));
+    succeeds(parseye(folder.path()).args(replay).arg("there.jsonl"));
+    let here = events(&folder.path().join("here.jsonl"));
+    let there = events(&folder.path().join("there.jsonl"));
+
+    assert!(!of_kind(&here, "blink").is_empty(), "no blink to compare");
+    assert_eq!(here.len(), there.len(), "not as many events");
+    for (number, (here, there)) in here.iter().zip(&there).enumerate() {
+        difference(&format!("line {}", number + 1), here, there);
+    }
+    let frames = (of_kind(&here, "eyes"), of_kind(&there, "eyes"));
+    let first = difference("first frame", frames.0[0], frames.1[0]);
+    let apart = frames.0.iter().zip(&frames.1);
+    let apart = apart.map(|(here, there)| eyes_apart(here, there));
+    let apart = apart.fold(0.0, f64::max);
+    println!("apart by {first:.1e} in the first frame, by {apart:.4} eye distances at most");
+    assert!(
+        first < ROUNDING,
+        "the first frame's figures differ by {first}"
+    );
+    assert!(apart < JITTER, "eyes are {apart} eye distances apart");
+}
+
+/// How far apart two frames have an eye's centre, in distances between the eyes.
+fn eyes_apart(here: &Value, there: &Value) -> f64 {
+    let centre = |frame: &Value, eye: &str| {
+        [0, 1].map(|axis| frame["face"]["eyes"][eye][axis].as_f64().expect("a centre"))
+    };
+    let distance = |a: [f64; 2], b: [f64; 2]| (a[0] - b[0]).hypot(a[1] - b[1]);
+    let apart = ["left", "right"].map(|eye| distance(centre(here, eye), centre(there, eye)));
+    apart[0].max(apart[1]) / distance(centre(here, "left"), centre(here, "right"))
+}
+
+/// The largest difference between the fractions in two values, which must be the same otherwise.
+fn difference(place: &str, here: &Value, there: &Value) -> f64 {
+    match (here, there) {
+        (Value::Object(a), Value::Object(b)) => {
+            let names =
+                |value: &serde_json::Map<String, Value>| value.keys().cloned().collect::<Vec<_>>();
+            assert_eq!(names(a), names(b), "{place}");
+            let inner = |(name, a)| difference(&format!("{place}, {name}"), a, &b[name]);
+            a.iter().map(inner).fold(0.0, f64::max)
+        }
+        (Value::Array(a), Value::Array(b)) => {
+            assert_eq!(a.len(), b.len(), "{place}");
+            let pairs = a.iter().zip(b);
+            let inner = |(a, b)| difference(place, a, b);
+            pairs.map(inner).fold(0.0, f64::max)
+        }
+        (Value::Number(a), Value::Number(b)) if a.is_f64() && b.is_f64() => {
+            (a.as_f64().unwrap() - b.as_f64().unwrap()).abs()
+        }
+        _ => {
+            assert_eq!(here, there, "{place}");
+            0.0
+        }
+    }
+}
