@@ -20,7 +20,7 @@ pub fn root() -> PathBuf {
 
 /// The program, run in `folder`, away from the user's settings.
 ///
-/// `PARSEYE_PROGRAM` names another one to test, with the words that start it: a program for another
+/// `PROGRAM_UNDER_TEST` names another one to test, with the words that start it: a program for another
 /// processor behind its emulator (`make test-arm64`).
 pub fn parseye(folder: &Path) -> Command {
     let Some(words) = other_program() else {
@@ -31,10 +31,10 @@ pub fn parseye(folder: &Path) -> Command {
     away_from_settings(command, folder)
 }
 
-/// The words of `PARSEYE_PROGRAM`.
+/// The words of `PROGRAM_UNDER_TEST`.
 pub fn other_program() -> Option<Vec<String>> {
-    let words = shlex::split(&std::env::var("PARSEYE_PROGRAM").ok()?)
-        .expect("PARSEYE_PROGRAM holds words as in a shell");
+    let words = shlex::split(&std::env::var("PROGRAM_UNDER_TEST").ok()?)
+        .expect("PROGRAM_UNDER_TEST holds words as in a shell");
     (!words.is_empty()).then_some(words)
 }
 
