@@ -46,9 +46,7 @@ impl EvalOp for FusedConvolution {
             let (wanted, given) = (layer.output.volume(), residual.len());
             ensure!(wanted == given, "{given} numbers instead of {wanted}");
         }
-        // SAFETY: every number is written below before it is read; any bits are one.
-        #[allow(unsafe_code)]
-        let mut output = unsafe { Tensor::uninitialized::<f32>(&shape(self))? };
+        let mut output = Tensor::zero::<f32>(&shape(self))?;
         self.0.run(
             input,
             residual,
