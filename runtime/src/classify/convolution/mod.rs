@@ -2,7 +2,7 @@
 //! matrices and goes over it once more for each operator around (`docs/inference-speed.md` has the
 //! figures).
 //!
-//! [`fuse`] replaces, in a graph that tract has read, each convolution of a common kind and the
+//! [`fuse()`] replaces, in a graph that tract has read, each convolution of a common kind and the
 //! operators around it by one operator. What it does not know stays with tract.
 
 mod fuse;
