@@ -1,7 +1,10 @@
 //! What the nodes of ONNX stand for in the engine: the operators that the networks here consist of, with
 //! the attributes that they have. Other attributes are not read; `classify/graph/rules.rs` refuses them.
 
-use super::{messages::NodeProto, tensor};
+use super::{
+    messages::{AttributeProto, NodeProto},
+    tensor,
+};
 use tract_hir::{
     internal::*,
     ops::{
@@ -66,17 +69,18 @@ pub(super) fn of(node: &NodeProto) -> TractResult<Box<dyn InferenceOp>> {
     })
 }
 
-fn number(node: &NodeProto, name: &str) -> Option<i64> {
+fn attribute<'n>(node: &'n NodeProto, name: &str) -> Option<&'n AttributeProto> {
     let mut attributes = node.attribute.iter();
-    let found = attributes.find(|attribute| attribute.name == name);
-    found.map(|attribute| attribute.i)
+    attributes.find(|attribute| attribute.name == name)
+}
+
+fn number(node: &NodeProto, name: &str) -> Option<i64> {
+    attribute(node, name).map(|attribute| attribute.i)
 }
 
 /// A list of lengths.
 fn sizes(node: &NodeProto, name: &str) -> TractResult<Option<TVec<usize>>> {
-    let mut attributes = node.attribute.iter();
-    let found = attributes.find(|attribute| attribute.name == name);
-    let Some(attribute) = found else {
+    let Some(attribute) = attribute(node, name) else {
         return Ok(None);
     };
     let sizes: Result<TVec<usize>, _> = attribute
@@ -139,9 +143,7 @@ fn max_pool(node: &NodeProto) -> TractResult<HirMaxPool> {
 
 /// What fills a shape: one number, 0 (f32) where nothing is said.
 fn constant(node: &NodeProto) -> TractResult<Tensor> {
-    let mut attributes = node.attribute.iter();
-    let value = attributes.find(|attribute| attribute.name == "value");
-    match value.and_then(|attribute| attribute.t.as_ref()) {
+    match attribute(node, "value").and_then(|attribute| attribute.t.as_ref()) {
         None => Ok(tensor0(0.0_f32)),
         Some(value) => tensor(value)?.nth(0),
     }
