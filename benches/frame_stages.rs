@@ -72,7 +72,7 @@ fn stages(criterion: &mut Criterion) -> Result<(), Box<dyn Error>> {
     let mut classifier = model.classifier()?;
 
     let luma = luma_of(&picture);
-    let found = locator.locate(&picture, &luma)?;
+    let found = locator.locate(&picture, &luma);
     eprintln!(
         "face in the picture: {}",
         if found.is_some() {
@@ -93,7 +93,7 @@ fn stages(criterion: &mut Criterion) -> Result<(), Box<dyn Error>> {
         Averaging::Sparse,
         &mut input,
     );
-    let outputs = network.infer(&input)?;
+    let outputs = network.infer(&input);
     let crop = |eye: Eye| {
         let mut gray = [0.0; PIXELS];
         sample_gray(&luma, squares.get(eye), SIDE, &mut gray);
@@ -135,7 +135,7 @@ fn stages(criterion: &mut Criterion) -> Result<(), Box<dyn Error>> {
         b.iter(|| network.infer(black_box(&input)))
     });
     group.bench_function("decode faces", |b| {
-        b.iter(|| black_box(&outputs).detections(0.5).map(blazeface::merge));
+        b.iter(|| blazeface::merge(black_box(&outputs).detections(0.5)));
     });
     group.bench_function("sample both eyes", |b| {
         b.iter(|| PerEye::from_fn(|eye| crop(black_box(eye))));
@@ -149,17 +149,9 @@ fn stages(criterion: &mut Criterion) -> Result<(), Box<dyn Error>> {
             // assumed one, so that the figure never leaves a stage out.
             let luma = luma_of(black_box(&picture));
             let face = match found {
-                Some(_) => locator
-                    .locate(&picture, &luma)
-                    .ok()
-                    .flatten()
-                    .unwrap_or(face),
+                Some(_) => locator.locate(&picture, &luma).unwrap_or(face),
                 None => {
-                    black_box(
-                        network
-                            .detect(&picture, &region, Averaging::Sparse, 0.5)
-                            .ok(),
-                    );
+                    black_box(network.detect(&picture, &region, Averaging::Sparse, 0.5));
                     face
                 }
             };

@@ -19,6 +19,7 @@ mod bounded;
 pub mod classify;
 pub mod command_line;
 pub mod config;
+mod convolution;
 pub mod evaluate;
 pub mod eye_state;
 pub mod installed;

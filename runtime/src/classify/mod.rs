@@ -5,7 +5,6 @@
 //! [`crate::temporal`]'s.
 
 pub mod card;
-mod convolution;
 pub mod gradient;
 mod graph;
 pub mod input;

@@ -6,11 +6,12 @@
 
 use super::{
     card::{METADATA_KEY, ModelCard},
-    convolution, graph,
+    graph,
     input::{PIXELS, SIDE, StandardisedCrop},
     onnx_file,
 };
 use crate::{
+    convolution,
     eye_state::STATES,
     onnx::{self, Plan, messages as pb},
 };

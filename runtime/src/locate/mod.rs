@@ -120,10 +120,10 @@ pub enum LocateError {
         /// Its own hash.
         found: String,
     },
-    /// The network cannot be set up or run: a defect of the program, not of the input.
-    #[error("the face locator failed: {reason}; please report this with the picture at hand")]
+    /// The network cannot be set up: a defect of the program, since the file is the right one.
+    #[error("the face locator cannot be set up: {reason}; please report this")]
     Failed {
-        /// The engine's words.
+        /// What is wrong with it.
         reason: String,
     },
 }

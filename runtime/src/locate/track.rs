@@ -67,25 +67,18 @@ impl FaceLocator {
 
     /// The face that is followed, or the largest new one; `None` where the picture shows none. `luma`
     /// is the picture's brightness.
-    ///
-    /// # Errors
-    /// When the engine fails.
-    pub fn locate(
-        &mut self,
-        picture: &RgbImage,
-        luma: &GrayImage,
-    ) -> Result<Option<Face>, LocateError> {
+    pub fn locate(&mut self, picture: &RgbImage, luma: &GrayImage) -> Option<Face> {
         if let Some(face) = self.glanced(luma) {
             self.last = Some(face);
-            return Ok(Some(face));
+            return Some(face);
         }
-        let found = self.look(picture)?;
+        let found = self.look(picture);
         self.look = found.filter(|_| self.look_every > 1).map(|face| Look {
             glance: Glance::at(&face, luma),
             face,
             age: 0,
         });
-        Ok(found)
+        found
     }
 
     /// The face of the last look where it is now, while that is recent enough and a glance can tell.
@@ -100,16 +93,13 @@ impl FaceLocator {
     }
 
     /// What the network finds.
-    fn look(&mut self, picture: &RgbImage) -> Result<Option<Face>, LocateError> {
-        self.last = match self.last.take() {
-            Some(last) => match self.follow_calmly(picture, &last)? {
-                Some(face) => Some(face),
-                // Acquiring on the very frame that lost the face: a jump costs no frame.
-                None => self.acquire(picture)?,
-            },
-            None => self.acquire(picture)?,
-        };
-        Ok(self.last)
+    fn look(&mut self, picture: &RgbImage) -> Option<Face> {
+        let last = self.last.take();
+        self.last = last
+            .and_then(|last| self.follow_calmly(picture, &last))
+            // Acquiring on the very frame that lost the face: a jump costs no frame.
+            .or_else(|| self.acquire(picture));
+        self.last
     }
 
     /// Forgets the face that is followed: another recording starts.
@@ -119,57 +109,46 @@ impl FaceLocator {
     }
 
     /// Searches the whole frame, then its centre at a larger scale.
-    fn acquire(&mut self, picture: &RgbImage) -> Result<Option<Face>, LocateError> {
+    fn acquire(&mut self, picture: &RgbImage) -> Option<Face> {
         for view in views(picture) {
             // Every pixel counts here: this is not done while a face is followed.
             let mut faces = self
                 .network
-                .detect(picture, &view, Averaging::Full, ACQUIRE_SCORE)?;
+                .detect(picture, &view, Averaging::Full, ACQUIRE_SCORE);
             // The person in front of the camera is the one to watch.
             faces.sort_by(|a, b| b.square.side.total_cmp(&a.square.side));
             for face in faces {
                 // The second look, at another scale and levelled, drops what only looked like a
                 // face by chance and places the eyes more exactly.
-                if let Some(confirmed) = self.follow_calmly(picture, &face)? {
-                    return Ok(Some(confirmed));
+                if let Some(confirmed) = self.follow_calmly(picture, &face) {
+                    return Some(confirmed);
                 }
             }
         }
-        Ok(None)
+        None
     }
 
     /// The face nearest to `last`, looked for again with the noise averaged out where a first look
     /// finds none.
-    fn follow_calmly(
-        &mut self,
-        picture: &RgbImage,
-        last: &Face,
-    ) -> Result<Option<Face>, LocateError> {
-        match self.follow(picture, last, Averaging::Sparse)? {
-            Some(face) => Ok(Some(face)),
-            None => self.follow(picture, last, Averaging::Full),
-        }
+    fn follow_calmly(&mut self, picture: &RgbImage, last: &Face) -> Option<Face> {
+        self.follow(picture, last, Averaging::Sparse)
+            .or_else(|| self.follow(picture, last, Averaging::Full))
     }
 
     /// The face nearest to `last` in the region around it.
-    fn follow(
-        &mut self,
-        picture: &RgbImage,
-        last: &Face,
-        averaging: Averaging,
-    ) -> Result<Option<Face>, LocateError> {
+    fn follow(&mut self, picture: &RgbImage, last: &Face, averaging: Averaging) -> Option<Face> {
         let region = region_around(last);
         let faces = self
             .network
-            .detect(picture, &region, averaging, FOLLOW_SCORE)?;
+            .detect(picture, &region, averaging, FOLLOW_SCORE);
         let distance = |face: &Face| {
             let [x, y] = last.square.centre;
             (face.square.centre[0] - x).hypot(face.square.centre[1] - y)
         };
-        Ok(faces
+        faces
             .into_iter()
             .filter(|face| can_follow(face, last, picture.dimensions()))
-            .min_by(|a, b| distance(a).total_cmp(&distance(b))))
+            .min_by(|a, b| distance(a).total_cmp(&distance(b)))
     }
 }
 
@@ -305,7 +284,7 @@ mod tests {
             let (mut frames, mut found, mut profiles) = (0_u32, 0_u32, 0_u32);
             while let Some(frame) = source.next_frame().unwrap() {
                 frames += 1;
-                if let Some(face) = locator.locate(&frame.rgb, &frame.luma).unwrap() {
+                if let Some(face) = locator.locate(&frame.rgb, &frame.luma) {
                     found += 1;
                     profiles += u32::from(face.is_profile());
                     assert!(
@@ -342,7 +321,7 @@ mod tests {
                 *level = noisy.round().clamp(0.0, 255.0) as u8;
             }
             frames += 1;
-            found += u32::from(locator.locate(&rgb, &luma_of(&rgb)).unwrap().is_some());
+            found += u32::from(locator.locate(&rgb, &luma_of(&rgb)).is_some());
         }
         let share = f64::from(found) / f64::from(frames);
         assert!(share > 0.95, "{found} of {frames}");
@@ -363,7 +342,7 @@ mod tests {
             RgbImage::new(1, 1),
             RgbImage::new(0, 0),
         ] {
-            assert_eq!(locator.locate(&picture, &luma_of(&picture)).unwrap(), None);
+            assert_eq!(locator.locate(&picture, &luma_of(&picture)), None);
         }
     }
 
@@ -389,7 +368,7 @@ mod tests {
         locator.look_every = 10;
         let mut locate = |picture: RgbImage| {
             let luma = luma_of(&picture);
-            locator.locate(&picture, &luma).unwrap()
+            locator.locate(&picture, &luma)
         };
         let first = locate(place(0)).unwrap();
         let second = locate(place(far)).unwrap();

@@ -10,6 +10,8 @@
 pub(crate) mod messages;
 mod operators;
 
+pub(crate) use operators::{number, pads, sizes};
+
 use messages::{GraphProto, ModelProto, TensorProto, tensor_proto::DataType};
 use prost::Message;
 use std::{collections::HashMap, sync::Arc};
@@ -115,7 +117,10 @@ fn model(graph: &GraphProto, shapes: &[&[usize]]) -> TractResult<InferenceModel>
 }
 
 /// A constant's numbers.
-fn tensor(proto: &TensorProto) -> TractResult<Tensor> {
+///
+/// # Errors
+/// When they are neither f32 nor i64, or not as many as its shape says.
+pub(crate) fn tensor(proto: &TensorProto) -> TractResult<Tensor> {
     let shape: Result<TVec<usize>, _> = proto
         .dims
         .iter()

@@ -74,12 +74,16 @@ fn attribute<'n>(node: &'n NodeProto, name: &str) -> Option<&'n AttributeProto> 
     attributes.find(|attribute| attribute.name == name)
 }
 
-fn number(node: &NodeProto, name: &str) -> Option<i64> {
+/// A whole number.
+pub(crate) fn number(node: &NodeProto, name: &str) -> Option<i64> {
     attribute(node, name).map(|attribute| attribute.i)
 }
 
 /// A list of lengths.
-fn sizes(node: &NodeProto, name: &str) -> TractResult<Option<TVec<usize>>> {
+///
+/// # Errors
+/// When one is negative.
+pub(crate) fn sizes(node: &NodeProto, name: &str) -> TractResult<Option<TVec<usize>>> {
     let Some(attribute) = attribute(node, name) else {
         return Ok(None);
     };
@@ -92,7 +96,10 @@ fn sizes(node: &NodeProto, name: &str) -> TractResult<Option<TVec<usize>>> {
 }
 
 /// Pixels added before the first and after the last of each side.
-fn pads(node: &NodeProto) -> TractResult<[TVec<usize>; 2]> {
+///
+/// # Errors
+/// When one is negative.
+pub(crate) fn pads(node: &NodeProto) -> TractResult<[TVec<usize>; 2]> {
     Ok(match sizes(node, "pads")? {
         None => [tvec!(0, 0), tvec!(0, 0)],
         Some(pads) => {

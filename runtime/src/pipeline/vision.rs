@@ -81,10 +81,10 @@ impl VisionChain {
     /// Judges the next frame.
     ///
     /// # Errors
-    /// When a network fails.
+    /// When the eye-state network fails.
     pub fn judge(&mut self, frame: &Frame) -> Result<Judged, VisionError> {
         let begin = Instant::now();
-        let face = self.locator.locate(&frame.rgb, &frame.luma)?;
+        let face = self.locator.locate(&frame.rgb, &frame.luma);
         let located = Instant::now();
         let (eyes, crop, classify) = self.judge_eyes(frame, face.as_ref())?;
         let reading = FrameReading {

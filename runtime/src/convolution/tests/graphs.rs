@@ -1,14 +1,9 @@
-//! Fused convolutions give what their definition says, and fused graphs what tract makes of the same.
+//! Graphs with fused operators beside the same in tract alone.
 
-use super::{
-    fuse,
-    kernel::{Both, Convolution, Instructions, LANES, Layer, Shape},
-    op::FusedConvolution,
-    pool::FusedPool,
-};
-use crate::classify::{
-    input::{PIXELS, SIDE, StandardisedCrop},
-    onnx_file,
+use super::{ROUNDING, farthest, random};
+use crate::{
+    classify::input::{PIXELS, SIDE, StandardisedCrop},
+    convolution::{fuse, op::FusedConvolution, pool::FusedPool},
 };
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -23,156 +18,6 @@ use tract_hir::{
         },
     },
 };
-
-/// Farthest that two ways of computing one number may be apart: the order of summation differs.
-const ROUNDING: f32 = 2e-5;
-
-fn random(count: usize, random: &mut ChaCha8Rng) -> Vec<f32> {
-    (0..count).map(|_| random.random_range(-1.0..1.0)).collect()
-}
-
-/// The layer by its definition, number by number.
-fn by_definition(layer: &Layer, input: &[f32], residual: &[f32]) -> Vec<f32> {
-    let (from, to) = (layer.input, layer.output);
-    let read = |y: usize, x: usize, channel: usize| {
-        let y = y
-            .checked_sub(layer.padding.down)
-            .filter(|y| *y < from.height)?;
-        let x = x
-            .checked_sub(layer.padding.across)
-            .filter(|x| *x < from.width)?;
-        let value = input[(y * from.width + x) * from.channels + channel];
-        Some(match &layer.normalised {
-            Some((factors, shifts)) => (value * factors[channel] + shifts[channel]).max(0.0),
-            None => value,
-        })
-    };
-    let mut output = vec![0.0; to.volume()];
-    for (at, output) in output.iter_mut().enumerate() {
-        let (pixel, channel) = (at / to.channels, at % to.channels);
-        let (y, x) = (pixel / to.width, pixel % to.width);
-        let mut sum = f64::from(layer.bias[channel]);
-        for source in 0..from.channels {
-            for down in 0..layer.kernel.down {
-                for across in 0..layer.kernel.across {
-                    let place = (channel * from.channels + source) * layer.kernel.down + down;
-                    let weight = layer.weights[place * layer.kernel.across + across];
-                    let (y, x) = (
-                        y * layer.stride.down + down,
-                        x * layer.stride.across + across,
-                    );
-                    sum += f64::from(weight * read(y, x, source).unwrap_or(0.0));
-                }
-            }
-        }
-        let sum = sum as f32 + layer.residual.map_or(0.0, |factor| factor * residual[at]);
-        *output = if layer.rectified { sum.max(0.0) } else { sum };
-    }
-    output
-}
-
-#[test]
-fn layers_of_every_kind_are_computed_as_defined_on_all_instructions() {
-    let mut chance = ChaCha8Rng::seed_from_u64(1);
-    let square = |side| Both {
-        down: side,
-        across: side,
-    };
-    // Rows, columns and channels in, channels out, kernel, stride, padding.
-    let kinds = [
-        (32, 32, 1, 16, 3, 1, 1),
-        (8, 8, 16, 16, 3, 1, 1),
-        (9, 7, 16, 48, 3, 2, 1),
-        (8, 8, 5, 32, 1, 2, 0),
-        (8, 6, 3, 16, 5, 1, 2),
-        (7, 5, 4, 16, 2, 1, 0),
-    ];
-    for (height, width, from, to, kernel, stride, padding) in kinds {
-        let along = |size: usize| (size + 2 * padding - kernel) / stride + 1;
-        for extras in 0..8 {
-            let layer = Layer {
-                input: Shape {
-                    height,
-                    width,
-                    channels: from,
-                },
-                output: Shape {
-                    height: along(height),
-                    width: along(width),
-                    channels: to,
-                },
-                kernel: square(kernel),
-                stride: square(stride),
-                padding: square(padding),
-                weights: random(to * from * kernel * kernel, &mut chance),
-                bias: random(to, &mut chance),
-                normalised: (extras & 1 > 0)
-                    .then(|| (random(from, &mut chance), random(from, &mut chance))),
-                residual: (extras & 2 > 0).then_some(0.75),
-                rectified: extras & 4 > 0,
-            };
-            let input = random(layer.input.volume(), &mut chance);
-            let residual = random(layer.output.volume(), &mut chance);
-            let expected = by_definition(&layer, &input, &residual);
-            let convolution = Convolution::new(layer).unwrap();
-            for instructions in Instructions::available() {
-                let mut found = vec![f32::NAN; expected.len()];
-                let convolution = convolution.clone().on(instructions);
-                convolution.run(&input, Some(&residual), &mut found);
-                let farthest = farthest(&found, &expected);
-                let layer = convolution.layer();
-                assert!(
-                    farthest < ROUNDING,
-                    "{farthest} on {instructions:?}, {:?} to {:?}, extras {extras}",
-                    layer.input,
-                    layer.output
-                );
-            }
-        }
-    }
-}
-
-/// `NaN` where a pair holds one.
-fn farthest(left: &[f32], right: &[f32]) -> f32 {
-    assert_eq!(left.len(), right.len());
-    left.iter()
-        .zip(right)
-        .fold(0.0, |most: f32, (left, right)| {
-            let apart = (left - right).abs();
-            if apart > most || apart.is_nan() {
-                apart
-            } else {
-                most
-            }
-        })
-}
-
-#[test]
-fn what_is_not_a_number_is_not_hidden() {
-    let mut chance = ChaCha8Rng::seed_from_u64(2);
-    let shape = |channels| Shape {
-        height: 4,
-        width: 4,
-        channels,
-    };
-    let one = Both { down: 1, across: 1 };
-    let layer = Layer {
-        input: shape(2),
-        output: shape(LANES),
-        kernel: one,
-        stride: one,
-        padding: Both { down: 0, across: 0 },
-        weights: random(2 * LANES, &mut chance),
-        bias: vec![0.0; LANES],
-        normalised: Some((vec![1.0; 2], vec![0.0; 2])),
-        residual: None,
-        rectified: true,
-    };
-    let convolution = Convolution::new(layer).unwrap();
-    let mut output = vec![0.0; 16 * LANES];
-    convolution.run(&[f32::NAN; 32], None, &mut output);
-    assert!(output.iter().all(|value| value.is_nan()));
-}
 
 /// Something like an eye, by `seed` more or less open, bright and noisy.
 fn drawn_crop(seed: u64) -> StandardisedCrop {
@@ -202,7 +47,7 @@ fn drawn_crop(seed: u64) -> StandardisedCrop {
 }
 
 fn read(model: &[u8]) -> TypedModel {
-    let proto = onnx_file::decode(model).unwrap();
+    let proto = crate::onnx::decode(model).unwrap();
     crate::onnx::read(&proto, &[&[1, 1, SIDE, SIDE]]).unwrap()
 }
 

@@ -1,7 +1,7 @@
 //! Finds convolutions in a graph, and what around them can be computed with them.
 
 use super::{
-    kernel::{Both, Convolution, Layer, Shape},
+    kernel::{Both, Convolution, Layer, Residual, Shape},
     op::FusedConvolution,
     pool::{FusedPool, Normalisation},
 };
@@ -21,7 +21,7 @@ use tract_hir::tract_core::{
 ///
 /// # Errors
 /// When tract refuses a replacement, which no graph should bring about.
-pub(in super::super) fn fuse(mut model: TypedModel) -> TractResult<TypedModel> {
+pub(crate) fn fuse(mut model: TypedModel) -> TractResult<TypedModel> {
     model.prop_consts()?;
     let nodes = model.eval_order()?;
     for node in nodes {
@@ -104,8 +104,12 @@ impl Found {
             weights,
             bias,
             normalised,
-            residual: residual.map(|(_, factor)| factor),
+            residual: residual.map(|(_, factor)| Residual {
+                factor,
+                channels: to.channels,
+            }),
             rectified,
+            border: 0,
         };
         Ok(Convolution::new(layer).map(|convolution| Self {
             name: node.name.clone(),

@@ -1,25 +1,13 @@
-//! BlazeFace short range in tract: one run of the network on a square region of a picture.
+//! Faces from the numbers that the network gives for each of its anchors.
 //!
-//! Which region to look at, and which of several faces to follow, is left to [`super::track`].
-//!
-//! Source of the network's constants: MediaPipe's face detection graph (SSD anchors of a 128-pixel
-//! input with strides 8 and 16, fixed anchor size; 16 regression values a candidate).
+//! Source of the constants: MediaPipe's face detection graph (SSD anchors of a 128-pixel input with
+//! strides 8 and 16, fixed anchor size; 16 regression values a candidate).
 
-use super::{
-    Face, LocateError,
-    crop::{Averaging, Square, sample_rgb_letterboxed},
+use super::SIDE;
+use crate::{
+    eye_state::PerEye,
+    locate::{Face, Square},
 };
-use crate::{bounded, eye_state::PerEye, onnx};
-use image::RgbImage;
-use sha2::{Digest, Sha256};
-use std::{io, path::Path};
-use tract_hir::prelude::*;
-
-/// sha256 of the one file this decoder was written for.
-pub const SHA256: &str = "d388b1cf8a5f6f1af2b3f4c14f6d0f138bab970cd618cccd12dddb7484e82e51";
-
-/// Side of the network's input in pixels.
-pub const SIDE: usize = 128;
 
 /// Values regressed for a candidate: box centre, box size, then six keypoints.
 pub const VALUES: usize = 16;
@@ -191,118 +179,6 @@ pub fn merge(mut candidates: Vec<Detection>) -> Vec<Detection> {
     faces
 }
 
-/// The network, ready to run on one thread.
-#[derive(Debug)]
-pub struct BlazeFace {
-    state: TypedSimpleState,
-}
-
-/// Raw outputs of one run.
-#[derive(Debug)]
-pub struct Outputs(TVec<TValue>);
-
-impl BlazeFace {
-    /// Loads the network from its file.
-    ///
-    /// # Errors
-    /// When the file cannot be read or is not the one of [`SHA256`].
-    pub fn open(path: &Path) -> Result<Self, LocateError> {
-        let unreadable = |error: io::Error| LocateError::Unreadable {
-            path: path.into(),
-            reason: error.to_string(),
-        };
-        let wrong = |found: String| LocateError::Wrong {
-            path: path.into(),
-            found,
-        };
-        /// The true file has 442,005 bytes; another must not fill the memory only to be hashed.
-        const MOST_BYTES: u64 = 1 << 24;
-        let bytes = bounded::read(path, MOST_BYTES).map_err(|error| match error.kind() {
-            io::ErrorKind::FileTooLarge => wrong(format!("not computed, since {error}")),
-            _ => unreadable(error),
-        })?;
-        let found: String = Sha256::digest(&bytes)
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
-        if found != SHA256 {
-            return Err(wrong(found));
-        }
-        Self::from_bytes(&bytes).map_err(failed)
-    }
-
-    fn from_bytes(bytes: &[u8]) -> TractResult<Self> {
-        let plan = onnx::plan(&onnx::decode(bytes)?, &[&[1, SIDE, SIDE, 3]])?;
-        Ok(Self {
-            state: plan.spawn()?,
-        })
-    }
-
-    /// Faces in a square region of a picture, best first, in pixels of the picture.
-    ///
-    /// # Errors
-    /// When the engine fails.
-    pub fn detect(
-        &mut self,
-        picture: &RgbImage,
-        region: &Square,
-        averaging: Averaging,
-        threshold: f32,
-    ) -> Result<Vec<Face>, LocateError> {
-        let mut input = vec![0.0; SIDE * SIDE * 3];
-        sample_rgb_letterboxed(picture, region, SIDE, averaging, &mut input);
-        let outputs = self.infer(&input)?;
-        let faces = merge(outputs.detections(threshold)?);
-        Ok(faces.iter().map(|face| face.in_picture(region)).collect())
-    }
-
-    /// One bare run: [`SIDE`] x [`SIDE`] RGB triples from -1 to 1.
-    ///
-    /// # Errors
-    /// When the engine fails.
-    pub fn infer(&mut self, input: &[f32]) -> Result<Outputs, LocateError> {
-        Tensor::from_shape(&[1, SIDE, SIDE, 3], input)
-            .and_then(|input| self.state.run(tvec!(input.into_tvalue())))
-            .map(Outputs)
-            .map_err(failed)
-    }
-}
-
-impl Outputs {
-    /// Every candidate that reaches `threshold`, not yet merged.
-    ///
-    /// # Errors
-    /// When the network gave something other than four tables of numbers.
-    pub fn detections(&self, threshold: f32) -> Result<Vec<Detection>, LocateError> {
-        let table = |index: usize| {
-            let output = self.0.get(index).ok_or_else(|| LocateError::Failed {
-                reason: format!("it gave {} outputs where 4 are expected", self.0.len()),
-            })?;
-            let view = output.to_plain_array_view::<f32>().map_err(failed)?;
-            view.to_slice().ok_or_else(|| LocateError::Failed {
-                reason: format!("its output {index} is scattered in memory"),
-            })
-        };
-        let mut found = Vec::new();
-        for (index, grid) in GRIDS.into_iter().enumerate() {
-            decode(
-                grid,
-                table(index)?,
-                table(index + GRIDS.len())?,
-                threshold,
-                &mut found,
-            );
-        }
-        Ok(found)
-    }
-}
-
-fn failed(error: TractError) -> LocateError {
-    LocateError::Failed {
-        reason: error.root_cause().to_string().replace('\n', " "),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -376,22 +252,6 @@ mod tests {
         assert!((face.eyes.left[1] - 202.5).abs() < 1e-4);
         assert!((face.roll() - std::f32::consts::FRAC_PI_2).abs() < 1e-4);
         assert_eq!(face.square.side, 10.0);
-    }
-
-    #[test]
-    fn another_file_is_refused_by_its_hash() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("other.onnx");
-        std::fs::write(&path, b"something else").unwrap();
-        let line = BlazeFace::open(&path).unwrap_err().to_string();
-        assert!(
-            line.contains("other.onnx") && line.contains("make models"),
-            "{line}"
-        );
-        let line = BlazeFace::open(folder.path().join("none").as_path())
-            .unwrap_err()
-            .to_string();
-        assert!(line.contains("cannot be read"), "{line}");
     }
 
     /// Ordinary numbers, extreme ones and those that are none.

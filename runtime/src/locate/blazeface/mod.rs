@@ -1,0 +1,116 @@
+//! BlazeFace short range: one run of the network on a square region of a picture.
+//!
+//! Which region to look at, and which of several faces to follow, is left to [`super::track`].
+
+mod candidates;
+mod network;
+
+pub use candidates::{Detection, GRIDS, Grid, VALUES, decode, merge};
+
+use super::{
+    Face, LocateError,
+    crop::{Averaging, Square, sample_rgb_letterboxed},
+};
+use crate::{bounded, onnx};
+use image::RgbImage;
+use network::{Answers, Network};
+use sha2::{Digest, Sha256};
+use std::{io, path::Path};
+use tract_hir::internal::*;
+
+/// sha256 of the one file this decoder was written for.
+pub const SHA256: &str = "d388b1cf8a5f6f1af2b3f4c14f6d0f138bab970cd618cccd12dddb7484e82e51";
+
+/// Side of the network's input in pixels.
+pub const SIDE: usize = 128;
+
+/// The network, ready to run on one thread.
+#[derive(Debug)]
+pub struct BlazeFace {
+    network: Network,
+    input: Vec<f32>,
+}
+
+/// Raw outputs of one run.
+#[derive(Debug)]
+pub struct Outputs(Vec<Answers>);
+
+impl BlazeFace {
+    /// Loads the network from its file.
+    ///
+    /// # Errors
+    /// When the file cannot be read or is not the one of [`SHA256`].
+    pub fn open(path: &Path) -> Result<Self, LocateError> {
+        let unreadable = |error: io::Error| LocateError::Unreadable {
+            path: path.into(),
+            reason: error.to_string(),
+        };
+        let wrong = |found: String| LocateError::Wrong {
+            path: path.into(),
+            found,
+        };
+        /// The true file has 442,005 bytes; another must not fill the memory only to be hashed.
+        const MOST_BYTES: u64 = 1 << 24;
+        let bytes = bounded::read(path, MOST_BYTES).map_err(|error| match error.kind() {
+            io::ErrorKind::FileTooLarge => wrong(format!("not computed, since {error}")),
+            _ => unreadable(error),
+        })?;
+        let found: String = Sha256::digest(&bytes)
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        if found != SHA256 {
+            return Err(wrong(found));
+        }
+        Self::from_bytes(&bytes).map_err(failed)
+    }
+
+    fn from_bytes(bytes: &[u8]) -> TractResult<Self> {
+        let file = onnx::decode(bytes)?;
+        let graph = file.graph.as_ref().context("a file without a graph")?;
+        Ok(Self {
+            network: Network::new(graph)?,
+            input: vec![0.0; SIDE * SIDE * 3],
+        })
+    }
+
+    /// Faces in a square region of a picture, best first, in pixels of the picture.
+    pub fn detect(
+        &mut self,
+        picture: &RgbImage,
+        region: &Square,
+        averaging: Averaging,
+        threshold: f32,
+    ) -> Vec<Face> {
+        sample_rgb_letterboxed(picture, region, SIDE, averaging, &mut self.input);
+        let outputs = Outputs(self.network.run(&self.input));
+        let faces = merge(outputs.detections(threshold));
+        faces.iter().map(|face| face.in_picture(region)).collect()
+    }
+
+    /// One bare run: [`SIDE`] x [`SIDE`] RGB triples from -1 to 1. Missing ones count as 0, surplus ones
+    /// not at all.
+    pub fn infer(&mut self, input: &[f32]) -> Outputs {
+        Outputs(self.network.run(input))
+    }
+}
+
+impl Outputs {
+    /// Every candidate that reaches `threshold`, not yet merged.
+    pub fn detections(&self, threshold: f32) -> Vec<Detection> {
+        let mut found = Vec::new();
+        for (grid, Answers { logits, values }) in GRIDS.into_iter().zip(&self.0) {
+            decode(grid, logits, values, threshold, &mut found);
+        }
+        found
+    }
+}
+
+fn failed(error: TractError) -> LocateError {
+    LocateError::Failed {
+        reason: error.root_cause().to_string().replace('\n', " "),
+    }
+}
+
+#[cfg(test)]
+mod tests;
