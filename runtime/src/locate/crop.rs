@@ -63,17 +63,28 @@ pub fn sample_gray(picture: &GrayImage, square: &Square, side: usize, out: &mut 
     let first = [first[0] - 0.5, first[1] - 0.5];
     let weight = 1.0 / (samples * samples) as f32;
     let bilinear = Bilinear::new(picture);
+    let at = |i: f32, j: f32| {
+        [
+            first[0] + i * right[0] + j * down[0],
+            first[1] + i * right[1] + j * down[1],
+        ]
+    };
+    let last = (side * samples - 1) as f32;
+    let corners = [(0.0, 0.0), (last, 0.0), (0.0, last), (last, last)].map(|(i, j)| at(i, j));
+    let inside = corners
+        .into_iter()
+        .all(|corner| bilinear.has_inside(corner));
     for (row, values) in out.chunks_exact_mut(side).take(side).enumerate() {
         for (column, value) in values.iter_mut().enumerate() {
             let mut sum = 0.0;
             for a in 0..samples {
                 let j = (row * samples + a) as f32;
                 for b in 0..samples {
-                    let i = (column * samples + b) as f32;
-                    sum += bilinear.at(
-                        first[0] + i * right[0] + j * down[0],
-                        first[1] + i * right[1] + j * down[1],
-                    );
+                    let point = at((column * samples + b) as f32, j);
+                    sum += match inside {
+                        true => bilinear.at_inside(point),
+                        false => bilinear.at(point),
+                    };
                 }
             }
             *value = sum * weight;
@@ -99,8 +110,26 @@ impl<'a> Bilinear<'a> {
         }
     }
 
+    /// Whether the four pixels around a point, and around any that rounding puts beside it, exist.
+    fn has_inside(&self, [x, y]: [f32; 2]) -> bool {
+        (1.0..self.right as f32 - 1.0).contains(&x) && (1.0..self.bottom as f32 - 1.0).contains(&y)
+    }
+
+    /// [`Self::at`] where no edge is near, for half the time.
     #[inline]
-    fn at(&self, x: f32, y: f32) -> f32 {
+    fn at_inside(&self, [x, y]: [f32; 2]) -> f32 {
+        let (left, top) = ((x + 1.0) as i32 - 1, (y + 1.0) as i32 - 1);
+        let (across, below) = (x - left as f32, y - top as f32);
+        let start = top as usize * self.stride + left as usize;
+        let row = |start: usize| match self.pixels.get(start..start + 2) {
+            Some(&[one, next]) => f32::from(one) * (1.0 - across) + f32::from(next) * across,
+            _ => 0.0,
+        };
+        row(start) * (1.0 - below) + row(start + self.stride) * below
+    }
+
+    #[inline]
+    fn at(&self, [x, y]: [f32; 2]) -> f32 {
         // A pixel beyond the edge all is the same. With both above -1 a cast rounds down: `floor`
         // is a library call on processors before SSE4.1, which is what x86-64 means by default.
         let x = x.max(-1.0).min(self.right as f32 + 1.0);
@@ -311,6 +340,26 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn away_from_the_edges_reading_is_the_same(
+            seed in 0_u32..1000, x in -2.0_f32..42.0, y in -2.0_f32..32.0, nudge in 0_u32..4,
+        ) {
+            let picture = GrayImage::from_fn(40, 30, |i, j| Luma([((i * 31 + j * 57) * (seed + 7) % 251) as u8]));
+            let bilinear = Bilinear::new(&picture);
+            // On a pixel's middle, just below it, and anywhere.
+            let nudged = |v: f32| match nudge {
+                0 => v.round(),
+                1 => v.round().next_down(),
+                _ => v,
+            };
+            let point = [nudged(x), nudged(y)];
+            if bilinear.has_inside(point) {
+                prop_assert_eq!(bilinear.at(point), bilinear.at_inside(point));
+            } else {
+                prop_assert!(x < 2.0 || y < 2.0 || x > 36.0 || y > 26.0, "{:?}", point);
+            }
+        }
+
         #[test]
         fn the_mapping_inverts(
             x in -500.0_f32..2000.0, y in -500.0_f32..2000.0, side in 1.0_f32..800.0,
