@@ -91,7 +91,7 @@ bench-live: ## measure the frames' age live, the self-check off and on (ARGS="SE
 bench-temporal: ## compare ways from readings to blinks on clips with confirmed ones ($PARSEYE_DATA/clips)
 	@.ci/system-packages.sh run
 	@models/fetch-locator.sh
-	@benches/temporal_filters.sh $(ARGS)
+	@benches/temporal_filters.sh
 
 bench-selfcheck: ## measure how good the self-check's own figures are (ARGS="EVERY": one of so many clips)
 	@.ci/system-packages.sh run

@@ -11,11 +11,10 @@
 # word all is done. Needs eyes/ in PARSEYE_DATA (default ../shared/data); TRAIN may name a built program.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-eyes=${PARSEYE_DATA:-../shared/data}/eyes
-if [ ! -f "$eyes/graded.csv" ]; then
-    echo "ablation: $eyes/graded.csv is missing; set PARSEYE_DATA to the folder of the data" >&2
-    exit 1
-fi
+# shellcheck source=benches/data.sh
+. benches/data.sh
+needs_data eyes/graded.csv
+eyes=$data/eyes
 train=${TRAIN:-}
 if [ -z "$train" ]; then
     cargo build --quiet --locked --release -p parseye-train

@@ -15,11 +15,9 @@
 # need a machine that does nothing else.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-data=${PARSEYE_DATA:-../shared/data}
-if [ ! -d "$data/clips" ]; then
-    echo "footprint: $data/clips is missing; set PARSEYE_DATA to the folder of the data" >&2
-    exit 1
-fi
+# shellcheck source=benches/data.sh
+. benches/data.sh
+needs_data clips
 if [ -z "${PARSEYE:-}" ]; then
     cargo build --quiet --locked --release -p parseye
     PARSEYE=${CARGO_TARGET_DIR:-target}/release/parseye

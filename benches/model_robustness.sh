@@ -21,11 +21,9 @@
 # name programs that are built.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-data=${PARSEYE_DATA:-../shared/data}
-if [ ! -f "$data/eyes/graded.csv" ]; then
-    echo "model_robustness: $data/eyes/graded.csv is missing; set PARSEYE_DATA to the folder of the data" >&2
-    exit 1
-fi
+# shellcheck source=benches/data.sh
+. benches/data.sh
+needs_data eyes/graded.csv
 if [ -z "${TRAIN:-}" ] || [ -z "${PARSEYE:-}" ] || [ -z "${CLIP_ROBUSTNESS:-}" ]; then
     cargo build --quiet --locked --release --workspace --bins --example clip_robustness
 fi

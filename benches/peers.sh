@@ -13,7 +13,8 @@
 # something else the times of `crop` and `frame` are worth nothing, but for their ratio.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-data=${PARSEYE_DATA:-../shared/data}
+# shellcheck source=benches/data.sh
+. benches/data.sh
 python=third_party/peers
 
 # What FaceMesh needs of mediapipe's requirements: without the rest, which is ten times as large.
@@ -42,11 +43,6 @@ measure() { # PART ARGUMENT...: prints, and keeps what was printed
     { echo "\$ peers $part"; echo; "$@"; } | tee "docs/peers-$part.txt.partial"
     mv "docs/peers-$part.txt.partial" "docs/peers-$part.txt"
 }
-needs_clips() {
-    [ -f "$data/clips/blinks.csv" ] && return
-    echo "peers: $data/clips/blinks.csv is missing; set PARSEYE_DATA to the folder of the data" >&2
-    exit 1
-}
 # One core for both, the last one: the first has the interrupts.
 one_core=(taskset -c "$(($(nproc) - 1))")
 
@@ -55,11 +51,11 @@ for part in "$@"; do
     case $part in
         crop) measure crop "${one_core[@]}" "$peers" crop models/{default,tiny,wrn-16-1,parseval-16-1}.onnx ;;
         frame)
-            needs_clips
+            needs_data clips/blinks.csv
             measure frame "${one_core[@]}" "$peers" frame "$data"
             ;;
         blinks)
-            needs_clips
+            needs_data clips/blinks.csv
             measure blinks "$peers" blinks "$data"
             ;;
         *)

@@ -9,11 +9,9 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 every=${1:-4}
-data=${PARSEYE_DATA:-../shared/data}
-if [ ! -d "$data/clips" ]; then
-    echo "selfcheck_evidence: $data/clips is missing; set PARSEYE_DATA to the folder of the data" >&2
-    exit 1
-fi
+# shellcheck source=benches/data.sh
+. benches/data.sh
+needs_data clips
 cargo build --quiet --locked --release -p parseye --example selfcheck_evidence
 points=$(mktemp -d)
 trap 'rm -rf "$points"' EXIT

@@ -13,12 +13,10 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 minutes=${1:-60}
 live_minutes=${2:-10}
-data=${PARSEYE_DATA:-../shared/data}
+# shellcheck source=benches/data.sh
+. benches/data.sh
+needs_data clips
 clips=("$data"/clips/*.mp4)
-if [ ! -f "${clips[0]}" ]; then
-    echo "soak: $data/clips is missing; set PARSEYE_DATA to the folder of the data" >&2
-    exit 1
-fi
 if [ -z "${PARSEYE:-}" ]; then
     cargo build --quiet --locked --release -p parseye
     PARSEYE=${CARGO_TARGET_DIR:-target}/release/parseye

@@ -3,17 +3,14 @@
 # confirmed blinks, as they are and degraded, and prints a table for each; docs/temporal-filters.txt
 # keeps what was printed.
 #
-#     benches/temporal_filters.sh [CLIPS]
-#
-# CLIPS is a folder with blinks.csv and its clips (default $PARSEYE_DATA/clips). Needs python3, without
-# packages. PARSEYE may name a program that is built already.
+# Needs clips/ in PARSEYE_DATA (default ../shared/data), and python3 without packages. PARSEYE may name a
+# program that is built already.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-clips=${1:-${PARSEYE_DATA:-../shared/data}/clips}
-if [ ! -f "$clips/blinks.csv" ]; then
-    echo "temporal_filters: $clips/blinks.csv is missing; give the folder of the clips" >&2
-    exit 1
-fi
+# shellcheck source=benches/data.sh
+. benches/data.sh
+needs_data clips/blinks.csv
+clips=$data/clips
 if [ -z "${PARSEYE:-}" ]; then
     cargo build --quiet --locked --release -p parseye
     PARSEYE=${CARGO_TARGET_DIR:-target}/release/parseye

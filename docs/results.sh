@@ -9,11 +9,9 @@
 # Long measurements are what their commands last printed into docs/*.txt.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-data=${PARSEYE_DATA:-../shared/data}
-if [ ! -f "$data/eyes/manifest.csv" ]; then
-    echo "results: $data/eyes/manifest.csv is missing; set PARSEYE_DATA to the folder of the data" >&2
-    exit 1
-fi
+# shellcheck source=benches/data.sh
+. benches/data.sh
+needs_data eyes/manifest.csv
 study=${PARSEYE_STUDY:-runs/study}
 # Optimised either way; the folder of the profile `dev` is called debug.
 profile=${PROFILE:-release}

@@ -1,0 +1,9 @@
+# Read by the scripts that need people's pictures: where those are, and a clear word where they are not.
+# shellcheck shell=bash
+data=${PARSEYE_DATA:-../shared/data}
+
+needs_data() { # FILE of the data
+    [ -e "$data/$1" ] && return
+    echo "$(basename "$0" .sh): $data/$1 is missing; set PARSEYE_DATA to the folder of the data" >&2
+    exit 1
+}
