@@ -2,7 +2,7 @@
 # Arguments go in ARGS: make run ARGS="--camera 1 --log eyes.jsonl"
 
 .DEFAULT_GOAL := help
-.PHONY: help run test camera-machine test-camera arm64 test-arm64 deb test-deb models libtorch demo bench bench-train bench-live bench-temporal bench-selfcheck bench-models bench-ablation bench-peers bench-footprint soak check-onnx ci fuzz
+.PHONY: help run test camera-machine test-camera arm64 test-arm64 deb test-deb models libtorch demo bench bench-train bench-live bench-temporal bench-selfcheck bench-models bench-ablation bench-peers bench-footprint bench-goals soak check-onnx ci fuzz
 MAKEFLAGS += --no-print-directory
 
 CARGO ?= cargo
@@ -118,6 +118,11 @@ bench-footprint: ## measure size, memory, start and replay beside decoding (half
 	@.ci/system-packages.sh run
 	@models/fetch-locator.sh
 	@benches/footprint.sh $(ARGS)
+
+bench-goals: ## what was aimed at in speed, at home and in hardness, and what was reached (ARGS="PART...")
+	@.ci/system-packages.sh test
+	@models/fetch-locator.sh
+	@benches/goals.sh $(ARGS)
 
 soak: ## play clips again and again and watch memory, threads and descriptors (ARGS="MINUTES [LIVE_MINUTES]")
 	@.ci/system-packages.sh run

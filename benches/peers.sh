@@ -2,7 +2,7 @@
 # Parseye beside its peers, each pair in one run on the same pictures, and keeps what was printed in
 # docs/peers-PART.txt, the plot in docs/plots. Parts:
 #
-#     crop     one eye crop, the same ONNX files: beside onnxruntime, one thread
+#     crop     one eye crop and one look for a face, the same ONNX files: beside onnxruntime, one thread
 #     frame    a whole frame of 640x480, one core: beside MediaPipe's FaceMesh and the eye-aspect ratio
 #     blinks   blinks on clips degraded step by step, beside the same (two hours of one core)
 #

@@ -98,14 +98,23 @@ HEAD
     plots docs/plots/models-*.svg
     written 'What each ingredient brings' 'benches/ablation.sh judge 1' docs/ablation-1.md
     written 'What more brings' 'benches/ablation.sh judge 2' docs/ablation-2.md
-    kept 'Looking for the face less often' 'clip_robustness looks' docs/locator-looks.txt
-    kept 'A crop beside onnxruntime' 'make bench-peers ARGS=crop' docs/peers-crop.txt
+    printf '\n## Speed\n'
+    written 'Goals and what was reached' 'benches/goals.sh speed' docs/goals-speed.md
+    kept 'Looking for the face less often' 'clip_robustness looks' docs/locator-looks.txt '###'
+    kept 'The networks beside onnxruntime' 'make bench-peers ARGS=crop' docs/peers-crop.txt '###'
     printf '\n[Where the time goes and what was tried](inference-speed.md)\n'
-    kept 'A whole frame beside FaceMesh' 'make bench-peers ARGS=frame' docs/peers-frame.txt
-    kept 'Blinks on degraded clips beside FaceMesh' 'make bench-peers ARGS=blinks' docs/peers-blinks.txt
+    kept 'A whole frame beside FaceMesh' 'make bench-peers ARGS=frame' docs/peers-frame.txt '###'
+    kept 'Blinks on degraded clips beside FaceMesh' 'make bench-peers ARGS=blinks' docs/peers-blinks.txt '###'
     plots docs/plots/peers-blinks.svg
-    kept 'What it takes: size, memory, start, replay' 'make bench-footprint' docs/footprint.txt
-    kept 'Fuzzing' 'make fuzz' docs/fuzzing.txt
+    kept 'What it takes: size, memory, start, replay' 'make bench-footprint' docs/footprint.txt '###'
+    kept 'Speed of the training beside PyTorch' 'make bench-train' docs/throughput.txt '###'
+    kept 'Live latency, with the self-check off and on' 'make bench-live' docs/live-latency.txt '###'
+    kept 'Long runs: memory, threads, descriptors' 'make soak' docs/soak.txt '###'
+    printf '\n## At home\n'
+    written 'Packages, 64-bit Arm, cameras' 'benches/goals.sh home' docs/goals-home.md
+    printf '\n## Hardened\n'
+    written 'Faults, damaged input, dependencies' 'benches/goals.sh hardened' docs/goals-hardened.md
+    kept 'Fuzzing' 'make fuzz' docs/fuzzing.txt '###'
     if [ -d "$study" ]; then
         study_results >"$scratch/study.md"
         cp "$scratch/study.md" docs/study.md
@@ -117,9 +126,6 @@ HEAD
     kept 'From readings to blinks' 'make bench-temporal' docs/temporal-filters.txt
     kept 'How good the self-check is' 'make bench-selfcheck ARGS=EVERY' docs/selfcheck.txt
     plots docs/plots/selfcheck-*.svg
-    kept 'Live latency, with the self-check off and on' 'make bench-live' docs/live-latency.txt
-    kept 'Long runs: memory, threads, descriptors' 'make soak' docs/soak.txt
-    kept 'Speed of the training beside PyTorch' 'make bench-train' docs/throughput.txt
 } | sed "s/^profile PROFILE\.\$/profile \`$profile\`./" >"$partial"
 mv "$partial" "$page"
 echo "results: $page written"

@@ -163,7 +163,7 @@ ok "completions are there, and bash's completes"
 for file in copyright changelog.gz third-party-licences.gz EVENTS.md.gz; do
     [ -s "$root/usr/share/doc/parseye/$file" ] || fail "there is no $file"
 done
-gzip -dc "$root/usr/share/doc/parseye/third-party-licences.gz" | grep '^tract-onnx v' >/dev/null || fail "the licences lack tract's"
+gzip -dc "$root/usr/share/doc/parseye/third-party-licences.gz" | grep '^tract-core v' >/dev/null || fail "the licences lack tract's"
 ok "documents and licences are there"
 
 # Nobody is watched who did not ask for it.

@@ -1,4 +1,4 @@
-//! One eye crop by Parseye and by onnxruntime, one thread each, in turns.
+//! One eye crop, and one look for a face, by Parseye and by onnxruntime, one thread each, in turns.
 
 use super::{clips::say, median_and_p99};
 use anyhow::{Context, ensure};
@@ -8,18 +8,19 @@ use parseye::{
         EyeStateModel, StandardisedCrop,
         input::{PIXELS, SIDE},
     },
-    eye_state::STATES,
+    locate::blazeface::{self, BlazeFace},
     selfcheck::noise::Normal,
 };
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
-use std::{path::Path, time::Instant};
+use std::{hint::black_box, path::Path, time::Instant};
 
-/// Crops of a turn, and turns of each engine.
-const CROPS: usize = 100;
+/// Runs of a turn, and turns of each engine.
+const RUNS: usize = 100;
 const TURNS: usize = 40;
 
-/// Farthest that the logits of the two may be apart: what other orders of sums make of 32 bits.
+/// Farthest that answers of the two may be apart, as a part of those above 1: what other orders of sums
+/// make of 32 bits.
 const APART: f32 = 1e-3;
 
 /// Crops of random levels; the networks take the same time on any picture.
@@ -32,7 +33,17 @@ fn crops() -> Vec<StandardisedCrop> {
         }
         StandardisedCrop::new(&gray)
     };
-    (0..CROPS).map(|_| crop()).collect()
+    (0..RUNS).map(|_| crop()).collect()
+}
+
+/// Regions of random colours.
+fn pictures() -> Vec<Vec<f32>> {
+    let mut rng = ChaCha8Rng::seed_from_u64(1);
+    let numbers = blazeface::SIDE * blazeface::SIDE * 3;
+    let mut level = || (0.3 * Normal.draw(&mut rng) as f32).clamp(-1.0, 1.0);
+    (0..RUNS)
+        .map(|_| (0..numbers).map(|_| level()).collect())
+        .collect()
 }
 
 struct OnnxRuntime {
@@ -51,17 +62,22 @@ impl OnnxRuntime {
         Ok(Self { session, input })
     }
 
-    fn logits(&mut self, crop: &StandardisedCrop) -> anyhow::Result<[f32; STATES]> {
-        let shape = [1_usize, 1, SIDE, SIDE];
-        let tensor = TensorRef::from_array_view((shape, crop.values.as_slice())).map_err(words)?;
+    /// All outputs one after the other.
+    fn run<const SIDES: usize>(
+        &mut self,
+        shape: [usize; SIDES],
+        input: &[f32],
+    ) -> anyhow::Result<Vec<f32>> {
+        let tensor = TensorRef::from_array_view((shape, input)).map_err(words)?;
         let outputs = self
             .session
             .run(ort::inputs![self.input.as_str() => tensor]);
         let outputs = outputs.map_err(words)?;
-        let (_, logits) = outputs[0].try_extract_tensor::<f32>().map_err(words)?;
-        logits
-            .try_into()
-            .context("the model answers other than four logits")
+        let mut all = Vec::new();
+        for output in outputs.values() {
+            all.extend(output.try_extract_tensor::<f32>().map_err(words)?.1);
+        }
+        Ok(all)
     }
 }
 
@@ -77,51 +93,72 @@ fn library() -> String {
     name.to_string_lossy().into_owned()
 }
 
-/// Prints medians of both for each model.
-pub fn run(models: &[&str]) -> anyhow::Result<()> {
-    let crops = crops();
+/// Prints medians of both for each model and for the face locator.
+pub fn run(models: &[&str], locator: &Path) -> anyhow::Result<()> {
     say(&format!(
-        "milliseconds a crop, one thread, medians of {TURNS} turns of {CROPS} crops; {}",
+        "milliseconds a run, one thread, medians of {TURNS} turns of {RUNS} runs; {}",
         library()
     ))?;
-    say("model                    Parseye  onnxruntime  Parseye/onnxruntime  logits apart")?;
+    say("network                  Parseye  onnxruntime  Parseye/onnxruntime  answers apart")?;
+    let crops = crops();
     for path in models {
-        let path = Path::new(path);
-        let model = EyeStateModel::from_file(path)?;
+        let model = EyeStateModel::from_file(Path::new(path))?;
         let mut parseye = model.classifier()?;
-        let mut onnx_runtime = OnnxRuntime::open(path)?;
-        let mut apart = 0.0_f32;
-        for crop in &crops {
-            let (ours, theirs) = (parseye.logits(crop)?, onnx_runtime.logits(crop)?);
-            for (a, b) in ours.iter().zip(theirs) {
-                apart = apart.max((a - b).abs());
-            }
-        }
-        ensure!(
-            apart < APART,
-            "{}: the engines' logits are {apart} apart",
-            path.display()
-        );
-        let mut times = [Vec::new(), Vec::new()];
-        for _ in 0..TURNS {
-            let begin = Instant::now();
-            for crop in &crops {
-                std::hint::black_box(parseye.logits(crop)?);
-            }
-            let between = Instant::now();
-            for crop in &crops {
-                std::hint::black_box(onnx_runtime.logits(crop)?);
-            }
-            let each = |seconds: f64| 1000.0 * seconds / CROPS as f64;
-            times[0].push(each((between - begin).as_secs_f64()));
-            times[1].push(each(between.elapsed().as_secs_f64()));
-        }
-        let [ours, theirs] = times.map(|mut times| median_and_p99(&mut times).0);
-        say(&format!(
-            "{:24} {ours:7.3} {theirs:12.3} {:20.2} {apart:13.1e}",
-            model.card().name,
-            ours / theirs
-        ))?;
+        let mut onnx_runtime = OnnxRuntime::open(Path::new(path))?;
+        compare(
+            &model.card().name,
+            &crops,
+            |crop| Ok(parseye.logits(crop)?.to_vec()),
+            |crop| onnx_runtime.run([1, 1, SIDE, SIDE], &crop.values),
+        )?;
     }
-    Ok(())
+    let mut parseye = BlazeFace::open(locator)?;
+    let mut onnx_runtime = OnnxRuntime::open(locator)?;
+    let side = blazeface::SIDE;
+    compare(
+        "face locator",
+        &pictures(),
+        |picture| Ok(parseye.infer(picture).tables().concat()),
+        |picture| onnx_runtime.run([1, side, side, 3], picture),
+    )
+}
+
+/// Runs the same inputs through both in turns and prints a row.
+fn compare<I>(
+    name: &str,
+    inputs: &[I],
+    mut ours: impl FnMut(&I) -> anyhow::Result<Vec<f32>>,
+    mut theirs: impl FnMut(&I) -> anyhow::Result<Vec<f32>>,
+) -> anyhow::Result<()> {
+    let mut apart = 0.0_f32;
+    for input in inputs {
+        let (ours, theirs) = (ours(input)?, theirs(input)?);
+        ensure!(ours.len() == theirs.len(), "{name}: other outputs");
+        for (a, b) in ours.iter().zip(theirs) {
+            apart = apart.max((a - b).abs() / b.abs().max(1.0));
+        }
+    }
+    ensure!(
+        apart < APART,
+        "{name}: the engines' answers are {apart} apart"
+    );
+    let mut times = [Vec::new(), Vec::new()];
+    for _ in 0..TURNS {
+        let begin = Instant::now();
+        for input in inputs {
+            black_box(ours(input)?);
+        }
+        let between = Instant::now();
+        for input in inputs {
+            black_box(theirs(input)?);
+        }
+        let each = |seconds: f64| 1000.0 * seconds / inputs.len() as f64;
+        times[0].push(each((between - begin).as_secs_f64()));
+        times[1].push(each(between.elapsed().as_secs_f64()));
+    }
+    let [ours, theirs] = times.map(|mut times| median_and_p99(&mut times).0);
+    say(&format!(
+        "{name:24} {ours:7.3} {theirs:12.3} {:20.2} {apart:14.1e}",
+        ours / theirs
+    ))
 }

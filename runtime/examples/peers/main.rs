@@ -3,7 +3,7 @@
 //! `cargo run --release -p parseye --example peers -- crop MODEL.onnx...`
 //! `cargo run --release -p parseye --example peers -- frame|blinks DATA`
 //!
-//! `crop` is one eye crop by Parseye and onnxruntime, `frame` a whole frame by Parseye and MediaPipe's
+//! `crop` is one eye crop, and one look for a face, by Parseye and onnxruntime, `frame` a whole frame by Parseye and MediaPipe's
 //! FaceMesh, `blinks` the same two on clips degraded step by step, with the built-in model; DATA is the folder
 //! with `clips/`. Run through `benches/peers.sh`, which fetches the peers.
 
@@ -20,7 +20,7 @@ mod frame;
 mod scored_clips;
 
 use anyhow::bail;
-use parseye::classify::EyeStateModel;
+use parseye::{classify::EyeStateModel, locate::find_locator};
 use scored_clips::Clip;
 use std::path::Path;
 
@@ -32,7 +32,7 @@ fn main() -> anyhow::Result<()> {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let clips = |data: &str| Clip::all(&Path::new(data).join("clips"));
     match words.as_slice() {
-        ["crop", models @ ..] => crop::run(models),
+        ["crop", models @ ..] => crop::run(models, &find_locator(None)?),
         ["frame", data] => frame::run(&clips(data)?, &EyeStateModel::built_in()?),
         ["blinks", data] => {
             blinks::run(&clips(data)?, &EyeStateModel::built_in()?, Path::new(PLOT))

@@ -127,29 +127,26 @@ pub(crate) fn tensor(proto: &TensorProto) -> TractResult<Tensor> {
         .map(|side| usize::try_from(*side))
         .collect();
     let shape = shape?;
-    let raw = &proto.raw_data;
     if proto.data_type == DataType::Float as i32 {
-        let (numbers, _) = raw.as_chunks::<4>();
-        let numbers: Vec<f32> = match raw.is_empty() {
-            true => proto.float_data.clone(),
-            false => numbers
-                .iter()
-                .map(|bytes| f32::from_le_bytes(*bytes))
-                .collect(),
-        };
+        let numbers = numbers(&proto.raw_data, &proto.float_data, f32::from_le_bytes);
         Tensor::from_shape(&shape, &numbers)
     } else if proto.data_type == DataType::Int64 as i32 {
-        let (numbers, _) = raw.as_chunks::<8>();
-        let numbers: Vec<i64> = match raw.is_empty() {
-            true => proto.int64_data.clone(),
-            false => numbers
-                .iter()
-                .map(|bytes| i64::from_le_bytes(*bytes))
-                .collect(),
-        };
+        let numbers = numbers(&proto.raw_data, &proto.int64_data, i64::from_le_bytes);
         Tensor::from_shape(&shape, &numbers)
     } else {
         bail!("the constant `{}` holds neither f32 nor i64", proto.name)
+    }
+}
+
+/// The numbers of a constant, which has them as bytes or one by one.
+fn numbers<T: Clone, const BYTES: usize>(
+    raw: &[u8],
+    listed: &[T],
+    read: fn([u8; BYTES]) -> T,
+) -> Vec<T> {
+    match raw.is_empty() {
+        true => listed.to_vec(),
+        false => raw.as_chunks().0.iter().copied().map(read).collect(),
     }
 }
 

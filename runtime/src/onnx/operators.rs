@@ -31,10 +31,7 @@ use tract_hir::{
 pub(super) fn of(node: &NodeProto) -> TractResult<Box<dyn InferenceOp>> {
     Ok(match node.op_type.as_str() {
         "Add" => math::Add.into_hir(),
-        // Of truth values to numbers; there is no other.
-        "Cast" => expand(Cast {
-            to: f32::datum_type(),
-        }),
+        "Cast" => expand(ToNumbers),
         "Concat" => expand(Concat::new(number(node, "axis").context("no axis")?)),
         "ConstantOfShape" => expand(ConstantOfShape::new(constant(node)?.into_arc_tensor())),
         "Conv" => expand(conv(node)?),
@@ -156,13 +153,11 @@ fn constant(node: &NodeProto) -> TractResult<Tensor> {
     }
 }
 
-/// A change of the type of numbers.
+/// Truth values as numbers (f32): no network here has another `Cast`.
 #[derive(Clone, Debug)]
-struct Cast {
-    to: DatumType,
-}
+struct ToNumbers;
 
-impl Expansion for Cast {
+impl Expansion for ToNumbers {
     fn name(&self) -> StaticName {
         "Cast".into()
     }
@@ -175,7 +170,7 @@ impl Expansion for Cast {
     ) -> InferenceResult {
         check_input_arity(inputs, 1)?;
         check_output_arity(outputs, 1)?;
-        solver.equals(&outputs[0].datum_type, self.to.bex())?;
+        solver.equals(&outputs[0].datum_type, f32::datum_type().bex())?;
         solver.equals(&outputs[0].shape, &inputs[0].shape)
     }
 
@@ -185,7 +180,7 @@ impl Expansion for Cast {
         model: &mut TypedModel,
         inputs: &[OutletId],
     ) -> TractResult<TVec<OutletId>> {
-        model.wire_node(name, cast(self.to), &[inputs[0]])
+        model.wire_node(name, cast(f32::datum_type()), &[inputs[0]])
     }
 }
 

@@ -1,5 +1,9 @@
 //! Adds up the events of a session.
 
+mod sources;
+
+use sources::{Last, Source};
+
 use super::{
     figures::{
         AlertFigures, AtTime, BlinkFigures, LogFigures, Notice, PerWatched, Quantiles, RunFigures,
@@ -7,7 +11,7 @@ use super::{
     },
     log_file::{EventBody, LONGEST_EVENT, LoggedEvent},
     record::{BREAK, SHARES, check_closure, check_time, kind_of, reading_of, record_of, share_of},
-    timeline::{Moment, Span, Timeline, UNMEASURED},
+    timeline::{Moment, Span, Timeline},
 };
 use crate::{
     eye_state::{Eye, PerEye},
@@ -42,9 +46,6 @@ const LEAST_KNOWN_S: f64 = 10.0;
 /// An unknown event's measurement counts until the next one, at most this many seconds.
 const SNR_HOLDS_S: f64 = 10.0;
 
-/// Sources that are listed at most; further ones are summed up with the rest.
-const MOST_SOURCES: usize = 20_000;
-
 /// Kinds of events that are counted apart, beside those known here; further ones are counted as
 /// [`FURTHER_KINDS`].
 const MOST_KINDS: usize = 100;
@@ -72,27 +73,6 @@ pub struct SessionTally {
     /// In millionths.
     confidence: PerEye<Option<Histogram<u64>>>,
     snr: Option<(f64, PerEye<Option<f64>>)>,
-}
-
-/// The source that is being read.
-#[derive(Debug)]
-struct Source {
-    clip: String,
-    over_time: EyesOverTime,
-    frames: u64,
-    first: f64,
-    last: Option<Last>,
-    /// Seconds and number of the steps between frames that are no breaks.
-    steps: (f64, u64),
-}
-
-/// The last frame, which holds until the next.
-#[derive(Debug)]
-struct Last {
-    time: f64,
-    frame: u64,
-    moment: Moment,
-    shares: PerEye<usize>,
 }
 
 impl SessionTally {
@@ -292,28 +272,6 @@ impl SessionTally {
         self.source = Some(source);
     }
 
-    /// What a frame said held until a time, or nothing is known from it on.
-    fn hold(&mut self, source: &Source, last: &Last, until: f64, is_break: bool) {
-        let times = self.offset_in(source, last.time)..self.offset_in(source, until);
-        for eye in Eye::ALL {
-            let share = if is_break {
-                BREAK
-            } else {
-                *last.shares.get(eye)
-            };
-            self.shares.get_mut(eye)[share] += until - last.time;
-        }
-        if is_break {
-            let nothing = Moment {
-                kind: PerEye::from_fn(|_| UNMEASURED),
-                ..Moment::default()
-            };
-            self.timeline.hold(times, &nothing);
-        } else {
-            self.timeline.hold(times, &last.moment);
-        }
-    }
-
     fn take_blink(&mut self, blink: &ClosureEvent) {
         let index = blink.eye as usize;
         if let Some(histogram) = &mut self.blinks[index] {
@@ -414,78 +372,6 @@ impl SessionTally {
             let until = time.min(since + SNR_HOLDS_S);
             let times = self.offset_of(since)..self.offset_of(until);
             self.timeline.snr(times, snr);
-        }
-    }
-
-    fn offset_in(&self, source: &Source, time: f64) -> f64 {
-        self.offset + (time - source.first).max(0.0)
-    }
-
-    /// Where a time of the present source stands in the session.
-    fn offset_of(&self, time: f64) -> f64 {
-        self.source
-            .as_ref()
-            .map_or(self.offset, |source| self.offset_in(source, time))
-    }
-
-    fn run_mut(&mut self) -> &mut RunFigures {
-        self.run.get_or_insert(RunFigures {
-            mode: None,
-            model: None,
-            version: None,
-            unix_time: None,
-            first_part: None,
-            sources: Vec::new(),
-        })
-    }
-
-    fn list_source(&mut self, source: SourceFigures) {
-        if self.sources < MOST_SOURCES {
-            self.sources += 1;
-            self.run_mut().sources.push(source);
-        }
-    }
-
-    fn close_source(&mut self, end: Option<EndEvent>) {
-        let Some(mut source) = self.source.take() else {
-            return;
-        };
-        let (mut length, last) = (0.0, source.last.take());
-        if let Some(last) = last {
-            // The last frame is shown as long as the frames before it on average.
-            let shown = match source.steps {
-                (_, 0) => 0.0,
-                (seconds, steps) => seconds / steps as f64,
-            };
-            self.hold(&source, &last, last.time + shown, false);
-            length = last.time + shown - source.first;
-        }
-        let (known, closed) = source.over_time.known_and_closed();
-        self.known += known;
-        self.closed += closed;
-        let begins_s = self.offset;
-        self.source = Some(source);
-        self.end_snr(f64::MAX);
-        let Some(source) = self.source.take() else {
-            return;
-        };
-        self.list_source(SourceFigures {
-            clip: source.clip,
-            frames: source.frames,
-            duration_s: length,
-            begins_s,
-            outcome: end.as_ref().map(|end| end.outcome),
-            lost: end.as_ref().and_then(|end| end.lost),
-            frame_age_ms: end.as_ref().and_then(|end| end.frame_age_ms),
-            error: end.and_then(|end| end.error),
-        });
-        self.offset += length;
-    }
-
-    fn close_run(&mut self) {
-        self.close_source(None);
-        if let Some(run) = self.run.take() {
-            self.figures.runs.push(run);
         }
     }
 

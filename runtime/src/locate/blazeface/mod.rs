@@ -33,7 +33,7 @@ pub struct BlazeFace {
 
 /// Raw outputs of one run.
 #[derive(Debug)]
-pub struct Outputs(Vec<Answers>);
+pub struct Outputs([Answers; 2]);
 
 impl BlazeFace {
     /// Loads the network from its file.
@@ -96,6 +96,12 @@ impl BlazeFace {
 }
 
 impl Outputs {
+    /// The numbers in the file's order: the logits of both of [`GRIDS`], then their [`VALUES`].
+    pub fn tables(&self) -> [&[f32]; 4] {
+        let [first, second] = &self.0;
+        [&first.logits, &second.logits, &first.values, &second.values]
+    }
+
     /// Every candidate that reaches `threshold`, not yet merged.
     pub fn detections(&self, threshold: f32) -> Vec<Detection> {
         let mut found = Vec::new();

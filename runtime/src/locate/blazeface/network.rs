@@ -10,7 +10,7 @@
 
 use super::{
     SIDE,
-    candidates::{GRIDS, VALUES},
+    candidates::{GRIDS, Grid, VALUES},
 };
 use crate::{
     convolution::{Aligned, Both, Convolution, Depthwise, LANES, Layer, MaxPool, Residual, Shape},
@@ -31,7 +31,7 @@ pub(super) struct Network {
     first: Stage,
     blocks: Vec<Block>,
     /// In the order of [`GRIDS`].
-    heads: Vec<Head>,
+    heads: [Head; GRIDS.len()],
 }
 
 /// A convolution and what it gives: a picture whose channels are filled up to whole vectors.
@@ -96,25 +96,23 @@ impl Network {
                 rest.push(weights);
             }
         }
-        let heads: TractResult<Vec<Head>> = GRIDS
-            .iter()
-            .map(|grid| {
-                let mut there = blocks.iter().enumerate().rev();
-                let (block, source) = there
-                    .find(|(_, block)| block.stage.shape().width == grid.cells)
-                    .with_context(|| format!("no picture of {} cells a side", grid.cells))?;
-                Head::new(block, &source.stage, grid.per_cell, &rest)
-            })
-            .collect();
+        let head = |grid: Grid| {
+            let mut there = blocks.iter().enumerate().rev();
+            let (block, source) = there
+                .find(|(_, block)| block.stage.shape().width == grid.cells)
+                .with_context(|| format!("no picture of {} cells a side", grid.cells))?;
+            Head::new(block, &source.stage, grid.per_cell, &rest)
+        };
+        let [fine, coarse] = GRIDS.map(head);
         Ok(Self {
+            heads: [fine?, coarse?],
             first,
             blocks,
-            heads: heads?,
         })
     }
 
     /// One run on RGB triples from -1 to 1, row by row: the answers for each of [`GRIDS`].
-    pub fn run(&mut self, input: &[f32]) -> Vec<Answers> {
+    pub fn run(&mut self, input: &[f32]) -> [Answers; GRIDS.len()] {
         let first = &mut self.first;
         first.convolution.run(input, None, &mut first.picture);
         let mut before: &[f32] = &self.first.picture;
@@ -122,10 +120,10 @@ impl Network {
             block.run(before);
             before = &block.stage.picture;
         }
-        let heads = self.heads.iter_mut();
-        heads
-            .map(|head| head.run(&self.blocks[head.block].stage.picture))
-            .collect()
+        let blocks = &self.blocks;
+        self.heads
+            .each_mut()
+            .map(|head| head.run(&blocks[head.block].stage.picture))
     }
 }
 

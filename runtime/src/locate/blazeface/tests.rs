@@ -73,13 +73,8 @@ fn the_layers_answer_as_tract_does() {
                 view.iter().copied().collect()
             })
             .collect();
-        let Outputs(answers) = face.infer(&input);
-        let found: Vec<_> = answers
-            .iter()
-            .map(|answers| &answers.logits)
-            .chain(answers.iter().map(|answers| &answers.values))
-            .collect();
-        for (at, (found, expected)) in found.iter().zip(&expected).enumerate() {
+        let outputs = face.infer(&input);
+        for (at, (found, expected)) in outputs.tables().into_iter().zip(&expected).enumerate() {
             assert_eq!(found.len(), expected.len(), "output {at}");
             for (found, expected) in found.iter().zip(expected) {
                 let apart = (found - expected).abs();

@@ -1,0 +1,117 @@
+#!/usr/bin/env bash
+# What was aimed at and what was reached, as tables in docs/goals-PART.md. Parts:
+#
+#     speed      from the figures that peers.sh, footprint.sh and train_throughput.sh have kept in docs/
+#     home       packages and the program for 64-bit Arm: builds and tests them, in an hour or two
+#     hardened   faults while the program runs, damaged input, dependencies: runs those tests
+#
+#     benches/goals.sh [PART...]
+#
+# Each command's output stays in runs/goals. The exit status is 1 where one failed.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+logs=runs/goals
+mkdir -p "$logs"
+failed=0
+
+# A row about a command: what it is for, what the last column says, and the command.
+row() { # WHAT SUMMARY COMMAND...
+    local what=$1 summary=$2 started=$SECONDS result log
+    shift 2
+    log=$logs/$(tr -c 'a-z0-9\n' - <<<"$*").log
+    if "$@" >"$log" 2>&1; then
+        result=$("$summary" "$log")
+    else
+        result="**failed**"
+        failed=1
+        echo "goals: $* failed, see $log" >&2
+    fi
+    printf '| %s | `%s` | %s | %d |\n' "$what" "$*" "$result" $((SECONDS - started))
+}
+head_row() {
+    echo "| what | command | result | s |"
+    echo "|---|---|---|---|"
+}
+megabytes() { # FILE...
+    local file
+    for file in "$@"; do
+        stat -c %s "$file" | awk '{ printf "%.1f MB", $1 / 1e6 }'
+    done
+}
+# Of all test programs that a log tells of.
+tests_passed() {
+    awk '/^test result: ok/ { passed += $4; ignored += $8 } END {
+        printf "%d tests passed", passed
+        if (ignored) printf ", %d are run by hand", ignored
+    }' "$1"
+}
+scenarios_passed() { echo "$(grep -c '\.\.\. ok ' "$1") scenarios passed"; }
+package_checked() { sed -n 's/^package test: all \([0-9]* checks\) passed/\1 passed/p; s/^package test: \(SKIPPED.*\)/\1/p' "$1"; }
+nothing() { echo "nothing found"; }
+arm_program() { megabytes "${CARGO_TARGET_DIR:-target}/aarch64-unknown-linux-gnu/release/parseye"; }
+package() { # ARCH
+    local file
+    file=$(find "${CARGO_TARGET_DIR:-target}/debian" -name "parseye_*_$1.deb" -printf '%T@ %p\n' | sort -rn | sed -n '1s/^[^ ]* //p')
+    echo "$(megabytes "$file"), needs $(dpkg-deb -f "$file" Depends)"
+}
+package_here() { package "$(dpkg --print-architecture)"; }
+package_arm() { package arm64; }
+
+home() {
+    head_row
+    row "a package for this machine" package_here make deb
+    row "installed in a clean system, used, removed, purged" package_checked make test-deb
+    row "the program for a Raspberry Pi" arm_program make arm64
+    row "its tests on an emulated Cortex-A72" tests_passed make test-arm64
+    row "its package" package_arm make deb DEB_ARCH=arm64
+    row "with cameras in an emulated 64-bit Arm machine" scenarios_passed make test-camera ARCH=arm64
+    row "with cameras in an emulated machine like this" scenarios_passed make test-camera
+    row "what the documents tell to type, and their links" tests_passed \
+        cargo test --locked --workspace --test documents --test train_documents
+}
+
+# One row for each test of the faults.
+faults() {
+    local log=$logs/faults.log
+    if ! cargo test --locked --workspace --test faults >"$log" 2>&1; then
+        failed=1
+        echo "goals: tests of faults failed, see $log" >&2
+    fi
+    echo "| fault | test | result |"
+    echo "|---|---|---|"
+    sed -n 's/^test \([a-z_]*\)::\([a-z0-9_]*\) \.\.\. \(.*\)$/\1 \2 \3/p' "$log" | sort |
+        while read -r fault name result; do
+            printf '| %s | %s | %s |\n' "${fault//_/ }" "${name//_/ }" "${result/FAILED/**failed**}"
+        done
+}
+hardened() {
+    faults
+    echo
+    head_row
+    row "wrong flags, files and settings of every command" tests_passed \
+        cargo test --locked --workspace --test misuse --test train_misuse
+    row "hostile models, videos and pictures: memory and time are bounded" tests_passed \
+        cargo test --locked --workspace --lib -- graph onnx_file raw_video video:: mjpeg pixels bounded
+    row "licences, sources and duplicates of all dependencies" nothing .ci/run dependencies
+    printf '\nBlocks of the code that the compiler does not check (`unsafe`), without what is written for tests:\n\n'
+    grep -rn --include='*.rs' 'allow(unsafe_code)' runtime/src train/src | cut -d: -f1 | sort | uniq -c |
+        awk '{ printf "- %s: %d\n", $2, $1 }'
+}
+speed() { python3 benches/speed_goals.py docs; }
+
+[ $# -gt 0 ] || set -- speed home hardened
+for part in "$@"; do
+    case $part in
+    speed | home | hardened)
+        kept=docs/goals-$part.md
+        "$part" >"$kept.partial"
+        mv "$kept.partial" "$kept"
+        cat "$kept"
+        ;;
+    *)
+        echo "goals: no part '$part'; there are speed, home and hardened" >&2
+        exit 1
+        ;;
+    esac
+done
+exit "$failed"
