@@ -23,6 +23,7 @@ mod convolution;
 pub mod evaluate;
 pub mod eye_state;
 pub mod installed;
+mod instructions;
 pub mod locate;
 pub mod nearest;
 mod onnx;

@@ -2,9 +2,9 @@
 
 use super::{
     aligned::Aligned,
-    instructions::{Instructions, Loops, multiply_add},
-    kernel::{LANES, Shape},
+    kernel::{LANES, Shape, multiply_add},
 };
+use std::ops::Range;
 
 /// Rows and columns of the window.
 const SIDE: usize = 3;
@@ -19,7 +19,6 @@ pub(crate) struct Depthwise {
     stride: usize,
     /// Where the first window begins in the bordered input, down and across.
     first: usize,
-    instructions: Instructions,
     /// By block of [`LANES`] channels, row, column and channel.
     weights: Aligned,
 }
@@ -62,64 +61,47 @@ impl Depthwise {
             output,
             stride,
             first,
-            instructions: Instructions::fastest(),
             weights: (&*weights).into(),
         })
     }
 
-    /// The same on other instructions, which [`Instructions::available`] must have given.
-    #[cfg(test)]
-    pub(super) fn on(self, instructions: Instructions) -> Self {
-        Self {
-            instructions,
-            ..self
-        }
+    /// The input's shape without its border.
+    pub fn input(&self) -> Shape {
+        self.input
     }
 
     pub fn output(&self) -> Shape {
         self.output
     }
 
-    /// Computes `output`, without a border, of `input` with its own; the channels of a pixel lie side by
-    /// side.
-    pub fn run(&self, input: &[f32], output: &mut [f32]) {
-        self.instructions.run(Run {
-            depthwise: self,
-            input,
-            output,
-        });
-    }
-}
-
-/// One run.
-struct Run<'a> {
-    depthwise: &'a Depthwise,
-    input: &'a [f32],
-    output: &'a mut [f32],
-}
-
-impl Loops for Run<'_> {
+    /// Computes some rows of the output, without a border, of `input` with its own; the channels of a pixel
+    /// lie side by side. `output` begins with the first of those rows.
     #[inline(always)]
-    fn run<const PIXELS: usize, const FUSED: bool>(self) {
-        let Depthwise {
-            input,
-            output: to,
+    pub(super) fn compute<const FUSED: bool>(
+        &self,
+        rows: Range<usize>,
+        input: &[f32],
+        output: &mut [f32],
+    ) {
+        let Self {
             stride,
             first,
-            weights,
+            output: Shape { width, .. },
             ..
-        } = self.depthwise;
-        let blocks = to.channels / LANES;
-        let row = (input.width + 2 * Depthwise::BORDER) * blocks;
+        } = self;
+        let blocks = self.output.channels / LANES;
+        let row = (self.input.width + 2 * Self::BORDER) * blocks;
         let span = (SIDE - 1) * blocks + 1;
-        let from = self.input.as_chunks::<LANES>().0;
-        let output = self.output.as_chunks_mut::<LANES>().0;
-        let weights = weights.as_chunks::<LANES>().0;
+        let from = input.as_chunks::<LANES>().0;
+        let output = output.as_chunks_mut::<LANES>().0;
+        let weights = self.weights.as_chunks::<LANES>().0;
         // One pixel at a time: with more at once the compiler does not keep the sums in registers. The
         // processor has several pixels under way of its own accord.
         for (block, weights) in weights.as_chunks::<WINDOW>().0.iter().enumerate() {
-            for y in 0..to.height {
-                for x in 0..to.width {
+            // A copy of its own, which can stay in registers while the output is written.
+            let weights = *weights;
+            for y in rows.clone() {
+                for x in 0..*width {
                     let start = (y * stride + first) * row + (x * stride + first) * blocks + block;
                     let mut sums = [0.0; LANES];
                     for down in 0..SIDE {
@@ -130,7 +112,7 @@ impl Loops for Run<'_> {
                             multiply_add::<LANES, FUSED>(&mut sums, values, weights);
                         }
                     }
-                    output[(y * to.width + x) * blocks + block] = sums;
+                    output[((y - rows.start) * width + x) * blocks + block] = sums;
                 }
             }
         }

@@ -4,14 +4,9 @@
 //! pixel. A few pixels are summed up at once in registers: each weight that is loaded serves all of
 //! them, and nothing of the picture is copied per weight, as a product of matrices would need it.
 
-use super::{
-    aligned::Aligned,
-    instructions::{Instructions, Loops, MOST_PIXELS, multiply_add},
-};
-use std::{
-    array,
-    ops::{Deref, Range},
-};
+use super::aligned::Aligned;
+use crate::instructions::{Instructions, Loops, MOST_PIXELS};
+use std::ops::{Deref, Range};
 
 /// Output channels that are summed up side by side: one vector of AVX-512, two of AVX2, four of NEON.
 pub(crate) const LANES: usize = 16;
@@ -61,8 +56,8 @@ pub(crate) struct Layer {
     pub residual: Option<Residual>,
     /// Whether what goes out is cut off below zero.
     pub rectified: bool,
-    /// Pixels around the output, and around what is added, in memory; nothing is written there. What
-    /// reads the output next finds its padding.
+    /// Pixels around the output in memory; nothing is written there. What reads the output next finds
+    /// its padding.
     pub border: usize,
 }
 
@@ -176,6 +171,15 @@ impl Convolution {
         &self.layer
     }
 
+    /// Whether each pixel of the output is made of the same pixel of the input alone.
+    pub fn is_of_single_pixels(&self) -> bool {
+        let Layer { kernel, stride, .. } = &self.layer;
+        let one = Both { down: 1, across: 1 };
+        (*kernel, *stride) == (one, one)
+            && self.padded == self.layer.input
+            && self.layer.normalised.is_none()
+    }
+
     /// Numbers of the output with its border.
     pub fn output_volume(&self) -> usize {
         let Layer { output, border, .. } = &self.layer;
@@ -191,6 +195,69 @@ impl Convolution {
             residual,
             output,
         });
+    }
+
+    /// Computes some pixels of the output, at least `PIXELS`. `input` is padded and begins where the window
+    /// of the first of them does; `residual` begins with that pixel. `output` is all of it.
+    #[inline(always)]
+    pub(super) fn compute<const PIXELS: usize, const FUSED: bool>(
+        &self,
+        pixels: Range<usize>,
+        input: &[f32],
+        residual: Option<&[f32]>,
+        output: &mut [f32],
+    ) {
+        let Self {
+            layer,
+            starts,
+            places,
+            span,
+            ..
+        } = self;
+        let begin = starts[pixels.start];
+        let channels = layer.output.channels;
+        let row = self.padded.width * self.padded.channels;
+        let window = span * layer.kernel.down;
+        let blocks = self.weights.chunks_exact(window * LANES);
+        for (block, (weights, bias)) in blocks.zip(layer.bias.as_chunks::<LANES>().0).enumerate() {
+            let lane = block * LANES;
+            let residual = match (layer.residual, residual) {
+                (Some(terms), Some(residual)) if lane < terms.channels => Some((terms, residual)),
+                _ => None,
+            };
+            for first in pixels.clone().step_by(PIXELS) {
+                // The last few are computed twice where the pixels do not come out even.
+                let first = first.min(pixels.end - PIXELS);
+                let starts = &starts[first..][..PIXELS];
+                let mut sums = [*bias; PIXELS];
+                for down in self.rows_in_input(first, first + PIXELS - 1) {
+                    let weights = &weights[down * span * LANES..][..span * LANES];
+                    let mut windows = [&input[..0]; PIXELS];
+                    for (window, start) in windows.iter_mut().zip(starts) {
+                        *window = &input[start - begin + down * row..][..*span];
+                    }
+                    for (at, weights) in weights.as_chunks::<LANES>().0.iter().enumerate() {
+                        for (sums, window) in sums.iter_mut().zip(&windows) {
+                            multiply_add::<LANES, FUSED>(sums, &[window[at]; LANES], weights);
+                        }
+                    }
+                }
+                let places = &places[first..][..PIXELS];
+                for (pixel, (place, mut sums)) in places.iter().zip(sums).enumerate() {
+                    if let Some((terms, residual)) = residual {
+                        let pixel = first - pixels.start + pixel;
+                        let more = &residual[pixel * terms.channels + lane..][..LANES];
+                        for (sum, more) in sums.iter_mut().zip(more) {
+                            *sum += terms.factor * more;
+                        }
+                    }
+                    if layer.rectified {
+                        sums = sums.map(rectify);
+                    }
+                    output[place * channels + lane..][..LANES].copy_from_slice(&sums);
+                }
+            }
+        }
     }
 
     /// Rows of the kernel that meet more than zeros at any of these output pixels.
@@ -298,54 +365,10 @@ struct Run<'a> {
 impl Loops for Run<'_> {
     #[inline(always)]
     fn run<const PIXELS: usize, const FUSED: bool>(self) {
-        let Convolution {
-            layer,
-            starts,
-            places,
-            span,
-            ..
-        } = self.convolution;
         let padded: &[f32] = &self.convolution.pad(self.input);
-        let channels = layer.output.channels;
-        let row = self.convolution.padded.width * self.convolution.padded.channels;
-        let window = span * layer.kernel.down;
-        let blocks = self.convolution.weights.chunks_exact(window * LANES);
-        for (block, (weights, bias)) in blocks.zip(layer.bias.as_chunks::<LANES>().0).enumerate() {
-            let lane = block * LANES;
-            let residual = match (layer.residual, self.residual) {
-                (Some(terms), Some(residual)) if lane < terms.channels => Some((terms, residual)),
-                _ => None,
-            };
-            for first in (0..starts.len()).step_by(PIXELS) {
-                // The last few are computed twice where the pixels do not come out even.
-                let first = first.min(starts.len() - PIXELS);
-                let starts = &starts[first..][..PIXELS];
-                let mut sums = [*bias; PIXELS];
-                for down in self.convolution.rows_in_input(first, first + PIXELS - 1) {
-                    let weights = &weights[down * span * LANES..][..span * LANES];
-                    let windows: [&[f32]; PIXELS] =
-                        array::from_fn(|pixel| &padded[starts[pixel] + down * row..][..*span]);
-                    for (at, weights) in weights.as_chunks::<LANES>().0.iter().enumerate() {
-                        for (sums, window) in sums.iter_mut().zip(&windows) {
-                            multiply_add::<LANES, FUSED>(sums, &[window[at]; LANES], weights);
-                        }
-                    }
-                }
-                let places = &places[first..][..PIXELS];
-                for (place, mut sums) in places.iter().zip(sums) {
-                    if let Some((terms, residual)) = residual {
-                        let more = &residual[place * terms.channels + lane..][..LANES];
-                        for (sum, more) in sums.iter_mut().zip(more) {
-                            *sum += terms.factor * more;
-                        }
-                    }
-                    if layer.rectified {
-                        sums = sums.map(rectify);
-                    }
-                    self.output[place * channels + lane..][..LANES].copy_from_slice(&sums);
-                }
-            }
-        }
+        let all = 0..self.convolution.starts.len();
+        self.convolution
+            .compute::<PIXELS, FUSED>(all, padded, self.residual, self.output);
     }
 }
 
@@ -353,4 +376,20 @@ impl Loops for Run<'_> {
 #[inline(always)]
 pub(super) fn rectify(value: f32) -> f32 {
     if value < 0.0 { 0.0 } else { value }
+}
+
+/// `sums` and, lane by lane, `value` times `weight`.
+#[inline(always)]
+pub(super) fn multiply_add<const LANES: usize, const FUSED: bool>(
+    sums: &mut [f32; LANES],
+    values: &[f32; LANES],
+    weights: &[f32; LANES],
+) {
+    for ((sum, value), weight) in sums.iter_mut().zip(values).zip(weights) {
+        *sum = if FUSED {
+            value.mul_add(*weight, *sum)
+        } else {
+            value * weight + *sum
+        };
+    }
 }

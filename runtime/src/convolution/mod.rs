@@ -4,17 +4,15 @@
 //!
 //! [`fuse()`] replaces, in a graph that tract has read, each convolution of a common kind and the
 //! operators around it by one operator; what it does not know stays with tract. The face locator, one
-//! network that is known beforehand, is made of [`Convolution`], [`Depthwise`] and [`MaxPool`] without a
-//! graph.
+//! network that is known beforehand, is made of [`Convolution`] and [`Separable`] without a graph.
 
 mod aligned;
 mod depthwise;
 mod fuse;
-mod instructions;
 mod kernel;
-mod max_pool;
 mod op;
 mod pool;
+mod separable;
 
 #[cfg(test)]
 mod tests;
@@ -23,4 +21,4 @@ pub(crate) use aligned::Aligned;
 pub(crate) use depthwise::Depthwise;
 pub(crate) use fuse::fuse;
 pub(crate) use kernel::{Both, Convolution, LANES, Layer, Residual, Shape};
-pub(crate) use max_pool::MaxPool;
+pub(crate) use separable::Separable;

@@ -1,8 +1,8 @@
 //! Layers beside their definitions, number by number.
 
 use super::{ROUNDING, farthest, random};
-use crate::convolution::{
-    Both, Convolution, Depthwise, LANES, Layer, MaxPool, Residual, Shape,
+use crate::{
+    convolution::{Both, Convolution, Depthwise, LANES, Layer, Residual, Separable, Shape},
     instructions::Instructions,
 };
 use rand::SeedableRng;
@@ -118,18 +118,8 @@ fn layers_of_every_kind_are_computed_as_defined_on_all_instructions() {
             let input = random(layer.input.volume(), &mut chance);
             let residual = random(layer.output.pixels() * added, &mut chance);
             let expected = by_definition(&layer, &input, &residual);
-            // Whatever is around what is added must not be added, and what is around the output stays.
-            let shape = layer.output;
-            let residual = bordered(
-                &residual,
-                Shape {
-                    channels: added,
-                    ..shape
-                },
-                border,
-                f32::NAN,
-            );
-            let expected = bordered(&expected, shape, border, UNTOUCHED);
+            // What is around the output stays.
+            let expected = bordered(&expected, layer.output, border, UNTOUCHED);
             let convolution = Convolution::new(layer).unwrap();
             for instructions in Instructions::available() {
                 let mut found = vec![UNTOUCHED; convolution.output_volume()];
@@ -148,81 +138,121 @@ fn layers_of_every_kind_are_computed_as_defined_on_all_instructions() {
     }
 }
 
+/// A block by its definition: `input` without its border.
+fn block_by_definition(
+    input: &[f32],
+    from: Shape,
+    (stride, padding): (usize, usize),
+    weights: &[f32],
+    mix: &Layer,
+) -> Vec<f32> {
+    let (channels, between) = (from.channels, mix.input);
+    let read = |y: usize, x: usize, channel: usize| {
+        let inside = |at: usize, size: usize| at.checked_sub(padding).filter(|at| *at < size);
+        let (y, x) = (inside(y, from.height)?, inside(x, from.width)?);
+        Some(input[(y * from.width + x) * channels + channel])
+    };
+    let filtered: Vec<f32> = (0..between.volume())
+        .map(|at| {
+            let (pixel, channel) = (at / channels, at % channels);
+            let (y, x) = (
+                pixel / between.width * stride,
+                pixel % between.width * stride,
+            );
+            let window = (0..9).map(|place| {
+                let value = read(y + place / 3, x + place % 3, channel).unwrap_or(0.0);
+                weights[channel * 9 + place] * value
+            });
+            window.sum()
+        })
+        .collect();
+    let residual: Vec<f32> = (0..between.volume())
+        .map(|at| {
+            let (pixel, channel) = (at / channels, at % channels);
+            let (y, x) = (
+                pixel / between.width * stride,
+                pixel % between.width * stride,
+            );
+            let corners = (0..stride * stride).map(|corner| {
+                let (y, x) = (y + corner / stride, x + corner % stride);
+                input[(y * from.width + x) * channels + channel]
+            });
+            corners.fold(f32::MIN, f32::max)
+        })
+        .collect();
+    by_definition(mix, &filtered, &residual)
+}
+
 #[test]
-fn channels_by_themselves_are_computed_as_defined_on_all_instructions() {
+fn blocks_are_computed_as_defined_on_all_instructions_and_in_place() {
     let mut chance = ChaCha8Rng::seed_from_u64(6);
-    // Rows, columns, channels, stride, padding.
-    for (height, width, channels, stride, padding) in [
-        (8, 8, 16, 1, 1),
-        (6, 10, 48, 1, 1),
-        (8, 6, 32, 2, 0),
-        (7, 9, 16, 2, 1),
+    let one = Both { down: 1, across: 1 };
+    // Rows, columns, channels in and out, stride, padding. What goes through together is the whole picture,
+    // some rows of it, the last of them fewer, and single ones.
+    for (height, width, from, to, stride, padding) in [
+        (8, 8, 16, 16, 1, 1),
+        (20, 10, 48, 48, 1, 1),
+        (3, 70, 16, 16, 1, 1),
+        (20, 10, 16, 48, 1, 1),
+        (16, 16, 32, 48, 2, 0),
+        (16, 20, 16, 16, 2, 1),
     ] {
         let input = Shape {
             height,
             width,
-            channels,
+            channels: from,
         };
-        let picture = random(input.volume(), &mut chance);
-        let weights = random(channels * 9, &mut chance);
-        let depthwise = Depthwise::new(input, stride, padding, &weights).unwrap();
-        let output = depthwise.output();
+        let weights = random(from * 9, &mut chance);
+        let filter = Depthwise::new(input, stride, padding, &weights).unwrap();
+        let between = filter.output();
         assert_eq!(
-            (output.height, output.width),
+            (between.height, between.width),
             (height / stride, width / stride)
         );
-        let around = bordered(&picture, input, Depthwise::BORDER, 0.0);
-        let row = (width + 2) * channels;
-        let expected: Vec<f32> = (0..output.volume())
-            .map(|at| {
-                let (pixel, channel) = (at / channels, at % channels);
-                let (y, x) = (pixel / output.width * stride, pixel % output.width * stride);
-                let window = (0..9).map(|place| {
-                    let (y, x) = (y + 1 - padding + place / 3, x + 1 - padding + place % 3);
-                    weights[channel * 9 + place] * around[y * row + x * channels + channel]
-                });
-                window.sum()
-            })
-            .collect();
+        let mix = Layer {
+            input: between,
+            output: Shape {
+                channels: to,
+                ..between
+            },
+            kernel: one,
+            stride: one,
+            padding: Both { down: 0, across: 0 },
+            weights: random(to * from, &mut chance),
+            bias: random(to, &mut chance),
+            normalised: None,
+            residual: Some(Residual {
+                factor: 1.0,
+                channels: from,
+            }),
+            rectified: true,
+            border: Depthwise::BORDER,
+        };
+        let picture = random(input.volume(), &mut chance);
+        let expected = block_by_definition(&picture, input, (stride, padding), &weights, &mix);
+        let shape = mix.output;
+        let block = Separable::new(filter, Convolution::new(mix).unwrap()).unwrap();
+        let picture = bordered(&picture, input, Depthwise::BORDER, 0.0);
         for instructions in Instructions::available() {
-            let mut found = vec![f32::NAN; output.volume()];
-            depthwise.clone().on(instructions).run(&around, &mut found);
-            let farthest = farthest(&found, &expected);
-            assert!(
-                farthest < ROUNDING,
-                "{farthest} on {instructions:?}, {input:?}"
-            );
+            let block = block.clone().on(instructions);
+            let mut found = vec![UNTOUCHED; block.output_volume()];
+            block.run(&picture, &mut found);
+            let expected_here = bordered(&expected, shape, Depthwise::BORDER, UNTOUCHED);
+            let apart = farthest(&found, &expected_here);
+            assert!(apart < ROUNDING, "{apart} on {instructions:?}, {input:?}");
+            assert_eq!(block.keeps_shape(), input == shape);
+            if block.keeps_shape() {
+                let mut found = picture.clone();
+                block.run_in_place(&mut found);
+                let expected_here = bordered(&expected, shape, Depthwise::BORDER, 0.0);
+                let apart = farthest(&found, &expected_here);
+                assert!(
+                    apart < ROUNDING,
+                    "{apart} on {instructions:?}, {input:?} in place"
+                );
+            }
         }
     }
-}
-
-#[test]
-fn the_largest_of_four_pixels_is_kept() {
-    let mut chance = ChaCha8Rng::seed_from_u64(7);
-    let input = Shape {
-        height: 6,
-        width: 4,
-        channels: 32,
-    };
-    let picture = random(input.volume(), &mut chance);
-    let pool = MaxPool::new(input, 1).unwrap();
-    let mut found = vec![UNTOUCHED; pool.output_volume()];
-    pool.run(&bordered(&picture, input, 1, 5.0), &mut found);
-    let output = Shape {
-        height: 3,
-        width: 2,
-        channels: 32,
-    };
-    let expected: Vec<f32> = (0..output.volume())
-        .map(|at| {
-            let (pixel, channel) = (at / 32, at % 32);
-            let (y, x) = (pixel / 2 * 2, pixel % 2 * 2);
-            let corners = [(y, x), (y, x + 1), (y + 1, x), (y + 1, x + 1)];
-            let corners = corners.map(|(y, x)| picture[(y * 4 + x) * 32 + channel]);
-            corners.into_iter().fold(f32::MIN, f32::max)
-        })
-        .collect();
-    assert_eq!(found, bordered(&expected, output, 1, UNTOUCHED));
 }
 
 #[test]
@@ -242,8 +272,40 @@ fn what_does_not_fit_together_is_refused() {
     // The last window would end outside.
     assert!(Depthwise::new(shape(8, 16), 1, 0, &weights).is_none());
     assert!(Depthwise::new(shape(0, 16), 1, 1, &weights).is_none());
-    assert!(MaxPool::new(shape(7, 16), 1).is_none());
-    assert!(MaxPool::new(shape(8, 15), 1).is_none());
+    // The second convolution must go over single pixels of what the first gives, and add all of the input.
+    let mix = |kernel: usize, channels: usize, added: Option<usize>, border: usize| {
+        let kernel = Both {
+            down: kernel,
+            across: kernel,
+        };
+        let layer = Layer {
+            input: shape(8, channels),
+            output: shape(8, 16),
+            kernel,
+            stride: Both { down: 1, across: 1 },
+            padding: Both {
+                down: kernel.down / 2,
+                across: kernel.across / 2,
+            },
+            weights: vec![0.0; 16 * channels * kernel.down * kernel.across],
+            bias: vec![0.0; 16],
+            normalised: None,
+            residual: added.map(|channels| Residual {
+                factor: 1.0,
+                channels,
+            }),
+            rectified: true,
+            border,
+        };
+        Convolution::new(layer).unwrap()
+    };
+    let filter = Depthwise::new(shape(8, 16), 1, 1, &weights).unwrap();
+    let block = |mix| Separable::new(filter.clone(), mix);
+    assert!(block(mix(1, 16, Some(16), 1)).is_some());
+    assert!(block(mix(3, 16, Some(16), 1)).is_none());
+    assert!(block(mix(1, 32, Some(16), 1)).is_none());
+    assert!(block(mix(1, 16, None, 1)).is_none());
+    assert!(block(mix(1, 16, Some(16), 0)).is_none());
 }
 
 #[test]

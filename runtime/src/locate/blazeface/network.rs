@@ -13,7 +13,9 @@ use super::{
     candidates::{GRIDS, Grid, VALUES},
 };
 use crate::{
-    convolution::{Aligned, Both, Convolution, Depthwise, LANES, Layer, MaxPool, Residual, Shape},
+    convolution::{
+        Aligned, Both, Convolution, Depthwise, LANES, Layer, Residual, Separable, Shape,
+    },
     onnx::{
         self,
         messages::{GraphProto, NodeProto},
@@ -28,38 +30,40 @@ const COLOURS: usize = 3;
 /// The network with the memory for one run.
 #[derive(Debug)]
 pub(super) struct Network {
-    first: Stage,
+    first: Convolution,
+    /// What the layers give, with a border for the next one; the first convolution's first.
+    pictures: Vec<Aligned>,
     blocks: Vec<Block>,
     /// In the order of [`GRIDS`].
     heads: [Head; GRIDS.len()],
 }
 
-/// A convolution and what it gives: a picture whose channels are filled up to whole vectors.
-#[derive(Debug)]
-struct Stage {
-    convolution: Convolution,
-    picture: Aligned,
-    /// Channels that are not for filling up.
-    channels: usize,
-}
-
+/// A block and which of the network's pictures it reads and writes: a later one, or the same, where the
+/// shape stays and nothing else reads it.
 #[derive(Debug)]
 struct Block {
-    depthwise: Depthwise,
-    filtered: Aligned,
-    /// In blocks that halve the picture.
-    pool: Option<(MaxPool, Aligned)>,
-    stage: Stage,
+    separable: Separable,
+    from: usize,
+    to: usize,
+}
+
+/// A picture while the layers are put together. Channels are filled up to whole vectors.
+#[derive(Clone, Copy)]
+struct Known {
+    index: usize,
+    shape: Shape,
+    /// Channels that are not for filling up.
+    channels: usize,
 }
 
 /// Logits and values of one grid in one convolution: for each cell the values, then the logits, of its
 /// candidates.
 #[derive(Debug)]
 struct Head {
-    /// The block whose picture it reads, counted from 0.
-    block: usize,
+    convolution: Convolution,
+    from: usize,
+    picture: Aligned,
     per_cell: usize,
-    stage: Stage,
 }
 
 /// What the network gives for the candidates of one grid.
@@ -78,117 +82,105 @@ impl Network {
     /// When the graph is not BlazeFace's.
     pub fn new(graph: &GraphProto) -> TractResult<Self> {
         let mut convolutions = Weights::in_order(graph)?.into_iter();
-        let first = convolutions.next().context("no convolution")?;
-        let input = Shape {
-            height: SIDE,
-            width: SIDE,
+        let input = Known {
+            index: 0,
+            shape: Shape {
+                height: SIDE,
+                width: SIDE,
+                channels: COLOURS,
+            },
             channels: COLOURS,
         };
-        let first = first.stage(input, COLOURS, None, Depthwise::BORDER, true)?;
-        let mut blocks = Vec::<Block>::new();
+        let weights = convolutions.next().context("no convolution")?;
+        let first = weights.convolution(input, None, Depthwise::BORDER, true)?;
+        let mut pictures = vec![Aligned::zeros(first.output_volume())];
+        let mut known = vec![Known {
+            index: 0,
+            shape: first.layer().output,
+            channels: weights.outputs,
+        }];
+        let mut blocks = Vec::new();
         let mut rest = Vec::new();
         while let Some(weights) = convolutions.next() {
-            if weights.grouped {
-                let pointwise = convolutions.next().context("a block without its end")?;
-                let before = blocks.last().map_or(&first, |block| &block.stage);
-                blocks.push(Block::new(before, &weights, &pointwise)?);
-            } else {
+            if !weights.grouped {
                 rest.push(weights);
+                continue;
             }
+            let pointwise = convolutions.next().context("a block without its end")?;
+            let before = *known.last().context("no picture")?;
+            let separable = separable(before, &weights, &pointwise)?;
+            if !separable.keeps_shape() {
+                pictures.push(Aligned::zeros(separable.output_volume()));
+            }
+            let after = Known {
+                index: pictures.len() - 1,
+                shape: separable.output(),
+                channels: pointwise.outputs,
+            };
+            blocks.push(Block {
+                separable,
+                from: before.index,
+                to: after.index,
+            });
+            known.push(after);
         }
         let head = |grid: Grid| {
-            let mut there = blocks.iter().enumerate().rev();
-            let (block, source) = there
-                .find(|(_, block)| block.stage.shape().width == grid.cells)
+            let mut there = known.iter().rev();
+            let source = there
+                .find(|known| known.shape.width == grid.cells)
                 .with_context(|| format!("no picture of {} cells a side", grid.cells))?;
-            Head::new(block, &source.stage, grid.per_cell, &rest)
+            Head::new(*source, grid.per_cell, &rest)
         };
         let [fine, coarse] = GRIDS.map(head);
         Ok(Self {
             heads: [fine?, coarse?],
             first,
+            pictures,
             blocks,
         })
     }
 
     /// One run on RGB triples from -1 to 1, row by row: the answers for each of [`GRIDS`].
     pub fn run(&mut self, input: &[f32]) -> [Answers; GRIDS.len()] {
-        let first = &mut self.first;
-        first.convolution.run(input, None, &mut first.picture);
-        let mut before: &[f32] = &self.first.picture;
-        for block in &mut self.blocks {
-            block.run(before);
-            before = &block.stage.picture;
+        let pictures = &mut self.pictures;
+        self.first.run(input, None, &mut pictures[0]);
+        for Block {
+            separable,
+            from,
+            to,
+        } in &self.blocks
+        {
+            match pictures.split_at_mut(*to) {
+                (_, [picture, ..]) if from == to => separable.run_in_place(picture),
+                (before, [picture, ..]) => separable.run(&before[*from], picture),
+                // There is a picture for each block.
+                (_, []) => {}
+            }
         }
-        let blocks = &self.blocks;
+        let pictures = &self.pictures;
         self.heads
             .each_mut()
-            .map(|head| head.run(&blocks[head.block].stage.picture))
+            .map(|head| head.run(&pictures[head.from]))
     }
 }
 
-impl Stage {
-    fn shape(&self) -> Shape {
-        self.convolution.layer().output
-    }
-}
-
-impl Block {
-    fn new(before: &Stage, filter: &Weights, pointwise: &Weights) -> TractResult<Self> {
-        let input = before.shape();
-        let depthwise = filter.depthwise(input, before.channels)?;
-        let output = depthwise.output();
-        let pool = (output.width < input.width)
-            .then(|| MaxPool::new(input, Depthwise::BORDER).context("a picture of odd sides"))
-            .transpose()?;
-        let residual = Residual {
-            factor: 1.0,
-            channels: input.channels,
-        };
-        let stage = pointwise.stage(
-            output,
-            before.channels,
-            Some(residual),
-            Depthwise::BORDER,
-            true,
-        )?;
-        Ok(Self {
-            filtered: Aligned::zeros(output.volume()),
-            pool: pool.map(|pool| {
-                let picture = Aligned::zeros(pool.output_volume());
-                (pool, picture)
-            }),
-            depthwise,
-            stage,
-        })
-    }
-
-    fn run(&mut self, before: &[f32]) {
-        self.depthwise.run(before, &mut self.filtered);
-        let residual = match &mut self.pool {
-            Some((pool, picture)) => {
-                pool.run(before, picture);
-                &*picture
-            }
-            None => before,
-        };
-        let Stage {
-            convolution,
-            picture,
-            ..
-        } = &mut self.stage;
-        convolution.run(&self.filtered, Some(residual), picture);
-    }
+fn separable(before: Known, filter: &Weights, pointwise: &Weights) -> TractResult<Separable> {
+    let filter = filter.depthwise(before)?;
+    let residual = Residual {
+        factor: 1.0,
+        channels: before.shape.channels,
+    };
+    let between = Known {
+        shape: filter.output(),
+        ..before
+    };
+    let mix = pointwise.convolution(between, Some(residual), Depthwise::BORDER, true)?;
+    Separable::new(filter, mix).context("a block of another kind")
 }
 
 impl Head {
     /// `convolutions` are those of both grids.
-    fn new(
-        block: usize,
-        source: &Stage,
-        per_cell: usize,
-        convolutions: &[Weights],
-    ) -> TractResult<Self> {
+    fn new(source: Known, per_cell: usize, convolutions: &[Weights]) -> TractResult<Self> {
         let of = |outputs: usize| {
             let mut these = convolutions.iter();
             these
@@ -203,35 +195,31 @@ impl Head {
             bias: joined(&values.bias, &logits.bias),
             ..values.clone()
         };
-        // The source has a border, which is the padding of nothing here: the window is one pixel.
-        let shape = source.shape();
-        let bordered = Shape {
-            height: shape.height + 2 * Depthwise::BORDER,
-            width: shape.width + 2 * Depthwise::BORDER,
-            ..shape
+        // The border is gone over as well: it is cheaper than another copy of the picture.
+        let bordered = Known {
+            shape: Shape {
+                height: source.shape.height + 2 * Depthwise::BORDER,
+                width: source.shape.width + 2 * Depthwise::BORDER,
+                ..source.shape
+            },
+            ..source
         };
+        let convolution = both.convolution(bordered, None, 0, false)?;
         Ok(Self {
-            block,
+            picture: Aligned::zeros(convolution.output_volume()),
+            convolution,
+            from: source.index,
             per_cell,
-            stage: both.stage(bordered, source.channels, None, 0, false)?,
         })
     }
 
     fn run(&mut self, source: &[f32]) -> Answers {
-        let Stage {
-            convolution,
-            picture,
-            ..
-        } = &mut self.stage;
-        convolution.run(source, None, picture);
-        let shape = convolution.layer().output;
+        self.convolution.run(source, None, &mut self.picture);
+        let shape = self.convolution.layer().output;
         let (inner, border) = (shape.width - 2 * Depthwise::BORDER, Depthwise::BORDER);
         let mut answers = Answers::default();
-        for row in picture
-            .chunks_exact(shape.width * shape.channels)
-            .skip(border)
-            .take(inner)
-        {
+        let rows = self.picture.chunks_exact(shape.width * shape.channels);
+        for row in rows.skip(border).take(inner) {
             for cell in row.chunks_exact(shape.channels).skip(border).take(inner) {
                 let (values, rest) = cell.split_at(self.per_cell * VALUES);
                 answers.values.extend(values);
@@ -306,16 +294,15 @@ impl Weights {
         })
     }
 
-    /// A convolution of all channels, of pictures of `input`'s shape, of whose channels the first
-    /// `inputs` are not for filling up.
-    fn stage(
+    /// A convolution of all channels of such pictures.
+    fn convolution(
         &self,
-        input: Shape,
-        inputs: usize,
+        input: Known,
         residual: Option<Residual>,
         border: usize,
         rectified: bool,
-    ) -> TractResult<Stage> {
+    ) -> TractResult<Convolution> {
+        let (inputs, shape) = (input.channels, input.shape);
         ensure!(
             self.inputs == inputs && !self.grouped,
             "{} channels instead of {inputs}",
@@ -323,19 +310,19 @@ impl Weights {
         );
         let outputs = self.outputs.next_multiple_of(LANES);
         let places = self.kernel.down * self.kernel.across;
-        let mut weights: Vec<f32> = Vec::with_capacity(outputs * input.channels * places);
-        for output in self.numbers.chunks_exact(self.inputs * places) {
+        let mut weights: Vec<f32> = Vec::with_capacity(outputs * shape.channels * places);
+        for output in self.numbers.chunks_exact(inputs * places) {
             weights.extend(output);
-            weights.extend(iter::repeat_n(0.0, (input.channels - inputs) * places));
+            weights.extend(iter::repeat_n(0.0, (shape.channels - inputs) * places));
         }
-        weights.resize(outputs * input.channels * places, 0.0);
+        weights.resize(outputs * shape.channels * places, 0.0);
         let mut bias = self.bias.clone();
         bias.resize(outputs, 0.0);
         let layer = Layer {
-            input,
+            input: shape,
             output: Shape {
-                height: input.height / self.stride.down,
-                width: input.width / self.stride.across,
+                height: shape.height / self.stride.down,
+                width: shape.width / self.stride.across,
                 channels: outputs,
             },
             kernel: self.kernel,
@@ -348,16 +335,12 @@ impl Weights {
             rectified,
             border,
         };
-        let convolution = Convolution::new(layer).context("a convolution of another kind")?;
-        Ok(Stage {
-            picture: Aligned::zeros(convolution.output_volume()),
-            convolution,
-            channels: self.outputs,
-        })
+        Convolution::new(layer).context("a convolution of another kind")
     }
 
-    /// A convolution of each channel of pictures of `input`'s shape.
-    fn depthwise(&self, input: Shape, inputs: usize) -> TractResult<Depthwise> {
+    /// A convolution of each channel of such pictures.
+    fn depthwise(&self, input: Known) -> TractResult<Depthwise> {
+        let inputs = input.channels;
         let Both { down, across } = self.stride;
         ensure!(
             self.grouped && self.outputs == inputs && down == across,
@@ -365,8 +348,8 @@ impl Weights {
             self.outputs
         );
         let mut weights = self.numbers.clone();
-        weights.resize(weights.len() / inputs * input.channels, 0.0);
-        Depthwise::new(input, down, self.padding.down, &weights)
+        weights.resize(weights.len() / inputs * input.shape.channels, 0.0);
+        Depthwise::new(input.shape, down, self.padding.down, &weights)
             .context("a convolution of single channels of another kind")
     }
 }

@@ -1,12 +1,12 @@
 //! Which instructions a processor has, and loops compiled once for each kind of them.
 
-/// Pixels that are summed up at once, at most: with vectors of 16 lanes as many as AVX-512 needs to hide
+/// Pixels that are summed up at once, at most: with vectors of 16 numbers as many as AVX-512 needs to hide
 /// the latency of its multiplications.
-pub(super) const MOST_PIXELS: usize = 8;
+pub(crate) const MOST_PIXELS: usize = 8;
 
 /// What a processor may have beyond its architecture's common instructions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Instructions {
+pub(crate) enum Instructions {
     #[cfg(target_arch = "x86_64")]
     Avx512,
     #[cfg(target_arch = "x86_64")]
@@ -15,8 +15,8 @@ pub(super) enum Instructions {
 }
 
 /// Loops that are worth compiling for each kind of instructions.
-pub(super) trait Loops {
-    /// `PIXELS` are summed up at once. `FUSED` says that the processor multiplies and adds in one
+pub(crate) trait Loops {
+    /// As many `PIXELS` as are best summed up at once. `FUSED` says that the processor multiplies and adds in one
     /// instruction; where it does not, `mul_add` would call a function for each number.
     ///
     /// To be marked `#[inline(always)]`: the loops are compiled for what calls them.
@@ -69,20 +69,4 @@ fn avx512(loops: impl Loops) {
 #[target_feature(enable = "avx2,fma")]
 fn avx2(loops: impl Loops) {
     loops.run::<6, true>();
-}
-
-/// `sums` and, lane by lane, `value` times `weight`.
-#[inline(always)]
-pub(super) fn multiply_add<const LANES: usize, const FUSED: bool>(
-    sums: &mut [f32; LANES],
-    values: &[f32; LANES],
-    weights: &[f32; LANES],
-) {
-    for ((sum, value), weight) in sums.iter_mut().zip(values).zip(weights) {
-        *sum = if FUSED {
-            value.mul_add(*weight, *sum)
-        } else {
-            value * weight + *sum
-        };
-    }
 }
