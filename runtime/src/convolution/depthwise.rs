@@ -70,6 +70,7 @@ impl Depthwise {
         self.input
     }
 
+    /// The output's shape.
     pub fn output(&self) -> Shape {
         self.output
     }

@@ -2,7 +2,9 @@
 
 use super::{ROUNDING, farthest, random};
 use crate::{
-    convolution::{Both, Convolution, Depthwise, LANES, Layer, Residual, Separable, Shape},
+    convolution::{
+        Aligned, Both, Convolution, Depthwise, LANES, Layer, Residual, Separable, Shape,
+    },
     instructions::Instructions,
 };
 use rand::SeedableRng;
@@ -334,4 +336,16 @@ fn what_is_not_a_number_is_not_hidden() {
     let mut output = vec![0.0; 16 * LANES];
     convolution.run(&[f32::NAN; 32], None, &mut output);
     assert!(output.iter().all(|value| value.is_nan()));
+}
+
+#[test]
+fn aligned_numbers_begin_at_a_cache_line_and_so_do_their_copies() {
+    for count in [0, 1, 15, 16, 17, 1000] {
+        let mut numbers = Aligned::zeros(count);
+        numbers.fill(1.5);
+        for numbers in [numbers.clone(), numbers] {
+            assert_eq!(numbers.as_ptr().align_offset(64), 0);
+            assert_eq!(*numbers, vec![1.5; count]);
+        }
+    }
 }
