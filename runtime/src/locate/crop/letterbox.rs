@@ -137,3 +137,58 @@ impl Loops for Letterboxed<'_> {
 
 /// Stands for a sample beyond the picture's edge, which is black.
 const OUTSIDE: i32 = -1;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use image::Rgb;
+    use proptest::prelude::*;
+
+    /// Of this side are the squares that are read here.
+    const SIDE: usize = 12;
+
+    /// The mean of a value's samples, read one by one.
+    fn by_definition(picture: &RgbImage, grid: &Grid, column: usize, row: usize) -> [f32; 3] {
+        let samples = grid.samples;
+        let mut sum = [0_u32; 3];
+        for (a, b) in (0..samples * samples).map(|at| (at / samples, at % samples)) {
+            let [x, y] = [0, 1].map(|axis| {
+                let corner = grid.first[axis]
+                    + column as f32 * grid.right[axis]
+                    + row as f32 * grid.down[axis];
+                corner + b as f32 * grid.across[axis] + a as f32 * grid.below[axis]
+            });
+            let within = |at: f32, size: u32| at >= 0.0 && at < size as f32;
+            if within(x, picture.width()) && within(y, picture.height()) {
+                let pixel = picture.get_pixel(x as u32, y as u32).0;
+                for (sum, byte) in sum.iter_mut().zip(pixel) {
+                    *sum += u32::from(byte);
+                }
+            }
+        }
+        sum.map(|sum| sum as f32 * (1.0 / (127.5 * (samples * samples) as f32)) - 1.0)
+    }
+
+    proptest! {
+        #[test]
+        fn a_square_is_read_as_defined_on_all_instructions(
+            seed in 0_u32..1000, x in -30.0_f32..80.0, y in -30.0_f32..70.0, side in 1.0_f32..90.0,
+            angle in -3.2_f32..3.2, samples in 1_usize..4, far in prop_oneof![4 => Just(1.0_f32), 1 => Just(1e9)],
+        ) {
+            let picture = RgbImage::from_fn(50, 40, |i, j| {
+                let level = (i * 31 + j * 57) * (seed + 7);
+                Rgb([level % 251, level % 241, level % 239].map(|level| level as u8))
+            });
+            let square = Square { centre: [x * far, y], side, angle };
+            let grid = || Grid::new(&square, SIDE, samples, side / SIDE as f32);
+            let expected: Vec<f32> = (0..SIDE * SIDE)
+                .flat_map(|at| by_definition(&picture, &grid(), at % SIDE, at / SIDE))
+                .collect();
+            for instructions in Instructions::available() {
+                let mut out = vec![f32::NAN; 3 * SIDE * SIDE];
+                instructions.run(Letterboxed { picture: &picture, grid: grid(), out: &mut out });
+                prop_assert_eq!(&out, &expected, "{:?}", instructions);
+            }
+        }
+    }
+}
