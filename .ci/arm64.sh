@@ -116,7 +116,8 @@ tests() { # NAME...
     # Recordings of people are long.
     export PARSEYE_DATA=none
     if [ "$(uname -m)" != aarch64 ]; then
-        runner=(qemu-aarch64-static -L /usr/aarch64-linux-gnu)
+        # By its full path: some tests start the program without a PATH.
+        runner=("$(command -v qemu-aarch64-static)" -L /usr/aarch64-linux-gnu)
         export QEMU_CPU=${QEMU_CPU:-cortex-a72}
         for name in "${not_emulated[@]}"; do left_out+=(--skip "$name"); done
     fi
