@@ -7,15 +7,27 @@
 #     train study noise run    (the same arguments)
 #
 # Long measurements are what their commands last printed into docs/*.txt.
+#
+# docs/results.sh --kept renews only those; what the page measures itself stays as it is there.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck source=benches/data.sh
 . benches/data.sh
-needs_data eyes/manifest.csv
 study=${PARSEYE_STUDY:-runs/study}
-# Optimised either way; the folder of the profile `dev` is called debug.
+only_kept=${1:-}
 profile=${PROFILE:-release}
-cargo build --quiet --locked --profile "$profile" --workspace
+case $only_kept in
+"")
+    needs_data eyes/manifest.csv
+    cargo build --quiet --locked --profile "$profile" --workspace
+    ;;
+--kept) profile=$(sed -n 's/^profile `\(.*\)`\.$/\1/p' docs/RESULTS.md) ;;
+*)
+    echo "results: no option '$only_kept'; there is --kept" >&2
+    exit 1
+    ;;
+esac
+# Optimised either way; the folder of the profile `dev` is called debug.
 programs=${CARGO_TARGET_DIR:-target}/${profile/#dev/debug}
 parseye=$programs/parseye
 train=$programs/train
@@ -54,6 +66,14 @@ plots() { # FILE...: shows the plots of these names that docs/plots holds
 show() { # TITLE COMMAND...: a heading, the command as a reader would type it, and what it printed
     local title=$1
     shift
+    if [ -n "$only_kept" ]; then
+        # As the page has it: from its heading to the next one that is no line of what was printed.
+        awk -v heading="### $title" '/^```/ { inside = !inside }
+            /^#/ && !inside { shown = $0 == heading }
+            shown { lines = lines "\n" $0 }
+            END { sub(/\n+$/, "", lines); print lines }' "$page"
+        return
+    fi
     printf '\n### %s\n`%s`\n```text\n' "$title" "$(sed "s|$parseye|parseye|; s|$train|train|; s|$data|\$PARSEYE_DATA|g; s|$scratch/||g" <<<"$*")"
     "$@"
     printf '```\n'
@@ -115,7 +135,9 @@ HEAD
     printf '\n## Hardened\n'
     written 'Faults, damaged input, dependencies' 'benches/goals.sh hardened' docs/goals-hardened.md
     kept 'Fuzzing' 'make fuzz' docs/fuzzing.txt '###'
-    if [ -d "$study" ]; then
+    if [ -n "$only_kept" ]; then
+        :
+    elif [ -d "$study" ]; then
         study_results >"$scratch/study.md"
         cp "$scratch/study.md" docs/study.md
     else
