@@ -108,6 +108,7 @@ not_emulated=(
     pipeline::self_check
     source::camera::pipe::tests::what_is_no_command_is_refused
     source::video::tests::without_ffmpeg_the_error_names_the_remedy
+    sources::without_ffmpeg_the_package_is_named
 )
 
 # The optimised program is tested, as it is used; the emulator would take many times as long for another.
@@ -126,7 +127,7 @@ tests() { # NAME...
     cargo_for_arm test --release -p parseye --features "$features" --lib -- ${left_out[@]+"${left_out[@]}"} "$@"
     # The tests run here, and start that program. (Without --workspace some libraries would be built anew.)
     PROGRAM_UNDER_TEST="${runner[*]} $program" "${CARGO:-cargo}" test --locked --workspace \
-        --test other_processors --test misuse -- "$@"
+        --test other_processors --test misuse -- ${left_out[@]+"${left_out[@]}"} "$@"
 }
 
 case ${1:-} in
