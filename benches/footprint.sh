@@ -17,7 +17,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck source=benches/data.sh
 . benches/data.sh
-needs_data clips
+needs_data clips/blinks.csv
 if [ -z "${PARSEYE:-}" ]; then
     cargo build --quiet --locked --release -p parseye
     PARSEYE=${CARGO_TARGET_DIR:-target}/release/parseye

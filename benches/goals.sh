@@ -32,12 +32,7 @@ head_row() {
     echo "| what | command | result | s |"
     echo "|---|---|---|---|"
 }
-megabytes() { # FILE...
-    local file
-    for file in "$@"; do
-        stat -c %s "$file" | awk '{ printf "%.1f MB", $1 / 1e6 }'
-    done
-}
+megabytes() { stat -c %s "$1" | awk '{ printf "%.1f MB", $1 / 1e6 }'; } # FILE
 # Of all test programs that a log tells of.
 tests_passed() {
     awk '/^test result: ok/ { passed += $4; ignored += $8 } END {
@@ -50,22 +45,20 @@ package_checked() { sed -n 's/^package test: all \([0-9]* checks\) passed/\1 pas
 audited() { # LOG
     echo "nothing found$(sed -n 's/^ci: advisories NOT checked.*/; advisories could not be fetched here/p' "$1")"
 }
-arm_program() { megabytes "${CARGO_TARGET_DIR:-target}/aarch64-unknown-linux-gnu/release/parseye"; }
-package() { # ARCH
+arm_program() { megabytes "$(sed -n 's/^parseye: the program for 64-bit Arm is //p' "$1")"; }
+package() { # LOG
     local file
-    file=$(find "${CARGO_TARGET_DIR:-target}/debian" -name "parseye_*_$1.deb" -printf '%T@ %p\n' | sort -rn | sed -n '1s/^[^ ]* //p')
+    file=$(sed -n 's/^deb: \(.*\.deb\), [0-9]* bytes.*/\1/p' "$1")
     echo "$(megabytes "$file"), needs $(dpkg-deb -f "$file" Depends)"
 }
-package_here() { package "$(dpkg --print-architecture)"; }
-package_arm() { package arm64; }
 
 home() {
     head_row
-    row "a package for this machine" package_here make deb
+    row "a package for this machine" package make deb
     row "installed in a clean system, used, removed, purged" package_checked make test-deb
     row "the program for a Raspberry Pi" arm_program make arm64
     row "its tests on an emulated Cortex-A72" tests_passed make test-arm64
-    row "its package" package_arm make deb DEB_ARCH=arm64
+    row "its package" package make deb DEB_ARCH=arm64
     row "with cameras in an emulated 64-bit Arm machine" scenarios_passed make test-camera ARCH=arm64
     row "with cameras in an emulated machine like this" scenarios_passed make test-camera
     row "what the documents tell to type, and their links" tests_passed \
@@ -98,8 +91,7 @@ hardened() {
         cargo test --locked --workspace --lib -- graph onnx_file raw_video video:: mjpeg pixels bounded
     row "licences, sources and duplicates of all dependencies" audited .ci/run dependencies
     printf '\nBlocks of the code that the compiler does not check (`unsafe`), without what is written for tests:\n\n'
-    grep -rn --include='*.rs' 'allow(unsafe_code)' runtime/src train/src | cut -d: -f1 | sort | uniq -c |
-        awk '{ printf "- %s: %d\n", $2, $1 }'
+    grep -rc --include='*.rs' 'allow(unsafe_code)' runtime/src train/src | sort | awk -F : '$2 { print "- " $1 ": " $2 }'
 }
 speed() { python3 benches/speed_goals.py docs; }
 

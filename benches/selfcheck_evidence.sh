@@ -11,7 +11,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 every=${1:-4}
 # shellcheck source=benches/data.sh
 . benches/data.sh
-needs_data clips
+needs_data clips/blinks.csv
 cargo build --quiet --locked --release -p parseye --example selfcheck_evidence
 points=$(mktemp -d)
 trap 'rm -rf "$points"' EXIT

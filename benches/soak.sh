@@ -15,7 +15,7 @@ minutes=${1:-60}
 live_minutes=${2:-10}
 # shellcheck source=benches/data.sh
 . benches/data.sh
-needs_data clips
+needs_data clips/blinks.csv
 clips=("$data"/clips/*.mp4)
 if [ -z "${PARSEYE:-}" ]; then
     cargo build --quiet --locked --release -p parseye

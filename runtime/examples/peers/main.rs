@@ -3,9 +3,9 @@
 //! `cargo run --release -p parseye --example peers -- crop MODEL.onnx...`
 //! `cargo run --release -p parseye --example peers -- frame|blinks DATA`
 //!
-//! `crop` is one eye crop, and one look for a face, by Parseye and onnxruntime, `frame` a whole frame by Parseye and MediaPipe's
-//! FaceMesh, `blinks` the same two on clips degraded step by step, with the built-in model; DATA is the folder
-//! with `clips/`. Run through `benches/peers.sh`, which fetches the peers.
+//! `crop` is one eye crop, and one look for a face, by Parseye and onnxruntime, `frame` a whole frame by
+//! Parseye and MediaPipe's FaceMesh, `blinks` the same two on clips degraded step by step, with the built-in
+//! model; DATA is the folder with `clips/`. Run through `benches/peers.sh`, which fetches the peers.
 
 mod blinks;
 mod blinks_plot;

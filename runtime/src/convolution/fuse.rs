@@ -70,18 +70,11 @@ impl Found {
             return Ok(None);
         };
         let padding = spec.computed_padding(&[from.height, from.width]);
-        let both = |values: &[usize]| match values {
-            [down, across] => Some(Both {
-                down: *down,
-                across: *across,
-            }),
-            _ => None,
-        };
         let before: TVec<usize> = padding.iter().map(|side| side.pad_before).collect();
         let (Some(kernel), Some(stride), Some(padding)) = (
-            both(&spec.kernel_shape),
-            both(&spec.strides()),
-            both(&before),
+            Both::of(&spec.kernel_shape),
+            Both::of(&spec.strides()),
+            Both::of(&before),
         ) else {
             return Ok(None);
         };

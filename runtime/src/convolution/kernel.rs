@@ -36,6 +36,16 @@ pub(crate) struct Both {
     pub across: usize,
 }
 
+impl Both {
+    /// Of a list of two, down first.
+    pub fn of(sizes: &[usize]) -> Option<Self> {
+        match *sizes {
+            [down, across] => Some(Self { down, across }),
+            _ => None,
+        }
+    }
+}
+
 /// A convolution as a graph says it, and what of its neighbours is done with it. In this order: what
 /// comes in is multiplied, shifted and cut off below zero, convolved, added to, and cut off again.
 #[derive(Clone, Debug)]
@@ -133,19 +143,16 @@ impl Convolution {
             ),
             channels: input.channels,
         };
-        let starts = (0..output.pixels())
-            .map(|pixel| {
-                let (y, x) = (pixel / output.width, pixel % output.width);
-                (y * stride.down * padded.width + x * stride.across) * padded.channels
-            })
-            .collect();
         let along = output.width + 2 * layer.border;
-        let places = (0..output.pixels())
+        let (starts, places) = (0..output.pixels())
             .map(|pixel| {
                 let (y, x) = (pixel / output.width, pixel % output.width);
-                (y + layer.border) * along + x + layer.border
+                (
+                    (y * stride.down * padded.width + x * stride.across) * padded.channels,
+                    (y + layer.border) * along + x + layer.border,
+                )
             })
-            .collect();
+            .unzip();
         let (span, weights) = in_order(&layer);
         Some(Self {
             layer,

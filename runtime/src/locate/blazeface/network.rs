@@ -270,10 +270,7 @@ impl Weights {
             let name = node.input.get(at).map(String::as_str);
             name.and_then(|name| constants.get(name))
         };
-        let both = |sizes: &[usize]| match sizes {
-            &[down, across, ..] => Ok(Both { down, across }),
-            _ => bail!("a size of one side"),
-        };
+        let both = |sizes: &[usize]| Both::of(sizes).context("sizes that are not two");
         let weights = constant(1).context("no weights")?;
         let &[outputs, inputs, down, across] = weights.shape() else {
             bail!("weights of {} sides", weights.rank());

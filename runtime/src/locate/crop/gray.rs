@@ -11,20 +11,20 @@ use image::GrayImage;
 pub fn sample_gray(picture: &GrayImage, square: &Square, side: usize, out: &mut [f32]) {
     let samples = Samples::of(square, side);
     let bilinear = Bilinear::new(picture);
-    let last = (side * samples.per_side - 1) as f32;
-    let corners = [(0.0, 0.0), (last, 0.0), (0.0, last), (last, last)];
-    if corners
-        .into_iter()
-        .all(|(i, j)| bilinear.has_inside(samples.at(i, j)))
-    {
+    if samples.are_inside(&bilinear, side) {
         Instructions::fastest().run(Inside {
             samples,
             bilinear,
             side,
             out,
         });
-        return;
+    } else {
+        sample_one_by_one(&samples, &bilinear, side, out);
     }
+}
+
+/// Any square, near an edge or not.
+fn sample_one_by_one(samples: &Samples, bilinear: &Bilinear, side: usize, out: &mut [f32]) {
     let per_side = samples.per_side;
     for (row, values) in out.chunks_exact_mut(side).take(side).enumerate() {
         for (column, value) in values.iter_mut().enumerate() {
@@ -68,6 +68,14 @@ impl Samples {
             right: [cos * step, sin * step],
             down: [-sin * step, cos * step],
         }
+    }
+
+    /// Whether no sample of an output of `side` x `side` pixels is near an edge.
+    fn are_inside(&self, bilinear: &Bilinear, side: usize) -> bool {
+        let last = (side * self.per_side - 1) as f32;
+        [(0.0, 0.0), (last, 0.0), (0.0, last), (last, last)]
+            .into_iter()
+            .all(|(i, j)| bilinear.has_inside(self.at(i, j)))
     }
 
     #[inline(always)]
@@ -202,21 +210,8 @@ mod tests {
             let samples = Samples::of(&square, 16);
             let bilinear = Bilinear::new(&picture);
             let mut expected = [0.0; 256];
-            for (at, value) in expected.iter_mut().enumerate() {
-                let mut sum = 0.0;
-                for a in 0..samples.per_side {
-                    for b in 0..samples.per_side {
-                        let i = (at % 16 * samples.per_side + b) as f32;
-                        let j = (at / 16 * samples.per_side + a) as f32;
-                        sum += bilinear.at(samples.at(i, j));
-                    }
-                }
-                *value = sum * samples.weight;
-            }
-            let last = (16 * samples.per_side - 1) as f32;
-            let inside = [(0.0, 0.0), (last, 0.0), (0.0, last), (last, last)]
-                .iter()
-                .all(|(i, j)| bilinear.has_inside(samples.at(*i, *j)));
+            sample_one_by_one(&samples, &bilinear, 16, &mut expected);
+            let inside = samples.are_inside(&bilinear, 16);
             for instructions in Instructions::available().filter(|_| inside) {
                 let mut out = [f32::NAN; 256];
                 instructions.run(Inside {
