@@ -6,19 +6,19 @@
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use image::{Rgb, RgbImage, imageops};
-use parseye::{
+use parseye_vision::{
     classify::{
         EyeStateModel,
         input::{PIXELS, SIDE, StandardisedCrop},
     },
     eye_state::{Eye, PerEye},
+    frame::luma_of,
     locate::{
-        Face, FaceLocator, LOCATOR_FILE, Square,
-        blazeface::{self, BlazeFace},
+        Face, FaceLocator, LOCATOR_FILE, Square, blazeface,
+        blazeface::BlazeFace,
         crop::{Averaging, sample_gray, sample_rgb_letterboxed},
         track::region_around,
     },
-    source::luma_of,
 };
 use std::{error::Error, hint::black_box, path::Path};
 

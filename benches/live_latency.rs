@@ -10,21 +10,23 @@
 //! (benches/frame_stages.rs has the other stages).
 
 // The drawn face is a test's; what else it has is not used here.
-#[allow(dead_code, clippy::expect_used)]
-#[path = "../tests/support/synthetic_face.rs"]
-mod synthetic_face;
 
 use image::RgbImage;
 use parseye::{
-    classify::{EyeStateModel, gradient::GradientModel},
     config::Settings,
-    locate::LOCATOR_FILE,
-    pipeline::{
-        Fanout, Next, SelfCheckThread, Stop, VisionChain,
+    live::{
+        Fanout, SelfCheckThread, Stop,
         monitor::{MonitorOptions, monitor},
     },
-    report::event::Event,
-    source::{CaptureLoss, Frame, LiveOpener, LiveSource, Read, SourceError},
+};
+use parseye_capture::{CaptureLoss, LiveOpener, LiveSource, Read, SourceError};
+use parseye_events::{event::Event, fanout::Next};
+use parseye_testkit::synthetic_face;
+use parseye_vision::{
+    classify::{EyeStateModel, gradient::GradientModel},
+    eye_monitor::VisionChain,
+    frame::Frame,
+    locate::LOCATOR_FILE,
 };
 use plotters::prelude::*;
 use std::{
@@ -132,9 +134,9 @@ fn measure(seconds: f64, checked: bool) -> Result<Measured, Box<dyn Error>> {
         .join("../models/locator")
         .join(LOCATOR_FILE);
     let mut settings = Settings::default();
-    settings.locator.file = Some(locator);
+    settings.detector.file = Some(locator);
     let model = EyeStateModel::built_in()?;
-    let mut chain = VisionChain::new(&settings, &model)?;
+    let mut chain = VisionChain::new(&settings.vision(), &model)?;
     let camera = DrawnCamera {
         pictures: pictures()?,
         opened: Instant::now(),

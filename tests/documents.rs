@@ -10,14 +10,13 @@
 mod args;
 #[path = "support/documents.rs"]
 mod documents;
-#[path = "support/drawn_crops.rs"]
-mod drawn_crops;
+use parseye_testkit::drawn_crops;
 mod support;
 
 use args::Args;
 use clap::{Parser, error::ErrorKind};
 use documents::{Document, all_documents, document, shell_lines};
-use parseye::report::event::Event;
+use parseye_events::event::Event;
 use std::{
     collections::BTreeSet,
     ffi::OsString,

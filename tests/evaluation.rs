@@ -8,7 +8,6 @@ mod evaluation_bench;
 mod training_runs;
 
 use evaluation_bench::{Bench, Linear, drawn};
-use parseye::{evaluate::manifest::Split, eye_state::EyeState};
 use parseye_train::{
     attack::{Access, budget::Norm},
     corruption::{Family, SEVERITIES},
@@ -16,6 +15,7 @@ use parseye_train::{
     export::finish::write_model,
     robustness::{Condition, EvaluationPlan, RobustnessError, judge},
 };
+use parseye_vision::{evaluate::manifest::Split, eye_state::EyeState};
 use std::path::Path;
 use training_runs::{circumstances, quick, refuses, train};
 

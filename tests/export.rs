@@ -5,7 +5,6 @@
 #[path = "support/training_runs.rs"]
 mod training_runs;
 
-use parseye::classify::{EyeStateModel, StandardisedCrop, gradient::GradientModel};
 use parseye_train::{
     attack::{Classifier, gradient::of_cross_entropy},
     data::{batch::Batch, crops::Crop},
@@ -18,6 +17,7 @@ use parseye_train::{
         onnx::OnnxClassifier,
     },
 };
+use parseye_vision::classify::{EyeStateModel, StandardisedCrop, gradient::GradientModel};
 use tch::{Device, Kind, Tensor};
 use training_runs::{circumstances, drawn, quick, run};
 

@@ -5,13 +5,13 @@
 #[path = "support/training_runs.rs"]
 mod training_runs;
 
-use parseye::eye_state::EyeState;
 use parseye_train::{
     data::crops::CropSet,
     export::finish::write_model,
     fit::{FitSettings, Fold, Teacher},
     network::onnx::OnnxClassifier,
 };
+use parseye_vision::eye_state::EyeState;
 use std::{collections::HashMap, path::Path, sync::atomic::AtomicBool};
 use tch::Device;
 use training_runs::{circumstances, drawn, refuses, run, run_with, settings, train};
@@ -156,7 +156,8 @@ fn a_planted_wrong_label_is_doubted_graded_and_corrected() {
         &out,
     ];
     succeeds(&[&fit[..], &["--label-fixes", &fixes]].concat());
-    let model = parseye::classify::EyeStateModel::from_file(&Path::new(&out).join("wrn-10-1.onnx"));
+    let model =
+        parseye_vision::classify::EyeStateModel::from_file(&Path::new(&out).join("wrn-10-1.onnx"));
     let card = model.unwrap().card().training.clone();
     assert!(
         card.command.contains("--label-fixes FIXES"),

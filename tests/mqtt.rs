@@ -4,15 +4,19 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 use parseye::{
-    pipeline::Fanout,
-    report::{
-        event::{Event, EyeRecord},
-        mqtt::{self, MqttPublisher, MqttSettings},
-        status::{CheckStatus, FrameLoss, LiveStatus, RunningAlert, SourceStatus},
-        summary::BlinkCounts,
+    live::Fanout,
+    notify::{
+        mqtt,
+        mqtt::{MqttPublisher, MqttSettings},
     },
-    temporal::AlertKind,
 };
+use parseye_events::{
+    event::{Event, EyeRecord},
+    metrics::FrameLoss,
+    status::{CheckStatus, LiveStatus, RunningAlert, SourceStatus},
+    summary::BlinkCounts,
+};
+use parseye_vision::temporal::AlertKind;
 use std::{
     collections::BTreeMap,
     fs,

@@ -7,7 +7,7 @@
 mod support;
 
 use image::{GrayImage, Luma};
-use parseye::{
+use parseye_vision::{
     classify::{EyeStateModel, gradient::GradientModel},
     evaluate::manifest::{Manifest, Split},
     eye_state::{Eye, EyeState, PerEye},

@@ -363,7 +363,7 @@ fn what_was_measured_is_in_the_tables_and_plots() {
                     .unwrap()
                     .label
             };
-            let most = parseye::eye_state::EyeState::most_likely;
+            let most = parseye_vision::eye_state::EyeState::most_likely;
             let pairs = answers.paths.iter().zip(&answers.conditions[0].1);
             pairs
                 .filter(|(path, logits)| label(path) == most(logits))

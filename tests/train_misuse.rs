@@ -203,7 +203,8 @@ fn published_layouts_become_manifests_split_by_person() {
         );
         // Reading it checks that every picture is there and nobody is in two splits.
         let manifest =
-            parseye::evaluate::manifest::Manifest::read(&out.path().join("manifest.csv")).unwrap();
+            parseye_vision::evaluate::manifest::Manifest::read(&out.path().join("manifest.csv"))
+                .unwrap();
         assert_eq!(manifest.samples.len(), count, "{layout}");
     }
     let mrl = from.path().join("mrl");

@@ -5,7 +5,6 @@
 #[path = "support/training_runs.rs"]
 mod training_runs;
 
-use parseye::classify::{EyeStateModel, gradient::GradientModel};
 use parseye_train::{
     checkpoint::{Checkpoint, RunState},
     data::crops::Crop,
@@ -20,6 +19,7 @@ use parseye_train::{
     },
     network::onnx::OnnxClassifier,
 };
+use parseye_vision::classify::{EyeStateModel, gradient::GradientModel};
 use std::{
     path::Path,
     sync::atomic::{AtomicBool, Ordering},

@@ -20,7 +20,7 @@ fuzz_target!(|text: &str| {
             return;
         }
     };
-    let request = settings.camera.request();
+    let request = settings.camera.clone();
     assert!(request.width > 0 && request.height > 0 && request.frame_rate >= 1.0);
     assert!((0.3..=2.0).contains(&settings.eyes.crop_side));
     // Secrets are never written.

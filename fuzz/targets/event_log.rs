@@ -4,10 +4,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use parseye::{
-    session::{self, course, figures::MOST_LISTED, text, timeline::COLUMNS},
-    temporal::TemporalSettings,
-};
+use parseye_events::{session, session::course, session::figures::MOST_LISTED, session::text, session::timeline::COLUMNS};
+use parseye_vision::temporal::TemporalSettings;
 use std::path::Path;
 
 fuzz_target!(|log: &[u8]| {

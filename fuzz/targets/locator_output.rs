@@ -4,10 +4,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use parseye::locate::{
-    blazeface::{Detection, GRIDS, VALUES, decode, merge},
-    crop::Square,
-};
+use parseye_vision::{locate::blazeface::Detection, locate::blazeface::GRIDS, locate::blazeface::VALUES, locate::blazeface::decode, locate::blazeface::merge, locate::crop::Square};
 
 /// How far outside its region, in sides of it, a face is believed.
 const REACH: f32 = 2.0;

@@ -4,17 +4,11 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use parseye::source::{
-    Frame,
-    camera::{
-        mjpeg::{Splitter, picture_length},
-        pixels,
-    },
-    is_too_large,
-};
+use parseye_vision::{frame::Frame, frame::is_too_large};
+use parseye_capture::{camera::mjpeg::Splitter, camera::mjpeg::picture_length, camera::pixels};
 use std::time::Duration;
 
-/// Far below [`parseye::source::camera::mjpeg::LARGEST`], so that an input can reach it.
+/// Far below [`parseye_capture::camera::mjpeg::LARGEST`], so that an input can reach it.
 const LARGEST: usize = 2000;
 
 /// Pictures that are decoded of one input, each of which may take a tenth of a second.

@@ -4,11 +4,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use parseye::source::{
-    ffmpeg_log::FfmpegLog,
-    is_too_large,
-    raw_video::{RawPicture, RawVideo},
-};
+use parseye_capture::{ffmpeg_log::FfmpegLog, raw_video::RawPicture, raw_video::RawVideo};
+use parseye_vision::frame::is_too_large;
 use std::time::Duration;
 
 fuzz_target!(|input: &[u8]| {

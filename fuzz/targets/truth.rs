@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use parseye::evaluate::truth::Truth;
+use parseye_vision::evaluate::truth::Truth;
 use std::{fmt::Write, path::Path};
 
 fuzz_target!(|text: &[u8]| {

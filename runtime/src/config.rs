@@ -6,18 +6,11 @@
 //! decided by the command line, not here. [`effective`] tells which of them a value comes from.
 
 pub mod effective;
+mod renamed;
 
 use crate::{
-    bounded,
-    nearest::hint,
-    report::{
-        alarm::AlarmSettings, jsonl::Rotation, mqtt::MqttSettings, terminal::TerminalSettings,
-        web::WebSettings,
-    },
-    seconds,
-    selfcheck::SelfCheckSettings,
-    source::{Backend, CameraRequest},
-    temporal::TemporalSettings,
+    dashboard::{terminal::TerminalSettings, web::WebSettings},
+    notify::{alarm::AlarmSettings, mqtt::MqttSettings},
 };
 use effective::Origins;
 use figment::{
@@ -26,11 +19,20 @@ use figment::{
     providers::{Env, Format, Serialized, Toml},
     value::{Dict, Map},
 };
-use serde::{Deserialize, Deserializer, Serialize};
-use std::{
-    ops::RangeInclusive,
-    path::{Path, PathBuf},
+use parseye_capture::{CameraSettings, MAX_RATE};
+use parseye_events::jsonl::Rotation;
+use parseye_vision::{
+    bounded,
+    eye_monitor::{EyeSettings, VisionSettings},
+    locate::DetectorSettings,
+    nearest::hint,
+    seconds,
+    selfcheck::SelfCheckSettings,
+    temporal::TemporalSettings,
 };
+use renamed::Renamed;
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
 
 /// File of settings in the folder where the program is started.
 const LOCAL_FILE: &str = "parseye.toml";
@@ -60,7 +62,7 @@ pub struct Settings {
     /// Recordings of `parseye replay`.
     pub recording: RecordingSettings,
     /// Finding the face.
-    pub locator: LocatorSettings,
+    pub detector: DetectorSettings,
     /// Cutting the eyes.
     pub eyes: EyeSettings,
     /// Judging the eyes.
@@ -81,50 +83,6 @@ pub struct Settings {
     pub mqtt: MqttSettings,
 }
 
-/// Camera of `parseye monitor`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct CameraSettings {
-    /// Camera as `parseye cameras` lists it; none takes the first that delivers pictures.
-    #[serde(deserialize_with = "text_or_number")]
-    pub id: Option<String>,
-    /// What reads the camera. V4L2 tells lost pictures and true times, so that nokhwa is for
-    /// systems without it.
-    pub backend: Backend,
-    /// Width asked for in pixels.
-    pub width: u32,
-    /// Height asked for in pixels.
-    pub height: u32,
-    /// Frames per second asked for; cameras have fractions such as 29.97 and 7.5.
-    pub frame_rate: f64,
-}
-
-impl CameraSettings {
-    /// What is asked of the camera.
-    pub fn request(&self) -> CameraRequest {
-        CameraRequest {
-            id: self.id.clone(),
-            backend: self.backend,
-            width: self.width,
-            height: self.height,
-            frame_rate: self.frame_rate,
-        }
-    }
-}
-
-impl Default for CameraSettings {
-    fn default() -> Self {
-        // VGA at 30 is what every webcam delivers, and an eye at arm's length spans 40 pixels.
-        Self {
-            id: None,
-            backend: Backend::Auto,
-            width: 640,
-            height: 480,
-            frame_rate: 30.0,
-        }
-    }
-}
-
 /// Recordings of `parseye replay`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -136,47 +94,6 @@ pub struct RecordingSettings {
 impl Default for RecordingSettings {
     fn default() -> Self {
         Self { image_rate: 30.0 }
-    }
-}
-
-/// What `look_every` may be. Further apart, a face that turns slowly is lost from one look to the next.
-const LOOK_EVERY: RangeInclusive<u32> = 1..=30;
-
-/// Finding the face.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct LocatorSettings {
-    /// The locator's ONNX file; none looks where `make models` puts it.
-    pub file: Option<PathBuf>,
-    /// A face that is nearly still is looked for in one frame of so many, 1 to 30, and followed by its
-    /// gray levels in between.
-    ///
-    /// 5: see docs/locator-looks.txt.
-    pub look_every: u32,
-}
-
-impl Default for LocatorSettings {
-    fn default() -> Self {
-        Self {
-            file: None,
-            look_every: 5,
-        }
-    }
-}
-
-/// Cutting the eyes.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct EyeSettings {
-    /// Side of an eye's crop in distances between the eyes' centres.
-    ///
-    /// 0.85 is the framing of the training crops; the network saw a fifth more and less.
-    pub crop_side: f32,
-}
-
-impl Default for EyeSettings {
-    fn default() -> Self {
-        Self { crop_side: 0.85 }
     }
 }
 
@@ -232,22 +149,6 @@ impl Default for ReportSettings {
     }
 }
 
-/// A camera may be given as `"/dev/video0"` or as the number 0.
-fn text_or_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum TextOrNumber {
-        Text(String),
-        Number(u32),
-    }
-    Ok(
-        Option::<TextOrNumber>::deserialize(deserializer)?.map(|id| match id {
-            TextOrNumber::Text(text) => text,
-            TextOrNumber::Number(number) => number.to_string(),
-        }),
-    )
-}
-
 /// Why the settings cannot be used: one line with the origin, the key and the remedy.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -270,6 +171,15 @@ pub enum ConfigError {
 }
 
 impl Settings {
+    /// The settings of seeing alone.
+    pub fn vision(&self) -> VisionSettings {
+        VisionSettings {
+            detector: self.detector.clone(),
+            eyes: self.eyes.clone(),
+            temporal: self.temporal.clone(),
+        }
+    }
+
     /// Reads the settings for a command line; `explicit` is the file of `--config`.
     ///
     /// # Errors
@@ -303,7 +213,10 @@ impl Settings {
     pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
         let text = text.to_owned();
         let figment = Figment::from(Serialized::defaults(Self::default()));
-        Self::extract(&figment.merge(SettingsFile { path, text }), &[path.into()])
+        Self::extract(
+            &figment.merge(Renamed(SettingsFile { path, text })),
+            &[path.into()],
+        )
     }
 
     fn merge(files: &[PathBuf], env: Env) -> Result<(Self, Origins), ConfigError> {
@@ -317,9 +230,9 @@ impl Settings {
                 path: path.clone(),
                 reason: error.to_string(),
             })?;
-            figment = figment.merge(SettingsFile { path, text });
+            figment = figment.merge(Renamed(SettingsFile { path, text }));
         }
-        let figment = figment.merge(env);
+        let figment = figment.merge(Renamed(env));
         let settings = Self::extract(&figment, files)?;
         Ok((settings, Origins::new(figment)))
     }
@@ -348,22 +261,12 @@ impl Settings {
         self.selfcheck
             .check()
             .map_err(|reason| format!("selfcheck.{reason}"))?;
-        // A crop of less than a third of the eye distance misses the lids' corners, one of more
-        // than two holds the other eye.
-        if !(0.3..=2.0).contains(&self.eyes.crop_side) {
-            return Err(format!(
-                "eyes.crop_side is {}; give 0.3 to 2",
-                self.eyes.crop_side
-            ));
-        }
-        let every = self.locator.look_every;
-        if !LOOK_EVERY.contains(&every) {
-            return Err(format!(
-                "locator.look_every is {every}; give a number of frames from {} to {}",
-                LOOK_EVERY.start(),
-                LOOK_EVERY.end()
-            ));
-        }
+        self.eyes
+            .check()
+            .map_err(|reason| format!("eyes.{reason}"))?;
+        self.detector
+            .check()
+            .map_err(|reason| format!("detector.{reason}"))?;
         let rate = self.recording.image_rate;
         if !(rate > 0.0 && rate <= MAX_RATE) {
             return Err(format!(
@@ -375,27 +278,12 @@ impl Settings {
             self.report.status_every_s,
             1.0..=3600.0,
         )?;
-        let camera = &self.camera;
-        for (key, value) in [("width", camera.width), ("height", camera.height)] {
-            if !(1..=crate::source::MAX_SIDE).contains(&value) {
-                return Err(format!(
-                    "camera.{key} is {value}; give pixels from 1 to {}",
-                    crate::source::MAX_SIDE
-                ));
-            }
-        }
-        if !(1.0..=MAX_RATE).contains(&camera.frame_rate) {
-            return Err(format!(
-                "camera.frame_rate is {}; give frames per second from 1 to {MAX_RATE}",
-                camera.frame_rate
-            ));
-        }
+        self.camera
+            .check()
+            .map_err(|reason| format!("camera.{reason}"))?;
         Ok(())
     }
 }
-
-/// Highest frame rate accepted; no camera that shows a face is faster.
-const MAX_RATE: f64 = 1000.0;
 
 /// A TOML file whose errors carry its path.
 struct SettingsFile<'a> {

@@ -1,15 +1,7 @@
-//! The `parseye` program: see `cli` for its commands and the library for everything they do.
-
-mod cli;
+//! The `parseye` program; everything it does is in the library.
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    match cli::run(std::env::args_os()) {
-        Ok(code) => code,
-        Err(error) => {
-            cli::complain(&error);
-            ExitCode::FAILURE
-        }
-    }
+    parseye::cli::main(std::env::args_os())
 }

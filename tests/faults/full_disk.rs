@@ -10,7 +10,8 @@ use super::{
     },
     wait_until,
 };
-use parseye::{session, temporal::TemporalSettings};
+use parseye_events::session;
+use parseye_vision::temporal::TemporalSettings;
 use std::{
     fs,
     io::{BufRead, BufReader},

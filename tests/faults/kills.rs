@@ -13,19 +13,18 @@ use super::{
     wait_until,
 };
 use parseye::{
-    classify::EyeStateModel,
     config::Settings,
-    pipeline::{
-        Stop, VisionChain,
-        replay::{ReplayOutputs, replay},
-    },
-    report::{
-        event::{EndEvent, Event, Outcome},
-        jsonl::{EventLog, Existing},
-    },
+    live::Stop,
+    replay::{ReplayOutputs, replay},
+};
+use parseye_capture::{FrameSource, SourceError};
+use parseye_events::{
+    event::{EndEvent, Event, Outcome},
+    jsonl::{EventLog, Existing},
     session,
-    source::{Frame, FrameSource, SourceError},
-    temporal::TemporalSettings,
+};
+use parseye_vision::{
+    classify::EyeStateModel, eye_monitor::VisionChain, frame::Frame, temporal::TemporalSettings,
 };
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -269,9 +268,9 @@ fn a_replay_whose_recording_hangs_has_written_all_it_saw_and_can_be_stopped() {
         never,
     };
     let mut settings = Settings::default();
-    settings.locator.file = Some(super::support::locator_path());
+    settings.detector.file = Some(super::support::locator_path());
     let model = EyeStateModel::built_in().unwrap();
-    let mut chain = VisionChain::new(&settings, &model).unwrap();
+    let mut chain = VisionChain::new(&settings.vision(), &model).unwrap();
     let mut log = EventLog::open(&path, Existing::Replace).unwrap();
     let stop = Stop::new();
     std::thread::scope(|scope| {

@@ -9,12 +9,11 @@ use super::{
         root,
     },
 };
-use parseye::{
+use parseye::config::Settings;
+use parseye_events::{event::Outcome, session};
+use parseye_vision::{
     classify::{EyeStateModel, gradient::GradientModel},
-    config::Settings,
     locate::track::FaceLocator,
-    report::event::Outcome,
-    session,
     temporal::TemporalSettings,
 };
 use rand::{RngExt, SeedableRng};

@@ -1,7 +1,8 @@
 //! A camera that shows a drawn face, for the library alone.
 
 use super::support::synthetic_face::{HEIGHT, WIDTH, draw};
-use parseye::source::{CameraFault, CaptureLoss, Frame, LiveOpener, LiveSource, Read, SourceError};
+use parseye_capture::{CameraFault, CaptureLoss, LiveOpener, LiveSource, Read, SourceError};
+use parseye_vision::frame::Frame;
 use std::time::{Duration, Instant};
 
 /// What a made-up camera does after its frames.

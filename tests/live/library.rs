@@ -6,21 +6,24 @@ use super::{
     support::{self, has_locator},
 };
 use parseye::{
-    classify::EyeStateModel,
     config::Settings,
-    pipeline::{
-        Fanout, Next, Stop, Subscription, VisionChain,
+    live::{
+        Fanout, Stop,
         monitor::{MonitorOptions, Monitored, SILENCE, monitor},
     },
-    report::event::{CameraEventKind, Event, Outcome},
-    source::LiveOpener,
 };
+use parseye_capture::LiveOpener;
+use parseye_events::{
+    event::{CameraEventKind, Event, Outcome},
+    fanout::{Next, Subscription},
+};
+use parseye_vision::{classify::EyeStateModel, eye_monitor::VisionChain};
 use std::time::{Duration, Instant};
 
 fn chain() -> VisionChain {
     let mut settings = Settings::default();
-    settings.locator.file = Some(support::locator_path());
-    VisionChain::new(&settings, &EyeStateModel::built_in().unwrap()).unwrap()
+    settings.detector.file = Some(support::locator_path());
+    VisionChain::new(&settings.vision(), &EyeStateModel::built_in().unwrap()).unwrap()
 }
 
 fn watch(mut camera: DrawnCamera, fanout: &Fanout, stop: &Stop) -> Monitored {
@@ -41,7 +44,7 @@ fn watch(mut camera: DrawnCamera, fanout: &Fanout, stop: &Stop) -> Monitored {
     .unwrap()
 }
 
-fn all(events: &Subscription) -> Vec<Event> {
+fn all(events: &Subscription<Event>) -> Vec<Event> {
     std::iter::from_fn(|| match events.next(SOON) {
         Next::Event(event) => Some(event.as_ref().clone()),
         Next::Nothing => panic!("no event and no end"),

@@ -7,7 +7,7 @@ use super::{
         parseye, refused, succeeds,
     },
 };
-use parseye::classify::{EyeStateModel, gradient::GradientModel};
+use parseye_vision::classify::{EyeStateModel, gradient::GradientModel};
 use std::{fs, path::Path};
 
 #[test]

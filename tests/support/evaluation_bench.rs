@@ -2,14 +2,6 @@
 
 use crate::training_runs::drawn_crops;
 use clap::Parser;
-use parseye::{
-    classify::{
-        ModelCard,
-        card::{AccuracyCard, ConfidenceHistogram, FORMAT, InputCard, TrainingCard},
-    },
-    evaluate::manifest::Split,
-    eye_state::EyeState,
-};
 use parseye_train::{
     attack::Classifier,
     data::{crops::Crop, evaluation::EvaluationSet},
@@ -17,6 +9,14 @@ use parseye_train::{
         command::{EvaluateArguments, OpenedModel, run_with},
         report::Report,
     },
+};
+use parseye_vision::{
+    classify::{
+        ModelCard,
+        card::{AccuracyCard, ConfidenceHistogram, FORMAT, InputCard, TrainingCard},
+    },
+    evaluate::manifest::Split,
+    eye_state::EyeState,
 };
 use std::{cell::Cell, collections::BTreeMap, path::Path};
 use tch::{Device, Kind, Tensor};

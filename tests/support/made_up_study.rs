@@ -2,14 +2,6 @@
 //! resuming and collecting are tested in seconds. Answers get worse with stronger disturbances and
 //! hardened networks withstand more, so that plots look as real ones do.
 
-use parseye::{
-    classify::input::PIXELS,
-    evaluate::{
-        manifest::{LabelKind, Sample, Split},
-        metrics::Confusion,
-    },
-    eye_state::{EyeState, STATES},
-};
 use parseye_train::{
     attack::Access,
     checkpoint,
@@ -20,6 +12,14 @@ use parseye_train::{
         folder::Answers,
         suite::Scale,
     },
+};
+use parseye_vision::{
+    classify::input::PIXELS,
+    evaluate::{
+        manifest::{LabelKind, Sample, Split},
+        metrics::Confusion,
+    },
+    eye_state::{EyeState, STATES},
 };
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;

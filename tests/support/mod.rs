@@ -6,7 +6,7 @@
 #[cfg(unix)]
 pub mod live_run;
 pub mod model;
-pub mod synthetic_face;
+pub use parseye_testkit::synthetic_face;
 
 use std::{
     path::{Path, PathBuf},
@@ -55,7 +55,7 @@ fn away_from_settings(mut command: Command, folder: &Path) -> Command {
 pub fn locator_path() -> PathBuf {
     root()
         .join("models/locator")
-        .join(parseye::locate::LOCATOR_FILE)
+        .join(parseye_vision::locate::LOCATOR_FILE)
 }
 
 /// Whether what a test needs is there; says so where it is not.

@@ -97,7 +97,7 @@ pub fn onnx(form: &ModelForm) -> Vec<u8> {
         ..GraphProto::default()
     };
     let card = form.card.iter().map(|card| StringStringEntryProto {
-        key: parseye::classify::card::METADATA_KEY.into(),
+        key: parseye_vision::classify::card::METADATA_KEY.into(),
         value: card.to_string(),
     });
     ModelProto {

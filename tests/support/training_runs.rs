@@ -1,8 +1,7 @@
 //! Small training runs on drawn eyes, for the tests of `train`.
 #![allow(dead_code, unreachable_pub)]
 
-#[path = "drawn_crops.rs"]
-pub mod drawn_crops;
+use parseye_testkit::drawn_crops;
 
 use parseye_train::{
     attack::Classifier,

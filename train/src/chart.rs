@@ -3,13 +3,13 @@
 //! apart.
 
 use crate::robustness::Estimate;
-use parseye::plot::{Canvas, FONT, PlotError, TEXT_SIZE};
+use parseye_plot::{Canvas, FONT, PlotError, TEXT_SIZE};
 use plotters::{
     prelude::*,
     style::text_anchor::{HPos, VPos},
 };
 
-pub use parseye::plot::{GREY, PALETTE, letters};
+pub use parseye_plot::{GREY, PALETTE, letters};
 
 const TITLE_SIZE: i32 = 19;
 const SIZE: (u32, u32) = (960, 520);
@@ -174,7 +174,7 @@ pub fn svg(
     size: (u32, u32),
     draw: impl FnOnce(&Canvas<'_>) -> Result<(), Box<dyn std::error::Error>>,
 ) -> Result<String, PlotError> {
-    parseye::plot::svg(size, draw).map_err(|error| PlotError(format!("{title}: {}", error.0)))
+    parseye_plot::svg(size, draw).map_err(|error| PlotError(format!("{title}: {}", error.0)))
 }
 
 /// Text of the usual size that starts at its place, centred on its line.

@@ -7,7 +7,7 @@ use crate::{
     },
     optimiser,
 };
-use parseye::classify::input::SIDE;
+use parseye_vision::classify::input::SIDE;
 use std::time::{Duration, Instant};
 use tch::{Device, Kind, Tensor};
 

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, bail};
 use clap::Parser;
-use parseye::command_line::one_line;
+use parseye_command_line::one_line;
 use parseye_train::{
     cli::{Cli, ImportArguments, Layout, Task},
     data::{import, split::SplitShares},

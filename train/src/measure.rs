@@ -5,7 +5,7 @@ use crate::{
     data::batch::Batch,
     export::parity::rows,
 };
-use parseye::{
+use parseye_vision::{
     classify::{StandardisedCrop, card::AttackCard},
     evaluate::metrics::Confusion,
     eye_state::EyeState,

@@ -1,11 +1,11 @@
 //! The alarms of a live run. Whoever runs live makes its [`Dashboards`], starts them before the source
 //! is opened, so that a mistyped command is told at once, and finishes them after
-//! [`Fanout::end`](parseye::pipeline::Fanout::end).
+//! [`Fanout::end`](crate::live::Fanout::end).
 
 use super::dashboards::Dashboards;
-use parseye::{
+use crate::{
     config::Settings,
-    report::alarm::{Alarm, CAPACITY},
+    notify::alarm::{Alarm, CAPACITY},
 };
 
 /// Starts what alerts set off.

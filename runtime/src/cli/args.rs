@@ -2,7 +2,8 @@
 
 use clap::{Args as ClapArgs, Parser, Subcommand};
 use clap_complete::Shell;
-use parseye::{selfcheck::schedule::CheckMode, source::Backend};
+use parseye_capture::Backend;
+use parseye_vision::selfcheck::schedule::CheckMode;
 use std::path::PathBuf;
 
 /// Watches a person's eyes through an ordinary camera: open, partially open, closed or not

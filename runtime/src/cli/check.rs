@@ -6,18 +6,19 @@ use super::{
     stop_on_signals,
 };
 use anyhow::anyhow;
-use parseye::{
+use parseye_capture::{name_of, open_recording};
+use parseye_events::{event::Outcome, write_json};
+use parseye_vision::{
     classify::EyeStateModel,
     evaluate::manifest::{Manifest, Split},
-    pipeline::VisionChain,
-    report::{event::Outcome, write_json},
+    eye_monitor::VisionChain,
     selfcheck::{
-        labelled::{self, LabelledAttack},
+        labelled,
+        labelled::LabelledAttack,
         offline::{
             AgreementRecord, CheckReport, Distribution, EyeFigures, OfflineCheck, OfflineOptions,
         },
     },
-    source::{name_of, open_recording},
 };
 use std::{fmt::Write, path::Path, process::ExitCode, time::Duration};
 
@@ -46,7 +47,7 @@ fn recording(
 ) -> anyhow::Result<ExitCode> {
     let stop = stop_on_signals()?;
     let gradient = load_gradient(&plan.settings, model)?;
-    let mut chain = VisionChain::new(&plan.settings, model)?;
+    let mut chain = VisionChain::new(&plan.settings.vision(), model)?;
     let options = OfflineOptions {
         settings: plan.settings.selfcheck.clone(),
         snrs_db: plan.snrs_db.clone(),

@@ -1,7 +1,7 @@
 //! `parseye config --print`: the settings that `parseye monitor` would use with these flags.
 
 use super::{args::ConfigArgs, print, resolve};
-use parseye::config::{
+use crate::config::{
     Settings,
     effective::{Effective, Origins},
 };

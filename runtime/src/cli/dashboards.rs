@@ -3,14 +3,16 @@
 //! [`Fanout`], and drops them at the end.
 
 use super::complain;
-use parseye::{
+use crate::{
     config::Settings,
-    pipeline::{Fanout, Stop},
-    report::{
+    dashboard::{
         messages::Messages,
-        terminal::{self, TerminalDashboard, TerminalOptions},
-        web::{self, WebServer},
+        terminal,
+        terminal::{TerminalDashboard, TerminalOptions},
+        web,
+        web::WebServer,
     },
+    live::{Fanout, Stop},
 };
 use std::{
     io::{self, Write},

@@ -1,14 +1,14 @@
 //! `parseye evaluate`: the classifier alone on labelled crops, as a table and as JSON.
 
 use super::{load_model, print, resolve::EvaluatePlan};
-use parseye::{
+use parseye_events::write_json;
+use parseye_vision::{
     evaluate::{
         crops::{Evaluation, Figures, evaluate},
         manifest::Manifest,
         metrics::Interval,
     },
     eye_state::EyeState,
-    report::write_json,
 };
 use std::{fmt::Write, process::ExitCode};
 

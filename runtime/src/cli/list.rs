@@ -1,10 +1,10 @@
 //! `parseye cameras` and `parseye models`: what is there.
 
 use super::print;
-use parseye::{
+use parseye_capture::list_cameras;
+use parseye_vision::{
     classify::{EyeStateModel, ModelCard, ModelError, gradient},
     installed,
-    source::list_cameras,
 };
 use serde::Serialize;
 use std::{

@@ -2,7 +2,7 @@
 //! the settings ([`resolve`]), then run; each command has its own module.
 
 mod alarm;
-mod args;
+pub mod args;
 mod check;
 mod completions;
 mod config;
@@ -16,15 +16,12 @@ mod resolve;
 mod summarize;
 mod watch;
 
+use crate::{config::Settings, live::Stop};
 use args::{Args, CommandArgs};
 use clap::Parser;
-use parseye::{
-    classify::{EyeStateModel, gradient::GradientModel},
-    command_line::one_line,
-    config::Settings,
-    pipeline::Stop,
-    report::event::Outcome,
-};
+use parseye_command_line::one_line;
+use parseye_events::event::Outcome;
+use parseye_vision::classify::{EyeStateModel, gradient::GradientModel};
 use std::{
     ffi::OsString,
     fmt::Display,
@@ -39,11 +36,18 @@ const USAGE: u8 = 2;
 /// A program ended by a signal is reported as this plus the signal's number, as shells do.
 const SIGNAL_BASE: usize = 128;
 
-/// Runs the program.
-///
-/// # Errors
-/// One line for the user.
-pub fn run(arguments: impl IntoIterator<Item = OsString>) -> anyhow::Result<ExitCode> {
+/// Runs the program and says on one line what went wrong.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    match run(arguments) {
+        Ok(code) => code,
+        Err(error) => {
+            complain(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: impl IntoIterator<Item = OsString>) -> anyhow::Result<ExitCode> {
     let args = match Args::try_parse_from(arguments) {
         Ok(args) => args,
         Err(error) => return usage(&error),

@@ -7,12 +7,10 @@ use super::{
     stop_on_signals,
     watch::{Watched, watch},
 };
+use crate::live::monitor::SILENCE;
 use anyhow::anyhow;
-use parseye::{
-    pipeline::monitor::SILENCE,
-    report::{event::Mode, jsonl::Existing},
-    source::{CameraOpener, SourceError, list_cameras},
-};
+use parseye_capture::{CameraOpener, SourceError, list_cameras};
+use parseye_events::{event::Mode, jsonl::Existing};
 use std::process::ExitCode;
 
 /// Runs the command.
@@ -23,7 +21,7 @@ pub fn run(plan: MonitorPlan) -> anyhow::Result<ExitCode> {
     let stop = stop_on_signals()?;
     let dashboards = Dashboards::listen(&plan.settings, &stop)?;
     let alarm = alarm::start(&plan.settings, &dashboards)?;
-    let opener = CameraOpener::new(plan.settings.camera.request()).map_err(with_hint)?;
+    let opener = CameraOpener::new(plan.settings.camera.clone()).map_err(with_hint)?;
     let watched = Watched {
         opener: Box::new(opener),
         mode: Mode::Monitor,

@@ -8,24 +8,25 @@ use super::{
     stop_on_signals,
     watch::{Watched, watch},
 };
-use parseye::{
+use crate::{
+    annotate::video::VideoWriter,
     config::Settings,
+    live::Stop,
+    replay::{ReplayOutputs, Replayed, replay},
+};
+use parseye_capture::{PacedRecording, ShortenedRecording, open_recording};
+use parseye_events::{
+    event::{Event, Mode, Outcome, StartEvent},
+    jsonl::{EventLog, Existing},
+    summary::{RunSummary, Summary, Tally},
+    write_json,
+};
+use parseye_vision::{
     evaluate::{
         score::Score,
         truth::{ClipTruth, Truth},
     },
-    pipeline::{
-        Stop, VisionChain,
-        replay::{ReplayOutputs, Replayed, replay},
-    },
-    report::{
-        event::{Event, Mode, Outcome, StartEvent},
-        jsonl::{EventLog, Existing},
-        summary::{RunSummary, Summary, Tally},
-        video::VideoWriter,
-        write_json,
-    },
-    source::{PacedRecording, ShortenedRecording, open_recording},
+    eye_monitor::VisionChain,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -54,7 +55,7 @@ pub fn run(plan: ReplayPlan) -> anyhow::Result<ExitCode> {
         .map(|path| read_truth(path, &plan.sources))
         .transpose()?;
     let model = load_model(&plan.settings)?;
-    let mut chain = VisionChain::new(&plan.settings, &model)?;
+    let mut chain = VisionChain::new(&plan.settings.vision(), &model)?;
     let mut log = match &plan.settings.report.log {
         Some(path) => Some(EventLog::open(path, Existing::Replace)?),
         None => None,

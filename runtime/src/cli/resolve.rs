@@ -2,8 +2,10 @@
 //! anything is read or written.
 
 use super::args::{CheckArgs, DashboardArgs, EvaluateArgs, MonitorArgs, ReplayArgs, SummarizeArgs};
+use crate::config::Settings;
 use anyhow::{Context, bail, ensure};
-use parseye::{config::Settings, evaluate::manifest::Split, source::name_of};
+use parseye_capture::name_of;
+use parseye_vision::evaluate::manifest::Split;
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},

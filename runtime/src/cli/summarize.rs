@@ -2,11 +2,12 @@
 
 use super::{complain, print, resolve::SummarizePlan};
 use anyhow::anyhow;
-use parseye::{
-    plot::Rasterizer,
-    report::{ReportError, write_json},
+use parseye_events::{
+    ReportError,
     session::{course, read, text},
+    write_json,
 };
+use parseye_plot::Rasterizer;
 use std::{fs, path::Path, process::ExitCode};
 
 /// Runs the command.

@@ -3,22 +3,23 @@
 
 use super::{complain, dashboards::Dashboards, exit_status, load_gradient, load_model, print};
 #[cfg(target_os = "linux")]
-use parseye::report::service;
-use parseye::{
+use crate::notify::service;
+use crate::{
     config::Settings,
-    pipeline::{
-        Fanout, SelfCheckThread, Stop, VisionChain,
-        monitor::{MonitorOptions, monitor, unix_time},
+    live::{
+        Fanout, SelfCheckThread, Stop,
+        monitor::{MonitorOptions, monitor},
     },
-    report::{
-        alarm::Alarm,
-        event::{Event, Mode, StartEvent},
-        jsonl::{EventLog, Existing, LogWriter},
-        mqtt,
-        status::LiveStatus,
-    },
-    source::{CameraFault, LiveOpener},
+    notify::{alarm::Alarm, mqtt},
 };
+use parseye_capture::{CameraFault, LiveOpener};
+use parseye_events::{
+    clock::unix_time,
+    event::{Event, Mode, StartEvent},
+    jsonl::{EventLog, Existing, LogWriter},
+    status::LiveStatus,
+};
+use parseye_vision::eye_monitor::VisionChain;
 use std::{
     io::{self, IsTerminal, Write},
     process::ExitCode,
@@ -56,7 +57,7 @@ pub fn watch(
     alarm: Alarm,
 ) -> anyhow::Result<ExitCode> {
     let model = load_model(settings)?;
-    let mut chain = VisionChain::new(settings, &model)?;
+    let mut chain = VisionChain::new(&settings.vision(), &model)?;
     let log = match &settings.report.log {
         Some(path) => {
             let log = EventLog::open(path, watched.existing)?;

@@ -97,7 +97,10 @@ fn every_mistake_names_file_key_and_the_nearest_known() {
         &["temporal.closed_above is 7"],
     );
     refused("[eyes]\ncrop_side = 0.0\n", &["eyes.crop_side is 0"]);
-    refused("[locator]\nlook_every = 0\n", &["locator.look_every is 0"]);
+    refused(
+        "[detector]\ndetect_every = 0\n",
+        &["detector.detect_every is 0"],
+    );
     refused(
         "[recording]\nimage_rate = -1\n",
         &["recording.image_rate is -1"],

@@ -11,7 +11,7 @@ use super::{
     strongest::{Strongest, select},
 };
 use crate::data::batch::Batch;
-use parseye::eye_state::EyeState;
+use parseye_vision::eye_state::EyeState;
 use tch::Tensor;
 
 /// Every class but the right one is a target.

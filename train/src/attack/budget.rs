@@ -1,6 +1,6 @@
 //! How much an attack may disturb a picture.
 
-use parseye::{
+use parseye_vision::{
     classify::input::PIXELS,
     snr::{db_of_epsilon, epsilon_of_db},
 };

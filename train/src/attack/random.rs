@@ -2,7 +2,7 @@
 
 use super::budget::{Budget, Norm};
 use crate::data::batch::Batch;
-use parseye::classify::input::PIXELS;
+use parseye_vision::classify::input::PIXELS;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::StandardNormal;

@@ -34,7 +34,7 @@ pub fn by_name(name: &str) -> Result<Box<dyn Attack>, String> {
             Ok(number) if number.get() <= MOST => Ok(number.get()),
             _ => Err(format!(
                 "'{text}' in the attack '{name}' is no number from 1 to {MOST}{}",
-                parseye::nearest::hint(name, KNOWN.iter().copied())
+                parseye_vision::nearest::hint(name, KNOWN.iter().copied())
             )),
         }
     };
@@ -67,7 +67,7 @@ pub fn by_name(name: &str) -> Result<Box<dyn Attack>, String> {
                 return Err(format!(
                     "unknown attack '{name}'{}; known: {} (numbers can be chosen: pgd-K, \
                      pgd-KxR, apgd-ce-K, apgd-t-K, square-N, worst-N)",
-                    parseye::nearest::hint(name, KNOWN.iter().copied()),
+                    parseye_vision::nearest::hint(name, KNOWN.iter().copied()),
                     KNOWN.join(", ")
                 ));
             }

@@ -10,7 +10,7 @@ use super::{
     strongest::{per_picture, positions, select},
 };
 use crate::data::batch::Batch;
-use parseye::classify::input::{PIXELS, SIDE};
+use parseye_vision::classify::input::{PIXELS, SIDE};
 use tch::{Device, Kind, Tensor};
 
 /// Queries of the standard attack (in `AutoAttack`, Croce and Hein 2020).

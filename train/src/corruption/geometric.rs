@@ -3,7 +3,7 @@
 
 use super::{Gray, SEVERITIES, cut};
 use crate::data::crops::Crop;
-use parseye::locate::crop::Square;
+use parseye_vision::locate::crop::Square;
 use rand::{Rng, RngExt};
 
 /// Degrees, either way. Training varies the roll by 10; 30 is a head laid on the shoulder that the

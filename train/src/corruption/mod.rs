@@ -16,7 +16,7 @@ pub mod resolution;
 pub mod softness;
 
 use crate::data::crops::Crop;
-use parseye::{
+use parseye_vision::{
     classify::input::{PIXELS, SIDE, StandardisedCrop},
     locate::crop::{Square, sample_gray},
 };

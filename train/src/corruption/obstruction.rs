@@ -1,7 +1,7 @@
 //! Things between the eye and the camera: a bar, and a reflection on glasses.
 
 use super::{Gray, SEVERITIES, eight_bit};
-use parseye::classify::input::SIDE;
+use parseye_vision::classify::input::SIDE;
 use rand::{Rng, RngExt};
 
 /// Width of the bar as a share of the crop's side. A rim of glasses is 3 to 5 mm of about 55; a

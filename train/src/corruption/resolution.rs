@@ -4,7 +4,7 @@
 use super::{CorruptionError, Gray, SEVERITIES, cut};
 use crate::data::crops::Crop;
 use image::{ExtendedColorType, GrayImage, Luma, codecs::jpeg::JpegEncoder};
-use parseye::locate::crop::sample_gray;
+use parseye_vision::locate::crop::sample_gray;
 
 /// Quality: ImageNet-C's `jpeg_compression`.
 pub const QUALITIES: [u8; SEVERITIES] = [25, 18, 15, 10, 7];

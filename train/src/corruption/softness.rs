@@ -3,7 +3,7 @@
 use super::{Gray, SEVERITIES, cut, eight_bit};
 use crate::data::crops::Crop;
 use image::{ImageBuffer, Luma};
-use parseye::{classify::input::SIDE, locate::crop::Square};
+use parseye_vision::{classify::input::SIDE, locate::crop::Square};
 use rand::{Rng, RngExt};
 
 /// Sigma of the Gaussian in pixels of the 32-pixel crop. Training blurs by up to 1.5; at 3 the

@@ -1,6 +1,6 @@
 use super::*;
 use image::{GrayImage, Luma};
-use parseye::{
+use parseye_vision::{
     evaluate::manifest::{LabelKind, Sample, Split},
     eye_state::EyeState,
 };

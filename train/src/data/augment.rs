@@ -4,7 +4,7 @@
 use super::{cover, crops::Crop};
 use crate::corruption::obstruction;
 use image::{ImageBuffer, Luma};
-use parseye::{
+use parseye_vision::{
     classify::input::{PIXELS, SIDE, StandardisedCrop},
     locate::crop::{Square, sample_gray},
 };
@@ -168,7 +168,7 @@ pub fn normal(rng: &mut impl Rng) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use parseye::{
+    use parseye_vision::{
         evaluate::manifest::{LabelKind, Sample, Split},
         eye_state::EyeState,
     };

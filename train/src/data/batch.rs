@@ -1,7 +1,7 @@
 //! A batch as tensors: pictures, labels, and the range that keeps a disturbed picture one that
 //! 8 bits can hold.
 
-use parseye::{
+use parseye_vision::{
     classify::input::{PIXELS, SIDE, StandardisedCrop},
     eye_state::EyeState,
 };

@@ -7,7 +7,7 @@
 //! crop's border to be seen.
 
 use super::augment::normal;
-use parseye::classify::input::{PIXELS, SIDE};
+use parseye_vision::classify::input::{PIXELS, SIDE};
 use rand::{Rng, RngExt};
 use std::ops::RangeInclusive;
 

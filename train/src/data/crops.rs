@@ -1,11 +1,11 @@
 //! Eye crops in memory at native resolution, as training draws them and evaluation reads them.
 
 use image::GrayImage;
-use parseye::{
+use parseye_vision::{
     classify::input::{PIXELS, SIDE, StandardisedCrop},
     evaluate::manifest::{Manifest, ManifestError, Sample, Split},
+    frame::luma_of,
     locate::crop::{Square, sample_gray},
-    source::luma_of,
 };
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};

@@ -4,7 +4,7 @@
 //! way to it.
 
 use super::crops::{Crop, DataError, read_splits};
-use parseye::evaluate::manifest::Split;
+use parseye_vision::evaluate::manifest::Split;
 use std::path::Path;
 
 /// The crops of one split.

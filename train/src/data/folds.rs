@@ -92,7 +92,7 @@ pub fn fold_of_each(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use parseye::{
+    use parseye_vision::{
         evaluate::manifest::{LabelKind, Sample, Split},
         eye_state::EyeState,
     };

@@ -1,6 +1,6 @@
 //! Labelled eye crops: loading, drawing balanced epochs, augmenting, batching, importing.
 //!
-//! The manifest itself is [`parseye::evaluate::manifest`], shared with the runtime.
+//! The manifest itself is [`parseye_vision::evaluate::manifest`], shared with the runtime.
 
 pub mod augment;
 pub mod batch;

@@ -4,7 +4,7 @@
 //! come, closed eyes of the other sensors would be missed.
 
 use super::crops::Crop;
-use parseye::eye_state::EyeState;
+use parseye_vision::eye_state::EyeState;
 use rand::{Rng, RngExt};
 use std::collections::BTreeMap;
 
@@ -119,7 +119,7 @@ pub(crate) fn draw<T>(mut items: Vec<T>, count: usize, rng: &mut impl Rng) -> Ve
 #[cfg(test)]
 mod tests {
     use super::*;
-    use parseye::evaluate::manifest::{LabelKind, Sample, Split};
+    use parseye_vision::evaluate::manifest::{LabelKind, Sample, Split};
     use rand::SeedableRng;
     use rand_chacha::ChaCha8Rng;
 

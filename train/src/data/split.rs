@@ -1,6 +1,6 @@
 //! Splits people, never pictures, into train, val and test.
 
-use parseye::evaluate::manifest::Split;
+use parseye_vision::evaluate::manifest::Split;
 use sha2::{Digest, Sha256};
 
 /// Shares of the people that go to val and test; the rest is trained on.

@@ -14,7 +14,7 @@ use crate::{
     measure,
     network::module::{Network, Precision},
 };
-use parseye::{
+use parseye_vision::{
     classify::{
         EyeStateModel, ModelCard, StandardisedCrop,
         card::{AccuracyCard, ConfidenceHistogram, FORMAT, InputCard, TrainingCard},

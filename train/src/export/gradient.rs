@@ -10,7 +10,7 @@ use super::{
     graph::{Graph, integer, integers},
 };
 use crate::network::module::Network;
-use parseye::classify::input::SIDE;
+use parseye_vision::classify::input::SIDE;
 use std::collections::HashMap;
 use tract_onnx::pb;
 

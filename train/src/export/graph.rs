@@ -1,8 +1,10 @@
 //! An ONNX graph under construction: constants, nodes and the model around them.
 
 use crate::float_bytes;
-use parseye::classify::{card::METADATA_KEY, gradient::GRADIENT_OF_KEY, input::SIDE};
-use parseye::eye_state::STATES;
+use parseye_vision::{
+    classify::{card::METADATA_KEY, gradient::GRADIENT_OF_KEY, input::SIDE},
+    eye_state::STATES,
+};
 use prost::Message;
 use tract_onnx::pb;
 

@@ -9,7 +9,7 @@ pub mod parity;
 pub mod references;
 
 use crate::network::module::Network;
-use parseye::classify::ModelCard;
+use parseye_vision::classify::ModelCard;
 use std::path::{Path, PathBuf};
 
 /// Why a model is not written.
@@ -22,7 +22,7 @@ pub enum ExportError {
     Network(String),
     /// The runtime cannot load what was made.
     #[error("the exported model does not load")]
-    Load(#[from] parseye::classify::ModelError),
+    Load(#[from] parseye_vision::classify::ModelError),
     /// The runtime's answers differ from the network's.
     #[error(
         "refused to write the model: the runtime's logits differ from the trained network's by {difference:e} on crop {crop}, more than {tolerance:e}; preprocessing or weights differ between training and export"
@@ -84,7 +84,7 @@ pub fn gradient_bytes(
 
 /// Where the gradient graph of the model at `path` lies: `NAME.gradient.onnx` beside `NAME.onnx`.
 pub fn gradient_path(path: &Path) -> PathBuf {
-    path.with_extension(parseye::classify::gradient::FILE_ENDING.trim_start_matches('.'))
+    path.with_extension(parseye_vision::classify::gradient::FILE_ENDING.trim_start_matches('.'))
 }
 
 /// Writes a file whole or not at all: a reader never sees half of it.

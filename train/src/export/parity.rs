@@ -10,7 +10,7 @@ use crate::{
     data::{batch::Batch, crops::Crop},
     network::module::{Mode, Network},
 };
-use parseye::{
+use parseye_vision::{
     classify::{
         EyeStateModel, StandardisedCrop,
         gradient::GradientModel,
@@ -116,7 +116,7 @@ const CHUNK: usize = 256;
 /// When the device cannot hold the crops.
 pub fn logits(
     network: &Network,
-    crops: &[(StandardisedCrop, parseye::eye_state::EyeState)],
+    crops: &[(StandardisedCrop, parseye_vision::eye_state::EyeState)],
 ) -> Result<Vec<[f32; STATES]>, ExportError> {
     let device = network.device();
     let failed = |error: tch::TchError| ExportError::Network(error.to_string());

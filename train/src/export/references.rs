@@ -4,7 +4,7 @@
 use super::{ExportError, gradient_path, write_whole};
 use crate::data::evaluation::EvaluationSet;
 use anyhow::{Context, bail};
-use parseye::{
+use parseye_vision::{
     classify::{
         EyeStateModel, ModelCard, StandardisedCrop,
         card::{ConfidenceHistogram, METADATA_KEY, ReferenceQuantiles},

@@ -15,7 +15,7 @@ use crate::{
     optimiser::{self, Sgd},
     progress::Progress,
 };
-use parseye::{classify::StandardisedCrop, eye_state::EyeState};
+use parseye_vision::{classify::StandardisedCrop, eye_state::EyeState};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::{sync::atomic::Ordering, time::Instant};

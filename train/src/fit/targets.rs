@@ -3,7 +3,7 @@
 
 use super::FitSettings;
 use crate::{attack::Classifier, data::batch::Batch};
-use parseye::eye_state::{EyeState, STATES};
+use parseye_vision::eye_state::{EyeState, STATES};
 use tch::{Kind, Tensor};
 
 /// Labels i64 `[N]` where nothing else has a share (half the arithmetic, and the very numbers that

@@ -12,7 +12,9 @@ use crate::{
     measure,
     network::module::Network,
 };
-use parseye::{classify::StandardisedCrop, evaluate::metrics::Confusion, eye_state::EyeState};
+use parseye_vision::{
+    classify::StandardisedCrop, evaluate::metrics::Confusion, eye_state::EyeState,
+};
 
 /// Crops of the part that PGD is run on each epoch, spread evenly over the split: an interval of
 /// about 4 points, and few enough to cost a fraction of the epoch.

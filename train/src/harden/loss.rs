@@ -50,7 +50,7 @@ impl FromStr for TrainingAttack {
                 Some(steps) if (1..=MOST_STEPS).contains(&steps) => Ok(Self::Pgd(steps)),
                 _ => Err(format!(
                     "unknown attack '{text}'{}; known for training: fgsm, n-fgsm, and pgd-K of 1 to {MOST_STEPS} steps",
-                    parseye::nearest::hint(text, ["fgsm", "n-fgsm", "pgd-3"])
+                    parseye_vision::nearest::hint(text, ["fgsm", "n-fgsm", "pgd-3"])
                 )),
             },
         }

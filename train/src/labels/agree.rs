@@ -7,7 +7,7 @@
 
 use super::{Grade, LabelError, fixes, read_rows, sheets::KeyRow};
 use crate::data::crops::CropSet;
-use parseye::{evaluate::manifest::LabelKind, eye_state::EyeState};
+use parseye_vision::{evaluate::manifest::LabelKind, eye_state::EyeState};
 use serde::Deserialize;
 use std::{
     collections::{BTreeMap, HashMap},

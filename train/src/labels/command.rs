@@ -12,7 +12,7 @@ use crate::{
     stdout::print,
 };
 use anyhow::Context;
-use parseye::eye_state::EyeState;
+use parseye_vision::eye_state::EyeState;
 use std::path::PathBuf;
 
 /// Arguments of `train labels`.

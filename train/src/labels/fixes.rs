@@ -4,7 +4,7 @@
 
 use super::{Grade, LabelError, csv_bytes, read_bytes, rows_of, write_new};
 use crate::data::crops::{Crop, CropSet, hex};
-use parseye::eye_state::EyeState;
+use parseye_vision::eye_state::EyeState;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::{collections::BTreeMap, path::Path};

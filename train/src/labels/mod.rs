@@ -15,7 +15,7 @@ pub mod fixes;
 pub mod sheets;
 pub mod suspects;
 
-use parseye::eye_state::EyeState;
+use parseye_vision::eye_state::EyeState;
 use std::path::{Path, PathBuf};
 
 /// What a grader says of a crop that nobody can tell.
@@ -62,7 +62,7 @@ impl std::str::FromStr for Grade {
                 let names: Vec<_> = Self::all().map(Self::name).collect();
                 format!(
                     "unknown grade '{text}'{}; known: {}",
-                    parseye::nearest::hint(text, names.iter().copied()),
+                    parseye_vision::nearest::hint(text, names.iter().copied()),
                     names.join(", ")
                 )
             })

@@ -5,10 +5,8 @@ use crate::data::{
     crops::{Crop, CropSet},
     sampling::draw,
 };
-use parseye::{
-    locate::crop::sample_gray,
-    plot::{Rasterizer, letters, raster::ZOOM, svg},
-};
+use parseye_plot::{Rasterizer, letters, raster::ZOOM, svg};
+use parseye_vision::locate::crop::sample_gray;
 use plotters::{
     prelude::*,
     style::text_anchor::{HPos, VPos},
@@ -122,7 +120,7 @@ fn corner(place: usize) -> (i32, i32) {
 }
 
 /// A sheet with nothing but the numbers of its crops, from `first` on.
-fn numbers(first: usize, count: usize) -> Result<String, parseye::plot::PlotError> {
+fn numbers(first: usize, count: usize) -> Result<String, parseye_plot::PlotError> {
     let (right, bottom) = (
         4 + COLUMNS as i32 * STEP.0,
         4 + count.div_ceil(COLUMNS) as i32 * STEP.1,
@@ -165,7 +163,7 @@ fn paint(sheet: &mut tiny_skia::Pixmap, place: usize, crop: &Crop) {
 mod tests {
     use super::*;
     use crate::robustness::figures::tests::sample;
-    use parseye::eye_state::EyeState;
+    use parseye_vision::eye_state::EyeState;
 
     #[test]
     fn every_crop_has_a_number_and_a_place_of_its_own() {

@@ -12,7 +12,7 @@ use crate::{
     robustness::{EvaluationPlan, judge},
 };
 use anyhow::Context;
-use parseye::{
+use parseye_vision::{
     classify::model::softmax,
     eye_state::{EyeState, STATES},
 };

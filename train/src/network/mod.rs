@@ -109,7 +109,7 @@ fn residual_numbers(architecture: &str) -> Result<(&str, i64, i64), String> {
     let unknown = || {
         format!(
             "unknown architecture '{architecture}'{}; known: wrn-D-k and parseval-D-k, with -s2 after it for half the size, such as {}",
-            parseye::nearest::hint(architecture, KNOWN),
+            parseye_vision::nearest::hint(architecture, KNOWN),
             KNOWN.join(", ")
         )
     };

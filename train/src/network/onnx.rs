@@ -2,7 +2,7 @@
 //! that is shipped, folded weights and all, not the network it came from.
 
 use crate::{attack::Classifier, float_bytes::from_bytes};
-use parseye::classify::{EyeStateModel, ModelCard, ModelError};
+use parseye_vision::classify::{EyeStateModel, ModelCard, ModelError};
 use prost::Message;
 use std::{collections::HashMap, path::Path};
 use tch::{Device, Kind, Tensor};

@@ -4,7 +4,7 @@
 //! after each convolution. Convolutions pad their input here, so that the picture's border counts.
 
 use super::spec::{Feed, NetworkSpec, Operation};
-use parseye::{classify::input::SIDE, eye_state::STATES};
+use parseye_vision::{classify::input::SIDE, eye_state::STATES};
 
 /// Side of the squares of a pooling layer.
 const POOL: i64 = 2;

@@ -4,7 +4,7 @@
 //! ([`super::module`]) trains it, [`crate::export`] writes its answers and their gradient as ONNX.
 //! A new architecture is one file that returns a [`NetworkSpec`].
 
-use parseye::classify::input::SIDE;
+use parseye_vision::classify::input::SIDE;
 
 /// What one layer computes. Feature maps are `[N, channels, height, width]`.
 #[derive(Clone, Copy, Debug, PartialEq)]

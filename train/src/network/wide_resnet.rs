@@ -10,7 +10,7 @@
 //! can be left out, so that each one's part can be seen.
 
 use super::spec::{Feed, NetworkSpec, Operation};
-use parseye::eye_state::STATES;
+use parseye_vision::eye_state::STATES;
 
 /// Shape and constraints of a wide residual network.
 #[derive(Clone, Copy, Debug, PartialEq)]

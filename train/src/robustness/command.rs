@@ -22,7 +22,7 @@ use crate::{
     stdout,
 };
 use anyhow::{Context, bail};
-use parseye::{
+use parseye_vision::{
     classify::card::ModelCard,
     evaluate::manifest::{Sample, Split},
 };

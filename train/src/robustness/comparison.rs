@@ -2,7 +2,7 @@
 
 use super::report::{ModelReport, in_order};
 use crate::attack::Access;
-use parseye::eye_state::EyeState;
+use parseye_vision::eye_state::EyeState;
 
 /// A Markdown table of the models' figures without intervals, which stand in each model's own
 /// table. Attacks are white-box macro accuracies but where the heading says otherwise.

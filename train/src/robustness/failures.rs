@@ -6,7 +6,7 @@ use crate::{
     data::crops::Crop,
     labels::{LabelError, csv_bytes, sheets, write_new},
 };
-use parseye::{classify::model::softmax, eye_state::EyeState};
+use parseye_vision::{classify::model::softmax, eye_state::EyeState};
 use serde::Serialize;
 use std::path::Path;
 

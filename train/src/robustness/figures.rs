@@ -2,12 +2,13 @@
 //! 95 % intervals that respect that crops of one person are alike.
 
 use super::roc::Ranking;
-use parseye::{
+use parseye_vision::{
     classify::model::softmax,
     evaluate::{
         manifest::Sample,
+        metrics,
         metrics::{
-            self, CALIBRATION_BINS, Confusion, ReliabilityBin, clustered_interval,
+            CALIBRATION_BINS, Confusion, ReliabilityBin, clustered_interval,
             expected_calibration_error,
         },
     },
@@ -219,7 +220,7 @@ fn calibration_error(samples: &[&Sample], logits: &[[f32; STATES]], temperature:
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use parseye::evaluate::manifest::{LabelKind, Split};
+    use parseye_vision::evaluate::manifest::{LabelKind, Split};
 
     /// A sample of somebody in a state.
     pub(crate) fn sample(label: EyeState, subject: &str) -> Sample {

@@ -9,7 +9,7 @@ use crate::{
     data::crops::{Crop, hex},
     labels::{Grade, LabelError, read_bytes, rows_of},
 };
-use parseye::{
+use parseye_vision::{
     classify::model::softmax,
     evaluate::manifest::Sample,
     eye_state::{EyeState, STATES},

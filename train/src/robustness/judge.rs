@@ -9,7 +9,7 @@ use crate::{
     data::{batch::Batch, crops::Crop},
     export::parity::rows,
 };
-use parseye::{
+use parseye_vision::{
     classify::StandardisedCrop,
     eye_state::{EyeState, STATES},
 };

@@ -6,7 +6,7 @@ use crate::{
     attack::Access,
     chart::{Axis, Chart, Dash, GREY, Line, MARKS, Mark, PALETTE, Point},
 };
-use parseye::plot::PlotError;
+use parseye_plot::PlotError;
 
 /// Fewest answers in a bin that is drawn: fewer jump about.
 const FEWEST_ANSWERS: u64 = 10;

@@ -12,7 +12,7 @@ use crate::{
     data::crops::Crop,
     export::{ExportError, write_whole},
 };
-use parseye::{
+use parseye_vision::{
     evaluate::{
         manifest::{Sample, Split},
         metrics::ReliabilityBin,

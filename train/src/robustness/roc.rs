@@ -1,7 +1,7 @@
 //! Receiver operating characteristic: how well one number ranks crops of a state before all others,
 //! at every threshold at once (Fawcett 2006, "An introduction to ROC analysis").
 
-use parseye::{
+use parseye_vision::{
     evaluate::manifest::Sample,
     eye_state::{EyeState, STATES},
 };
@@ -403,7 +403,7 @@ mod tests {
 
         #[test]
         fn log_odds_rank_like_probabilities(logits in prop::array::uniform4(-6.0_f32..6.0), temperature in 0.3_f32..3.0) {
-            let p = parseye::classify::model::softmax(&logits, temperature);
+            let p = parseye_vision::classify::model::softmax(&logits, temperature);
             for (state, score) in log_odds(&logits, temperature).into_iter().enumerate() {
                 let odds = f64::from(p[state]) / (1.0 - f64::from(p[state]));
                 prop_assert!((score - odds.ln()).abs() < 1e-2 || p[state] > 0.999);

@@ -14,7 +14,7 @@ use crate::{
     },
     data::{batch::Batch, crops::Crop},
 };
-use parseye::{
+use parseye_vision::{
     evaluate::manifest::Sample,
     eye_state::{EyeState, STATES},
 };

@@ -1,7 +1,7 @@
 //! A smaller set of crops for attacks that take long: the same number of every state.
 
 use crate::data::{crops::Crop, sampling::draw};
-use parseye::eye_state::EyeState;
+use parseye_vision::eye_state::EyeState;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 

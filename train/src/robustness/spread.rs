@@ -1,6 +1,6 @@
 //! How differently people fare: one mean over all hides whom a monitor fails.
 
-use parseye::{
+use parseye_vision::{
     evaluate::{manifest::Sample, metrics::Confusion},
     eye_state::{EyeState, STATES},
 };

@@ -10,7 +10,7 @@ use crate::{
     attack::{Access, budget::Norm},
     corruption::SEVERITY_RANGE,
 };
-use parseye::eye_state::EyeState;
+use parseye_vision::eye_state::EyeState;
 use std::fmt::Write;
 
 /// Columns of attacks, in this order.

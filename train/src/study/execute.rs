@@ -20,7 +20,7 @@ use crate::{
 };
 use anyhow::anyhow;
 use clap::{Args, FromArgMatches};
-use parseye::{
+use parseye_vision::{
     classify::input::PIXELS,
     evaluate::manifest::Sample,
     eye_state::{EyeState, STATES},

@@ -8,7 +8,7 @@ use crate::{
     float_bytes::{self, FloatArray},
     robustness::{Condition, Figures},
 };
-use parseye::eye_state::STATES;
+use parseye_vision::eye_state::STATES;
 use safetensors::{Dtype, SafeTensors};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::{

@@ -80,7 +80,7 @@ pub enum StudyError {
     },
     /// A chart cannot be drawn.
     #[error(transparent)]
-    Chart(#[from] parseye::plot::PlotError),
+    Chart(#[from] parseye_plot::PlotError),
     /// A training or an evaluation failed, or was stopped.
     #[error(transparent)]
     Work(#[from] anyhow::Error),

@@ -8,7 +8,7 @@ use super::{
     folder::{Answers, CellRecord, CellResult, StudyFolder},
 };
 use crate::{checkpoint, fit::FitError};
-use parseye::evaluate::manifest::Sample;
+use parseye_vision::evaluate::manifest::Sample;
 use std::{
     collections::HashMap,
     path::Path,

@@ -111,7 +111,7 @@ impl FromStr for Suite {
         found.ok_or_else(|| {
             format!(
                 "unknown suite '{name}'{}; known: {}",
-                parseye::nearest::hint(name, names()),
+                parseye_vision::nearest::hint(name, names()),
                 names().join(", ")
             )
         })

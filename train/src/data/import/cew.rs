@@ -2,7 +2,7 @@
 //! `closedRightEyes` of 24x24 patches named `NAME_L.jpg` or `NAME_R.jpg`.
 
 use super::{Found, ImportError, file_name, pictures_below, stem};
-use parseye::{
+use parseye_vision::{
     evaluate::manifest::{LabelKind, Sample, Split},
     eye_state::{Eye, EyeState},
 };

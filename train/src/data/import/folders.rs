@@ -3,7 +3,7 @@
 //! must then be true, or the test split will flatter.
 
 use super::{Found, ImportError, pictures_below, stem};
-use parseye::{
+use parseye_vision::{
     evaluate::manifest::{LabelKind, Sample, Split},
     eye_state::EyeState,
 };
@@ -44,7 +44,7 @@ pub fn find(folder: &Path, source: &str) -> Result<Vec<Found>, ImportError> {
         };
         let label: EyeState = class
             .parse()
-            .map_err(|error: parseye::eye_state::UnknownState| wrong(error.to_string()))?;
+            .map_err(|error: parseye_vision::eye_state::UnknownState| wrong(error.to_string()))?;
         found.push(Found {
             sample: Sample {
                 path: Path::new(source).join(inside),

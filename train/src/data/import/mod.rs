@@ -7,7 +7,7 @@ pub mod folders;
 pub mod mrl;
 
 use super::split::{SplitShares, split_of};
-use parseye::evaluate::manifest::{Manifest, Sample};
+use parseye_vision::evaluate::manifest::{Manifest, Sample};
 use std::path::{Path, PathBuf};
 
 /// Why a data set cannot be imported.

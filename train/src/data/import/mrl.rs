@@ -3,7 +3,7 @@
 //! reflections, light, sensor.
 
 use super::{Found, ImportError, file_name, pictures_below, stem};
-use parseye::{
+use parseye_vision::{
     evaluate::manifest::{LabelKind, Sample, Split},
     eye_state::EyeState,
 };

@@ -1,7 +1,8 @@
 //! Class balance of the data: crops of each state in each source, test split left out.
 
 use crate::chart::{PALETTE, label, letters, svg};
-use parseye::{evaluate::manifest::Sample, eye_state::EyeState, plot::PlotError};
+use parseye_plot::PlotError;
+use parseye_vision::{evaluate::manifest::Sample, eye_state::EyeState};
 use plotters::{
     prelude::*,
     style::text_anchor::{HPos, VPos},

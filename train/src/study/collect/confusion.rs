@@ -1,10 +1,10 @@
 //! A confusion matrix: counts, and each row's shares as shades.
 
 use crate::chart::{letters, svg};
-use parseye::{
+use parseye_plot::PlotError;
+use parseye_vision::{
     evaluate::metrics::Confusion,
     eye_state::{EyeState, STATES},
-    plot::PlotError,
 };
 use plotters::{
     prelude::*,

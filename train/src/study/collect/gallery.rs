@@ -12,7 +12,8 @@ use crate::{
         suite::Scale,
     },
 };
-use parseye::{classify::input::SIDE, eye_state::EyeState, plot::PlotError};
+use parseye_plot::PlotError;
+use parseye_vision::{classify::input::SIDE, eye_state::EyeState};
 use plotters::{
     prelude::*,
     style::text_anchor::{HPos, VPos},

@@ -1,11 +1,13 @@
 //! Learning curves: validation (held-out people) and training accuracy, the mean over the folds
 //! with a band from the lowest to the highest fold.
 
-use crate::chart::{Axis, Chart, Dash, Line, Mark, PALETTE, Point};
-use crate::study::{
-    StudyError,
-    cell::{Cell, Work},
-    folder::StudyFolder,
+use crate::{
+    chart::{Axis, Chart, Dash, Line, Mark, PALETTE, Point},
+    study::{
+        StudyError,
+        cell::{Cell, Work},
+        folder::StudyFolder,
+    },
 };
 use std::{collections::BTreeMap, path::Path};
 

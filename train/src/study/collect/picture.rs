@@ -1,7 +1,7 @@
 //! Writes pictures: SVG as drawn, and PNG rendered from the very same SVG.
 
 use crate::study::{StudyError, folder::write_text};
-use parseye::plot::{NoFont, Rasterizer, raster::ZOOM};
+use parseye_plot::{NoFont, Rasterizer, raster::ZOOM};
 use resvg::tiny_skia;
 use std::path::{Path, PathBuf};
 

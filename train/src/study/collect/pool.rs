@@ -11,7 +11,7 @@ use crate::{
         suite::Scale,
     },
 };
-use parseye::{evaluate::manifest::Sample, eye_state::STATES};
+use parseye_vision::{evaluate::manifest::Sample, eye_state::STATES};
 use std::collections::{BTreeMap, HashMap};
 
 /// One network under one evaluation, all folds that are done.

@@ -1,8 +1,10 @@
 //! ROC curves with a logarithmic axis of false positives: a monitor that cries wolf once in a
 //! thousand frames cries often, and a linear axis hides it.
 
-use crate::chart::{Axis, Chart, Dash, Line, Mark, PALETTE, Point};
-use crate::study::execute::RocCurve;
+use crate::{
+    chart::{Axis, Chart, Dash, Line, Mark, PALETTE, Point},
+    study::execute::RocCurve,
+};
 
 /// Left end of the axis: one false positive among a thousand.
 const LOWEST_RATE: f64 = 1e-3;

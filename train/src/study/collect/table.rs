@@ -10,7 +10,7 @@ use crate::{
     robustness::{Condition, Estimate},
     study::{StudyError, folder::write_text, suite::Suite},
 };
-use parseye::{eye_state::EyeState, snr::epsilon_of_db};
+use parseye_vision::{eye_state::EyeState, snr::epsilon_of_db};
 use std::{
     collections::BTreeSet,
     fmt::Write,

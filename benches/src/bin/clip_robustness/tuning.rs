@@ -1,0 +1,132 @@
+//! Whether other thresholds would do better: each clip is judged with those that were best on the
+//! others (leave one clip out), over plain and degraded clips together.
+
+use super::{
+    GOALS,
+    clips::say,
+    degrade::Degradation,
+    readings,
+    scored_clips::{Clip, each, score},
+};
+use parseye_vision::{
+    classify::EyeStateModel, evaluate::score::Score, reading::FrameReading,
+    temporal::TemporalSettings,
+};
+
+/// The settings that are tried: all combinations.
+fn grid() -> Vec<TemporalSettings> {
+    let mut all = Vec::new();
+    for closed_above in [0.3, 0.4, 0.5, 0.6, 0.7] {
+        for open_at_or_below in [0.05, 0.2, 0.3, 0.4, 0.5] {
+            for longest_parting_s in [0.0, 0.04, 0.1] {
+                for surely_open_above in [0.75, 0.85, 1.0] {
+                    if open_at_or_below <= closed_above {
+                        all.push(TemporalSettings {
+                            closed_above,
+                            open_at_or_below,
+                            longest_parting_s,
+                            surely_open_above,
+                            ..TemporalSettings::default()
+                        });
+                    }
+                }
+            }
+        }
+    }
+    all
+}
+
+fn f1(score: &Score) -> f64 {
+    score.f1.unwrap_or(0.0)
+}
+
+fn in_words(settings: &TemporalSettings) -> String {
+    format!(
+        "closed above {}, open at or below {}, parting {} s, surely open above {}",
+        settings.closed_above,
+        settings.open_at_or_below,
+        settings.longest_parting_s,
+        settings.surely_open_above
+    )
+}
+
+/// Prints the score of the defaults beside that of tuned thresholds.
+pub fn run(clips: &[Clip], model: &EyeStateModel) -> anyhow::Result<()> {
+    let of_clip = |clip: &Clip| -> anyhow::Result<Vec<Vec<FrameReading>>> {
+        let of_step = |step: &Degradation| readings(clip, model, *step);
+        GOALS.iter().map(of_step).collect()
+    };
+    let answered = each(clips, of_clip)?;
+    let grid = grid();
+    let default = TemporalSettings::default();
+    // Scores by settings, clip and degradation.
+    let scores_of = |settings: &TemporalSettings| -> Vec<Vec<Score>> {
+        let of_clip = |(clip, steps): (&Clip, &Vec<Vec<FrameReading>>)| {
+            let of_step = |readings: &Vec<FrameReading>| score(readings, &clip.truth, settings);
+            steps.iter().map(of_step).collect()
+        };
+        clips.iter().zip(&answered).map(of_clip).collect()
+    };
+    let by_settings: Vec<Vec<Vec<Score>>> = grid.iter().map(scores_of).collect();
+    let of_default = scores_of(&default);
+
+    // Each clip with the settings that are best on the others; the first of equals, so that one
+    // grid has one answer.
+    let best_without = |left_out: Option<usize>| -> usize {
+        let total = |scores: &Vec<Vec<Score>>| {
+            let others = scores.iter().enumerate();
+            let others = others.filter(|(clip, _)| Some(*clip) != left_out);
+            f1(&Score::total(others.flat_map(|(_, steps)| steps)))
+        };
+        let mut best = 0;
+        for (index, scores) in by_settings.iter().enumerate() {
+            if total(scores) > total(&by_settings[best]) {
+                best = index;
+            }
+        }
+        best
+    };
+    let chosen: Vec<usize> = (0..clips.len())
+        .map(|clip| best_without(Some(clip)))
+        .collect();
+    say(&format!(
+        "{}: F1 with the default thresholds, and with those of {} combinations that are best on the other {} clips",
+        model.card().name,
+        grid.len(),
+        clips.len().saturating_sub(1)
+    ))?;
+    say("degradation                    default  left out  best on all")?;
+    let best = best_without(None);
+    let row = |name: &str, wanted: &dyn Fn(usize) -> bool| {
+        let total = |of: &dyn Fn(usize) -> Vec<Score>| {
+            let scores: Vec<Score> = (0..clips.len()).flat_map(of).collect();
+            f1(&Score::total(&scores))
+        };
+        let pick = |steps: &Vec<Score>| -> Vec<Score> {
+            let steps = steps.iter().enumerate();
+            let wanted = steps.filter(|(step, _)| wanted(*step));
+            wanted.map(|(_, score)| *score).collect()
+        };
+        say(&format!(
+            "{name:30} {:7.3} {:9.3} {:12.3}",
+            total(&|clip| pick(&of_default[clip])),
+            total(&|clip| pick(&by_settings[chosen[clip]][clip])),
+            total(&|clip| pick(&by_settings[best][clip])),
+        ))
+    };
+    for (index, step) in GOALS.iter().enumerate() {
+        row(&step.to_string(), &|step| step == index)?;
+    }
+    row("all of them", &|_| true)?;
+    let mut times: Vec<(usize, usize)> = Vec::new();
+    for index in &chosen {
+        match times.iter_mut().find(|(of, _)| of == index) {
+            Some((_, n)) => *n += 1,
+            None => times.push((*index, 1)),
+        }
+    }
+    for (index, n) in times {
+        say(&format!("chosen for {n} clips: {}", in_words(&grid[index])))?;
+    }
+    say(&format!("default: {}", in_words(&default)))
+}

@@ -1,0 +1,73 @@
+//! The real clips: frames with what the pipeline says of them, and ways to spoil them.
+
+use image::{GrayImage, RgbImage, codecs::jpeg::JpegEncoder};
+use parseye_capture::open_recording;
+use parseye_vision::{
+    classify::EyeStateModel,
+    eye_monitor::{VisionChain, VisionSettings},
+    frame::Frame,
+    reading::FrameReading,
+    selfcheck::noise::Normal,
+};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use std::path::{Path, PathBuf};
+
+/// One of `every` clips of a data folder, by name.
+pub fn paths(data: &Path, every: usize) -> anyhow::Result<Vec<PathBuf>> {
+    let videos = super::support::videos(&data.join("clips"))?;
+    Ok(videos.into_iter().step_by(every).collect())
+}
+
+/// A chain with the built-in model.
+pub fn chain(model: &EyeStateModel) -> anyhow::Result<VisionChain> {
+    Ok(VisionChain::new(&VisionSettings::default(), model)?)
+}
+
+/// At most `most` frames of a clip, every one as it was judged.
+pub fn judged(
+    path: &Path,
+    chain: &mut VisionChain,
+    most: usize,
+) -> anyhow::Result<Vec<(Frame, FrameReading)>> {
+    chain.reset();
+    let mut source = open_recording(path, 30.0)?;
+    let mut frames = Vec::new();
+    while frames.len() < most
+        && let Some(frame) = source.next_frame()?
+    {
+        let reading = chain.judge(&frame)?.reading;
+        frames.push((frame, reading));
+    }
+    Ok(frames)
+}
+
+/// Gray levels with noise of a variance that may depend on the level, rounded to eight bits.
+pub fn with_noise(
+    levels: impl Iterator<Item = f64>,
+    width: u32,
+    height: u32,
+    variance: impl Fn(f64) -> f64,
+    seed: u64,
+) -> GrayImage {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let pixels = levels
+        .map(|level| {
+            let noisy = level + variance(level).max(0.0).sqrt() * Normal.draw(&mut rng);
+            noisy.round().clamp(0.0, 255.0) as u8
+        })
+        .collect();
+    GrayImage::from_raw(width, height, pixels).unwrap_or_default()
+}
+
+/// Compressed and read again.
+pub fn after_jpeg(picture: &GrayImage, quality: u8) -> anyhow::Result<GrayImage> {
+    let mut bytes = Vec::new();
+    JpegEncoder::new_with_quality(&mut bytes, quality).encode_image(picture)?;
+    Ok(image::load_from_memory(&bytes)?.to_luma8())
+}
+
+/// A colour picture from gray levels, for the face locator.
+pub fn coloured(gray: &GrayImage) -> RgbImage {
+    image::DynamicImage::ImageLuma8(gray.clone()).to_rgb8()
+}

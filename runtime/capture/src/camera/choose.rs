@@ -1,0 +1,244 @@
+//! Which of this machine's cameras is meant.
+
+use super::{CameraDescription, CameraFault, SourceError};
+use parseye_vision::nearest;
+use std::path::{Path, PathBuf};
+
+/// A device: a camera, or why it is none.
+#[derive(Clone, Debug)]
+pub(super) struct Node {
+    pub(super) path: PathBuf,
+    pub(super) camera: Result<CameraDescription, String>,
+}
+
+/// What to say where there is no camera at all.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Advice {
+    /// Why nothing was found where no device is.
+    pub(super) no_node: &'static str,
+    /// What to do without a camera.
+    pub(super) without_camera: &'static str,
+    /// The path of the device with this number.
+    pub(super) path_of: fn(u32) -> PathBuf,
+}
+
+/// The wanted camera among the devices of this machine.
+pub(super) fn choose(
+    id: Option<&str>,
+    nodes: &[Node],
+    advice: Advice,
+) -> Result<CameraDescription, SourceError> {
+    let failed = |camera: &str, fault, reason: String, remedy: &str| SourceError::Camera {
+        camera: camera.into(),
+        fault,
+        reason,
+        remedy: remedy.into(),
+    };
+    let missing = |camera: &str, reason: String, remedy: &str| {
+        failed(camera, CameraFault::Missing, reason, remedy)
+    };
+    let cameras = || nodes.iter().filter_map(|node| node.camera.as_ref().ok());
+    let Some(id) = id else {
+        return cameras()
+            .next()
+            .cloned()
+            .ok_or_else(|| missing("(any)", none_because(nodes, advice), advice.without_camera));
+    };
+    let path = match id.parse::<u32>() {
+        Ok(number) => Some((advice.path_of)(number)),
+        Err(_) => id.starts_with('/').then(|| PathBuf::from(id)),
+    };
+    if let Some(path) = path {
+        return match node_at(&path, nodes).map(|node| &node.camera) {
+            Some(Ok(camera)) => Ok(camera.clone()),
+            Some(Err(reason)) => Err(failed(
+                id,
+                CameraFault::Failed,
+                reason.clone(),
+                "`parseye cameras` lists those that can be used",
+            )),
+            None => Err(missing(
+                id,
+                format!("there is no such device; {}", seen(nodes, advice)),
+                "check its cable, or choose one that `parseye cameras` lists",
+            )),
+        };
+    }
+    let wanted = id.to_lowercase();
+    let named = cameras().find(|camera| camera.name.to_lowercase().contains(&wanted));
+    named.cloned().ok_or_else(|| {
+        if cameras().next().is_none() {
+            return missing(id, none_because(nodes, advice), advice.without_camera);
+        }
+        let hint = nearest::hint(id, cameras().map(|camera| camera.name.as_str()));
+        missing(
+            id,
+            format!(
+                "no camera has this in its name{hint}; {}",
+                seen(nodes, advice)
+            ),
+            "give a number, a device path or a part of a name that `parseye cameras` lists",
+        )
+    })
+}
+
+/// The camera that was used before, after it was lost: where it was, or where the system has put
+/// it since, but never another one.
+///
+/// # Errors
+/// Why it is not to be had now.
+pub(super) fn choose_again(
+    id: Option<&str>,
+    before: &CameraDescription,
+    nodes: &[Node],
+) -> Result<CameraDescription, String> {
+    let cameras = || nodes.iter().filter_map(|node| node.camera.as_ref().ok());
+    let in_place = cameras().find(|camera| camera.path == before.path);
+    // A device that was named by its path stays the wanted one, whatever is plugged in there.
+    let by_path = id.is_some_and(|id| id.starts_with('/') || id.parse::<u32>().is_ok());
+    in_place
+        .filter(|camera| by_path || camera.name == before.name)
+        .or_else(|| cameras().find(|camera| camera.name == before.name))
+        .cloned()
+        .ok_or_else(|| {
+            let in_place = node_at(&before.path, nodes);
+            match in_place.map(|node| &node.camera) {
+                Some(Err(reason)) => reason.clone(),
+                Some(Ok(other)) => format!("{} is in its place", other.name),
+                None => "it is not there".into(),
+            }
+        })
+}
+
+fn node_at<'a>(path: &Path, nodes: &'a [Node]) -> Option<&'a Node> {
+    // A link such as /dev/v4l/by-id/... stands for its node.
+    let target = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
+    nodes
+        .iter()
+        .find(|node| node.path == path || node.path == target)
+}
+
+/// Why none of the nodes can be used.
+fn none_because(nodes: &[Node], advice: Advice) -> String {
+    let reasons: Vec<String> = nodes
+        .iter()
+        .filter_map(|node| {
+            let reason = node.camera.as_ref().err()?;
+            Some(format!("{} {reason}", node.path.display()))
+        })
+        .collect();
+    if reasons.is_empty() {
+        format!("no camera was found: {}", advice.no_node)
+    } else {
+        format!("no camera was found: {}", reasons.join(", "))
+    }
+}
+
+/// The cameras that could have been meant.
+fn seen(nodes: &[Node], advice: Advice) -> String {
+    let cameras: Vec<String> = nodes
+        .iter()
+        .filter_map(|node| node.camera.as_ref().ok())
+        .map(|camera| format!("{} ({})", camera.path.display(), camera.name))
+        .collect();
+    if cameras.is_empty() {
+        none_because(nodes, advice)
+    } else {
+        format!("there is {}", cameras.join(", "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ADVICE: Advice = Advice {
+        no_node: "there is no /dev/video* device",
+        without_camera: "plug one in, or use `parseye replay FILE`",
+        path_of: |number| PathBuf::from(format!("/dev/video{number}")),
+    };
+
+    fn node(path: &str, camera: Result<&str, &str>) -> Node {
+        Node {
+            path: path.into(),
+            camera: camera
+                .map(|name| CameraDescription {
+                    path: path.into(),
+                    name: name.into(),
+                    formats: vec!["MJPG 640x480".into()],
+                })
+                .map_err(str::to_owned),
+        }
+    }
+
+    fn nodes() -> Vec<Node> {
+        vec![
+            node("/dev/video0", Err("holds no video but data about one")),
+            node("/dev/video2", Ok("Integrated Camera: Front")),
+            node("/dev/video4", Ok("BRIO 4K")),
+        ]
+    }
+
+    #[test]
+    fn cameras_are_chosen_by_number_path_name_or_order() {
+        let nodes = nodes();
+        for (id, path) in [
+            (None, "/dev/video2"),
+            (Some("4"), "/dev/video4"),
+            (Some("/dev/video2"), "/dev/video2"),
+            (Some("brio"), "/dev/video4"),
+        ] {
+            let chosen = choose(id, &nodes, ADVICE).unwrap();
+            assert_eq!(chosen.path, Path::new(path), "{id:?}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_choice_says_what_there_is() {
+        for (id, words, fault) in [
+            ("0", "holds no video", CameraFault::Failed),
+            ("7", "/dev/video4 (BRIO 4K)", CameraFault::Missing),
+            ("BRIO 4X", "did you mean 'BRIO 4K'?", CameraFault::Missing),
+        ] {
+            let error = choose(Some(id), &nodes(), ADVICE).unwrap_err();
+            let line = error.to_string();
+            assert!(line.contains(words) && !line.contains('\n'), "{line}");
+            assert_eq!(error.fault(), Some(fault));
+        }
+    }
+
+    #[test]
+    fn without_a_camera_the_error_lists_what_was_looked_at() {
+        let line = choose(None, &[], ADVICE).unwrap_err().to_string();
+        assert!(
+            line.contains(ADVICE.no_node) && line.contains("parseye replay"),
+            "{line}"
+        );
+        let line = choose(None, &nodes()[..1], ADVICE).unwrap_err().to_string();
+        assert!(line.contains("/dev/video0 holds no video"), "{line}");
+    }
+
+    #[test]
+    fn a_lost_camera_is_found_where_it_comes_back_and_no_other_is_taken() {
+        let before = nodes()[2].camera.clone().unwrap();
+        let again = |id, nodes: &[Node]| choose_again(id, &before, nodes).map(|c| c.path);
+        assert_eq!(again(None, &nodes()), Ok("/dev/video4".into()));
+        // It is back under another number.
+        let moved = [
+            node("/dev/video2", Ok("Integrated Camera: Front")),
+            node("/dev/video6", Ok("BRIO 4K")),
+        ];
+        for id in [None, Some("4"), Some("brio")] {
+            assert_eq!(again(id, &moved), Ok("/dev/video6".into()), "{id:?}");
+        }
+        // Only another one is there.
+        assert!(again(None, &moved[..1]).unwrap_err().contains("not there"));
+        // Another one was plugged into the place that was asked for.
+        let other = [node("/dev/video4", Ok("C920"))];
+        assert_eq!(again(Some("4"), &other), Ok("/dev/video4".into()));
+        assert!(again(Some("BRIO"), &other).unwrap_err().contains("C920"));
+        // It is there but does not answer yet.
+        let silent = [node("/dev/video4", Err("it was unplugged"))];
+        assert!(again(None, &silent).unwrap_err().contains("unplugged"));
+    }
+}

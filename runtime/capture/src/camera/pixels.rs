@@ -1,0 +1,354 @@
+//! From a camera's buffer to an RGB picture: Motion JPEG, YUYV, NV12 and GREY.
+//!
+//! A buffer that is not whole is refused, so that half a picture is never judged.
+
+use super::mjpeg;
+use image::RgbImage;
+use parseye_vision::frame::{MAX_SIDE, is_too_large};
+use zune_core::{bytestream::ZCursor, colorspace::ColorSpace, options::DecoderOptions};
+use zune_jpeg::JpegDecoder;
+
+/// Formats that are read, the best first: Motion JPEG reaches high rates on any USB port, YUYV
+/// and NV12 keep the colours, GREY is what infrared cameras give.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum PixelFormat {
+    /// A JPEG for each picture.
+    Mjpeg,
+    /// Two pixels in four bytes: Y U Y V.
+    Yuyv,
+    /// Brightness of all pixels, then one U V for each square of four.
+    Nv12,
+    /// One byte a pixel.
+    Grey,
+}
+
+// Other backends than V4L2 have names of their own for them.
+#[cfg_attr(not(target_os = "linux"), allow(dead_code))]
+impl PixelFormat {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Mjpeg, Self::Yuyv, Self::Nv12, Self::Grey];
+
+    /// V4L2's four-character code.
+    pub const fn code(self) -> &'static [u8; 4] {
+        match self {
+            Self::Mjpeg => b"MJPG",
+            Self::Yuyv => b"YUYV",
+            Self::Nv12 => b"NV12",
+            Self::Grey => b"GREY",
+        }
+    }
+
+    /// Name that users know it by.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Mjpeg => "MJPG",
+            Self::Yuyv => "YUYV",
+            Self::Nv12 => "NV12",
+            Self::Grey => "GREY",
+        }
+    }
+}
+
+/// How a camera lays its pictures out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Layout {
+    /// How pixels are written.
+    pub format: PixelFormat,
+    /// Width in pixels.
+    pub width: u32,
+    /// Height in pixels.
+    pub height: u32,
+    /// Bytes from one row to the next, for the uncompressed formats.
+    pub stride: usize,
+    /// Whether the brightness of YUYV and NV12 spans 0 to 255 rather than 16 to 235.
+    pub full_range: bool,
+}
+
+/// Why a buffer holds no picture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Damage {
+    /// It ends before the picture does.
+    Cut,
+    /// It is whole but cannot be decoded, or is of another size than was agreed.
+    Undecodable,
+}
+
+/// The picture in a buffer.
+///
+/// # Errors
+/// When the buffer holds no whole picture of this layout, or one that [`is_too_large`].
+pub fn decode(layout: &Layout, bytes: &[u8]) -> Result<RgbImage, Damage> {
+    if is_too_large(layout.width, layout.height) {
+        return Err(Damage::Undecodable);
+    }
+    match layout.format {
+        PixelFormat::Mjpeg => {
+            let picture = jpeg(bytes)?;
+            if picture.dimensions() == (layout.width, layout.height) {
+                Ok(picture)
+            } else {
+                Err(Damage::Undecodable)
+            }
+        }
+        PixelFormat::Yuyv => {
+            let (width, height) = (layout.width as usize, layout.height as usize);
+            let rows = rows(bytes, layout.stride, 2 * width, height)?;
+            let pixels = rows.flat_map(|row| row.chunks_exact(4)).flat_map(|pair| {
+                let colour = |y| yuv(y, pair[1], pair[3], layout.full_range);
+                [colour(pair[0]), colour(pair[2])].into_iter().flatten()
+            });
+            picture(layout, pixels)
+        }
+        PixelFormat::Nv12 => nv12(layout, bytes),
+        PixelFormat::Grey => {
+            let (width, height) = (layout.width as usize, layout.height as usize);
+            let rows = rows(bytes, layout.stride, width, height)?;
+            picture(layout, rows.flatten().flat_map(|gray| [*gray; 3]))
+        }
+    }
+}
+
+fn picture(layout: &Layout, pixels: impl Iterator<Item = u8>) -> Result<RgbImage, Damage> {
+    // `from_raw` refuses too few bytes, as for a YUYV picture of odd width.
+    let mut raw = Vec::with_capacity(3 * layout.width as usize * layout.height as usize);
+    raw.extend(pixels);
+    RgbImage::from_raw(layout.width, layout.height, raw).ok_or(Damage::Undecodable)
+}
+
+fn nv12(layout: &Layout, bytes: &[u8]) -> Result<RgbImage, Damage> {
+    let (width, height) = (layout.width as usize, layout.height as usize);
+    let stride = layout.stride.max(width);
+    let brightness: Vec<&[u8]> = rows(bytes, stride, width, height)?.collect();
+    let colours = bytes.get(stride * height..).ok_or(Damage::Cut)?;
+    let pair_bytes = 2 * width.div_ceil(2);
+    let colours: Vec<&[u8]> = rows(colours, stride, pair_bytes, height.div_ceil(2))?.collect();
+    let pixels = brightness.iter().enumerate().flat_map(|(y, row)| {
+        let pairs = colours[y / 2];
+        row.iter().enumerate().flat_map(move |(x, gray)| {
+            let pair = &pairs[x / 2 * 2..];
+            yuv(*gray, pair[0], pair[1], layout.full_range)
+        })
+    });
+    picture(layout, pixels)
+}
+
+/// The rows of an uncompressed picture, if none is missing. The last row may come without its
+/// padding.
+fn rows(
+    bytes: &[u8],
+    stride: usize,
+    row_bytes: usize,
+    height: usize,
+) -> Result<impl Iterator<Item = &[u8]>, Damage> {
+    if height == 0 || row_bytes == 0 {
+        return Err(Damage::Undecodable);
+    }
+    let stride = stride.max(row_bytes);
+    let needed = stride
+        .checked_mul(height - 1)
+        .and_then(|bytes| bytes.checked_add(row_bytes))
+        .ok_or(Damage::Undecodable)?;
+    let whole = bytes.get(..needed).ok_or(Damage::Cut)?;
+    Ok(whole.chunks(stride).map(move |row| &row[..row_bytes]))
+}
+
+/// ITU-R BT.601, as cameras use for YUYV and NV12.
+fn yuv(y: u8, u: u8, v: u8, full_range: bool) -> [u8; 3] {
+    let (y, u, v) = (f32::from(y), f32::from(u) - 128.0, f32::from(v) - 128.0);
+    let (y, chroma) = if full_range {
+        (y, 1.0)
+    } else {
+        ((y - 16.0) * (255.0 / 219.0), 255.0 / 224.0)
+    };
+    let (u, v) = (u * chroma, v * chroma);
+    // A cast of a float to u8 saturates.
+    [
+        (y + 1.402 * v).round() as u8,
+        (y - 0.344_136 * u - 0.714_136 * v).round() as u8,
+        (y + 1.772 * u).round() as u8,
+    ]
+}
+
+/// The JPEG that a buffer begins with. What follows it is not looked at: cameras pad their buffers,
+/// or leave an older picture's end there.
+///
+/// # Errors
+/// When it is not whole, cannot be decoded, or [`is_too_large`].
+pub fn jpeg(bytes: &[u8]) -> Result<RgbImage, Damage> {
+    // A decoder fills what a cut-off transfer lacks with gray, so the end is looked for first.
+    let length = mjpeg::picture_length(bytes).ok_or(Damage::Cut)?;
+    let bytes = &bytes[..length];
+    // Webcams leave out the Huffman tables, which are always the same, to save bandwidth. The
+    // decoder knows them but uses them only where the picture says that it comes from an AVI.
+    const AVI: [u8; 10] = *b"\xFF\xE0\x00\x08AVI1\x00\x00";
+    if mjpeg::has_huffman_tables(bytes) {
+        return decoded(bytes);
+    }
+    let (start, rest) = bytes.split_at(2);
+    decoded(&[start, &AVI, rest].concat())
+}
+
+fn decoded(bytes: &[u8]) -> Result<RgbImage, Damage> {
+    let most = MAX_SIDE as usize;
+    let options = DecoderOptions::default()
+        .jpeg_set_out_colorspace(ColorSpace::RGB)
+        .set_max_width(most)
+        .set_max_height(most);
+    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(bytes), options);
+    // The size first: a header of a few bytes makes the decoder fill the memory that it asks for.
+    decoder.decode_headers().map_err(|_| Damage::Undecodable)?;
+    let (width, height) = decoder.dimensions().ok_or(Damage::Undecodable)?;
+    let side = |pixels: usize| u32::try_from(pixels).map_err(|_| Damage::Undecodable);
+    let (width, height) = (side(width)?, side(height)?);
+    if is_too_large(width, height) {
+        return Err(Damage::Undecodable);
+    }
+    let raw = decoder.decode().map_err(|_| Damage::Undecodable)?;
+    RgbImage::from_raw(width, height, raw).ok_or(Damage::Undecodable)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use image::{Rgb, codecs::jpeg::JpegEncoder};
+    use proptest::prelude::*;
+
+    fn layout(format: PixelFormat, width: u32, height: u32, stride: usize) -> Layout {
+        Layout {
+            format,
+            width,
+            height,
+            stride,
+            full_range: false,
+        }
+    }
+
+    fn jpeg_of(width: u32, height: u32) -> Vec<u8> {
+        let picture = RgbImage::from_fn(width, height, |x, y| Rgb([x as u8 * 3, y as u8 * 5, 90]));
+        let mut bytes = Vec::new();
+        JpegEncoder::new(&mut bytes).encode_image(&picture).unwrap();
+        bytes
+    }
+
+    #[test]
+    fn yuyv_of_limited_range_spans_black_to_white() {
+        let layout = layout(PixelFormat::Yuyv, 2, 2, 6);
+        let bytes = [16, 128, 235, 128, 0, 0, 126, 128, 126, 128, 0, 0];
+        let picture = decode(&layout, &bytes).unwrap();
+        assert_eq!(&picture.as_raw()[..6], &[0, 0, 0, 255, 255, 255]);
+        assert_eq!(&picture.as_raw()[6..], &[128; 6]);
+        // Red in BT.601 limited range.
+        assert_eq!(yuv(81, 90, 240, false).map(|c| c / 10), [25, 0, 0]);
+    }
+
+    #[test]
+    fn nv12_shares_a_colour_among_four_pixels() {
+        let mut layout = layout(PixelFormat::Nv12, 3, 2, 4);
+        layout.full_range = true;
+        let bytes = [
+            10, 20, 30, 99, 40, 50, 60, 99, // brightness
+            128, 128, 90, 240, // two colours: none, and reddish
+        ];
+        let picture = decode(&layout, &bytes).unwrap();
+        assert_eq!(picture.get_pixel(1, 1).0, [50; 3]);
+        assert_eq!(picture.get_pixel(2, 0).0, yuv(30, 90, 240, true));
+        assert_eq!(decode(&layout, &bytes[..11]), Err(Damage::Cut));
+        assert_eq!(decode(&layout, &bytes[..7]), Err(Damage::Cut));
+    }
+
+    #[test]
+    fn grey_keeps_its_levels_and_its_last_row_without_padding() {
+        let layout = layout(PixelFormat::Grey, 2, 2, 4);
+        let picture = decode(&layout, &[1, 2, 99, 99, 3, 4]).unwrap();
+        assert_eq!(picture.as_raw(), &[1, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 4]);
+        assert_eq!(decode(&layout, &[1, 2, 99, 99, 3]), Err(Damage::Cut));
+    }
+
+    #[test]
+    fn a_padded_jpeg_is_whole_and_a_cut_one_is_not() {
+        let mut bytes = jpeg_of(64, 48);
+        let layout = layout(PixelFormat::Mjpeg, 64, 48, 0);
+        let whole = decode(&layout, &bytes).unwrap();
+        assert_eq!(whole.dimensions(), (64, 48));
+        let cut = &bytes[..bytes.len() * 2 / 3];
+        assert_eq!(decode(&layout, cut), Err(Damage::Cut));
+        bytes.extend([0; 100]);
+        assert_eq!(decode(&layout, &bytes), Ok(whole));
+        let other = jpeg_of(32, 48);
+        assert_eq!(decode(&layout, &other), Err(Damage::Undecodable));
+    }
+
+    #[test]
+    fn a_picture_that_claims_more_pixels_than_any_camera_s_is_refused() {
+        let mut bytes = jpeg_of(64, 48);
+        let at = bytes
+            .windows(2)
+            .position(|two| two == [0xFF, 0xC0])
+            .unwrap();
+        let claim = |bytes: &mut Vec<u8>, height: u16, width: u16| {
+            bytes[at + 5..at + 7].copy_from_slice(&height.to_be_bytes());
+            bytes[at + 7..at + 9].copy_from_slice(&width.to_be_bytes());
+        };
+        // Each side alone would be accepted.
+        claim(&mut bytes, 8000, 8000);
+        assert_eq!(jpeg(&bytes), Err(Damage::Undecodable));
+        claim(&mut bytes, 48, 64);
+        assert_eq!(jpeg(&bytes).unwrap().dimensions(), (64, 48));
+        let layout = layout(PixelFormat::Grey, 8000, 8000, 8000);
+        assert_eq!(
+            decode(&layout, &vec![0; 64_000_000]),
+            Err(Damage::Undecodable)
+        );
+    }
+
+    #[test]
+    fn a_webcam_s_jpeg_without_huffman_tables_is_read() {
+        let bytes = jpeg_of(64, 48);
+        let mut bare = Vec::new();
+        let mut at = 0;
+        // Leave out every table part before the scan.
+        while at < bytes.len() {
+            let code = bytes[at + 1];
+            let length = match code {
+                0xD8 => 2,
+                0xDA => bytes.len() - at,
+                _ => 2 + usize::from(u16::from_be_bytes([bytes[at + 2], bytes[at + 3]])),
+            };
+            if code != 0xC4 {
+                bare.extend(&bytes[at..at + length]);
+            }
+            at += length;
+        }
+        assert!(bare.len() < bytes.len());
+        assert_eq!(jpeg(&bare), jpeg(&bytes));
+        assert!(jpeg(&bytes).is_ok());
+    }
+
+    proptest! {
+        #[test]
+        fn no_buffer_upsets_the_decoder(
+            bytes in prop::collection::vec(any::<u8>(), 0..600),
+            width in 0_u32..20, height in 0_u32..20, stride in 0_usize..50, which in 0_usize..4,
+        ) {
+            let layout = layout(PixelFormat::ALL[which], width, height, stride);
+            if let Ok(picture) = decode(&layout, &bytes) {
+                prop_assert_eq!(picture.dimensions(), (width, height));
+            }
+        }
+
+        #[test]
+        fn no_damaged_jpeg_upsets_the_decoder(
+            changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..20),
+        ) {
+            let mut bytes = jpeg_of(32, 24);
+            for (place, value) in changes {
+                let at = place.index(bytes.len());
+                bytes[at] = value;
+            }
+            let layout = layout(PixelFormat::Mjpeg, 32, 24, 0);
+            if let Ok(picture) = decode(&layout, &bytes) {
+                prop_assert_eq!(picture.dimensions(), (32, 24));
+            }
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! A recording played at its own pace, as if a camera delivered it now.
+
+use super::{
+    CaptureLoss, FrameSource, LiveOpener, LiveSource, Read, SourceError, name_of, open_recording,
+};
+use parseye_vision::frame::Frame;
+use std::{
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+/// A frame this late is captured when it comes: the decoder or the machine was too slow, and what
+/// is said about the frame must not look old for that.
+const LATEST: Duration = Duration::from_millis(50);
+
+/// Shortest time from the last frame to the first again: a single picture has no interval.
+const LEAST_INTERVAL: Duration = Duration::from_millis(10);
+
+/// A recording that can be played.
+#[derive(Debug)]
+pub struct PacedRecording {
+    path: PathBuf,
+    image_rate: f64,
+    name: String,
+    again_and_again: bool,
+}
+
+impl PacedRecording {
+    /// A recording; images follow each other at `image_rate` frames a second. Played
+    /// `again_and_again` it has no end.
+    pub fn new(path: &Path, image_rate: f64, again_and_again: bool) -> Self {
+        Self {
+            path: path.into(),
+            image_rate,
+            name: name_of(path),
+            again_and_again,
+        }
+    }
+}
+
+impl LiveOpener for PacedRecording {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn open(&mut self) -> Result<Box<dyn LiveSource>, SourceError> {
+        let mut recording = open_recording(&self.path, self.image_rate)?;
+        // Starting a decoder takes time that is no part of the recording.
+        let next = recording.next_frame()?;
+        Ok(Box::new(Paced {
+            path: self.path.clone(),
+            image_rate: self.image_rate,
+            again_and_again: self.again_and_again && next.is_some(),
+            recording,
+            size: next.as_ref().map(|frame| frame.rgb.dimensions()),
+            ended: next.is_none(),
+            next,
+            opened: Instant::now(),
+            begin: Duration::ZERO,
+            last: Duration::ZERO,
+            interval: Duration::ZERO,
+            sequence: 0,
+        }))
+    }
+}
+
+/// A recording that plays.
+struct Paced {
+    path: PathBuf,
+    image_rate: f64,
+    again_and_again: bool,
+    recording: Box<dyn FrameSource>,
+    size: Option<(u32, u32)>,
+    /// Decoded, and waiting for its time.
+    next: Option<Frame>,
+    ended: bool,
+    opened: Instant,
+    /// When the recording began, or began again.
+    begin: Duration,
+    /// Time of the last frame within the recording.
+    last: Duration,
+    /// Between the last two frames.
+    interval: Duration,
+    sequence: u64,
+}
+
+impl Paced {
+    /// The next frame, from the beginning again where that is wished.
+    fn decode(&mut self) -> Result<Option<Frame>, SourceError> {
+        let next = self.recording.next_frame()?;
+        if next.is_some() || !self.again_and_again {
+            return Ok(next);
+        }
+        self.begin += self.last + self.interval.max(LEAST_INTERVAL);
+        self.last = Duration::ZERO;
+        self.recording = open_recording(&self.path, self.image_rate)?;
+        self.recording.next_frame()
+    }
+}
+
+impl LiveSource for Paced {
+    fn format(&self) -> String {
+        let size = |(width, height)| format!("recording {width}x{height}");
+        self.size.map(size).unwrap_or_default()
+    }
+
+    fn opened(&self) -> Instant {
+        self.opened
+    }
+
+    fn lost(&self) -> CaptureLoss {
+        CaptureLoss::default()
+    }
+
+    fn read(&mut self, wait: Duration) -> Result<Read, SourceError> {
+        if self.next.is_none() && !self.ended {
+            self.next = self.decode()?;
+            self.ended = self.next.is_none();
+        }
+        let Some(next) = &self.next else {
+            return Ok(Read::Ended);
+        };
+        let due = self.begin + next.time;
+        let early = due.saturating_sub(self.opened.elapsed());
+        if early > wait {
+            std::thread::sleep(wait);
+            return Ok(Read::Nothing);
+        }
+        std::thread::sleep(early);
+        let late = self.opened.elapsed().saturating_sub(due);
+        if late > LATEST {
+            self.begin += late;
+        }
+        let Some(mut frame) = self.next.take() else {
+            return Ok(Read::Ended);
+        };
+        self.interval = frame.time.saturating_sub(self.last);
+        self.last = frame.time;
+        frame.time += self.begin;
+        frame.sequence = self.sequence;
+        self.sequence += 1;
+        Ok(Read::Frame(frame))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RATE: f64 = 50.0;
+
+    fn images(count: u8) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for number in 0..count {
+            image::GrayImage::from_pixel(4, 4, image::Luma([number]))
+                .save(folder.path().join(format!("{number}.png")))
+                .unwrap();
+        }
+        folder
+    }
+
+    fn play(opener: &mut PacedRecording, frames: usize) -> Vec<(u64, Duration, u8, Duration)> {
+        let mut source = opener.open().unwrap();
+        let mut seen = Vec::new();
+        while seen.len() < frames {
+            match source.read(Duration::from_millis(5)).unwrap() {
+                Read::Frame(frame) => {
+                    let now = source.opened().elapsed();
+                    let shade = frame.luma.as_raw()[0];
+                    seen.push((frame.sequence, frame.time, shade, now));
+                }
+                Read::Nothing => {}
+                Read::Ended => break,
+            }
+        }
+        seen
+    }
+
+    #[test]
+    fn no_frame_comes_before_its_time_and_all_come() {
+        let folder = images(5);
+        let mut opener = PacedRecording::new(folder.path(), RATE, false);
+        let seen = play(&mut opener, 100);
+        let shades: Vec<u8> = seen.iter().map(|frame| frame.2).collect();
+        assert_eq!(shades, [0, 1, 2, 3, 4]);
+        for (index, (sequence, time, _, now)) in seen.into_iter().enumerate() {
+            assert_eq!(sequence, index as u64);
+            assert!(time >= Duration::from_secs_f64(index as f64 / RATE));
+            assert!(now >= time);
+        }
+    }
+
+    #[test]
+    fn again_and_again_goes_on_in_time_and_number() {
+        let folder = images(2);
+        let mut opener = PacedRecording::new(folder.path(), RATE, true);
+        let seen = play(&mut opener, 7);
+        let shades: Vec<u8> = seen.iter().map(|frame| frame.2).collect();
+        assert_eq!(shades, [0, 1, 0, 1, 0, 1, 0]);
+        for pair in seen.windows(2) {
+            assert!(pair[0].0 + 1 == pair[1].0);
+            assert!(pair[1].1 >= pair[0].1 + Duration::from_millis(19));
+        }
+    }
+
+    #[test]
+    fn a_recording_that_is_not_there_is_no_camera_to_wait_for() {
+        let mut opener = PacedRecording::new(Path::new("/nowhere/a.png"), RATE, false);
+        assert_eq!(opener.open().err().unwrap().fault(), None);
+    }
+}

@@ -1,0 +1,367 @@
+//! Replays small clips that ffmpeg makes on the spot.
+
+use super::*;
+use parseye_vision::frame::MAX_SIDE;
+use tempfile::TempDir;
+
+/// Runs ffmpeg to make a file below `folder`.
+fn make(folder: &TempDir, name: &str, arguments: &str) -> PathBuf {
+    let path = folder.path().join(name);
+    let status = Command::new("ffmpeg")
+        .args(["-v", "error", "-y"])
+        .args(arguments.split_whitespace())
+        .arg(&path)
+        .stdin(Stdio::null())
+        .status()
+        .expect("the tests need ffmpeg on the PATH");
+    assert!(status.success(), "ffmpeg could not make {name}");
+    path
+}
+
+/// All frames, and the error that ended them, if any.
+fn read_all(path: &Path) -> (Vec<Frame>, Option<SourceError>) {
+    let mut source = match VideoFile::open(path) {
+        Ok(source) => source,
+        Err(error) => return (Vec::new(), Some(error)),
+    };
+    let mut frames = Vec::new();
+    loop {
+        match source.next_frame() {
+            Ok(Some(frame)) => frames.push(frame),
+            end => {
+                let error = end.err();
+                if let Some(error) = &error {
+                    assert!(!error.to_string().contains('\n'), "{error}");
+                }
+                assert!(
+                    source.next_frame().unwrap().is_none(),
+                    "the end stays the end"
+                );
+                return (frames, error);
+            }
+        }
+    }
+}
+
+fn milliseconds(frames: &[Frame]) -> Vec<u128> {
+    frames.iter().map(|frame| frame.time.as_millis()).collect()
+}
+
+#[test]
+fn frames_have_their_own_times_and_the_same_pixels_on_every_run() {
+    let folder = tempfile::tempdir().unwrap();
+    // Frame n at n * n * 10 ms from 5 s on: a variable rate, and a start that is not 0.
+    let clip = make(
+        &folder,
+        "a clip: 1.mkv",
+        "-f lavfi -i testsrc=size=64x48:rate=25 -frames:v 6 -vf settb=1/1000,setpts=5000+N*N*10 -fps_mode passthrough -enc_time_base 1:1000",
+    );
+    let (frames, error) = read_all(&clip);
+    assert!(error.is_none(), "{error:?}");
+    assert_eq!(milliseconds(&frames), [0, 10, 40, 90, 160, 250]);
+    assert!(
+        frames
+            .iter()
+            .enumerate()
+            .all(|(i, f)| f.sequence == i as u64)
+    );
+    assert!(frames.iter().all(|f| f.rgb.dimensions() == (64, 48)));
+    let (again, _) = read_all(&clip);
+    assert!(frames.iter().zip(&again).all(|(a, b)| a.rgb == b.rgb));
+    assert_eq!(VideoFile::open(&clip).unwrap().name(), "a clip: 1");
+}
+
+#[test]
+fn a_change_of_size_amid_the_stream_is_followed() {
+    let folder = tempfile::tempdir().unwrap();
+    let raw = "-frames:v 3 -c:v mpeg4 -f m4v";
+    let small = make(
+        &folder,
+        "s.m4v",
+        &format!("-f lavfi -i color=c=red:size=64x48 {raw}"),
+    );
+    let large = make(
+        &folder,
+        "l.m4v",
+        &format!("-f lavfi -i color=c=blue:size=96x80 {raw}"),
+    );
+    let both = folder.path().join("both.m4v");
+    let bytes = [fs::read(small).unwrap(), fs::read(large).unwrap()].concat();
+    fs::write(&both, bytes).unwrap();
+    let (frames, error) = read_all(&both);
+    assert!(error.is_none(), "{error:?}");
+    let sizes: Vec<_> = frames.iter().map(|frame| frame.rgb.dimensions()).collect();
+    assert_eq!(sizes, [[(64, 48); 3], [(96, 80); 3]].concat());
+    let [red, blue] = [0, 5].map(|at: usize| frames[at].rgb.get_pixel(10, 10).0);
+    assert!(
+        red[0] > 200 && red[2] < 60 && blue[2] > 200 && blue[0] < 60,
+        "{red:?} {blue:?}"
+    );
+    // A raw stream has no times: they go on at its nominal rate.
+    assert!(
+        frames.is_sorted_by(|a, b| a.time < b.time),
+        "{:?}",
+        milliseconds(&frames)
+    );
+}
+
+#[test]
+fn a_turned_recording_comes_upright() {
+    let folder = tempfile::tempdir().unwrap();
+    let flat = make(
+        &folder,
+        "flat.mp4",
+        "-f lavfi -i testsrc=size=64x48 -frames:v 2 -c:v mpeg4",
+    );
+    let words = Command::new("ffmpeg")
+        .arg("-version")
+        .output()
+        .unwrap()
+        .stdout;
+    let is_old = version(&String::from_utf8_lossy(&words)).is_some_and(|version| version < (6, 0));
+    // The tag was replaced by an option in ffmpeg 6.0.
+    let (before, after) = if is_old {
+        ("", "-metadata:s:v:0 rotate=90")
+    } else {
+        ("-display_rotation 90", "")
+    };
+    let arguments = format!("{before} -i {} -c copy {after}", flat.display());
+    let turned = make(&folder, "turned.mp4", &arguments);
+    let (frames, error) = read_all(&turned);
+    assert!(error.is_none(), "{error:?}");
+    assert_eq!(frames[0].rgb.dimensions(), (48, 64));
+}
+
+#[test]
+fn a_cut_off_file_gives_its_good_frames_and_then_the_damage() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = "-f lavfi -i testsrc=size=160x120:rate=25 -frames:v 100 -c:v mpeg4";
+    for (name, options) in [
+        ("front.mp4", "-movflags +faststart"),
+        ("cut.mkv", ""),
+        ("cut.avi", "-c:v mjpeg"),
+    ] {
+        let whole = make(&folder, name, &format!("{source} {options}"));
+        let (all, error) = read_all(&whole);
+        assert!(error.is_none() && all.len() == 100, "{name}: {error:?}");
+        let bytes = fs::read(&whole).unwrap();
+        fs::write(&whole, &bytes[..bytes.len() * 6 / 10]).unwrap();
+        let (frames, error) = read_all(&whole);
+        assert!(
+            (20..100).contains(&frames.len()),
+            "{name}: {} frames",
+            frames.len()
+        );
+        // The last picture may be half there; all before it are untouched.
+        let good = frames.len() - 1;
+        assert!(
+            frames[..good]
+                .iter()
+                .zip(&all)
+                .all(|(a, b)| a.rgb == b.rgb && a.time == b.time)
+        );
+        let Some(SourceError::Damaged { frames: count, .. }) = &error else {
+            panic!("{name}: {error:?}");
+        };
+        assert_eq!(*count, frames.len() as u64);
+    }
+}
+
+#[test]
+fn what_is_no_video_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let plain = make(
+        &folder,
+        "end.mp4",
+        "-f lavfi -i testsrc=size=64x48 -frames:v 50 -c:v mpeg4",
+    );
+    let bytes = fs::read(&plain).unwrap();
+    let write = |name: &str, bytes: &[u8]| {
+        let path = folder.path().join(name);
+        fs::write(&path, bytes).unwrap();
+        path
+    };
+    let ansi = "line of text\n".repeat(500);
+    let sound = make(&folder, "tone.wav", "-f lavfi -i sine -t 0.2");
+    for (path, words) in [
+        (write("cut.mp4", &bytes[..bytes.len() / 2]), "cut off"),
+        (write("empty.mp4", b""), "the file is empty"),
+        (
+            write("letter.mp4", b"Dear Sir or Madam"),
+            "not a readable video",
+        ),
+        (write("letter.txt", ansi.as_bytes()), "not a readable video"),
+        (sound, "no video stream"),
+    ] {
+        let (frames, error) = read_all(&path);
+        assert!(frames.is_empty());
+        let Some(error @ SourceError::NotAVideo { .. }) = &error else {
+            panic!("{}: {error:?}", path.display());
+        };
+        let line = error.to_string();
+        assert!(
+            line.contains(words) && line.contains(path.to_str().unwrap()),
+            "{line}"
+        );
+    }
+}
+
+#[test]
+fn what_cannot_be_read_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    for path in [folder.path().join("none.mp4"), folder.path().into()] {
+        let (_, error) = read_all(&path);
+        assert!(
+            matches!(error, Some(SourceError::Unreadable { .. })),
+            "{error:?}"
+        );
+    }
+}
+
+#[test]
+fn a_playlist_cannot_reach_the_network() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("list.m3u8");
+    // Nothing listens at port 9 of this machine; a try would be refused, not forbidden.
+    let list =
+        "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nhttp://127.0.0.1:9/a.ts\n#EXT-X-ENDLIST\n";
+    fs::write(&path, list).unwrap();
+    let (frames, error) = read_all(&path);
+    assert!(frames.is_empty());
+    let line = error.unwrap().to_string();
+    assert!(!line.contains("refused"), "{line}");
+}
+
+#[test]
+fn an_enormous_picture_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let wide = format!(
+        "-f lavfi -i color=size={}x16 -frames:v 2 -c:v ffv1",
+        MAX_SIDE + 2
+    );
+    let (frames, error) = read_all(&make(&folder, "wide.mkv", &wide));
+    assert!(frames.is_empty());
+    assert!(
+        matches!(error, Some(SourceError::TooLarge { height: 16, .. })),
+        "{error:?}"
+    );
+    // Neither of its sides alone would be too large.
+    let area = "-f lavfi -i color=size=8000x8000:c=gray -frames:v 1 -c:v png";
+    let (_, error) = read_all(&make(&folder, "area.mkv", area));
+    assert!(
+        matches!(error, Some(SourceError::TooLarge { .. })),
+        "{error:?}"
+    );
+    let both = format!(
+        "-f lavfi -i color=size={0}x{0}:c=gray -frames:v 1 -c:v png",
+        MAX_SIDE + 2
+    );
+    let (_, error) = read_all(&make(&folder, "both.mkv", &both));
+    assert!(
+        matches!(error, Some(SourceError::TooLarge { .. })),
+        "{error:?}"
+    );
+}
+
+#[test]
+fn without_ffmpeg_the_error_names_the_remedy() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = folder.path().join("no-ffmpeg-here");
+    for error in [
+        passthrough_option(program.as_os_str()).unwrap_err(),
+        VideoFile::start(program.as_os_str(), "-fps_mode", folder.path()).unwrap_err(),
+    ] {
+        assert!(error.to_string().contains("apt install ffmpeg"), "{error}");
+    }
+}
+
+#[test]
+fn leaving_early_ends_ffmpeg() {
+    let folder = tempfile::tempdir().unwrap();
+    let clip = make(
+        &folder,
+        "long.mkv",
+        "-f lavfi -i testsrc=size=320x240 -frames:v 500 -c:v mpeg4",
+    );
+    let mut source = VideoFile::open(&clip).unwrap();
+    source.next_frame().unwrap();
+    let id = source.decoder.as_ref().unwrap().child.id();
+    drop(source);
+    assert!(!Path::new(&format!("/proc/{id}")).exists());
+}
+
+#[test]
+fn versions_choose_the_option_they_know() {
+    assert_eq!(
+        version("ffmpeg version 4.4.2-0ubuntu0.22.04.1 Copyright"),
+        Some((4, 4))
+    );
+    assert_eq!(
+        version("ffmpeg version 5.1.9-0+deb12u1 Copyright"),
+        Some((5, 1))
+    );
+    assert_eq!(version("ffmpeg version n7.0 Copyright"), Some((7, 0)));
+    assert_eq!(version("ffmpeg version 8 Copyright"), Some((8, 0)));
+    assert_eq!(version("ffmpeg version N-113-gabc Copyright"), None);
+}
+
+#[test]
+fn all_real_clips_are_whole() {
+    let root = std::env::var("PARSEYE_DATA").map_or_else(
+        |_| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data"),
+        PathBuf::from,
+    );
+    let Ok(entries) = fs::read_dir(root.join("clips")) else {
+        eprintln!(
+            "skipped: no clips below {} (set PARSEYE_DATA)",
+            root.display()
+        );
+        return;
+    };
+    let mut clips = 0;
+    for entry in entries {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|ending| ending == "mp4") {
+            let mut source = VideoFile::open(&path).unwrap();
+            let mut frames = 0;
+            let mut last = None;
+            while let Some(frame) = source.next_frame().unwrap() {
+                assert!(
+                    last < Some(frame.time),
+                    "{}: time stands still",
+                    path.display()
+                );
+                last = Some(frame.time);
+                frames += 1;
+            }
+            let rows = fs::read_to_string(path.with_extension("ear.csv"))
+                .unwrap()
+                .lines()
+                .count();
+            // The landmark table has a row for every frame, below its header.
+            assert_eq!(frames + 1, rows, "{}", path.display());
+            clips += 1;
+        }
+    }
+    assert_eq!(clips, 12);
+}
+
+#[test]
+fn a_file_that_ffmpeg_never_gets_through_is_given_up() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let program = folder.path().join("ffmpeg");
+    fs::write(&program, "#!/bin/sh\nexec sleep 600\n").unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    let clip = folder.path().join("clip.mkv");
+    fs::write(&clip, "x").unwrap();
+    let mut source = VideoFile::start(program.as_os_str(), "-fps_mode", &clip).unwrap();
+    assert_eq!(source.patience, PATIENCE);
+    source.patience = Duration::from_millis(20);
+    let line = source.next_frame().unwrap_err().to_string();
+    assert!(
+        line.contains("clip.mkv") && line.contains("no further picture"),
+        "{line}"
+    );
+    assert!(source.next_frame().unwrap().is_none());
+}

@@ -1,0 +1,46 @@
+//! The events of the camera: what became of it, and why.
+
+use parseye_capture::CameraFault;
+use serde::{Deserialize, Serialize};
+
+/// Something happened to the camera.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CameraEvent {
+    /// Source.
+    pub clip: String,
+    /// Time in seconds.
+    pub time: f64,
+    /// What happened.
+    pub kind: CameraEventKind,
+    /// Why, in one word; absent where nothing is wrong.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<CameraFault>,
+    /// Why and what to do, for people; absent where nothing is wrong.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub words: Option<String>,
+    /// How it delivers, when it was opened.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub format: Option<String>,
+    /// Damaged frames since this was told last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub frames: Option<u64>,
+    /// Wall clock in seconds since 1970.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unix_time: Option<f64>,
+}
+
+/// What happened to the camera.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CameraEventKind {
+    /// It delivered its first frame.
+    Opened,
+    /// It delivers nothing; it will be opened again.
+    Lost,
+    /// It still delivers nothing, for another reason than was told before.
+    Waiting,
+    /// It delivers again.
+    Reopened,
+    /// Frames arrived damaged and were left out.
+    Damaged,
+}

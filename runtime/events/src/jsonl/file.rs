@@ -1,0 +1,381 @@
+//! Where the lines of a log end up: a file that is rotated and found again when somebody removed
+//! it, a pipe, a device. Lines go in whole; what to do when they do not is left to [`super`] and
+//! [`super::live`].
+
+use super::{
+    Existing,
+    rotation::{Day, Rotation, put_aside, remove_oldest},
+};
+use crate::event::{Event, StartEvent};
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, Read, Seek, SeekFrom, Write},
+    path::{Path, PathBuf},
+    time::{Duration, Instant, SystemTime},
+};
+
+/// Takes lines.
+pub trait LineOutput: Send {
+    /// Its name in messages.
+    fn name(&self) -> String;
+
+    /// Notes the line that every further file of this run begins with.
+    fn begin(&mut self, start: &StartEvent);
+
+    /// Writes lines, each with its line end.
+    ///
+    /// # Errors
+    /// When not all could be written; none of those that were is cut.
+    fn append(&mut self, lines: &[u8]) -> Result<(), Unwritten>;
+}
+
+/// Lines that could not be written.
+#[derive(Debug, thiserror::Error)]
+#[error("{reason}")]
+pub struct Unwritten {
+    /// Bytes that were, all of them whole lines.
+    pub written: usize,
+    /// The system's words.
+    pub reason: io::Error,
+}
+
+/// An open file, pipe or device.
+#[derive(Debug)]
+pub struct LogFile {
+    path: PathBuf,
+    existing: Existing,
+    /// `None` while it cannot be opened, or a pipe has no reader.
+    file: Option<File>,
+    /// Whether it is a file, which has a length and can be renamed.
+    regular: bool,
+    rotation: Rotation,
+    /// Rotating failed until then, and is not tried again before.
+    no_rotation_before: Option<Instant>,
+    start: Option<StartEvent>,
+    /// Whether a line of this run was written.
+    begun: bool,
+    /// Bytes in the present part that are not its first line.
+    filled: u64,
+    length: u64,
+    /// Day of the last line.
+    day: Option<Day>,
+}
+
+/// How long rotating is left alone after it failed: the log goes on in its present file.
+const ROTATE_AGAIN_AFTER: Duration = Duration::from_secs(60);
+
+/// How long a pipe's reader may take for the rest of a line.
+const PIPE_PATIENCE: Duration = Duration::from_secs(1);
+
+/// Longest piece of a torn last line that is looked at.
+const LONGEST_LINE: u64 = 64 << 10;
+
+impl LogFile {
+    /// Opens a log.
+    ///
+    /// # Errors
+    /// When it cannot be opened for writing. A pipe without a reader is no error: it is opened
+    /// when there is one.
+    pub fn open(path: &Path, existing: Existing) -> io::Result<Self> {
+        let mut log = Self {
+            path: path.into(),
+            existing,
+            file: None,
+            regular: false,
+            rotation: Rotation::default(),
+            no_rotation_before: None,
+            start: None,
+            begun: false,
+            filled: 0,
+            length: 0,
+            day: None,
+        };
+        match log.connect() {
+            Err(error) if has_no_reader(&error) => {}
+            outcome => outcome?,
+        }
+        Ok(log)
+    }
+
+    /// Begins new parts from now on.
+    pub fn set_rotation(&mut self, rotation: Rotation) {
+        self.rotation = rotation;
+    }
+
+    fn connect(&mut self) -> io::Result<()> {
+        let file = match self.existing {
+            Existing::Replace => File::create(&self.path)?,
+            Existing::Continue => {
+                let mut file = open_to_continue(&self.path)?;
+                end_last_line(&mut file)?;
+                file
+            }
+        };
+        let about = file.metadata()?;
+        self.regular = about.is_file();
+        self.length = about.len();
+        self.filled = about.len();
+        self.day = about
+            .modified()
+            .ok()
+            .map(Day::of)
+            .filter(|_| about.len() > 0);
+        self.file = Some(file);
+        Ok(())
+    }
+
+    /// Writes lines at a moment of the wall clock.
+    fn append_at(&mut self, lines: &[u8], now: SystemTime) -> Result<(), Unwritten> {
+        let none = |reason| Unwritten { written: 0, reason };
+        self.find_again().map_err(none)?;
+        let today = Day::of(now);
+        self.rotate_if_due(lines.len() as u64, today)
+            .map_err(none)?;
+        let (written, outcome) = match (&mut self.file, self.regular) {
+            (Some(file), true) => write_whole(file, lines),
+            (Some(pipe), false) => write_by_line(pipe, lines),
+            (None, _) => (0, Err(io::ErrorKind::NotConnected.into())),
+        };
+        self.length += written as u64;
+        self.filled += written as u64;
+        if written > 0 {
+            self.day = Some(today);
+            self.begun = true;
+        }
+        outcome.map_err(|reason| {
+            if reason.kind() == io::ErrorKind::BrokenPipe {
+                // The reader is gone; the next one gets a pipe of its own.
+                self.file = None;
+            }
+            Unwritten { written, reason }
+        })
+    }
+
+    /// Opens the log again when its name leads elsewhere: it was deleted, or moved by another
+    /// program that keeps logs short.
+    fn find_again(&mut self) -> io::Result<()> {
+        if self.existing == Existing::Replace && self.file.is_some() {
+            return Ok(());
+        }
+        let lost = match &self.file {
+            None => true,
+            Some(file) => self.regular && !is_at(file, &self.path)?,
+        };
+        if !lost {
+            return Ok(());
+        }
+        self.file = None;
+        self.connect()?;
+        self.begin_part()
+    }
+
+    fn rotate_if_due(&mut self, more: u64, today: Day) -> io::Result<()> {
+        let too_long = self
+            .rotation
+            .bytes
+            .is_some_and(|most| self.length + more > most);
+        let new_day = self.rotation.daily && self.day.is_some_and(|day| day != today);
+        let blocked = self
+            .no_rotation_before
+            .is_some_and(|then| Instant::now() < then);
+        if !(too_long || new_day) || self.filled == 0 || !self.regular || blocked {
+            return Ok(());
+        }
+        if put_aside(&self.path, self.day.unwrap_or(today)).is_err() {
+            // A log that grows too long is better than none.
+            self.no_rotation_before = Some(Instant::now() + ROTATE_AGAIN_AFTER);
+            return Ok(());
+        }
+        self.no_rotation_before = None;
+        self.file = None;
+        if let Some(keep) = self.rotation.keep {
+            // What cannot be removed now is removed with the next part.
+            let _ = remove_oldest(&self.path, keep);
+        }
+        self.connect()?;
+        self.begin_part()
+    }
+
+    /// Begins a further file of the run with its own first line, so that it can be read alone.
+    fn begin_part(&mut self) -> io::Result<()> {
+        let Some(start) = self.start.as_mut().filter(|_| self.begun) else {
+            return Ok(());
+        };
+        start.part = Some(start.part.unwrap_or(0) + 1);
+        let mut line = serde_json::to_vec(&Event::Start(start.clone()))?;
+        line.push(b'\n');
+        let Some(file) = &mut self.file else {
+            return Ok(());
+        };
+        let (_, outcome) = if self.regular {
+            write_whole(file, &line)
+        } else {
+            write_by_line(file, &line)
+        };
+        if outcome.is_err() {
+            // The whole part is begun anew once there is space.
+            start.part = start
+                .part
+                .and_then(|part| part.checked_sub(1))
+                .filter(|part| *part > 0);
+            self.file = None;
+        } else {
+            self.length += line.len() as u64;
+        }
+        outcome
+    }
+}
+
+impl LineOutput for LogFile {
+    fn name(&self) -> String {
+        self.path.display().to_string()
+    }
+
+    fn begin(&mut self, start: &StartEvent) {
+        self.start = Some(start.clone());
+    }
+
+    fn append(&mut self, lines: &[u8]) -> Result<(), Unwritten> {
+        self.append_at(lines, SystemTime::now())
+    }
+}
+
+/// Opens a log to add to it. A pipe is opened without waiting for its reader, and written to
+/// without waiting for it.
+fn open_to_continue(path: &Path) -> io::Result<File> {
+    let regular = fs::metadata(path).map_or(true, |about| about.is_file());
+    let mut options = OpenOptions::new();
+    if regular {
+        return options.create(true).append(true).read(true).open(path);
+    }
+    #[cfg(target_os = "linux")]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        let flags = rustix::fs::OFlags::NONBLOCK.bits();
+        options.custom_flags(flags.cast_signed());
+    }
+    options.append(true).open(path)
+}
+
+/// What Linux says of a pipe that nobody reads: "no such device or address", ENXIO.
+fn has_no_reader(error: &io::Error) -> bool {
+    const ENXIO: i32 = 6;
+    cfg!(target_os = "linux") && error.raw_os_error() == Some(ENXIO)
+}
+
+/// Whether a path still leads to a file.
+#[cfg(unix)]
+fn is_at(file: &File, path: &Path) -> io::Result<bool> {
+    use std::os::unix::fs::MetadataExt;
+    let mine = file.metadata()?;
+    match fs::metadata(path) {
+        Ok(there) => Ok((there.dev(), there.ino()) == (mine.dev(), mine.ino())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(not(unix))]
+fn is_at(_: &File, path: &Path) -> io::Result<bool> {
+    path.try_exists()
+}
+
+/// Writes to a file; what was not a whole line is taken back.
+fn write_whole(file: &mut File, lines: &[u8]) -> (usize, io::Result<()>) {
+    let (written, outcome) = write(file, lines, |_| false);
+    let whole = whole_lines(&lines[..written]);
+    let cut = written - whole;
+    if cut > 0 {
+        // A line that stays torn here is left out by whoever reads.
+        let _ = take_back(file, cut as u64);
+    }
+    (whole, outcome)
+}
+
+/// Takes back the last bytes of a file, and goes on where they began: a file that is not opened for
+/// appending would leave a hole of zeros in their place.
+fn take_back(file: &mut File, bytes: u64) -> io::Result<()> {
+    let end = file.seek(SeekFrom::End(0))?.saturating_sub(bytes);
+    file.set_len(end)?;
+    file.seek(SeekFrom::Start(end))?;
+    Ok(())
+}
+
+/// Writes to a pipe or device, line by line: pipes take pieces of up to 4096 bytes whole or not at
+/// all.
+fn write_by_line(pipe: &mut File, lines: &[u8]) -> (usize, io::Result<()>) {
+    let mut written = 0;
+    for line in lines.split_inclusive(|byte| *byte == b'\n') {
+        let begin = Instant::now();
+        let (bytes, outcome) = write(pipe, line, |so_far| {
+            so_far > 0 && begin.elapsed() < PIPE_PATIENCE
+        });
+        if outcome.is_err() {
+            if bytes > 0 {
+                // The line comes again as a whole.
+                let _ = pipe.write(b"\n");
+            }
+            return (written, outcome);
+        }
+        written += bytes;
+    }
+    (written, Ok(()))
+}
+
+/// Writes all, or says how far it came. `wait_for` decides, from the bytes written, whether a full
+/// pipe is waited for.
+fn write(
+    file: &mut File,
+    bytes: &[u8],
+    wait_for: impl Fn(usize) -> bool,
+) -> (usize, io::Result<()>) {
+    let mut written = 0;
+    while written < bytes.len() {
+        match file.write(&bytes[written..]) {
+            Ok(0) => return (written, Err(io::ErrorKind::WriteZero.into())),
+            Ok(more) => written += more,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock && wait_for(written) => {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            Err(error) => return (written, Err(error)),
+        }
+    }
+    (written, Ok(()))
+}
+
+/// Length of the whole lines at the beginning of `bytes`.
+fn whole_lines(bytes: &[u8]) -> usize {
+    bytes
+        .iter()
+        .rposition(|byte| *byte == b'\n')
+        .map_or(0, |last| last + 1)
+}
+
+/// The next line begins on its own after a program that was killed, or a power cut. A line of ours
+/// that was torn is removed; anything else, which may be somebody's text, gets a line end.
+fn end_last_line(file: &mut File) -> io::Result<()> {
+    if !file.metadata()?.is_file() {
+        return Ok(());
+    }
+    let end = file.seek(SeekFrom::End(0))?;
+    let begin = end.saturating_sub(LONGEST_LINE);
+    file.seek(SeekFrom::Start(begin))?;
+    let mut tail = Vec::new();
+    (&*file).take(LONGEST_LINE).read_to_end(&mut tail)?;
+    let torn = &tail[whole_lines(&tail)..];
+    if torn.is_empty() {
+        return Ok(());
+    }
+    let beginning: &[u8] = br#"{"event":""#;
+    // A kill may leave less than what all our lines begin with.
+    let ours = torn.starts_with(beginning) || beginning.starts_with(torn);
+    if ours && serde_json::from_slice::<serde::de::IgnoredAny>(torn).is_err() {
+        file.set_len(end - torn.len() as u64)
+    } else {
+        file.write_all(b"\n")
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,391 @@
+//! Logs as they are: whole, rotated, cut off, damaged, of the future, and no logs at all.
+
+use super::*;
+use crate::event::Outcome;
+use serde_json::{Value, json};
+use std::fs;
+
+const FRAME: f64 = 0.04;
+
+fn start(unix_time: Option<f64>, part: Option<u64>) -> Value {
+    let mut line = json!({
+        "event": "start", "schema": 1, "version": "0.1.0",
+        "mode": if unix_time.is_some() { "monitor" } else { "replay" },
+        "model": { "name": "m", "sha256": "0" }, "clips": ["a"],
+    });
+    if let Some(time) = unix_time {
+        line["unix_time"] = time.into();
+    }
+    if let Some(part) = part {
+        line["part"] = part.into();
+    }
+    line
+}
+
+fn eye(closed: f64) -> Value {
+    json!({
+        "state": if closed > 0.5 { "closed" } else { "open" },
+        "probabilities": { "open": 1.0 - closed, "partially_open": 0.0, "closed": closed, "not_visible": 0.0 },
+        "confidence": closed.max(1.0 - closed), "box": null,
+    })
+}
+
+fn unmeasured(reason: &str) -> Value {
+    json!({ "state": "not_visible", "probabilities": null, "confidence": null, "box": null, "reason": reason })
+}
+
+fn eyes(frame: u64, left: Value, right: Value) -> Value {
+    json!({ "event": "eyes", "clip": "a", "time": frame as f64 * FRAME, "frame": frame, "face": null, "left": left, "right": right })
+}
+
+fn open(frame: u64) -> Value {
+    eyes(frame, eye(0.0), eye(0.0))
+}
+
+fn blink(watched: &str, start: f64, duration: f64) -> Value {
+    json!({ "event": "blink", "clip": "a", "eye": watched, "start": start, "end": start + duration, "duration": duration, "first_frame": 0, "last_frame": 1 })
+}
+
+fn end(outcome: &str) -> Value {
+    json!({ "event": "end", "clip": "a", "frames": 1, "outcome": outcome })
+}
+
+fn text_of(lines: &[Value]) -> String {
+    lines.iter().map(|line| format!("{line}\n")).collect()
+}
+
+/// Reads logs of these texts in this order.
+fn read_texts(texts: &[&str]) -> Result<Session, SessionError> {
+    let folder = tempfile::tempdir().unwrap();
+    let paths: Vec<PathBuf> = (0..texts.len())
+        .map(|index| folder.path().join(format!("{index}.jsonl")))
+        .collect();
+    for (path, text) in paths.iter().zip(texts) {
+        fs::write(path, text).unwrap();
+    }
+    read(&paths, &TemporalSettings::default())
+}
+
+fn figures(lines: &[Value]) -> SessionFigures {
+    read_texts(&[&text_of(lines)]).unwrap().figures
+}
+
+#[test]
+fn shares_rates_and_durations_are_those_of_the_log() {
+    let mut lines = vec![start(None, None)];
+    // A minute: the left eye is closed for the last tenth, the right one unmeasured for the last fifth.
+    for frame in 0..1500 {
+        let left = eye(if frame >= 1350 { 0.9 } else { 0.0 });
+        let right = if frame >= 1350 {
+            unmeasured("profile")
+        } else if frame >= 1200 {
+            unmeasured("no_face")
+        } else {
+            eye(0.0)
+        };
+        lines.push(eyes(frame, left, right));
+        if frame % 100 == 50 {
+            lines.push(blink(
+                "both",
+                frame as f64 * FRAME,
+                if frame < 1400 { 0.12 } else { 0.4 },
+            ));
+        }
+    }
+    lines.push(end("complete"));
+    let sums = figures(&lines);
+    assert_eq!(sums.duration_s, 60.0);
+    assert_eq!((sums.frames, sums.frames_with_face), (1500, 0));
+    let near = |value: f64, expected: f64| assert!((value - expected).abs() < 1e-6, "{value}");
+    near(sums.states.left["open"], 0.9);
+    near(sums.states.left["closed"], 0.1);
+    near(sums.states.right["open"], 0.8);
+    near(sums.states.right["no_face"], 0.1);
+    near(sums.states.right["profile"], 0.1);
+    for eye in [&sums.states.left, &sums.states.right] {
+        near(eye.values().sum(), 1.0);
+    }
+    let both = &sums.blinks.both;
+    assert_eq!((both.count, sums.blinks.left.count), (15, 0));
+    near(both.per_minute.unwrap(), 15.0 * 60.0 / sums.known_s);
+    let duration = both.duration_s.unwrap();
+    assert!(
+        (duration.p50 - 0.12).abs() < 2e-4 && (duration.p95 - 0.4).abs() < 1e-3,
+        "{duration:?}"
+    );
+    assert_eq!(
+        sums.runs.first[0].sources[0].outcome,
+        Some(Outcome::Complete)
+    );
+    let confidence = sums.confidence.left.unwrap();
+    assert!(
+        (confidence.p05 - 0.9).abs() < 1e-3 && confidence.p50 == 1.0,
+        "{confidence:?}"
+    );
+}
+
+#[test]
+fn perclos_is_that_of_the_run_itself() {
+    // 40 s open, then closed for 20 s: a third of the minute.
+    let mut lines = vec![start(None, None)];
+    for frame in 0..=1500 {
+        let p = if (1000..1500).contains(&frame) {
+            1.0
+        } else {
+            0.0
+        };
+        lines.push(eyes(frame, eye(p), eye(p)));
+    }
+    let sums = figures(&lines);
+    assert!(
+        (sums.perclos.unwrap() - 1.0 / 3.0).abs() < 1e-3,
+        "{:?}",
+        sums.perclos
+    );
+    let highest = sums.perclos_highest.unwrap();
+    assert!(
+        (highest.value - 1.0 / 3.0).abs() < 1e-3 && highest.time >= 59.0,
+        "{highest:?}"
+    );
+}
+
+#[test]
+fn parts_of_a_log_are_one_run_in_whatever_order_they_are_named() {
+    let part = |number: Option<u64>, frames: std::ops::Range<u64>| {
+        let mut lines = vec![start(Some(1000.0), number)];
+        lines.extend(frames.map(open));
+        text_of(&lines)
+    };
+    let (first, second) = (part(None, 0..10), part(Some(1), 10..20));
+    let mut third = part(Some(2), 20..30);
+    third += &text_of(&[
+        end("interrupted"),
+        start(Some(2000.0), None),
+        open(0),
+        open(1),
+    ]);
+    for texts in [[&first, &second, &third], [&third, &first, &second]] {
+        let sums = read_texts(&texts.map(String::as_str)).unwrap().figures;
+        assert_eq!(sums.runs.count, 2);
+        let run = &sums.runs.first[0];
+        assert_eq!((run.sources.len(), run.first_part), (1, None));
+        assert_eq!(run.sources[0].frames, 30);
+        assert_eq!(run.sources[0].outcome, Some(Outcome::Interrupted));
+        assert_eq!(
+            sums.runs.first[1].sources[0].outcome, None,
+            "it was cut off"
+        );
+        assert_eq!(sums.frames_skipped, 0);
+        assert!(
+            (sums.duration_s - 32.0 * FRAME).abs() < 1e-6,
+            "{}",
+            sums.duration_s
+        );
+    }
+    // Without its first part the log says so.
+    let sums = read_texts(&[&second, &third]).unwrap().figures;
+    assert_eq!(sums.runs.first[0].first_part, Some(1));
+    assert!(text::text(&sums).contains("begins with its part 1"));
+}
+
+#[test]
+fn damaged_lines_are_named_and_the_rest_is_read() {
+    let mut log = text_of(&[start(None, None), open(0)]);
+    log += "\u{0}\u{0}\u{0}\n";
+    log += "{\"event\":\"eyes\",\"clip\":\"a\"}\n";
+    log += &text_of(&[json!({ "event": "eyes", "time": -1.0 }), open(1)]);
+    let mut backwards = open(2);
+    backwards["time"] = (-3.0).into();
+    log += &text_of(&[backwards, blink("both", 0.0, 0.1)]);
+    log += "\n[1, 2]\n{\"event\":\"eyes\",\"cli";
+    let sums = read_texts(&[&log]).unwrap().figures;
+    assert_eq!((sums.frames, sums.blinks.both.count), (2, 1));
+    let damages: Vec<u64> = sums.logs[0]
+        .damages
+        .iter()
+        .map(|damage| damage.line)
+        .collect();
+    assert_eq!(damages, [3, 4, 5, 7, 9, 10, 11]);
+    assert_eq!((sums.logs[0].lines, sums.logs[0].damaged), (11, 7));
+    let reasons: Vec<&str> = sums.logs[0]
+        .damages
+        .iter()
+        .map(|damage| damage.reason.as_str())
+        .collect();
+    assert!(reasons[0].contains("no JSON"), "{reasons:?}");
+    assert!(reasons[1].contains("missing field"), "{reasons:?}");
+    assert!(reasons[3].contains("-3"), "{reasons:?}");
+    assert_eq!(reasons[6], "cut off");
+    let text = text::text(&sums);
+    assert!(
+        text.contains("7 of 11 lines") && text.contains("line 11: cut off"),
+        "{text}"
+    );
+}
+
+#[test]
+fn many_damages_are_counted_and_a_line_without_end_stays_small() {
+    let mut log = text_of(&[start(None, None), open(0)]);
+    log += &"x\n".repeat(100);
+    log += &"y".repeat(3 << 20);
+    log += "\n";
+    log += &text_of(&[open(1)]);
+    let sums = read_texts(&[&log]).unwrap().figures;
+    assert_eq!((sums.frames, sums.logs[0].damaged), (2, 101));
+    assert_eq!(sums.logs[0].damages.len(), NAMED_DAMAGES);
+    assert!(text::text(&sums).contains("and 81 more damaged lines"));
+}
+
+#[test]
+fn a_log_of_the_future_and_a_file_that_is_none_are_refused() {
+    let mut future = start(None, None);
+    future["schema"] = 99.into();
+    future["version"] = "9.9.9".into();
+    let error = read_texts(&[&text_of(&[open(0), future])])
+        .unwrap_err()
+        .to_string();
+    for word in ["line 2", "99", "9.9.9", "newer"] {
+        assert!(error.contains(word), "{error}");
+    }
+    for (text, word) in [("", "empty"), ("a,b,c\n1,2,3\n", "line 1: no JSON")] {
+        let error = read_texts(&[text]).unwrap_err().to_string();
+        assert!(error.contains(word) && error.contains("0.jsonl"), "{error}");
+    }
+}
+
+#[test]
+fn breaks_skipped_frames_alerts_gaps_and_unknown_events_are_told() {
+    let mut lines = vec![start(Some(5.0), None)];
+    lines.extend((0..10).map(open));
+    let alert = |phase: &str, time: f64| json!({ "event": "alert", "clip": "a", "kind": "long_closure_warning", "phase": phase, "time": time, "since": 0.1, "perclos": null });
+    lines.extend([
+        alert("raised", 0.6),
+        alert("repeated", 1.0),
+        alert("lost", 1.5),
+        alert("raised", 2.0),
+        json!({ "event": "log_gap", "lost": 7, "from": 0.1, "to": 0.2, "reason": "unwritable" }),
+        json!({ "event": "camera", "clip": "a", "time": 1.0, "phase": "lost", "reason": "unplugged" }),
+        json!({ "event": "partial_blink", "clip": "a", "eye": "left", "start": 0.1, "end": 0.2, "duration": 0.1, "first_frame": 2, "last_frame": 3 }),
+        json!({ "event": "blink", "clip": "a", "eye": "right", "start": 0.1, "end": 0.2, "duration": 0.1, "first_frame": 2, "last_frame": 3, "wink": true }),
+    ]);
+    // A break of two seconds, in which the camera numbered on.
+    lines.extend((60..65).map(open));
+    let sums = figures(&lines);
+    assert_eq!(sums.frames_skipped, 50);
+    assert!(
+        (sums.break_s - 51.0 * FRAME).abs() < 1e-6,
+        "{}",
+        sums.break_s
+    );
+    assert_eq!(sums.alerts.count, 2);
+    assert_eq!(
+        (sums.alerts.first[0].until, sums.alerts.first[1].until),
+        (Some(1.5), None)
+    );
+    assert_eq!(sums.log_gaps.first[0].lost, 7);
+    assert_eq!(sums.notices.first[0].text, "phase lost, reason unplugged");
+    assert_eq!(sums.events["camera"], 1);
+    assert_eq!((sums.partial_blinks.left, sums.partial_blinks.both), (1, 0));
+    assert_eq!((sums.winks, sums.notices.count), (1, 1));
+    let text = text::text(&sums);
+    for words in [
+        "out of sight",
+        "its end is not in the log",
+        "unplugged",
+        "7 lines",
+        "breaks in the readings: 2.04 s",
+    ] {
+        assert!(text.contains(words), "{words}: {text}");
+    }
+}
+
+#[test]
+fn sources_follow_one_another_and_the_picture_can_be_drawn() {
+    let mut lines = vec![start(None, None)];
+    lines.extend((0..50).map(open));
+    lines.push(end("complete"));
+    for frame in 0..50 {
+        let mut line = eyes(frame, eye(0.7), unmeasured("no_face"));
+        line["clip"] = "b".into();
+        lines.push(line);
+        if frame == 10 {
+            lines.push(
+                json!({ "event": "self_check", "time": 0.4, "left": { "camera_snr_db": 31.5 } }),
+            );
+        }
+    }
+    let session = read_texts(&[&text_of(&lines)]).unwrap();
+    let sources = &session.figures.runs.first[0].sources;
+    assert_eq!((sources[0].begins_s, sources[1].begins_s), (0.0, 2.0));
+    assert_eq!(session.timeline.seams, [2.0]);
+    let draw = |session: &Session| {
+        course::draw(
+            &session.figures,
+            &session.timeline,
+            &TemporalSettings::default(),
+        )
+        .unwrap()
+    };
+    let svg = draw(&session);
+    for words in [
+        "left eye",
+        "PERCLOS",
+        "camera SNR",
+        "dB",
+        "time (s)",
+        "another source",
+    ] {
+        assert!(svg.contains(words), "{words}");
+    }
+    // Not one number in the picture is none.
+    assert!(!svg.contains("NaN") && !svg.contains("inf"));
+    let nothing = read_texts(&[&text_of(&[start(None, None)])]).unwrap();
+    assert!(!draw(&nothing).contains("camera SNR"));
+}
+
+#[test]
+fn a_log_of_ever_new_names_stays_small() {
+    let mut lines = vec![start(None, None)];
+    lines.extend((0..2000).map(|i| json!({ "event": format!("e{i}"), "time": 0.0 })));
+    // Each frame is of another source.
+    for index in 0..21_000 {
+        let mut line = open(0);
+        line["clip"] = format!("c{index}").into();
+        lines.push(line);
+    }
+    let long = "x".repeat(log_file::LONGEST_EVENT);
+    lines.push(json!({ "event": "noise", "text": long }));
+    lines.push(json!({ "event": long, "time": 0.0 }));
+    let session = read_texts(&[&text_of(&lines)]).unwrap();
+    let figures = &session.figures;
+    assert_eq!(figures.events["eyes"], 21_000);
+    assert_eq!(figures.events.len(), 102);
+    assert_eq!(figures.events.values().sum::<u64>(), 23_001);
+    assert_eq!(figures.runs.first[0].sources.len(), 20_000);
+    assert_eq!(figures.frames, 21_000);
+    let damages = &figures.logs[0].damages;
+    assert!(
+        damages
+            .iter()
+            .all(|damage| damage.reason.contains("8192 bytes"))
+    );
+    assert_eq!(damages.len(), 2);
+    // The list of a replay's sources may be long.
+    let mut many = start(None, None);
+    many["clips"] = vec!["a clip of some name"; 1000].into();
+    assert_eq!(figures_of_damage(&[many]), 0);
+}
+
+fn figures_of_damage(lines: &[Value]) -> u64 {
+    read_texts(&[&text_of(lines)]).unwrap().figures.logs[0].damaged
+}
+
+#[test]
+fn a_log_named_twice_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.jsonl");
+    fs::write(&path, text_of(&[start(None, None)])).unwrap();
+    let again = folder.path().join(".").join("a.jsonl");
+    let error = read(&[path, again], &TemporalSettings::default()).unwrap_err();
+    assert!(error.to_string().contains("twice"));
+}

@@ -1,0 +1,63 @@
+//! Sums that a reader relies on.
+
+use super::*;
+use parseye_vision::{
+    reading::{EyeReading, Unseen},
+    temporal::TemporalSettings,
+};
+
+fn tally(frames: u64) -> Tally {
+    let mut tally = Tally::default();
+    for frame in 0..frames {
+        let eye = EyeReading::Unmeasured(Unseen::NoFace);
+        let reading = FrameReading {
+            frame,
+            time: Duration::from_millis(40 * frame),
+            face: None,
+            eyes: PerEye {
+                left: eye,
+                right: eye,
+            },
+        };
+        let times = StageTimes {
+            total: Duration::from_millis(frame + 1),
+            ..StageTimes::default()
+        };
+        tally.add_frame(&reading, &times);
+    }
+    let over_time = EyesOverTime::new(&TemporalSettings::default());
+    tally.end(&over_time, Duration::from_secs(2));
+    tally
+}
+
+#[test]
+fn sums_and_percentiles() {
+    let json = serde_json::to_value(tally(100).summary(None)).unwrap();
+    assert_eq!(json["frames"], 100);
+    assert_eq!(json["frames_with_face"], 0);
+    assert_eq!(json["duration_s"], 4.0);
+    assert_eq!(json["states"]["left"]["not_visible"], 100);
+    assert_eq!(json["states"]["right"]["open"], 0);
+    assert!(json["perclos"].is_null() && json.get("truth").is_none());
+    assert_eq!(json["timing"]["fps"], 50.0);
+    let p50 = json["timing"]["total"]["p50"].as_f64().unwrap();
+    assert!((p50 - 50.0).abs() < 0.1, "{p50}");
+}
+
+#[test]
+fn sources_add_up() {
+    let mut all = tally(100);
+    all.merge(&tally(50));
+    let json = serde_json::to_value(all.summary(None)).unwrap();
+    assert_eq!(json["frames"], 150);
+    assert_eq!(json["duration_s"], 6.0);
+    assert_eq!(json["timing"]["fps"], 37.5);
+    assert!(json["timing"]["total"]["p99"].as_f64().unwrap() > 90.0);
+}
+
+#[test]
+fn no_frames_have_no_figures() {
+    let json = serde_json::to_value(tally(0).summary(None)).unwrap();
+    assert_eq!(json["duration_s"], 0.0);
+    assert!(json["timing"]["fps"].is_null() && json["timing"]["total"].is_null());
+}

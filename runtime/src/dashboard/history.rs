@@ -1,0 +1,369 @@
+//! The recent past and the sums of a running monitor, for the dashboards: bounded memory, whatever
+//! the length of the run.
+//!
+//! It is fed with what a reader of [`crate::live::Fanout`] gets and asks no clock, so that a
+//! script of events always gives the same picture. The log remains the record; a reader that lost
+//! events of its queue shows a little less than there was.
+
+use parseye_events::{
+    event::{ClosureEvent, Event, EyeRecord, EyesEvent},
+    status::LiveStatus,
+    summary::AlertCounts,
+};
+use parseye_vision::{
+    eye_state::{Eye, PerEye, STATES},
+    temporal::{AlertPhase, Watched},
+};
+use serde::Serialize;
+use std::collections::VecDeque;
+
+/// Most marks kept: half a blink a second, twice the usual rate, over the longest span shown.
+const MOST_MARKS: usize = 1024;
+
+/// What happened lately, in slices of equal length, and sums since the start.
+#[derive(Clone, Debug)]
+pub struct History {
+    /// Length of a slice in seconds.
+    slice_s: f64,
+    most_slices: usize,
+    slices: VecDeque<Slice>,
+    marks: VecDeque<Mark>,
+    session: Session,
+}
+
+/// Everything in one slice of time. Ranges, not means, so that a blink of one frame is not lost.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Slice {
+    /// Number of the slice; it begins at this many slice lengths.
+    pub index: u64,
+    /// Each eye.
+    pub eyes: PerEye<EyeSlice>,
+    /// PERCLOS of the last minute when the slice ended, 0 to 1.
+    pub perclos: Option<f64>,
+}
+
+/// One eye in one slice of time.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct EyeSlice {
+    /// Lowest and highest P(closed); `None` where nothing was measured.
+    pub closed: Option<(f64, f64)>,
+    confidence_sum: f64,
+    measured: u32,
+}
+
+/// A closure, to be marked on a chart.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Mark {
+    /// Time of the first closed frame in seconds.
+    pub start: f64,
+    /// How long it lasted in seconds.
+    pub duration: f64,
+    /// Which eye, or both.
+    pub eye: Watched,
+    /// Whether it was too long for a blink.
+    pub long: bool,
+}
+
+/// Sums since the start.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Session {
+    /// Seconds from the first frame to the newest.
+    pub seconds: f64,
+    /// Frames seen by this reader.
+    pub frames: u64,
+    /// Of them those with a face.
+    pub frames_with_face: u64,
+    /// Frames in each state, in the order of [`parseye_vision::eye_state::EyeState::ALL`].
+    pub states: PerEye<[u64; STATES]>,
+    /// Blinks of both eyes.
+    pub blinks: u64,
+    /// Mean duration of the blinks of both eyes in seconds.
+    pub blink_mean_s: Option<f64>,
+    /// Longest closure of both eyes in seconds, blinks included.
+    pub longest_closure_s: Option<f64>,
+    /// Long closures of both eyes.
+    pub long_closures: u64,
+    /// Alerts that were raised.
+    pub alerts: AlertCounts,
+    #[serde(skip)]
+    first: Option<f64>,
+    #[serde(skip)]
+    blink_seconds: f64,
+}
+
+/// What an event changed in a [`History`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Change {
+    /// Nothing that a chart shows.
+    None,
+    /// The newest slice; the ones before it are complete.
+    Slice,
+    /// A new mark.
+    Mark(Mark),
+    /// Time began anew: everything from before was forgotten.
+    Restart,
+}
+
+impl History {
+    /// Keeps `span_s` seconds in slices of `slice_s` seconds, both above 0.
+    pub fn new(span_s: f64, slice_s: f64) -> Self {
+        Self {
+            slice_s,
+            most_slices: (span_s / slice_s).ceil().max(1.0) as usize,
+            slices: VecDeque::new(),
+            marks: VecDeque::new(),
+            session: Session::default(),
+        }
+    }
+
+    /// Takes an event.
+    pub fn take(&mut self, event: &Event) -> Change {
+        match event {
+            Event::Start(_) => {
+                self.restart();
+                Change::Restart
+            }
+            Event::Eyes(eyes) => self.take_eyes(eyes),
+            Event::Blink(closure) => self.take_closure(closure, false),
+            Event::LongClosure(closure) => self.take_closure(closure, true),
+            Event::Alert(alert) => {
+                if alert.phase == AlertPhase::Raised {
+                    *self.session.alerts.of(alert.kind) += 1;
+                }
+                Change::None
+            }
+            _ => Change::None,
+        }
+    }
+
+    /// Takes what only the status knows.
+    pub fn take_status(&mut self, status: &LiveStatus) {
+        if let Some(slice) = self.slices.back_mut() {
+            slice.perclos = status.perclos;
+        }
+    }
+
+    /// Slices in order of time; slices without any frame are left out.
+    pub fn slices(&self) -> impl ExactSizeIterator<Item = &Slice> + DoubleEndedIterator {
+        self.slices.iter()
+    }
+
+    /// Marks in the order in which they ended.
+    pub fn marks(&self) -> impl Iterator<Item = &Mark> {
+        self.marks.iter()
+    }
+
+    /// Sums since the start.
+    pub fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// Length of a slice in seconds.
+    pub fn slice_s(&self) -> f64 {
+        self.slice_s
+    }
+
+    fn restart(&mut self) {
+        self.slices.clear();
+        self.marks.clear();
+        self.session = Session::default();
+    }
+
+    fn take_eyes(&mut self, eyes: &EyesEvent) -> Change {
+        // Times are never negative; a negative one would become slice 0.
+        let index = (eyes.time / self.slice_s) as u64;
+        let mut change = Change::None;
+        if self
+            .slices
+            .back()
+            .is_some_and(|newest| index < newest.index)
+        {
+            // The next recording.
+            self.restart();
+            change = Change::Restart;
+        }
+        if self.slices.back().is_none_or(|newest| index > newest.index) {
+            let perclos = self.slices.back().and_then(|newest| newest.perclos);
+            self.slices.push_back(Slice {
+                index,
+                eyes: PerEye::default(),
+                perclos,
+            });
+            let oldest = index.saturating_sub(self.most_slices as u64 - 1);
+            while self
+                .slices
+                .front()
+                .is_some_and(|slice| slice.index < oldest)
+            {
+                self.slices.pop_front();
+            }
+            let since = oldest as f64 * self.slice_s;
+            while self.marks.front().is_some_and(|mark| mark.start < since) {
+                self.marks.pop_front();
+            }
+            if change == Change::None {
+                change = Change::Slice;
+            }
+        }
+        if let Some(newest) = self.slices.back_mut() {
+            newest.eyes.left.take(&eyes.left);
+            newest.eyes.right.take(&eyes.right);
+        }
+        self.session.take_eyes(eyes);
+        change
+    }
+
+    fn take_closure(&mut self, closure: &ClosureEvent, long: bool) -> Change {
+        self.session.take_closure(closure, long);
+        let mark = Mark {
+            start: closure.start,
+            duration: closure.duration,
+            eye: closure.eye,
+            long,
+        };
+        if self.marks.len() == MOST_MARKS {
+            self.marks.pop_front();
+        }
+        self.marks.push_back(mark);
+        Change::Mark(mark)
+    }
+}
+
+impl EyeSlice {
+    fn take(&mut self, eye: &EyeRecord) {
+        let (Some(probabilities), Some(confidence)) = (&eye.probabilities, eye.confidence) else {
+            return;
+        };
+        let closed = probabilities.closed;
+        let (low, high) = self.closed.unwrap_or((closed, closed));
+        self.closed = Some((low.min(closed), high.max(closed)));
+        self.confidence_sum += confidence;
+        self.measured += 1;
+    }
+
+    /// Mean confidence, 0.25 to 1; `None` where nothing was measured.
+    pub fn confidence(&self) -> Option<f64> {
+        (self.measured > 0).then(|| self.confidence_sum / f64::from(self.measured))
+    }
+}
+
+impl Session {
+    fn take_eyes(&mut self, eyes: &EyesEvent) {
+        self.frames += 1;
+        self.frames_with_face += u64::from(eyes.face.is_some());
+        self.seconds = eyes.time - *self.first.get_or_insert(eyes.time);
+        for (eye, record) in [(Eye::Left, &eyes.left), (Eye::Right, &eyes.right)] {
+            self.states.get_mut(eye)[record.state.index()] += 1;
+        }
+    }
+
+    fn take_closure(&mut self, closure: &ClosureEvent, long: bool) {
+        if closure.eye != Watched::Both {
+            return;
+        }
+        let longest = self.longest_closure_s.unwrap_or(0.0);
+        self.longest_closure_s = Some(longest.max(closure.duration));
+        if long {
+            self.long_closures += 1;
+        } else {
+            self.blinks += 1;
+            self.blink_seconds += closure.duration;
+            self.blink_mean_s = Some(self.blink_seconds / self.blinks as f64);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use parseye_testkit::script;
+    use parseye_vision::temporal::AlertKind;
+    use proptest::prelude::*;
+
+    fn history() -> History {
+        History::new(600.0, 0.5)
+    }
+
+    #[test]
+    fn a_blink_of_one_frame_is_seen_in_its_slice() {
+        let mut history = history();
+        for frame in 0..60_u64 {
+            let closed = if frame == 40 { 0.97 } else { 0.02 };
+            history.take(&script::eyes(frame, frame as f64 / 30.0, closed));
+        }
+        let slices: Vec<&Slice> = history.slices().collect();
+        assert_eq!(slices.len(), 4);
+        assert_eq!(slices[1].eyes.left.closed, Some((0.02, 0.02)));
+        assert_eq!(slices[2].eyes.left.closed, Some((0.02, 0.97)));
+        let confidence = slices[3].eyes.right.confidence().unwrap();
+        assert!((confidence - 0.98).abs() < 1e-9, "{confidence}");
+    }
+
+    #[test]
+    fn what_was_not_measured_is_no_number() {
+        let mut history = history();
+        history.take(&script::nobody(0, 0.0));
+        let slice = history.slices().next().unwrap();
+        assert_eq!(slice.eyes.left.closed, None);
+        assert_eq!(slice.eyes.left.confidence(), None);
+        assert_eq!(history.session().frames_with_face, 0);
+        assert_eq!(history.session().states.left, [0, 0, 0, 1]);
+    }
+
+    #[test]
+    fn the_session_counts_closures_of_both_eyes_and_raised_alerts() {
+        let mut history = history();
+        history.take(&script::eyes(0, 10.0, 0.0));
+        history.take(&script::eyes(1, 13.0, 0.0));
+        history.take(&script::blink(Watched::Left, 10.0, 0.2));
+        history.take(&script::blink(Watched::Both, 10.0, 0.2));
+        history.take(&script::blink(Watched::Both, 11.0, 0.4));
+        history.take(&script::long_closure(12.0, 1.7));
+        history.take(&script::alert(
+            AlertKind::LongClosureAlarm,
+            AlertPhase::Raised,
+            13.5,
+            12.0,
+        ));
+        history.take(&script::alert(
+            AlertKind::LongClosureAlarm,
+            AlertPhase::Cleared,
+            13.7,
+            12.0,
+        ));
+        let session = history.session();
+        assert_eq!((session.blinks, session.long_closures), (2, 1));
+        assert!((session.blink_mean_s.unwrap() - 0.3).abs() < 1e-9);
+        assert_eq!(session.longest_closure_s, Some(1.7));
+        assert_eq!(session.alerts.long_closure_alarm, 1);
+        assert_eq!(session.seconds, 3.0);
+        assert_eq!(history.marks().count(), 4);
+    }
+
+    #[test]
+    fn a_second_recording_begins_anew() {
+        let mut history = history();
+        history.take(&script::eyes(0, 0.0, 0.0));
+        assert_eq!(history.take(&script::eyes(1, 90.0, 0.0)), Change::Slice);
+        assert_eq!(history.take(&script::eyes(0, 0.0, 0.0)), Change::Restart);
+        assert_eq!(history.session().frames, 1);
+        assert_eq!(history.slices().len(), 1);
+    }
+
+    proptest! {
+        #[test]
+        fn the_past_is_bounded_and_in_order(steps in prop::collection::vec(0.0_f64..400.0, 1..300)) {
+            let mut history = History::new(60.0, 0.5);
+            let mut time = 0.0;
+            for (frame, step) in steps.into_iter().enumerate() {
+                time += step;
+                history.take(&script::eyes(frame as u64, time, 0.5));
+                history.take(&script::blink(Watched::Both, time, 0.1));
+                let (first, last) = (history.slices().next().unwrap().index, history.slices().last().unwrap().index);
+                prop_assert!(last - first < 120);
+                prop_assert!(history.slices().is_sorted_by_key(|slice| slice.index));
+                prop_assert!(history.marks().all(|mark| mark.start > time - 60.5));
+            }
+        }
+    }
+}

@@ -1,0 +1,286 @@
+//! What an alert sets off: the terminal's bell, a command of the user's, a tone, a notification on
+//! the desktop; silenced when the eyes open.
+//!
+//! A reader of the monitor's events on a thread of its own. Whatever the command or the desktop
+//! does, it delays neither the monitor nor the next alarm, and what fails is told once. When
+//! somebody should be warned is [`parseye_vision::temporal::alert`]'s.
+
+mod command;
+#[cfg(feature = "notifications")]
+mod notification;
+mod policy;
+mod settings;
+#[cfg(feature = "sound")]
+mod sound;
+
+pub use settings::AlarmSettings;
+
+use command::{AlarmCommand, Ended};
+use parseye_events::{
+    event::{AlertEvent, Event},
+    fanout::{Next, Subscription, locked},
+};
+use policy::{Action, Policy};
+use std::{
+    collections::BTreeSet,
+    io::{self, IsTerminal, Write},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
+
+/// Events that may wait for this reader. It never works for longer than a few milliseconds, in
+/// which a camera brings one frame; this is minutes of them.
+pub const CAPACITY: usize = 4096;
+
+/// How often the command and waiting alerts are looked at.
+const LOOK_UP: Duration = Duration::from_millis(50);
+
+/// Why alarms cannot be given: one line for the user.
+#[derive(Debug, thiserror::Error)]
+pub enum AlarmError {
+    /// A setting that cannot be used here.
+    #[error("alarm.{0}")]
+    Setting(String),
+    /// A thread cannot be started.
+    #[error("the thread of the alarms cannot be started: {0}; close some programs")]
+    Thread(#[source] io::Error),
+}
+
+/// The running reader. Dropping it ends it at once, and a command that is still running with it.
+#[derive(Debug)]
+pub struct Alarm {
+    thread: Option<JoinHandle<()>>,
+    leave: Arc<AtomicBool>,
+}
+
+impl Alarm {
+    /// Starts reading. `complain` is given one line for each kind of failure, the first time.
+    ///
+    /// # Errors
+    /// When the command is not to be found, or a thread cannot be started.
+    pub fn start(
+        settings: &AlarmSettings,
+        events: Subscription<Event>,
+        complain: impl FnMut(&str) + Send + 'static,
+    ) -> Result<Self, AlarmError> {
+        settings.check().map_err(AlarmError::Setting)?;
+        let complaints = Complaints::new(complain);
+        let reader = Reader {
+            policy: Policy::new(settings),
+            begin: Instant::now(),
+            bell: settings
+                .bell
+                .then(io::stderr)
+                .filter(IsTerminal::is_terminal)
+                .map(|stderr| Box::new(stderr) as Box<dyn Write + Send>),
+            command: AlarmCommand::new(settings).map_err(AlarmError::Setting)?,
+            silence_command: settings.silence_command,
+            waiting: None,
+            desktop: Desktop::start(settings, &complaints)?,
+            complaints,
+        };
+        let leave = Arc::new(AtomicBool::new(false));
+        let theirs = Arc::clone(&leave);
+        let thread = std::thread::Builder::new()
+            .name("alarm".into())
+            .spawn(move || reader.run(&events, &theirs))
+            .map_err(AlarmError::Thread)?;
+        Ok(Self {
+            thread: Some(thread),
+            leave,
+        })
+    }
+
+    /// Reads all events to their end, and then ends a command that is still running. To be called
+    /// after [`crate::live::Fanout::end`].
+    pub fn finish(mut self) {
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Alarm {
+    fn drop(&mut self) {
+        self.leave.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// What the alarm's thread works with.
+struct Reader {
+    policy: Policy,
+    begin: Instant,
+    /// Where the bell is written to; `None` where it would not be heard.
+    bell: Option<Box<dyn Write + Send>>,
+    command: Option<AlarmCommand>,
+    silence_command: bool,
+    /// The alert that the command is due for once its run before has ended.
+    waiting: Option<AlertEvent>,
+    desktop: Desktop,
+    complaints: Complaints,
+}
+
+impl Reader {
+    fn run(mut self, events: &Subscription<Event>, leave: &AtomicBool) {
+        while !leave.load(Ordering::Relaxed) {
+            let action = match events.next(LOOK_UP) {
+                Next::Event(event) => match event.as_ref() {
+                    Event::Alert(alert) => self.policy.take(self.begin.elapsed(), alert),
+                    _ => Action::Nothing,
+                },
+                Next::Nothing => Action::Nothing,
+                Next::Ended => return,
+            };
+            self.act(action);
+            let due = self.policy.look(self.begin.elapsed());
+            self.act(due);
+            self.look_after_command();
+        }
+    }
+
+    fn act(&mut self, action: Action) {
+        match action {
+            Action::Nothing => {}
+            Action::Alarm(alert) => {
+                if let Some(bell) = &mut self.bell {
+                    const BELL: &[u8] = b"\x07";
+                    // A terminal that has gone hears nothing, and says so elsewhere.
+                    let _ = bell.write_all(BELL).and_then(|()| bell.flush());
+                }
+                self.desktop.tell(&alert);
+                self.waiting = Some(alert);
+            }
+            Action::Silence => {
+                self.waiting = None;
+                self.desktop.silence();
+                if let Some(command) = self.command.as_mut().filter(|_| self.silence_command) {
+                    command.silence();
+                }
+            }
+        }
+    }
+
+    fn look_after_command(&mut self) {
+        let Some(command) = &mut self.command else {
+            self.waiting = None;
+            return;
+        };
+        match command.look() {
+            Some(Ended::ByItself(status)) if !status.success() => self.complaints.once(&format!(
+                "the alarm's command failed with {status}; run it by hand to see why"
+            )),
+            Some(Ended::AtItsLimit) => self.complaints.once(
+                "the alarm's command was ended at its time limit; raise alarm.command_limit_s if it needs longer",
+            ),
+            _ => {}
+        }
+        if !command.is_running()
+            && let Some(alert) = self.waiting.take()
+            && let Err(error) = command.start(&alert)
+        {
+            self.complaints.once(&format!(
+                "the alarm's command cannot be started: {error}; check its permissions"
+            ));
+        }
+    }
+}
+
+/// Tells each failure once; all clones are one.
+#[derive(Clone)]
+struct Complaints {
+    shared: Arc<Mutex<Told>>,
+}
+
+struct Told {
+    lines: BTreeSet<String>,
+    complain: Box<dyn FnMut(&str) + Send>,
+}
+
+impl Complaints {
+    fn new(complain: impl FnMut(&str) + Send + 'static) -> Self {
+        Self {
+            shared: Arc::new(Mutex::new(Told {
+                lines: BTreeSet::new(),
+                complain: Box::new(complain),
+            })),
+        }
+    }
+
+    fn once(&self, line: &str) {
+        let mut told = locked(&self.shared);
+        if told.lines.insert(line.into()) {
+            (told.complain)(line);
+        }
+    }
+
+    #[cfg(any(feature = "sound", feature = "notifications"))]
+    fn teller(&self) -> impl Fn(&str) + Clone + Send + 'static {
+        let mine = self.clone();
+        move |line| mine.once(line)
+    }
+}
+
+/// The tone and the notification, each on a thread of its own, for a desktop may not answer.
+struct Desktop {
+    #[cfg(feature = "sound")]
+    sound: Option<sound::Sound>,
+    #[cfg(feature = "notifications")]
+    notification: Option<notification::Notifier>,
+}
+
+impl Desktop {
+    #[cfg_attr(
+        not(any(feature = "sound", feature = "notifications")),
+        expect(
+            unused_variables,
+            clippy::unnecessary_wraps,
+            reason = "a program without both has nothing to start"
+        )
+    )]
+    fn start(settings: &AlarmSettings, complaints: &Complaints) -> Result<Self, AlarmError> {
+        Ok(Self {
+            #[cfg(feature = "sound")]
+            sound: settings
+                .sound
+                .then(|| sound::Sound::start(complaints.teller()))
+                .transpose()?,
+            #[cfg(feature = "notifications")]
+            notification: settings
+                .notification
+                .then(|| notification::Notifier::start(complaints.teller()))
+                .transpose()?,
+        })
+    }
+
+    #[cfg_attr(
+        not(feature = "notifications"),
+        expect(unused_variables, reason = "only a notification names the alert")
+    )]
+    fn tell(&self, alert: &AlertEvent) {
+        #[cfg(feature = "sound")]
+        if let Some(sound) = &self.sound {
+            sound.play();
+        }
+        #[cfg(feature = "notifications")]
+        if let Some(notification) = &self.notification {
+            notification.show(alert);
+        }
+    }
+
+    fn silence(&self) {
+        #[cfg(feature = "sound")]
+        if let Some(sound) = &self.sound {
+            sound.silence();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,174 @@
+//! When an alert sets something off, and when that is silenced: pure steps, without a clock.
+
+use super::AlarmSettings;
+use parseye_events::event::AlertEvent;
+use parseye_vision::temporal::{AlertKind, AlertPhase};
+use std::{collections::BTreeSet, time::Duration};
+
+/// What is to be done.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Action {
+    /// Nothing.
+    Nothing,
+    /// Tell of this alert.
+    Alarm(AlertEvent),
+    /// The eyes are open: what sounds is to stop.
+    Silence,
+}
+
+/// Decides on actions from alerts. Times are those of one clock that never goes back.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    kinds: BTreeSet<AlertKind>,
+    least_between: Duration,
+    last_alarm: Option<Duration>,
+    /// The newest alert that is on and has not been told of, because of the rate.
+    waiting: Option<AlertEvent>,
+    /// Closures that are told of as lasting, whether they set anything off or not.
+    closures: BTreeSet<AlertKind>,
+}
+
+impl Policy {
+    /// Starts with nothing to tell of.
+    pub fn new(settings: &AlarmSettings) -> Self {
+        Self {
+            kinds: settings.on.iter().copied().collect(),
+            least_between: settings.least_between(),
+            last_alarm: None,
+            waiting: None,
+            closures: BTreeSet::new(),
+        }
+    }
+
+    /// Takes an alert's event.
+    pub fn take(&mut self, now: Duration, alert: &AlertEvent) -> Action {
+        match alert.phase {
+            AlertPhase::Raised | AlertPhase::Repeated => {
+                if alert.kind != AlertKind::Drowsiness {
+                    self.closures.insert(alert.kind);
+                }
+                if self.kinds.contains(&alert.kind) {
+                    self.waiting = Some(alert.clone());
+                }
+                self.look(now)
+            }
+            AlertPhase::Cleared => {
+                self.forget(alert.kind);
+                // Drowsiness ends when PERCLOS falls, which may be while the eyes are closed again.
+                if self.closures.is_empty() {
+                    Action::Silence
+                } else {
+                    Action::Nothing
+                }
+            }
+            // Nobody knows whether the eyes are open: what was set off comes to its own end.
+            AlertPhase::Lost => {
+                self.forget(alert.kind);
+                Action::Nothing
+            }
+        }
+    }
+
+    /// Looks whether an alert that had to wait is due.
+    pub fn look(&mut self, now: Duration) -> Action {
+        let early = self
+            .last_alarm
+            .is_some_and(|last| now.saturating_sub(last) < self.least_between);
+        match self.waiting.take_if(|_| !early) {
+            Some(alert) => {
+                self.last_alarm = Some(now);
+                Action::Alarm(alert)
+            }
+            None => Action::Nothing,
+        }
+    }
+
+    fn forget(&mut self, kind: AlertKind) {
+        self.closures.remove(&kind);
+        self.waiting.take_if(|waiting| waiting.kind == kind);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use AlertKind::{Drowsiness, LongClosureAlarm, LongClosureWarning};
+    use AlertPhase::{Cleared, Lost, Raised, Repeated};
+    use proptest::prelude::*;
+
+    fn alert(kind: AlertKind, phase: AlertPhase) -> AlertEvent {
+        AlertEvent {
+            clip: "a".into(),
+            kind,
+            phase,
+            time: 0.0,
+            since: 0.0,
+            perclos: None,
+            unix_time: None,
+        }
+    }
+
+    fn seconds(value: u64) -> Duration {
+        Duration::from_secs(value)
+    }
+
+    #[test]
+    fn an_alarm_is_told_at_its_rate_and_silenced_when_the_eyes_open() {
+        let mut policy = Policy::new(&AlarmSettings::default());
+        let mut at = |second, kind, phase| policy.take(seconds(second), &alert(kind, phase));
+        let alarm = |phase| Action::Alarm(alert(LongClosureAlarm, phase));
+        assert_eq!(at(0, LongClosureWarning, Raised), Action::Nothing);
+        assert_eq!(at(1, LongClosureAlarm, Raised), alarm(Raised));
+        assert_eq!(at(6, LongClosureAlarm, Repeated), alarm(Repeated));
+        assert_eq!(at(7, LongClosureWarning, Cleared), Action::Nothing);
+        assert_eq!(at(7, LongClosureAlarm, Cleared), Action::Silence);
+    }
+
+    #[test]
+    fn an_alarm_that_comes_too_soon_waits_and_is_dropped_when_the_eyes_open() {
+        let mut policy = Policy::new(&AlarmSettings::default());
+        let raised = alert(LongClosureAlarm, Raised);
+        let cleared = alert(LongClosureAlarm, Cleared);
+        assert_ne!(policy.take(seconds(0), &raised), Action::Nothing);
+        assert_eq!(policy.take(seconds(1), &cleared), Action::Silence);
+        assert_eq!(policy.take(seconds(2), &raised), Action::Nothing);
+        assert_eq!(policy.look(seconds(4)), Action::Nothing);
+        assert_eq!(policy.look(seconds(5)), Action::Alarm(raised.clone()));
+        assert_eq!(policy.take(seconds(6), &cleared), Action::Silence);
+        assert_eq!(policy.take(seconds(7), &raised), Action::Nothing);
+        assert_eq!(policy.take(seconds(8), &cleared), Action::Silence);
+        assert_eq!(policy.look(seconds(20)), Action::Nothing);
+    }
+
+    #[test]
+    fn eyes_lost_from_sight_silence_nothing_and_neither_does_perclos_while_they_are_closed() {
+        let mut policy = Policy::new(&AlarmSettings::default());
+        let mut at = |second, kind, phase| policy.take(seconds(second), &alert(kind, phase));
+        assert_ne!(at(0, Drowsiness, Raised), Action::Nothing);
+        at(6, LongClosureAlarm, Raised);
+        assert_eq!(at(7, Drowsiness, Cleared), Action::Nothing);
+        assert_eq!(at(8, LongClosureAlarm, Lost), Action::Nothing);
+    }
+
+    proptest! {
+        #[test]
+        fn alarms_are_never_closer_than_the_rate(
+            steps in prop::collection::vec((0_u64..4000, 0_usize..3, 0_u8..4), 1..100),
+        ) {
+            let mut policy = Policy::new(&AlarmSettings::default());
+            let (mut now, mut last) = (Duration::ZERO, None);
+            for (gap, kind, phase) in steps {
+                now += Duration::from_millis(gap);
+                let phase = [Raised, Repeated, Cleared, Lost][usize::from(phase)];
+                let taken = policy.take(now, &alert(AlertKind::ALL[kind], phase));
+                for action in [taken, policy.look(now)] {
+                    if let Action::Alarm(told) = action {
+                        prop_assert!(told.kind != LongClosureWarning);
+                        prop_assert!(last.is_none_or(|last| now - last >= seconds(5)));
+                        last = Some(now);
+                    }
+                }
+            }
+        }
+    }
+}

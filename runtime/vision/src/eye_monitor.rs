@@ -1,0 +1,217 @@
+//! The way of a frame on one thread: find the face, cut both eyes, classify them, follow them over time.
+//!
+//! Where frames come from, and what is done with the results, is left to the caller.
+
+use crate::{
+    classify::{
+        EyeClassifier, EyeStateModel, ModelError, StandardisedCrop,
+        input::{PIXELS, SIDE},
+    },
+    eye_state::PerEye,
+    frame::Frame,
+    locate::{
+        DetectorSettings, Face, FaceLocator, LocateError,
+        crop::{Square, sample_gray},
+        find_locator,
+    },
+    reading::{EyeReading, FrameReading, Unseen},
+    temporal::{EyesOverTime, OverTimeStep, TemporalSettings},
+};
+use serde::{Deserialize, Serialize};
+use std::time::{Duration, Instant};
+
+/// Settings of an [`EyeMonitor`].
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct VisionSettings {
+    /// Finding the face.
+    pub detector: DetectorSettings,
+    /// Cutting the eyes.
+    pub eyes: EyeSettings,
+    /// Blinks, long closures, PERCLOS.
+    pub temporal: TemporalSettings,
+}
+
+/// Settings of cutting the eyes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EyeSettings {
+    /// Side of an eye's crop in distances between the eyes' centres, 0.3 to 2.
+    ///
+    /// 0.85 is the framing of the training crops; the network saw a fifth more and less.
+    pub crop_side: f32,
+}
+
+impl Default for EyeSettings {
+    fn default() -> Self {
+        Self { crop_side: 0.85 }
+    }
+}
+
+impl EyeSettings {
+    /// Checks that the value means something.
+    ///
+    /// # Errors
+    /// The key, its value, and what is accepted.
+    pub fn check(&self) -> Result<(), String> {
+        // A crop of less than a third of the eye distance misses the lids' corners, one of more
+        // than two holds the other eye.
+        if !(0.3..=2.0).contains(&self.crop_side) {
+            return Err(format!("crop_side is {}; give 0.3 to 2", self.crop_side));
+        }
+        Ok(())
+    }
+}
+
+/// How long the stages of one frame took.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct StageTimes {
+    /// Waiting for the source.
+    pub decode_wait: Duration,
+    /// Finding the face.
+    pub locate: Duration,
+    /// Cutting and standardising both eyes.
+    pub crop: Duration,
+    /// Judging both eyes.
+    pub classify: Duration,
+    /// From the frame in hand to its reading, all of the above but the waiting.
+    pub total: Duration,
+}
+
+/// Why frames cannot be judged.
+#[derive(Debug, thiserror::Error)]
+pub enum VisionError {
+    /// The face locator.
+    #[error(transparent)]
+    Locate(#[from] LocateError),
+    /// The eye-state model.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+}
+
+/// What came of one frame.
+#[derive(Clone, Debug)]
+pub struct Judged {
+    /// What is said about it.
+    pub reading: FrameReading,
+    /// What it brought to an end or set off.
+    pub changes: OverTimeStep,
+    /// How long it took; `decode_wait` is left at zero.
+    pub times: StageTimes,
+}
+
+/// Processes the frames of one source after another.
+#[derive(Debug)]
+pub struct VisionChain {
+    locator: FaceLocator,
+    classifier: EyeClassifier,
+    settings: VisionSettings,
+    over_time: EyesOverTime,
+}
+
+impl VisionChain {
+    /// Loads the locator and readies the model for the calling thread.
+    ///
+    /// # Errors
+    /// When either cannot be used.
+    pub fn new(settings: &VisionSettings, model: &EyeStateModel) -> Result<Self, VisionError> {
+        let locator = find_locator(settings.detector.file.as_deref())?;
+        Ok(Self {
+            locator: FaceLocator::open(&locator, settings.detector.detect_every)?,
+            classifier: model.classifier()?,
+            settings: settings.clone(),
+            over_time: EyesOverTime::new(&settings.temporal),
+        })
+    }
+
+    /// Forgets the face and the past: the next frame is the first of another source.
+    pub fn reset(&mut self) {
+        self.locator.reset();
+        self.over_time = EyesOverTime::new(&self.settings.temporal);
+    }
+
+    /// What the eyes have done since the source began.
+    pub fn over_time(&self) -> &EyesOverTime {
+        &self.over_time
+    }
+
+    /// Judges the next frame.
+    ///
+    /// # Errors
+    /// When the eye-state network fails.
+    pub fn judge(&mut self, frame: &Frame) -> Result<Judged, VisionError> {
+        let begin = Instant::now();
+        let face = self.locator.locate(&frame.rgb, &frame.luma);
+        let located = Instant::now();
+        let (eyes, crop, classify) = self.judge_eyes(frame, face.as_ref())?;
+        let reading = FrameReading {
+            frame: frame.sequence,
+            time: frame.time,
+            face,
+            eyes,
+        };
+        let changes = self.over_time.step(&reading);
+        Ok(Judged {
+            reading,
+            changes,
+            times: StageTimes {
+                decode_wait: Duration::ZERO,
+                locate: located - begin,
+                crop,
+                classify,
+                total: begin.elapsed(),
+            },
+        })
+    }
+
+    /// No frame comes any more: from `time` on nothing is known of the eyes. A closure that was
+    /// going on is broken off, and an alert is lost.
+    pub fn unseen(&mut self, time: Duration) -> OverTimeStep {
+        let eye = EyeReading::Unmeasured(Unseen::NoFace);
+        self.over_time.step(&FrameReading {
+            // Only closed frames are named by their number.
+            frame: 0,
+            time,
+            face: None,
+            eyes: PerEye::from_fn(|_| eye),
+        })
+    }
+
+    fn judge_eyes(
+        &mut self,
+        frame: &Frame,
+        face: Option<&Face>,
+    ) -> Result<(PerEye<EyeReading>, Duration, Duration), ModelError> {
+        let unmeasured = |reason| {
+            let eyes = PerEye::from_fn(|_| EyeReading::Unmeasured(reason));
+            Ok((eyes, Duration::ZERO, Duration::ZERO))
+        };
+        let face = match face {
+            None => return unmeasured(Unseen::NoFace),
+            Some(face) if face.is_profile() => return unmeasured(Unseen::Profile),
+            Some(face) => face,
+        };
+        let begin = Instant::now();
+        let squares = face.eye_squares(self.settings.eyes.crop_side);
+        let crops = PerEye::from_fn(|eye| standardised(frame, squares.get(eye)));
+        let cropped = Instant::now();
+        let mut judge = |crop, square| {
+            self.classifier
+                .probabilities(crop)
+                .map(|probabilities| EyeReading::Measured {
+                    probabilities,
+                    square,
+                })
+        };
+        let eyes = PerEye {
+            left: judge(&crops.left, squares.left)?,
+            right: judge(&crops.right, squares.right)?,
+        };
+        Ok((eyes, cropped - begin, cropped.elapsed()))
+    }
+}
+
+fn standardised(frame: &Frame, square: &Square) -> StandardisedCrop {
+    let mut gray = [0.0; PIXELS];
+    sample_gray(&frame.luma, square, SIDE, &mut gray);
+    StandardisedCrop::new(&gray)
+}

@@ -1,0 +1,247 @@
+//! Where the eyes are: a face locator, its tracking from frame to frame, and the levelled square
+//! around each eye.
+//!
+//! What an eye's state is, and what a frame without a face means, is left to [`crate::classify`]
+//! and the pipeline.
+
+pub mod blazeface;
+pub mod crop;
+pub mod glance;
+mod settings;
+pub mod track;
+
+pub use crop::Square;
+pub use settings::DetectorSettings;
+pub use track::FaceLocator;
+
+use crate::{eye_state::PerEye, installed};
+use std::path::{Path, PathBuf};
+
+/// Name of the locator's file, below `models/locator/` or `share/parseye/locator/`.
+pub const LOCATOR_FILE: &str = "face_detection_front_128x128.onnx";
+
+/// Below this ratio of eye distance to face width the head is turned so far that an eye hides
+/// behind the nose: the far eye's crop shows no eye. Frontal faces measure 0.35 to 0.5.
+pub const PROFILE_RATIO: f32 = 0.3;
+
+/// A face in a picture.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Face {
+    /// The locator's trust that this is a face, 0 to 1. Only good for thresholds: it is not a
+    /// calibrated probability.
+    pub score: f32,
+    /// The face's box from forehead to chin as an upright square; its side is the larger of the
+    /// box's width and height.
+    pub square: Square,
+    /// Centres of the subject's left and right eye in pixels of the picture. In a picture that is
+    /// not mirrored the subject's left eye has the larger x.
+    pub eyes: PerEye<[f32; 2]>,
+}
+
+impl Face {
+    /// Distance between the eyes' centres in pixels.
+    pub fn eye_distance(&self) -> f32 {
+        let [x, y] = self.eye_line();
+        x.hypot(y)
+    }
+
+    /// Tilt of the line from the subject's right eye to the left one, in radians, clockwise as
+    /// seen on screen; 0 for a level head.
+    pub fn roll(&self) -> f32 {
+        let [x, y] = self.eye_line();
+        y.atan2(x)
+    }
+
+    /// Whether the head is turned too far to judge both eyes ([`PROFILE_RATIO`]).
+    pub fn is_profile(&self) -> bool {
+        self.eye_distance() < PROFILE_RATIO * self.square.side
+    }
+
+    /// A levelled square around each eye; its side is `eye_distances_per_side` times the eye
+    /// distance. The distance is taken as at least that of a profile, so that no square shrinks
+    /// to a point when the eyes fall together.
+    pub fn eye_squares(&self, eye_distances_per_side: f32) -> PerEye<Square> {
+        let distance = self.eye_distance().max(PROFILE_RATIO * self.square.side);
+        let angle = self.roll();
+        PerEye::from_fn(|eye| Square {
+            centre: *self.eyes.get(eye),
+            side: eye_distances_per_side * distance,
+            angle,
+        })
+    }
+
+    /// The same face so many pixels to the right and down.
+    pub fn moved(&self, [right, down]: [f32; 2]) -> Self {
+        let by = |[x, y]: [f32; 2]| [x + right, y + down];
+        Self {
+            square: Square {
+                centre: by(self.square.centre),
+                ..self.square
+            },
+            eyes: PerEye {
+                left: by(self.eyes.left),
+                right: by(self.eyes.right),
+            },
+            ..*self
+        }
+    }
+
+    fn eye_line(&self) -> [f32; 2] {
+        let PerEye { left, right } = self.eyes;
+        [left[0] - right[0], left[1] - right[1]]
+    }
+}
+
+/// Why faces cannot be located.
+#[derive(Debug, thiserror::Error)]
+pub enum LocateError {
+    /// The locator's file is nowhere.
+    #[error("no face locator ({LOCATOR_FILE}); looked in {}; run `make models`, or give its path", list(.looked))]
+    Missing {
+        /// Every path that was tried, in order.
+        looked: Vec<PathBuf>,
+    },
+    /// The locator's file cannot be read.
+    #[error(
+        "{path}: the face locator cannot be read: {reason}; check the path and its permissions, or run `make models`"
+    )]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// The system's words.
+        reason: String,
+    },
+    /// The file holds something else.
+    #[error(
+        "{path}: not the face locator (its sha256 is {found}, expected {}); delete it and run `make models`",
+        blazeface::SHA256
+    )]
+    Wrong {
+        /// The file.
+        path: PathBuf,
+        /// Its own hash.
+        found: String,
+    },
+    /// The network cannot be set up: a defect of the program, since the file is the right one.
+    #[error("the face locator cannot be set up: {reason}; please report this")]
+    Failed {
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+fn list(paths: &[PathBuf]) -> String {
+    let names: Vec<String> = paths
+        .iter()
+        .map(|path| path.display().to_string())
+        .collect();
+    names.join(", ")
+}
+
+/// The locator's file: `explicit` where given, else the first that exists of `models/locator/`
+/// below the current folder, `../share/parseye/locator/` beside the program, and `models/locator/`
+/// of the workspace whose `target/` holds the program.
+///
+/// # Errors
+/// [`LocateError::Missing`] with every path that was tried.
+pub fn find_locator(explicit: Option<&Path>) -> Result<PathBuf, LocateError> {
+    let candidates = match explicit {
+        Some(path) => vec![path.to_path_buf()],
+        // Without the program's own path (a deleted executable, say) the rest still counts.
+        None => candidates(std::env::current_exe().ok().as_deref()),
+    };
+    match candidates.iter().find(|path| path.is_file()) {
+        Some(path) => Ok(path.clone()),
+        None => Err(LocateError::Missing { looked: candidates }),
+    }
+}
+
+fn candidates(program: Option<&Path>) -> Vec<PathBuf> {
+    let below = |folder: &Path| folder.join("models/locator").join(LOCATOR_FILE);
+    let mut paths = vec![below(Path::new(""))];
+    if let Some(share) = program.and_then(installed::share_of) {
+        paths.push(share.join("locator").join(LOCATOR_FILE));
+    }
+    if let Some(folder) = program.and_then(Path::parent) {
+        let target = folder.ancestors().find(|folder| folder.ends_with("target"));
+        paths.extend(target.and_then(Path::parent).map(below));
+    }
+    paths
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn face(left: [f32; 2], right: [f32; 2], side: f32) -> Face {
+        Face {
+            score: 0.9,
+            square: Square {
+                centre: [(left[0] + right[0]) / 2.0, (left[1] + right[1]) / 2.0],
+                side,
+                angle: 0.0,
+            },
+            eyes: PerEye { left, right },
+        }
+    }
+
+    #[test]
+    fn a_level_unmirrored_face_has_no_roll() {
+        let face = face([140.0, 100.0], [100.0, 100.0], 100.0);
+        assert_eq!(face.roll(), 0.0);
+        assert_eq!(face.eye_distance(), 40.0);
+        assert!(!face.is_profile());
+    }
+
+    #[test]
+    fn a_narrow_eye_distance_is_a_profile_whose_squares_stay_usable() {
+        let face = face([105.0, 100.0], [100.0, 100.0], 100.0);
+        assert!(face.is_profile());
+        assert!((face.eye_squares(1.0).left.side - 30.0).abs() < 1e-3);
+    }
+
+    #[test]
+    fn the_search_names_every_place() {
+        let paths = candidates(Some(Path::new("/opt/parseye/bin/parseye")));
+        assert_eq!(
+            paths,
+            [
+                PathBuf::from("models/locator").join(LOCATOR_FILE),
+                PathBuf::from("/opt/parseye/share/parseye/locator").join(LOCATOR_FILE),
+            ]
+        );
+        let built = candidates(Some(Path::new("/home/me/parseye/target/release/parseye")));
+        assert!(
+            built.contains(&PathBuf::from("/home/me/parseye/models/locator").join(LOCATOR_FILE))
+        );
+    }
+
+    #[test]
+    fn a_missing_locator_says_where_and_what_to_do() {
+        let error = find_locator(Some(Path::new("/nowhere/at.onnx"))).unwrap_err();
+        let line = error.to_string();
+        assert!(
+            line.contains("/nowhere/at.onnx") && line.contains("make models"),
+            "{line}"
+        );
+        assert!(!line.contains('\n'));
+    }
+
+    proptest! {
+        #[test]
+        fn eye_squares_are_centred_and_levelled(
+            x in 0.0_f32..1000.0, y in 0.0_f32..1000.0, distance in 10.0_f32..200.0,
+            roll in -3.0_f32..3.0, factor in 0.5_f32..1.5,
+        ) {
+            let left = [x + distance * roll.cos(), y + distance * roll.sin()];
+            let face = face(left, [x, y], distance * 2.0);
+            let squares = face.eye_squares(factor);
+            prop_assert!((squares.left.side - factor * distance).abs() < 0.01 * distance);
+            // Seen from the right eye's square, the left eye lies exactly to the right.
+            let other = squares.right.from_picture(left);
+            prop_assert!((other[0] - 0.5 - 1.0 / factor).abs() < 0.01, "{:?}", other);
+            prop_assert!((other[1] - 0.5).abs() < 0.01, "{:?}", other);
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! What is said about each eye in one frame: measured numbers, or the reason why there are none.
+//!
+//! Readings are made by [`parseye::live`], followed over time by [`crate::temporal`] and written
+//! out by [`parseye::report_GONE`].
+
+use crate::{
+    eye_state::{EyeState, PerEye, STATES},
+    locate::{Face, crop::Square},
+};
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// Why an eye was not looked at, so that there is nothing measured to report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unseen {
+    /// No face was found.
+    NoFace,
+    /// The head is turned so far that the locator's eye positions mean nothing.
+    Profile,
+}
+
+/// What is said about one eye in one frame.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum EyeReading {
+    /// The classifier judged a crop.
+    Measured {
+        /// Probabilities of the states in the order of [`EyeState::ALL`], summing to 1.
+        probabilities: [f32; STATES],
+        /// Where the crop was cut.
+        square: Square,
+    },
+    /// No crop was judged.
+    Unmeasured(Unseen),
+}
+
+impl EyeReading {
+    /// The most likely state; [`EyeState::NotVisible`] where nothing was measured.
+    pub fn state(&self) -> EyeState {
+        match self {
+            Self::Measured { probabilities, .. } => EyeState::most_likely(probabilities),
+            Self::Unmeasured(_) => EyeState::NotVisible,
+        }
+    }
+
+    /// Probability of the most likely state, 0.25 to 1, where one was measured.
+    pub fn confidence(&self) -> Option<f32> {
+        self.probability(self.state())
+    }
+
+    /// Probability of a state, 0 to 1, where one was measured.
+    pub fn probability(&self, state: EyeState) -> Option<f32> {
+        match self {
+            Self::Measured { probabilities, .. } => Some(probabilities[state.index()]),
+            Self::Unmeasured(_) => None,
+        }
+    }
+}
+
+/// Everything said about one frame.
+#[derive(Clone, Debug)]
+pub struct FrameReading {
+    /// The frame's number in its source, from 0.
+    pub frame: u64,
+    /// The frame's time since the source's first frame or opening, see [`crate::frame::Frame`].
+    pub time: Duration,
+    /// The face, where one was found.
+    pub face: Option<Face>,
+    /// Each eye.
+    pub eyes: PerEye<EyeReading>,
+}
