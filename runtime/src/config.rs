@@ -151,7 +151,7 @@ pub struct LocatorSettings {
     /// A face that is nearly still is looked for in one frame of so many, 1 to 30, and followed by its
     /// gray levels in between.
     ///
-    /// 5: see docs/locator-looks.txt.
+    /// 5: see docs/results/detection-interval.txt.
     pub look_every: u32,
 }
 
