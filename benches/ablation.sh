@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # What each ingredient of the default model's training brings: trains variants of one recipe, shorter
 # than the default's (8 epochs, nothing chosen among them), and judges all on the validation split, on
-# whose figures ingredients were kept or dropped; docs/ablation-1.md and docs/ablation-2.md keep the
-# tables of two rounds, the second about what was added to that which the first had kept.
+# whose figures ingredients were kept or dropped; docs/results/ablation-1.md and ablation-2.md keep
+# the tables of two rounds, the second about what was added to that which the first had kept.
 #
 #     benches/ablation.sh [train NAME... | judge 1 | judge 2]
 #
@@ -65,15 +65,17 @@ make_variants() { # NAME...
 }
 
 judge() { # 1|2
-    local name names from models=()
+    local name names title from models=()
     case ${1:-} in
         1)
             names=("${first[@]}")
+            title='Ablation: what each ingredient contributes'
             from='`base` is n-fgsm up to 0.1 in half of each batch, corrected labels, and natural transformations
 of 0.3 of the crops; each other row changes one thing.'
             ;;
         2)
             names=("${second[@]}")
+            title='Ablation, second round: what more contributes'
             from='Each row adds one thing to `closed-stays` of the first table.'
             ;;
         *)
@@ -87,6 +89,7 @@ of 0.3 of the crops; each other row changes one thing.'
     "$train" evaluate "${models[@]}" --data "$eyes" --split val --crops 1000 --graded "$eyes/graded.csv" \
         --attack pgd-10 --snr 25 --corruptions --threads 1 --seed 0 --json "$runs/ablation-$1.json" >"$runs/ablation-$1.txt"
     {
+        echo "# $title"
         echo "Made by \`benches/ablation.sh judge $1\`: 8 epochs of 20,000 crops each, seed 0, the last epoch kept; judged on"
         echo '1,000 crops of the validation split, at most 250 of each state. Figures are macro accuracies but for'
         echo '"accuracy", "partially open" (recall), "ECE" and "hard cases" (accuracy on crops that two graders'
@@ -97,7 +100,7 @@ of 0.3 of the crops; each other row changes one thing.'
         done
         echo
         sed -n '/^| model/,$p' "$runs/ablation-$1.txt"
-    } >"docs/ablation-$1.md"
+    } >"docs/results/ablation-$1.md"
 }
 
 case ${1:-all} in

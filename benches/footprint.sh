@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What Parseye takes of a machine, and prints a table for each part; docs/footprint.txt keeps what was
-# printed when all parts ran. Parts:
+# What Parseye takes of a machine, and prints a table for each part; docs/results/footprint.txt keeps
+# what was printed when all parts ran. Parts:
 #
 #     size     the stripped program and what takes the room in it
 #     memory   resident memory while monitoring, by the size of the picture and over time
@@ -29,7 +29,7 @@ if [ $# -gt 0 ]; then
     measure "$@"
     exit
 fi
-kept=docs/footprint.txt
+kept=docs/results/footprint.txt
 trap 'rm -f "$kept.partial"' EXIT
 {
     echo "\$ make bench-footprint"

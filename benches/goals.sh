@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# What was aimed at and what was reached, as tables in docs/goals-PART.md. Parts:
+# What was aimed at and what was reached, as tables in docs/results/goals-PART.md. Parts:
 #
-#     speed      from the figures that peers.sh, footprint.sh and train_throughput.sh have kept in docs/
+#     speed      from the figures that peers.sh, footprint.sh and train_throughput.sh have kept in docs/results
 #     home       packages and the program for 64-bit Arm: builds and tests them, in an hour or two
 #     hardened   faults while the program runs, damaged input, dependencies: runs those tests
 #
@@ -93,14 +93,22 @@ hardened() {
     printf '\nBlocks of the code that the compiler does not check (`unsafe`), without what is written for tests:\n\n'
     grep -rc --include='*.rs' 'allow(unsafe_code)' runtime/src train/src | sort | awk -F : '$2 { print "- " $1 ": " $2 }'
 }
-speed() { python3 benches/speed_goals.py docs; }
+speed() { python3 benches/speed_goals.py docs/results; }
 
+declare -A titles=(
+    [speed]='speed and size'
+    [home]='packages, 64-bit Arm, cameras'
+    [hardened]='faults, damaged input, dependencies'
+)
 [ $# -gt 0 ] || set -- speed home hardened
 for part in "$@"; do
     case $part in
     speed | home | hardened)
-        kept=docs/goals-$part.md
-        "$part" >"$kept.partial"
+        kept=docs/results/goals-$part.md
+        {
+            printf '# Goals: %s\n`benches/goals.sh %s`\n\n' "${titles[$part]}" "$part"
+            "$part"
+        } >"$kept.partial"
         mv "$kept.partial" "$kept"
         cat "$kept"
         ;;

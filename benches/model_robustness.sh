@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Measures on the test split what the shipped models hold, and keeps what was printed in
-# docs/robustness-PART.txt, the plots in docs/plots. Parts:
+# docs/results/robustness-PART.txt, the plots in docs/results/plots. Parts:
 #
 #     clean      all crops: by source, label, person and grade; calibration; white-box FGSM
 #     natural    all crops, the default model: natural transformations
@@ -10,7 +10,7 @@
 #     worst-SNR  the same crops, the default model: the strongest of APGD-CE, APGD-T, PGD with restarts
 #                and Square within this budget: 33, 30, 25 or 20 dB (a quarter of an hour each)
 #     failures   sheets of the default model's most confident errors, for the eyes only; what was seen on
-#                them is told in docs/failures.md
+#                them is described in docs/results/failures.md
 #     clips      blinks on degraded clips, thresholds tuned on the others, covered eyes
 #     goals      what was aimed at and what the other parts reached, as a table
 #
@@ -32,7 +32,7 @@ train=${TRAIN:-$built/train}
 parseye=${PARSEYE:-$built/parseye}
 clip_robustness=${CLIP_ROBUSTNESS:-$built/examples/clip_robustness}
 kept=runs/robustness
-mkdir -p "$kept" docs/plots
+mkdir -p "$kept" docs/results/plots
 shipped=(default tiny wrn-16-1 wrn-16-1-hardened parseval-16-1 parseval-16-1-hardened)
 of_models() { printf 'models/%s.onnx\n' "$@"; }
 
@@ -49,7 +49,7 @@ evaluate() { # PART MODEL... -- ARGUMENT...: judges, and keeps the command and w
     } | sed "s|$data|\$PARSEYE_DATA|g" >"$kept/$part.txt"
     "$train" evaluate "${models[@]}" --data "$data/eyes" --split test --seed 0 --plots "$plots" \
         --json "$kept/$part.json" "$@" >>"$kept/$part.txt"
-    cp "$kept/$part.txt" "docs/robustness-$part.txt"
+    cp "$kept/$part.txt" "docs/results/robustness-$part.txt"
     # The one plot that a part is about.
     local plot
     case $part in
@@ -57,7 +57,7 @@ evaluate() { # PART MODEL... -- ARGUMENT...: judges, and keeps the command and w
         attacked | noise) plot=$part ;;
         *) return 0 ;;
     esac
-    cp "$plots/$plot.svg" "docs/plots/models-$plot.svg"
+    cp "$plots/$plot.svg" "docs/results/plots/models-$plot.svg"
 }
 
 part() { # NAME
@@ -89,17 +89,19 @@ part() { # NAME
                 --failures "$kept/failures" >/dev/null
             ;;
         clips)
-            : >docs/robustness-clips.txt
+            : >docs/results/robustness-clips.txt
             local step
             for step in goals tuning covered; do
-                printf '$ clip_robustness %s\n' "$step" >>docs/robustness-clips.txt
-                "$clip_robustness" "$step" "$data" >>docs/robustness-clips.txt
+                printf '$ clip_robustness %s\n' "$step" >>docs/results/robustness-clips.txt
+                "$clip_robustness" "$step" "$data" >>docs/results/robustness-clips.txt
             done
             ;;
         goals)
             "$parseye" evaluate --manifest "$data/eyes/manifest.csv" --split test --json "$kept/evaluation.json" >/dev/null
-            python3 benches/robustness_goals.py "$kept" "$kept/evaluation.json" docs/robustness-clips.txt \
-                >docs/robustness-goals.md
+            {
+                printf '# Goals: accuracy and robustness\n`benches/model_robustness.sh goals`\n\n'
+                python3 benches/robustness_goals.py "$kept" "$kept/evaluation.json" docs/results/robustness-clips.txt
+            } >docs/results/robustness-goals.md
             ;;
         *)
             echo "model_robustness: unknown part '$1'; known: ${every[*]}" >&2

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Parseye beside its peers, each pair in one run on the same pictures, and keeps what was printed in
-# docs/peers-PART.txt, the plot in docs/plots. Parts:
+# docs/results/peers-PART.txt, the plot in docs/results/plots. Parts:
 #
 #     crop     one eye crop and one look for a face, the same ONNX files: beside onnxruntime, one thread
 #     frame    a whole frame of 640x480, one core: beside MediaPipe's FaceMesh and the eye-aspect ratio
@@ -40,8 +40,8 @@ fi
 measure() { # PART ARGUMENT...: prints, and keeps what was printed
     local part=$1
     shift
-    { echo "\$ peers $part"; echo; "$@"; } | tee "docs/peers-$part.txt.partial"
-    mv "docs/peers-$part.txt.partial" "docs/peers-$part.txt"
+    { echo "\$ peers $part"; echo; "$@"; } | tee "docs/results/peers-$part.txt.partial"
+    mv "docs/results/peers-$part.txt.partial" "docs/results/peers-$part.txt"
 }
 # One core for both, the last one: the first has the interrupts.
 one_core=(taskset -c "$(($(nproc) - 1))")

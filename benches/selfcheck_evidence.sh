@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Measures how good the self-check's own figures are (runtime/examples/selfcheck_evidence) and prints
-# all four parts; docs/selfcheck.txt keeps what was printed. With EVERY, only one of so many clips and
-# crops is looked at: all of them take hours. The plots go to docs/plots/selfcheck-*.svg.
+# all four parts; docs/results/selfcheck.txt keeps what was printed. With EVERY, only one of so many
+# clips and crops is looked at: all of them take hours. The plots go to docs/results/plots/selfcheck-*.svg.
 #
 #     benches/selfcheck_evidence.sh [EVERY]
 #
@@ -20,5 +20,5 @@ for part in camera-snr flips headroom drift; do
     printf '\n%s\n' "$part"
     "${CARGO_TARGET_DIR:-target}/release/examples/selfcheck_evidence" "$part" "$data" "$points" "$every"
 done
-mkdir -p docs/plots
-cp "$points"/selfcheck-*.svg docs/plots/
+mkdir -p docs/results/plots
+cp "$points"/selfcheck-*.svg docs/results/plots/

@@ -7,7 +7,7 @@
 #
 #     benches/soak.sh [MINUTES [LIVE_MINUTES]]
 #
-# Linux only (/proc). docs/soak.txt keeps what was printed. PARSEYE may name a program that is built
+# Linux only (/proc). docs/results/soak.txt keeps what was printed. PARSEYE may name a program that is built
 # already. The exit status is 1 where something grew.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."

@@ -2,7 +2,7 @@
 
     python3 benches/speed_goals.py FOLDER
 
-FOLDER holds what peers.sh, footprint.sh and train_throughput.sh have printed (docs). Needs only Python itself.
+FOLDER holds what peers.sh, footprint.sh and train_throughput.sh have printed (docs/results). Needs only Python itself.
 """
 
 import os

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Compares ways from P(closed) of each frame to blinks (benches/temporal_filters.py) on recordings with
-# confirmed blinks, as they are and degraded, and prints a table for each; docs/temporal-filters.txt
-# keeps what was printed.
+# confirmed blinks, as they are and degraded, and prints a table for each;
+# docs/results/temporal-filters.txt keeps what was printed.
 #
 # Needs clips/ in PARSEYE_DATA (default ../shared/data), and python3 without packages. PARSEYE may name a
 # program that is built already.
@@ -36,7 +36,8 @@ degraded() { # FILTER: all clips after an ffmpeg filter, without further loss
 }
 
 {
+    echo '$ make bench-temporal'
     compare 'As they are' "$clips"/*.mp4
     degraded 'scale=-2:120'
     degraded "lutyuv=y='16+(val-16)*0.07',noise=alls=6:allf=t"
-} | tee docs/temporal-filters.txt
+} | tee docs/results/temporal-filters.txt

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Trains the same network on the same pictures with `train` and with PyTorch, one after the other,
-# several times in turn, and prints images per second of both and their ratio; docs/throughput.txt
+# several times in turn, and prints images per second of both and their ratio; docs/results/throughput.txt
 # keeps what was printed. Both load, vary and
 # learn: crops at native resolution, shift, scale, roll, flip, exposure, blur and noise, batches of
 # 128, Nesterov SGD, f32, the same number of threads.
@@ -42,6 +42,7 @@ theirs() {
 median() { sort -n | awk '{ v[NR] = $1 } END { print (NR % 2) ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2 }'; }
 
 {
+    printf '$ make bench-train\n\n'
     echo "$architecture, $threads threads, batch 128, $crops crops an epoch, f32, median of $rounds rounds in turn"
     printf '%-28s %14s %14s %8s\n' training 'train img/s' 'PyTorch img/s' ratio
     for hardening in '' '--fgsm-eps 0.03'; do
@@ -57,4 +58,4 @@ median() { sort -n | awk '{ v[NR] = $1 } END { print (NR % 2) ? v[(NR + 1) / 2] 
         awk -v name="${hardening:-plain}" -v a="$a" -v b="$b" \
             'BEGIN { printf "%-28s %14.0f %14.0f %8.2f\n", name, a, b, a / b }'
     done
-} | tee docs/throughput.txt
+} | tee docs/results/throughput.txt

@@ -20,7 +20,7 @@ use scored_clips::Clip;
 use std::path::Path;
 
 /// Where the comparison on degraded clips is drawn.
-const PLOT: &str = "docs/plots/peers-blinks.svg";
+const PLOT: &str = "docs/results/plots/peers-blinks.svg";
 
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

@@ -16,7 +16,7 @@ pub struct DetectorSettings {
     /// The network runs in one frame of so many, 1 to 30, while the face is nearly still; in between it
     /// is followed by block matching on its gray levels.
     ///
-    /// 5: see docs/results/detector-interval.txt.
+    /// 5: see docs/results/detection-interval.txt.
     pub detect_every: u32,
 }
 
