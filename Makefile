@@ -135,5 +135,5 @@ check-onnx: ## check the models with onnx.checker and onnxruntime (fetches both 
 	@PYTHONPATH=third_party/onnx-py python3 tests/onnx_peers.py \
 		$(if $(ARGS),$(ARGS),$(filter-out %.gradient.onnx,$(wildcard models/*.onnx)))
 
-ci: ## all that a change must pass: tests, format, lints, documentation, dependencies
+ci: ## all that a change must pass: tests, format, lints, documentation, dependencies, workflows
 	@.ci/run
