@@ -131,9 +131,9 @@ soak: ## play clips again and again and watch memory, threads and descriptors (A
 
 check-onnx: ## check the models with onnx.checker and onnxruntime (fetches both by pip; ARGS="MODEL.onnx")
 	@[ -d third_party/onnx-py/onnxruntime ] || \
-		python3 -m pip install --quiet --target third_party/onnx-py onnx onnxruntime numpy
+		.ci/pip.sh install --target third_party/onnx-py onnx onnxruntime numpy
 	@PYTHONPATH=third_party/onnx-py python3 tests/onnx_peers.py \
 		$(if $(ARGS),$(ARGS),$(filter-out %.gradient.onnx,$(wildcard models/*.onnx)))
 
-ci: ## all that a change must pass: tests, format, lints, documentation, dependencies
+ci: ## all that a change must pass: tests, format, lints, documentation, dependencies, workflows
 	@.ci/run

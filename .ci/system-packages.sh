@@ -5,10 +5,13 @@
 #
 # It probes for the tools themselves, so it is right on any system and for tools that were not
 # installed as packages, and it is silent when nothing is missing. What is missing is installed by
-# apt when this runs as root, offered through sudo at a terminal, and named in one line otherwise.
+# apt when this runs as root, offered through sudo at a terminal, and named in one line otherwise; what
+# apt-get prints is kept in target/log/apt-get.log.
 # Rust is never installed, only asked for: it belongs to the user, not to the system.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+# shellcheck source=.ci/log.sh
+. .ci/log.sh
 
 fail() {
     echo "parseye: $1" >&2
@@ -196,12 +199,25 @@ demo)
     ;;
 esac
 
+# Asks nothing: a question would be asked in the log.
 install_with() { # COMMAND PREFIX...
     local lists=(/var/lib/apt/lists/*_Packages* /var/lib/apt/lists/*_InRelease)
+    local apt=("$@" env DEBIAN_FRONTEND=noninteractive apt-get)
     # No lists at all, as in a fresh container, or lists that name versions no longer served.
-    [ -e "${lists[0]}" ] || [ -e "${lists[1]:-}" ] || "$@" apt-get update || return 1
-    "$@" apt-get install -y --no-install-recommends "${packages[@]}" && return
-    "$@" apt-get update && "$@" apt-get install -y --no-install-recommends "${packages[@]}"
+    [ -e "${lists[0]}" ] || [ -e "${lists[1]:-}" ] || "${apt[@]}" update || return 1
+    "${apt[@]}" install -y --no-install-recommends "${packages[@]}" && return
+    "${apt[@]}" update && "${apt[@]}" install -y --no-install-recommends "${packages[@]}"
+}
+# Tells beforehand what is coming, since it takes minutes, and afterwards what was installed.
+install_packages() { # COMMAND PREFIX...
+    open_log apt-get
+    echo "parseye: installing ${packages[*]} by apt-get (its output: $log)" >&2
+    if ! install_with "$@" >>"$log" 2>&1; then
+        show_log
+        fail "apt-get could not install ${packages[*]}; all that it printed is in $log; run by hand: ${1:+$1 }$by_hand"
+    fi
+    # shellcheck disable=SC2016 # dpkg's own variables
+    dpkg-query --show --showformat 'parseye: installed ${Package} ${Version}\n' "${packages[@]}" >&2 || true
 }
 
 if [ ${#packages[@]} -gt 0 ]; then
@@ -209,17 +225,14 @@ if [ ${#packages[@]} -gt 0 ]; then
     if ! has apt-get; then
         fail "missing on this system: ${packages[*]} (Debian's package names); install what your system calls them, then run make again"
     elif [ "$(id -u)" = 0 ]; then
-        echo "parseye: installing ${packages[*]}" >&2
-        install_with env DEBIAN_FRONTEND=noninteractive >&2 ||
-            fail "apt-get could not install ${packages[*]} (its reason is above); run by hand: $by_hand"
+        install_packages
     elif [ -t 0 ] && [ -t 2 ] && has sudo; then
         read -r -p "parseye: missing: ${packages[*]}. Run 'sudo $by_hand' now? [Y/n] " answer || answer=no
         case $answer in
         '' | [Yy]*) ;;
         *) fail "nothing was installed; to go on, run: sudo $by_hand" ;;
         esac
-        install_with sudo >&2 ||
-            fail "apt-get could not install ${packages[*]} (its reason is above); run by hand: sudo $by_hand"
+        install_packages sudo
     else
         fail "missing system packages; run as root, then make again: $by_hand"
     fi
@@ -234,7 +247,7 @@ has cargo ||
     fail "Rust is missing: install it with rustup (Rust's own installer), $oldest or newer, open a new shell, then run make again"
 version=$(cargo --version 2>/dev/null | cut -d' ' -f2) || version=
 [ -n "$version" ] ||
-    fail "'cargo --version' fails: run 'rustup default stable', then make again"
+    fail "'cargo --version' fails: run 'rustup toolchain install stable', then make again (RUSTUP_TOOLCHAIN=NAME makes do with another that is installed)"
 if [ "$(printf '%s\n%s\n' "$oldest" "$version" | sort -V | head -n1)" != "$oldest" ]; then
     fail "Rust $version is too old, $oldest or newer is needed: run 'rustup update stable' (where Rust came with the system, install rustup first), then make again"
 fi

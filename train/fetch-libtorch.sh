@@ -9,6 +9,8 @@
 # interrupted one leaves nothing half done.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+# shellcheck source=.ci/log.sh
+. .ci/log.sh
 
 # The version that tch 0.26 in Cargo.toml binds, and the CUDA libraries this very wheel was built
 # against.
@@ -24,6 +26,11 @@ oldest_glibc=2.28
 fail() {
     echo "fetch-libtorch: $1" >&2
     exit 1
+}
+# What pip printed is shown before.
+fail_with_log() {
+    show_log
+    fail "$1 (all of pip's output is in $log)"
 }
 
 # What is there: from the stamp, or, for a folder that was filled by hand with the same recipe,
@@ -84,23 +91,24 @@ mkdir -p "$incomplete/unpacked" "$incomplete/temporary"
 # pip unpacks in the temporary folder, which on small machines is a part of the memory.
 TMPDIR=$PWD/$incomplete/temporary
 export TMPDIR
-install=(install --quiet --no-cache-dir --no-compile --target "$incomplete/unpacked")
+install=(install --no-cache-dir --no-compile --target "$incomplete/unpacked")
 
-echo "fetch-libtorch: fetching torch $torch ($variant, $room GB of room while unpacking) through pip" >&2
+open_log libtorch
+echo "fetch-libtorch: fetching torch $torch ($variant, $room GB of room while unpacking) through pip (its output: $log)" >&2
 # First for the Python at hand. Where it is too old or too new for this release, or pip too old to
 # know the platform's name, the wheel of a version that certainly has one.
-if ! .ci/pip.sh "${install[@]}" "${wheels[@]}" 2>"$incomplete/log"; then
-    if grep -qE 'No matching distribution|not a supported wheel|requires a different Python' "$incomplete/log"; then
+if ! .ci/pip.sh --output "$log" "${install[@]}" "${wheels[@]}"; then
+    if grep -qE 'No matching distribution|not a supported wheel|requires a different Python' "$log"; then
         tags=(--only-binary :all: --implementation cp --python-version 3.12 --abi cp312
             --platform "manylinux2014_$architecture")
         for minor in 17 18 19 20 21 22 23 24 25 26 27 28; do
             tags+=(--platform "manylinux_2_${minor}_$architecture")
         done
         rm -rf "$incomplete/unpacked"
-        .ci/pip.sh "${install[@]}" "${tags[@]}" "${wheels[@]}" 2>"$incomplete/log" ||
-            fail "pip found no wheel of torch $torch for Python 3.12 either: $(tail -n1 "$incomplete/log"); check the network or pip's settings"
+        .ci/pip.sh --output "$log" "${install[@]}" "${tags[@]}" "${wheels[@]}" ||
+            fail_with_log "pip found no wheel of torch $torch for Python 3.12 either; check the network or pip's settings"
     else
-        fail "pip could not fetch torch $torch: $(grep -m1 -i error "$incomplete/log" || tail -n1 "$incomplete/log"); check the network and the free space, then run this again"
+        fail_with_log "pip could not fetch torch $torch; check the network and the free space, then run this again"
     fi
 fi
 [ -e "$incomplete/unpacked/torch/lib/libtorch_cpu.so" ] ||
@@ -109,4 +117,4 @@ fi
 echo "torch $torch $variant" >"$incomplete/unpacked/$(basename "$stamp")"
 rm -rf "$folder"
 mv "$incomplete/unpacked" "$folder"
-echo "fetch-libtorch: libtorch is in $folder/torch" >&2
+echo "fetch-libtorch: libtorch $torch ($variant) is in $folder/torch" >&2

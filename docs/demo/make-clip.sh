@@ -6,6 +6,8 @@
 # time: the clip shows the way from a picture to an answer, not blinks. A second run does nothing.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+# shellcheck source=.ci/log.sh
+. .ci/log.sh
 
 package=scikit-image
 version=0.25.2
@@ -29,11 +31,14 @@ trap 'exit 130' INT TERM HUP
 if ! has_hash "$portrait"; then
     # A wheel is an archive, and only the picture inside is wanted: one fixed wheel serves every
     # architecture and every version of Python.
-    .ci/pip.sh download --quiet --no-deps --no-cache-dir --dest "$work" --only-binary :all: \
+    open_log demo
+    .ci/pip.sh --output "$log" download --no-deps --no-cache-dir --dest "$work" --only-binary :all: \
         --implementation cp --python-version 3.11 --abi cp311 \
         --platform manylinux_2_17_x86_64 --platform manylinux2014_x86_64 \
-        "$package==$version" >"$work/log" 2>&1 ||
-        fail "pip could not fetch $package $version: $(grep -m1 -i error "$work/log" || tail -n1 "$work/log"); check the network or pip's settings"
+        "$package==$version" || {
+        show_log
+        fail "pip could not fetch $package $version; check the network or pip's settings (all of pip's output is in $log)"
+    }
     python3 -c 'import sys, zipfile; sys.stdout.buffer.write(zipfile.ZipFile(sys.argv[1]).read(sys.argv[2]))' \
         "$work"/*.whl "$member" >"$work/astronaut.png" 2>"$work/log" ||
         fail "$package $version holds no $member; report this"

@@ -42,7 +42,13 @@ pub fn document(root: &Path, name: &str) -> Document {
 
 /// README.md, CHANGELOG.md and all of docs/.
 pub fn all_documents(root: &Path) -> Vec<Document> {
-    let mut names = vec!["README.md".to_owned(), "CHANGELOG.md".to_owned()];
+    let at_the_top = [
+        "README.md",
+        "CHANGELOG.md",
+        "CONTRIBUTING.md",
+        "SECURITY.md",
+    ];
+    let mut names = at_the_top.map(str::to_owned).to_vec();
     for entry in fs::read_dir(root.join("docs")).expect("docs/ is there") {
         let name = entry.expect("it can be listed").file_name();
         let name = name.to_string_lossy();
