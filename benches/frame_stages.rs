@@ -14,7 +14,7 @@ use parseye_vision::{
     eye_state::{Eye, PerEye},
     frame::luma_of,
     locate::{
-        Face, FaceLocator, LOCATOR_FILE, Square, blazeface,
+        FACE_DETECTOR_FILE, Face, FaceTracker, Roi, blazeface,
         blazeface::BlazeFace,
         crop::{Averaging, sample_gray, sample_rgb_letterboxed},
         track::region_around,
@@ -50,7 +50,7 @@ fn picture() -> Result<RgbImage, Box<dyn Error>> {
 fn assumed_face() -> Face {
     Face {
         score: 1.0,
-        square: Square {
+        square: Roi {
             centre: [320.0, 260.0],
             side: 180.0,
             angle: 0.0,
@@ -65,9 +65,9 @@ fn assumed_face() -> Face {
 fn stages(criterion: &mut Criterion) -> Result<(), Box<dyn Error>> {
     let picture = picture()?;
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let file = root.join("models/locator").join(LOCATOR_FILE);
+    let file = root.join("models/locator").join(FACE_DETECTOR_FILE);
     let mut network = BlazeFace::open(&file)?;
-    let mut locator = FaceLocator::open(&file, 1)?;
+    let mut locator = FaceTracker::open(&file, 1)?;
     let model = EyeStateModel::built_in()?;
     let mut classifier = model.classifier()?;
 
@@ -115,7 +115,7 @@ fn stages(criterion: &mut Criterion) -> Result<(), Box<dyn Error>> {
         });
     });
     group.bench_function("sample whole frame", |b| {
-        let whole = Square {
+        let whole = Roi {
             centre: [320.0, 240.0],
             side: 640.0,
             angle: 0.0,

@@ -24,9 +24,9 @@ use parseye_events::{event::Event, fanout::Next};
 use parseye_testkit::synthetic_face;
 use parseye_vision::{
     classify::{EyeStateModel, gradient::GradientModel},
-    eye_monitor::VisionChain,
+    eye_monitor::EyeMonitor,
     frame::Frame,
-    locate::LOCATOR_FILE,
+    locate::FACE_DETECTOR_FILE,
 };
 use plotters::prelude::*;
 use std::{
@@ -109,8 +109,8 @@ fn pictures() -> Result<Vec<RgbImage>, Box<dyn Error>> {
 struct Measured {
     /// Of each frame its time in seconds and its age in milliseconds.
     ages: Vec<(f64, f64)>,
-    /// Frames that newer ones displaced.
-    displaced: u64,
+    /// Frames that newer ones dropped.
+    dropped: u64,
     /// Checks made, and the share of a core that they took; `None` without them.
     checks: Option<(usize, Option<f64>)>,
 }
@@ -132,11 +132,11 @@ fn self_check_seconds() -> Option<f64> {
 fn measure(seconds: f64, checked: bool) -> Result<Measured, Box<dyn Error>> {
     let locator = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../models/locator")
-        .join(LOCATOR_FILE);
+        .join(FACE_DETECTOR_FILE);
     let mut settings = Settings::default();
     settings.detector.file = Some(locator);
     let model = EyeStateModel::built_in()?;
-    let mut chain = VisionChain::new(&settings.vision(), &model)?;
+    let mut chain = EyeMonitor::new(&settings.vision(), &model)?;
     let camera = DrawnCamera {
         pictures: pictures()?,
         opened: Instant::now(),
@@ -181,7 +181,7 @@ fn measure(seconds: f64, checked: bool) -> Result<Measured, Box<dyn Error>> {
     }
     Ok(Measured {
         ages,
-        displaced: watched.lost.hand_over,
+        dropped: watched.lost.latest,
         checks: ran.then(|| (made, busy.map(|busy| busy / seconds))),
     })
 }
@@ -231,7 +231,7 @@ struct Runs {
     ages: Vec<f64>,
     /// The 99th percentile of each run.
     p99: Vec<f64>,
-    displaced: u64,
+    dropped: u64,
     checks: usize,
     /// Shares of a core of each run's checks, where the system tells.
     shares: Vec<f64>,
@@ -254,7 +254,7 @@ impl Runs {
         let ages: Vec<f64> = run.ages.iter().map(|age| age.1).collect();
         self.p99.push(quantile(&sorted(ages.clone()), 0.99));
         self.ages.extend(ages);
-        self.displaced += run.displaced;
+        self.dropped += run.dropped;
         if let Some((made, share)) = run.checks {
             self.checks += made;
             self.shares.extend(share);
@@ -267,7 +267,7 @@ impl Runs {
         format!(
             "{} frames judged, {} displaced; age p50 {:.1} ms, p95 {:.1}, p99 {:.1}, most {:.1}; {late} older than two intervals ({limit:.0} ms)",
             ages.len(),
-            self.displaced,
+            self.dropped,
             quantile(&ages, 0.5),
             quantile(&ages, 0.95),
             quantile(&ages, 0.99),

@@ -176,7 +176,7 @@ fn the_optimum_of_a_linear_classifier_is_reached() {
             let attacked = attack.perturb(&target, &batch, budget, 1).unwrap();
             let left = values(&margin(&target.logits(&attacked), &batch.labels));
             // From a start across the gradient at the edge of the L2 ball, a path of 2.5 epsilon
-            // along it turns the disturbance by all but 2 atan(exp(-2.5)): tanh(2.5) is reached.
+            // along it turns the perturbation by all but 2 atan(exp(-2.5)): tanh(2.5) is reached.
             let (reached, close) = if name == "pgd-20" && budget.norm == Norm::L2 {
                 (2.5_f64.tanh(), 0.01)
             } else {

@@ -20,7 +20,7 @@ use std::{
     path::Path,
     time::{Duration, Instant},
 };
-use support::{has_locator, live_run};
+use support::{has_face_detector, live_run};
 
 /// Longest that a step may take before the test gives up; nothing is judged by it.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -85,7 +85,7 @@ fn requests(events: &[Value]) -> BTreeSet<&str> {
 
 #[test]
 fn the_page_shows_the_eyes_change_and_asks_nobody_else() {
-    let Some(program) = chromium().filter(|_| has_locator()) else {
+    let Some(program) = chromium().filter(|_| has_face_detector()) else {
         return;
     };
     let folder = tempfile::tempdir().unwrap();

@@ -16,7 +16,7 @@ use std::{
     time::Duration,
 };
 use support::{
-    events, has_locator,
+    events, has_face_detector,
     live_run::{Run, ServedRun, serve, write_blinking_clip},
     of_kind, parseye, synthetic_face,
 };
@@ -43,7 +43,7 @@ fn text(address: &str, path: &str) -> String {
 
 #[test]
 fn the_web_page_sees_a_recording_live_and_its_states_change() {
-    if !has_locator() {
+    if !has_face_detector() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
@@ -148,7 +148,7 @@ fn until(output: &mut impl Read, wanted: &str) -> String {
 
 #[test]
 fn a_key_ends_the_terminal_dashboard_and_gives_the_terminal_back() {
-    if !has_locator() {
+    if !has_face_detector() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
@@ -184,7 +184,7 @@ fn a_key_ends_the_terminal_dashboard_and_gives_the_terminal_back() {
 
 #[test]
 fn an_alarm_s_command_that_fails_leaves_the_dashboard_alone() {
-    if !has_locator() {
+    if !has_face_detector() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
@@ -218,7 +218,7 @@ fn an_alarm_s_command_that_fails_leaves_the_dashboard_alone() {
 
 #[test]
 fn a_closed_terminal_does_not_end_the_log() {
-    if !has_locator() {
+    if !has_face_detector() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();

@@ -24,7 +24,7 @@ use std::{
     process::{Command, Output},
 };
 use support::{
-    errors, has_locator, locator_path, parseye, root, succeeds,
+    errors, face_detector_path, has_face_detector, parseye, root, succeeds,
     synthetic_face::{Blink, write_clip},
 };
 
@@ -164,7 +164,7 @@ impl Desk {
             .current_dir(self.folder.path())
             .env("PATH", path)
             .env("XDG_CONFIG_HOME", self.folder.path())
-            .env("PARSEYE_LOCATOR__FILE", locator_path())
+            .env("PARSEYE_LOCATOR__FILE", face_detector_path())
             .output()
             .expect("a shell starts")
     }
@@ -216,7 +216,7 @@ fn without_a_camera(arguments: &[String]) -> Option<Vec<String>> {
 #[cfg(unix)]
 #[test]
 fn the_examples_run() {
-    if !has_locator() {
+    if !has_face_detector() {
         return;
     }
     let has_jq = Command::new("jq").arg("--version").output().is_ok();
@@ -382,7 +382,7 @@ fn every_event_has_an_example_that_the_program_reads_and_writes_back() {
 
 #[test]
 fn the_written_files_hold_what_their_sections_tell() {
-    if !has_locator() {
+    if !has_face_detector() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();

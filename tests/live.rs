@@ -16,7 +16,7 @@ use std::{
     time::{Duration, Instant},
 };
 use support::{
-    errors, events, has_locator, of_kind, parseye, refused, succeeds,
+    errors, events, has_face_detector, of_kind, parseye, refused, succeeds,
     synthetic_face::{Blink, write_clip},
 };
 
@@ -29,7 +29,7 @@ fn folder() -> tempfile::TempDir {
 
 #[test]
 fn a_recording_plays_at_its_own_pace() {
-    if !has_locator() {
+    if !has_face_detector() {
         return;
     }
     const FRAMES: usize = 60;
@@ -61,7 +61,7 @@ fn a_recording_plays_at_its_own_pace() {
 
 #[test]
 fn a_recording_that_plays_again_and_again_ends_in_its_time() {
-    if !has_locator() {
+    if !has_face_detector() {
         return;
     }
     let folder = folder();
@@ -101,7 +101,7 @@ fn pipe(clip: &Path) -> String {
 
 #[test]
 fn a_program_is_a_camera_and_is_started_again_when_it_ends() {
-    if !has_locator() {
+    if !has_face_detector() {
         return;
     }
     let folder = folder();
@@ -135,7 +135,7 @@ fn a_program_is_a_camera_and_is_started_again_when_it_ends() {
 #[cfg(unix)]
 #[test]
 fn a_silent_program_is_a_stalled_camera_and_a_polite_kill_ends_both() {
-    if !has_locator() {
+    if !has_face_detector() {
         return;
     }
     let folder = folder();
@@ -172,7 +172,7 @@ fn a_silent_program_is_a_stalled_camera_and_a_polite_kill_ends_both() {
 
 #[test]
 fn misuse_of_live_sources_is_named() {
-    if !has_locator() {
+    if !has_face_detector() {
         return;
     }
     let folder = folder();
@@ -230,7 +230,7 @@ fn misuse_of_live_sources_is_named() {
 
 #[test]
 fn a_long_closure_runs_the_user_s_command_with_its_event() {
-    if !has_locator() {
+    if !has_face_detector() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();

@@ -17,7 +17,7 @@ mod sources;
 mod support;
 
 use std::{fs, path::Path, process::Stdio};
-use support::{errors, has_locator, parseye, refused, succeeds, synthetic_face};
+use support::{errors, has_face_detector, parseye, refused, succeeds, synthetic_face};
 
 /// Status of a command line that cannot be understood.
 const USAGE: i32 = 2;
@@ -227,7 +227,7 @@ fn an_unwritable_output_is_refused_before_anything_is_judged() {
 
 #[test]
 fn a_full_disk_is_one_line() {
-    if !has_locator() || !Path::new("/dev/full").exists() {
+    if !has_face_detector() || !Path::new("/dev/full").exists() {
         eprintln!("skipped: no locator or no /dev/full");
         return;
     }

@@ -10,7 +10,7 @@ mod support;
 
 use serde_json::Value;
 use support::{
-    built_here, events, has_locator, of_kind, other_program, parseye, succeeds,
+    built_here, events, has_face_detector, of_kind, other_program, parseye, succeeds,
     synthetic_face::{Blink, write_clip},
 };
 
@@ -36,7 +36,7 @@ fn a_clip_is_seen_by_another_processor_as_by_this_one() {
         eprintln!("skipped: PROGRAM_UNDER_TEST names no program to compare with");
         return;
     }
-    if !has_locator() {
+    if !has_face_detector() {
         return;
     }
     let folder = tempfile::tempdir().expect("a folder for the test");

@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 use support::{
-    decoded_frames, events, has_locator, json,
+    decoded_frames, events, has_face_detector, json,
     model::{ModelForm, onnx},
     of_kind, parseye, real_data, succeeds,
     synthetic_face::{Blink, write_clip},
@@ -41,7 +41,7 @@ fn folder() -> tempfile::TempDir {
 
 #[test]
 fn a_drawn_face_is_found_in_every_frame_and_two_runs_write_the_same_bytes() {
-    if !has_locator() {
+    if !has_face_detector() {
         return;
     }
     let folder = folder();
@@ -99,7 +99,7 @@ fn a_drawn_face_is_found_in_every_frame_and_two_runs_write_the_same_bytes() {
 
 #[test]
 fn a_loop_goes_over_all_sources_until_its_recorded_time_is_over() {
-    if !has_locator() {
+    if !has_face_detector() {
         return;
     }
     let folder = folder();
@@ -141,7 +141,7 @@ fn a_loop_goes_over_all_sources_until_its_recorded_time_is_over() {
 
 #[test]
 fn a_loop_over_nothing_that_can_be_read_ends() {
-    if !has_locator() {
+    if !has_face_detector() {
         return;
     }
     let folder = folder();
@@ -155,7 +155,7 @@ fn a_loop_over_nothing_that_can_be_read_ends() {
 
 #[test]
 fn each_source_begins_without_a_past() {
-    if !has_locator() {
+    if !has_face_detector() {
         return;
     }
     let folder = folder();
@@ -193,7 +193,7 @@ fn each_source_begins_without_a_past() {
 
 #[test]
 fn a_frame_without_a_face_has_no_numbers() {
-    if !has_locator() {
+    if !has_face_detector() {
         return;
     }
     let folder = folder();
@@ -223,7 +223,7 @@ fn a_frame_without_a_face_has_no_numbers() {
 
 #[test]
 fn the_truth_is_scored_over_all_and_by_clip() {
-    if !has_locator() {
+    if !has_face_detector() {
         return;
     }
     let folder = folder();
@@ -258,7 +258,7 @@ fn the_truth_is_scored_over_all_and_by_clip() {
 #[cfg(unix)]
 #[test]
 fn ctrl_c_closes_everything_properly() {
-    if !has_locator() {
+    if !has_face_detector() {
         return;
     }
     for (signal, status) in [("-INT", 130), ("-TERM", 143)] {
@@ -341,7 +341,7 @@ fn wait_until(mut done: impl FnMut() -> bool) {
 
 #[test]
 fn real_clips_have_a_face_and_their_blinks() {
-    let (true, Some(data)) = (has_locator(), real_data()) else {
+    let (true, Some(data)) = (has_face_detector(), real_data()) else {
         return;
     };
     let folder = folder();

@@ -11,7 +11,7 @@ use parseye_vision::{
     classify::{EyeStateModel, gradient::GradientModel},
     evaluate::manifest::{Manifest, Split},
     eye_state::{Eye, EyeState, PerEye},
-    locate::Square,
+    locate::Roi,
     selfcheck::{
         CheckFrame, CheckReading, Checker, Missing, Progress, SelfCheckSettings, checker::Parts,
         labelled,
@@ -25,7 +25,7 @@ use std::{
     time::{Duration, Instant},
 };
 use support::{
-    events, has_locator, json,
+    events, has_face_detector, json,
     model::{ModelForm, onnx},
     of_kind, parseye, real_data, succeeds,
     synthetic_face::write_clip,
@@ -33,7 +33,7 @@ use support::{
 
 fn frame(picture: GrayImage) -> CheckFrame {
     let square = |x: f32| {
-        Ok(Square {
+        Ok(Roi {
             centre: [x, 48.0],
             side: 64.0,
             angle: 0.0,
@@ -208,7 +208,7 @@ fn the_same_frame_gives_the_same_check_in_steps_or_at_once() {
 
 #[test]
 fn a_drawn_clip_is_checked_the_same_way_twice() {
-    if !has_locator() {
+    if !has_face_detector() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
@@ -271,7 +271,7 @@ fn a_drawn_clip_is_checked_the_same_way_twice() {
 
 #[test]
 fn a_blank_recording_is_reported_without_a_number() {
-    if !has_locator() {
+    if !has_face_detector() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
@@ -389,7 +389,7 @@ fn live(
 /// The live check: figures come as events, and the readings after them carry their judgement.
 #[test]
 fn a_live_run_checks_itself_and_says_how_far_its_readings_can_be_trusted() {
-    if !has_locator() {
+    if !has_face_detector() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();

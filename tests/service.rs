@@ -9,7 +9,7 @@ mod support;
 
 use std::{os::unix::net::UnixDatagram, path::Path, process::Stdio, time::Duration};
 use support::{
-    has_locator,
+    has_face_detector,
     live_run::{Run, write_blinking_clip},
     parseye,
 };
@@ -59,7 +59,7 @@ const PLAY: [&str; 5] = [
 
 #[test]
 fn a_manager_hears_that_a_run_is_ready_how_it_does_that_it_lives_and_that_it_ends() {
-    if !has_locator() {
+    if !has_face_detector() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
@@ -82,7 +82,7 @@ fn a_manager_hears_that_a_run_is_ready_how_it_does_that_it_lives_and_that_it_end
 
 #[test]
 fn without_a_watchdog_only_the_rest_is_said() {
-    if !has_locator() {
+    if !has_face_detector() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();

@@ -8,7 +8,7 @@ use parseye_vision::{
         truth::{ClipTruth, FrameRange, Truth},
     },
     reading::FrameReading,
-    temporal::{ClosureKind, EyesOverTime, TemporalSettings, Watched},
+    temporal::{ClosureKind, Laterality, TemporalSettings, TemporalTracker},
 };
 use std::path::{Path, PathBuf};
 
@@ -64,11 +64,11 @@ pub fn each<T: Send>(
 
 /// The blinks of both eyes in readings, against the confirmed ones.
 pub fn score(readings: &[FrameReading], truth: &ClipTruth, settings: &TemporalSettings) -> Score {
-    let mut over_time = EyesOverTime::new(settings);
+    let mut tracker = TemporalTracker::new(settings);
     let mut blinks = Vec::new();
     for reading in readings {
-        for closure in over_time.step(reading).ended {
-            if closure.kind == ClosureKind::Blink && closure.eye == Watched::Both {
+        for closure in tracker.step(reading).ended {
+            if closure.kind == ClosureKind::Blink && closure.eye == Laterality::Both {
                 blinks.push(FrameRange {
                     first: closure.first_frame,
                     last: closure.last_frame,

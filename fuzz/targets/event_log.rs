@@ -4,7 +4,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use parseye_events::{session, session::course, session::figures::MOST_LISTED, session::text, session::timeline::COLUMNS};
+use parseye_events::{session, session::timeline_plot, session::statistics::MOST_LISTED, session::text, session::timeline::COLUMNS};
 use parseye_vision::temporal::TemporalSettings;
 use std::path::Path;
 
@@ -40,6 +40,6 @@ fuzz_target!(|log: &[u8]| {
     // JSON has no word for numbers that are not finite: they would become null.
     serde_json::to_string(figures).expect("figures are JSON");
     assert!(!text::text(figures).is_empty());
-    let svg = course::draw(figures, timeline, &settings).expect("the course can be drawn");
+    let svg = timeline_plot::draw(figures, timeline, &settings).expect("the course can be drawn");
     assert!(!svg.contains("NaN"));
 });

@@ -4,7 +4,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use parseye_vision::{locate::blazeface::Detection, locate::blazeface::GRIDS, locate::blazeface::VALUES, locate::blazeface::decode, locate::blazeface::merge, locate::crop::Square};
+use parseye_vision::{locate::blazeface::Detection, locate::blazeface::GRIDS, locate::blazeface::VALUES, locate::blazeface::decode, locate::blazeface::merge, locate::crop::Roi};
 
 /// How far outside its region, in sides of it, a face is believed.
 const REACH: f32 = 2.0;
@@ -51,7 +51,7 @@ fuzz_target!(|input: &[u8]| {
     let faces = merge(found);
     assert!(faces.len() <= candidates && faces.is_empty() == (candidates == 0));
     assert!(faces.windows(2).all(|pair| pair[0].score >= pair[1].score));
-    let region = Square {
+    let region = Roi {
         centre: [4000.0, -4000.0],
         side: 8192.0,
         angle: 1.0,

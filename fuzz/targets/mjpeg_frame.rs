@@ -19,7 +19,7 @@ fn split(stream: &[u8], part: usize) -> (Vec<Vec<u8>>, u64) {
     let mut pictures = Vec::new();
     for part in stream.chunks(part) {
         splitter.push(part);
-        while let Some(picture) = splitter.next_picture() {
+        while let Some(picture) = splitter.next_image() {
             pictures.push(picture);
         }
     }

@@ -4,7 +4,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use parseye_capture::{ffmpeg_log::FfmpegLog, raw_video::RawPicture, raw_video::RawVideo};
+use parseye_capture::{ffmpeg_log::FfmpegLog, raw_video::RawFrame, raw_video::RawVideo};
 use parseye_vision::frame::is_too_large;
 use std::time::Duration;
 
@@ -22,16 +22,16 @@ fuzz_target!(|input: &[u8]| {
         };
         assert!(picture.width > 0 && picture.height > 0);
         match raw.read(&picture, &mut pixels) {
-            RawPicture::Frame(frame) => {
+            RawFrame::Frame(frame) => {
                 assert_eq!(frame.sequence + 1, raw.frames());
                 assert_eq!(frame.rgb.dimensions(), (picture.width, picture.height));
                 assert!(frame.time >= last);
                 assert!(frame.sequence > 0 || frame.time == Duration::ZERO);
                 last = frame.time;
             }
-            RawPicture::TooLarge => assert!(is_too_large(picture.width, picture.height)),
+            RawFrame::TooLarge => assert!(is_too_large(picture.width, picture.height)),
             // The source ends here.
-            RawPicture::Cut => break,
+            RawFrame::Cut => break,
         }
     }
     assert!(raw.frames() == 0 || raw.covered() >= last);

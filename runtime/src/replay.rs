@@ -12,9 +12,9 @@ use parseye_capture::{FrameSource, SourceError};
 use parseye_events::{
     event::{EndEvent, Event, EyesEvent, Outcome},
     jsonl::EventLog,
-    summary::Tally,
+    summary::RunAccumulator,
 };
-use parseye_vision::{eye_monitor::VisionChain, frame::Frame};
+use parseye_vision::{eye_monitor::EyeMonitor, frame::Frame};
 use std::{
     thread::JoinHandle,
     time::{Duration, Instant},
@@ -26,7 +26,7 @@ const AHEAD: usize = 2;
 
 /// How often a wish to stop is looked for while a recording delivers nothing: a pipe that nobody
 /// writes to, a disk that does not answer.
-const LOOK_EVERY: Duration = Duration::from_millis(100);
+const POLL_EVERY: Duration = Duration::from_millis(100);
 
 /// Where what is said about a recording goes, apart from the sums.
 #[derive(Debug, Default)]
@@ -41,7 +41,7 @@ pub struct ReplayOutputs<'a> {
 #[derive(Debug)]
 pub struct Replayed {
     /// Sums over the frames that were read.
-    pub tally: Tally,
+    pub tally: RunAccumulator,
     /// How it ended.
     pub outcome: Outcome,
     /// Why it ended early, where the recording is at fault.
@@ -56,17 +56,17 @@ pub struct Replayed {
 pub fn replay(
     clip: &str,
     source: Result<Box<dyn FrameSource>, SourceError>,
-    chain: &mut VisionChain,
+    chain: &mut EyeMonitor,
     mut outputs: ReplayOutputs<'_>,
     stop: &Stop,
 ) -> Result<Replayed, PipelineError> {
     let begin = Instant::now();
-    let mut tally = Tally::default();
+    let mut tally = RunAccumulator::default();
     let ended = match source {
         Ok(source) => replay_frames(clip, source, chain, &mut outputs, stop, &mut tally)?,
         Err(error) => Some(error),
     };
-    tally.end(chain.over_time(), begin.elapsed());
+    tally.end(chain.tracker(), begin.elapsed());
     // A decoder that is stopped may call the rest damaged; the user's wish is the reason.
     let (outcome, error) = match (stop.requested(), ended) {
         (Some(_), _) => (Outcome::Interrupted, None),
@@ -99,17 +99,17 @@ pub fn replay(
 fn replay_frames(
     clip: &str,
     source: Box<dyn FrameSource>,
-    chain: &mut VisionChain,
+    chain: &mut EyeMonitor,
     outputs: &mut ReplayOutputs<'_>,
     stop: &Stop,
-    tally: &mut Tally,
+    tally: &mut RunAccumulator,
 ) -> Result<Option<SourceError>, PipelineError> {
     chain.reset();
     let mut annotator = Annotator::default();
     let frames = DecodedAhead::start(source)?;
     let mut begin = Instant::now();
     while stop.requested().is_none() {
-        let frame = match frames.next(LOOK_EVERY) {
+        let frame = match frames.next(POLL_EVERY) {
             Decoded::Frame(frame) => frame,
             Decoded::Failed(error) => return Ok(Some(error)),
             Decoded::Ended => break,

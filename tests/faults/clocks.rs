@@ -4,7 +4,7 @@
 use super::{
     folder,
     support::{
-        events, has_locator, of_kind, parseye, succeeds,
+        events, has_face_detector, of_kind, parseye, succeeds,
         synthetic_face::{Blink, RATE, write_clip},
     },
 };
@@ -128,7 +128,7 @@ fn blinks(events: &[Value]) -> Vec<(u64, u64)> {
 
 #[test]
 fn a_clock_set_back_leaves_time_going_on_and_blinks_their_length() {
-    if !has_locator() {
+    if !has_face_detector() {
         return;
     }
     let folder = folder();
@@ -144,7 +144,7 @@ fn a_clock_set_back_leaves_time_going_on_and_blinks_their_length() {
 
 #[test]
 fn a_clock_set_ahead_is_a_pause_of_which_nothing_is_known() {
-    if !has_locator() {
+    if !has_face_detector() {
         return;
     }
     let folder = folder();

@@ -4,7 +4,7 @@
 use super::{
     SOON, folder, no_panic,
     support::{
-        errors, events, has_locator,
+        errors, events, has_face_detector,
         live_run::{ServedRun, serve_by, write_blinking_clip},
         of_kind, parseye, refused,
     },
@@ -35,7 +35,7 @@ fn limited(folder: &Path, files: u32) -> Command {
 
 #[test]
 fn a_replay_runs_or_says_that_too_many_files_are_open() {
-    if !has_locator() {
+    if !has_face_detector() {
         return;
     }
     let folder = folder();
@@ -105,7 +105,7 @@ fn health(address: &str) -> String {
 
 #[test]
 fn clients_that_take_every_place_take_no_file_from_the_run() {
-    if !has_locator() {
+    if !has_face_detector() {
         return;
     }
     let folder = folder();

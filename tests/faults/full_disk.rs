@@ -4,7 +4,7 @@
 use super::{
     folder, no_panic,
     support::{
-        events, has_locator,
+        events, has_face_detector,
         live_run::{Run, write_blinking_clip},
         of_kind, parseye, refused, succeeds,
     },
@@ -54,7 +54,7 @@ impl Drop for SmallDisk {
 
 #[test]
 fn a_replay_that_fills_the_disk_says_so_and_its_log_can_be_read() {
-    if !has_locator() {
+    if !has_face_detector() {
         return;
     }
     let folder = folder();
@@ -120,7 +120,7 @@ fn hears(words: &mut impl BufRead, wanted: &[&str]) -> String {
 
 #[test]
 fn a_live_run_waits_for_space_and_loses_nothing() {
-    if !has_locator() {
+    if !has_face_detector() {
         return;
     }
     let folder = folder();
@@ -167,7 +167,7 @@ fn a_live_run_waits_for_space_and_loses_nothing() {
 
 #[test]
 fn a_live_run_whose_disk_stays_full_fails_in_the_end() {
-    if !has_locator() || !Path::new("/dev/full").exists() {
+    if !has_face_detector() || !Path::new("/dev/full").exists() {
         eprintln!("skipped: no locator or no /dev/full");
         return;
     }

@@ -4,7 +4,7 @@
 use super::{
     folder, no_panic,
     support::{
-        errors, events, has_locator, json,
+        errors, events, has_face_detector, json,
         live_run::Run,
         model::{ModelForm, onnx},
         of_kind, parseye,
@@ -64,7 +64,7 @@ fn replay(folder: &Path, name: &str) -> (Vec<serde_json::Value>, bool) {
 
 #[test]
 fn a_recording_that_is_cut_or_damaged_anywhere_keeps_what_came_before() {
-    if !has_locator() {
+    if !has_face_detector() {
         return;
     }
     let folder = folder();
@@ -149,7 +149,7 @@ fn watch(folder: &Path, stream: &[u8], wanted: impl Fn(&str) -> bool) -> Vec<ser
 
 #[test]
 fn a_stream_s_damaged_pictures_are_counted_and_whole_ones_judged() {
-    if !has_locator() {
+    if !has_face_detector() {
         return;
     }
     let folder = folder();
@@ -157,11 +157,11 @@ fn a_stream_s_damaged_pictures_are_counted_and_whole_ones_judged() {
     let mut noise = vec![0; 50_000];
     ChaCha8Rng::seed_from_u64(13).fill_bytes(&mut noise);
     // Whole by its marks, but its pixels are not.
-    let mut spoilt = picture.clone();
-    let middle = spoilt.len() / 2;
-    spoilt[middle..middle + 200].fill(0x55);
+    let mut degraded = picture.clone();
+    let middle = degraded.len() / 2;
+    degraded[middle..middle + 200].fill(0x55);
     let cut = &picture[..picture.len() / 2];
-    let mut stream = [&picture[..], cut, &picture, &noise, &spoilt, cut].concat();
+    let mut stream = [&picture[..], cut, &picture, &noise, &degraded, cut].concat();
     // A length that the noise makes up may swallow up to 64 KiB of what follows it.
     (0..8).for_each(|_| stream.extend(&picture));
     let log = watch(folder.path(), &stream, |log| {
@@ -175,7 +175,7 @@ fn a_stream_s_damaged_pictures_are_counted_and_whole_ones_judged() {
 
 #[test]
 fn a_stream_of_noise_is_a_camera_that_delivers_nothing() {
-    if !has_locator() {
+    if !has_face_detector() {
         return;
     }
     let folder = folder();

@@ -4,7 +4,7 @@
 use super::{
     SOON, folder,
     support::{
-        events, has_locator,
+        events, has_face_detector,
         live_run::Run,
         model::{ModelForm, onnx},
         of_kind, parseye, succeeds,
@@ -24,7 +24,7 @@ use parseye_events::{
     session,
 };
 use parseye_vision::{
-    classify::EyeStateModel, eye_monitor::VisionChain, frame::Frame, temporal::TemporalSettings,
+    classify::EyeStateModel, eye_monitor::EyeMonitor, frame::Frame, temporal::TemporalSettings,
 };
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -111,7 +111,7 @@ fn length(log: &Path) -> u64 {
 
 #[test]
 fn a_killed_replay_leaves_the_beginning_of_its_log() {
-    if !has_locator() {
+    if !has_face_detector() {
         return;
     }
     let folder = folder();
@@ -247,7 +247,7 @@ impl FrameSource for Stalling {
 /// nothing comes that would push it out.
 #[test]
 fn a_replay_whose_recording_hangs_has_written_all_it_saw_and_can_be_stopped() {
-    if !has_locator() {
+    if !has_face_detector() {
         return;
     }
     let folder = folder();
@@ -268,9 +268,9 @@ fn a_replay_whose_recording_hangs_has_written_all_it_saw_and_can_be_stopped() {
         never,
     };
     let mut settings = Settings::default();
-    settings.detector.file = Some(super::support::locator_path());
+    settings.detector.file = Some(super::support::face_detector_path());
     let model = EyeStateModel::built_in().unwrap();
-    let mut chain = VisionChain::new(&settings.vision(), &model).unwrap();
+    let mut chain = EyeMonitor::new(&settings.vision(), &model).unwrap();
     let mut log = EventLog::open(&path, Existing::Replace).unwrap();
     let stop = Stop::new();
     std::thread::scope(|scope| {
@@ -307,7 +307,7 @@ fn a_replay_whose_recording_hangs_has_written_all_it_saw_and_can_be_stopped() {
 /// next run goes on behind it.
 #[test]
 fn a_killed_monitor_s_log_holds_what_it_saw_and_goes_on_with_the_next_run() {
-    if !has_locator() {
+    if !has_face_detector() {
         return;
     }
     let folder = folder();

@@ -4,7 +4,7 @@
 use super::{
     folder,
     support::{
-        has_locator, locator_path,
+        face_detector_path, has_face_detector,
         model::{ModelForm, onnx},
         root,
     },
@@ -13,7 +13,7 @@ use parseye::config::Settings;
 use parseye_events::{event::Outcome, session};
 use parseye_vision::{
     classify::{EyeStateModel, gradient::GradientModel},
-    locate::track::FaceLocator,
+    locate::track::FaceTracker,
     temporal::TemporalSettings,
 };
 use rand::{RngExt, SeedableRng};
@@ -74,13 +74,13 @@ fn no_beginning_of_a_gradient_graph_is_taken_for_one() {
 
 #[test]
 fn no_beginning_of_the_face_locator_is_taken_for_it() {
-    if !has_locator() {
+    if !has_face_detector() {
         return;
     }
     let folder = folder();
     let path = folder.path().join("locator.onnx");
-    let whole = fs::read(locator_path()).unwrap();
-    refuses_every_beginning(&whole, &path, |path| FaceLocator::open(path, 1));
+    let whole = fs::read(face_detector_path()).unwrap();
+    refuses_every_beginning(&whole, &path, |path| FaceTracker::open(path, 1));
 }
 
 /// A file of settings that ends between two lines is a shorter file of settings; all that can be asked

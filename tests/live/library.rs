@@ -3,7 +3,7 @@
 use super::{
     SOON,
     drawn_camera::{DrawnCamera, Then},
-    support::{self, has_locator},
+    support::{self, has_face_detector},
 };
 use parseye::{
     config::Settings,
@@ -17,13 +17,13 @@ use parseye_events::{
     event::{CameraEventKind, Event, Outcome},
     fanout::{Next, Subscription},
 };
-use parseye_vision::{classify::EyeStateModel, eye_monitor::VisionChain};
+use parseye_vision::{classify::EyeStateModel, eye_monitor::EyeMonitor};
 use std::time::{Duration, Instant};
 
-fn chain() -> VisionChain {
+fn chain() -> EyeMonitor {
     let mut settings = Settings::default();
-    settings.detector.file = Some(support::locator_path());
-    VisionChain::new(&settings.vision(), &EyeStateModel::built_in().unwrap()).unwrap()
+    settings.detector.file = Some(support::face_detector_path());
+    EyeMonitor::new(&settings.vision(), &EyeStateModel::built_in().unwrap()).unwrap()
 }
 
 fn watch(mut camera: DrawnCamera, fanout: &Fanout, stop: &Stop) -> Monitored {
@@ -63,7 +63,7 @@ fn story(events: &[Event]) -> Vec<CameraEventKind> {
 
 #[test]
 fn a_monitor_accounts_for_every_frame_of_every_opening() {
-    if !has_locator() {
+    if !has_face_detector() {
         return;
     }
     const FRAMES: u64 = 100;
@@ -73,8 +73,8 @@ fn a_monitor_accounts_for_every_frame_of_every_opening() {
     let watched = watch(DrawnCamera::new(openings), &fanout, &Stop::new());
     fanout.end();
     let lost = watched.lost;
-    assert!(lost.hand_over > 0, "this source is faster than any reader");
-    assert_eq!(watched.tally.frames() + lost.hand_over, 2 * FRAMES);
+    assert!(lost.latest > 0, "this source is faster than any reader");
+    assert_eq!(watched.tally.frames() + lost.latest, 2 * FRAMES);
     assert_eq!(lost.driver, 4);
     assert_eq!(watched.outcome, Outcome::Complete);
 
@@ -91,7 +91,7 @@ fn a_monitor_accounts_for_every_frame_of_every_opening() {
     assert_eq!(eyes.len() as u64, watched.tally.frames());
     assert!(eyes.windows(2).all(|pair| pair[0].frame < pair[1].frame));
     assert!(eyes.windows(2).all(|pair| pair[0].time <= pair[1].time));
-    // The last frame of each opening is never displaced by another.
+    // The last frame of each opening is never dropped by another.
     assert!(eyes.iter().any(|eyes| eyes.frame == FRAMES - 1));
     assert_eq!(eyes.last().unwrap().frame, 2 * FRAMES - 1);
     // What is told stands in order: the first frame after the camera is opened, the loss after its
@@ -112,7 +112,7 @@ fn a_monitor_accounts_for_every_frame_of_every_opening() {
 
 #[test]
 fn a_camera_that_hangs_or_is_gone_keeps_nobody_from_stopping() {
-    if !has_locator() {
+    if !has_face_detector() {
         return;
     }
     for then in [Then::Hangs, Then::IsUnplugged] {
@@ -140,7 +140,7 @@ fn a_camera_that_hangs_or_is_gone_keeps_nobody_from_stopping() {
 
 #[test]
 fn nobody_who_does_not_read_delays_a_frame_or_costs_another_an_event() {
-    if !has_locator() {
+    if !has_face_detector() {
         return;
     }
     let fanout = Fanout::new();

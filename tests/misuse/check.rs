@@ -3,7 +3,7 @@
 use super::{USAGE, folder, image, support};
 use std::{fs, path::Path};
 use support::{
-    has_locator,
+    has_face_detector,
     model::{ModelForm, onnx},
     parseye, refused,
 };
@@ -64,7 +64,7 @@ fn values_without_meaning_are_refused() {
 
 #[test]
 fn a_missing_source_is_one_line() {
-    if !has_locator() {
+    if !has_face_detector() {
         return;
     }
     let folder = folder();

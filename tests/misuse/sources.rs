@@ -3,14 +3,15 @@
 use super::{
     folder, image,
     support::{
-        self, errors, events, has_locator, of_kind, parseye, refused, synthetic_face::write_clip,
+        self, errors, events, has_face_detector, of_kind, parseye, refused,
+        synthetic_face::write_clip,
     },
 };
 use std::{fs, process::Stdio};
 
 #[test]
 fn every_unusable_source_says_why() {
-    if !has_locator() {
+    if !has_face_detector() {
         return;
     }
     let folder = folder();
@@ -68,7 +69,7 @@ fn every_unusable_source_says_why() {
 
 #[test]
 fn a_damaged_source_keeps_what_was_read() {
-    if !has_locator() {
+    if !has_face_detector() {
         return;
     }
     let folder = folder();
@@ -99,7 +100,7 @@ fn a_damaged_source_keeps_what_was_read() {
 
 #[test]
 fn without_ffmpeg_the_package_is_named() {
-    if !has_locator() {
+    if !has_face_detector() {
         return;
     }
     let folder = folder();

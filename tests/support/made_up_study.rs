@@ -8,7 +8,7 @@ use parseye_train::{
     fit::FitError,
     robustness::{Condition, Estimate, Figures},
     study::{
-        execute::{Disturbed, EvaluationJob, RocCurve, Runner},
+        execute::{EvaluationJob, Perturbed, RocCurve, Runner},
         folder::Answers,
         suite::Scale,
     },
@@ -261,13 +261,13 @@ impl Runner for MadeUp {
             .into()
     }
 
-    fn disturb(
+    fn perturb(
         &mut self,
         model: &Path,
         _fold: usize,
         _scale: Scale,
         attack: Option<(&str, f64)>,
-    ) -> anyhow::Result<Disturbed> {
+    ) -> anyhow::Result<Perturbed> {
         assert!(model.is_file());
         let amount = attack.map_or(0.0, |(_, snr)| 10_f32.powf(-snr as f32 / 20.0));
         let mut rng = ChaCha8Rng::seed_from_u64(1);
@@ -295,7 +295,7 @@ impl Runner for MadeUp {
                 state
             }
         });
-        Ok(Disturbed {
+        Ok(Perturbed {
             pictures,
             answers: answers.into(),
         })

@@ -47,20 +47,20 @@ fn away_from_settings(mut command: Command, folder: &Path) -> Command {
     command
         .current_dir(folder)
         .env("XDG_CONFIG_HOME", folder)
-        .env("PARSEYE_LOCATOR__FILE", locator_path());
+        .env("PARSEYE_LOCATOR__FILE", face_detector_path());
     command
 }
 
 /// Where `make models` puts the face locator.
-pub fn locator_path() -> PathBuf {
+pub fn face_detector_path() -> PathBuf {
     root()
         .join("models/locator")
-        .join(parseye_vision::locate::LOCATOR_FILE)
+        .join(parseye_vision::locate::FACE_DETECTOR_FILE)
 }
 
 /// Whether what a test needs is there; says so where it is not.
-pub fn has_locator() -> bool {
-    let there = locator_path().is_file();
+pub fn has_face_detector() -> bool {
+    let there = face_detector_path().is_file();
     if !there {
         eprintln!("skipped: no face locator; run `make models`");
     }

@@ -4,7 +4,7 @@ use image::RgbImage;
 use parseye_capture::{FrameSource, VideoFile};
 use parseye_vision::{
     frame::luma_of,
-    locate::{FaceLocator, LOCATOR_FILE},
+    locate::{FACE_DETECTOR_FILE, FaceTracker},
     selfcheck::noise::Normal,
 };
 use rand::SeedableRng;
@@ -12,9 +12,9 @@ use rand_chacha::ChaCha8Rng;
 use std::path::{Path, PathBuf};
 
 /// The locator of this workspace and the real data, or `None` with a word why not.
-fn at_hand(look_every: u32) -> Option<(FaceLocator, PathBuf)> {
+fn at_hand(detect_every: u32) -> Option<(FaceTracker, PathBuf)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let network = root.join("models/locator").join(LOCATOR_FILE);
+    let network = root.join("models/locator").join(FACE_DETECTOR_FILE);
     let data =
         std::env::var("PARSEYE_DATA").map_or_else(|_| root.join("../shared/data"), PathBuf::from);
     for (path, remedy) in [(&network, "run `make models`"), (&data, "set PARSEYE_DATA")] {
@@ -23,7 +23,7 @@ fn at_hand(look_every: u32) -> Option<(FaceLocator, PathBuf)> {
             return None;
         }
     }
-    Some((FaceLocator::open(&network, look_every).unwrap(), data))
+    Some((FaceTracker::open(&network, detect_every).unwrap(), data))
 }
 
 #[test]

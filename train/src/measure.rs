@@ -21,7 +21,7 @@ pub fn spread<T>(items: &[T], most: usize) -> impl Iterator<Item = &T> {
 /// Crops that go through the network at once; bounds the memory.
 const CHUNK: usize = 256;
 
-/// Seed of attacks on the validation split: the same disturbance in every epoch, so that epochs
+/// Seed of attacks on the validation split: the same perturbation in every epoch, so that epochs
 /// can be compared.
 const ATTACK_SEED: u64 = 0;
 

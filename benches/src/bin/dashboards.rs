@@ -11,7 +11,7 @@
 
 use parseye::{
     dashboard::{messages::Messages, terminal, terminal::TerminalOptions, web, web::WebSettings},
-    live::{Fanout, Picture, Stop},
+    live::{Fanout, FrameSnapshot, Stop},
 };
 use parseye_events::{
     event::{EyeRecord, Probabilities},
@@ -21,7 +21,7 @@ use parseye_testkit::script;
 use parseye_vision::{
     eye_state::{EyeState, PerEye},
     reading::{EyeReading, FrameReading, Unseen},
-    temporal::{AlertKind, AlertPhase, Watched},
+    temporal::{AlertKind, AlertPhase, Laterality},
 };
 use std::{
     sync::Arc,
@@ -170,7 +170,7 @@ impl Person {
             (false, Some(since)) => {
                 let duration = time - since;
                 if duration < 1.0 {
-                    for eye in Watched::ALL {
+                    for eye in Laterality::ALL {
                         self.fanout.publish(script::blink(eye, since, duration));
                     }
                     self.status.blinks.left += 1;
@@ -226,7 +226,7 @@ impl Person {
         };
         self.fanout
             .picture()
-            .set(Arc::new(Picture { rgb, reading }));
+            .set(Arc::new(FrameSnapshot { rgb, reading }));
     }
 }
 

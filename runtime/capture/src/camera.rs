@@ -8,8 +8,8 @@
 
 mod choose;
 mod fault;
-mod feed;
-mod ladder;
+mod format_preferences;
+mod frame_reader;
 pub mod mjpeg;
 #[cfg(feature = "nokhwa")]
 mod nokhwa;

@@ -58,7 +58,7 @@ const PLAIN_WORDS: [(&str, &str); 4] = [
 
 /// A picture that ffmpeg is about to write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Picture {
+pub struct FrameInfo {
     /// Presentation time in nanoseconds from the stream's own origin, where the stream has one.
     pub time: Option<i128>,
     /// Time to the next picture by the stream's nominal rate, where it has one.
@@ -88,7 +88,7 @@ pub struct FfmpegLog {
 
 impl FfmpegLog {
     /// Takes in one line and says when it announces a picture.
-    pub fn read_line(&mut self, line: &str) -> Option<Picture> {
+    pub fn read_line(&mut self, line: &str) -> Option<FrameInfo> {
         let (filter, level, message) = split(line)?;
         match level {
             "info" if filter.starts_with("Parsed_showinfo_") => return self.showinfo(message),
@@ -127,7 +127,7 @@ impl FfmpegLog {
         self.is_text
     }
 
-    fn showinfo(&mut self, message: &str) -> Option<Picture> {
+    fn showinfo(&mut self, message: &str) -> Option<FrameInfo> {
         if let Some(config) = message.strip_prefix("config in ") {
             self.time_base = ratio(value_of(config, "time_base:")?.trim_end_matches(','));
             self.period = value_of(config, "frame_rate:")
@@ -151,7 +151,7 @@ impl FfmpegLog {
                         / ticks,
                 )
             });
-        Some(Picture {
+        Some(FrameInfo {
             time,
             period: self.period,
             width,
@@ -268,7 +268,7 @@ mod tests {
         let line = "[Parsed_showinfo_1 @ 0x55b9] [info] n:   3 pts:   1536 pts_time:0.12    pos:    17691 fmt:rgb24 sar:1/1 s:512x288 i:P iskey:0 type:B ";
         assert_eq!(
             log.read_line(line),
-            Some(Picture {
+            Some(FrameInfo {
                 time: Some(120_000_000),
                 period: Some(Duration::from_millis(40)),
                 width: 512,

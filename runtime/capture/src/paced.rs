@@ -22,18 +22,18 @@ pub struct PacedRecording {
     path: PathBuf,
     image_rate: f64,
     name: String,
-    again_and_again: bool,
+    loop_forever: bool,
 }
 
 impl PacedRecording {
     /// A recording; images follow each other at `image_rate` frames a second. Played
-    /// `again_and_again` it has no end.
-    pub fn new(path: &Path, image_rate: f64, again_and_again: bool) -> Self {
+    /// `loop_forever` it has no end.
+    pub fn new(path: &Path, image_rate: f64, loop_forever: bool) -> Self {
         Self {
             path: path.into(),
             image_rate,
             name: name_of(path),
-            again_and_again,
+            loop_forever,
         }
     }
 }
@@ -50,7 +50,7 @@ impl LiveOpener for PacedRecording {
         Ok(Box::new(Paced {
             path: self.path.clone(),
             image_rate: self.image_rate,
-            again_and_again: self.again_and_again && next.is_some(),
+            loop_forever: self.loop_forever && next.is_some(),
             recording,
             size: next.as_ref().map(|frame| frame.rgb.dimensions()),
             ended: next.is_none(),
@@ -68,7 +68,7 @@ impl LiveOpener for PacedRecording {
 struct Paced {
     path: PathBuf,
     image_rate: f64,
-    again_and_again: bool,
+    loop_forever: bool,
     recording: Box<dyn FrameSource>,
     size: Option<(u32, u32)>,
     /// Decoded, and waiting for its time.
@@ -88,7 +88,7 @@ impl Paced {
     /// The next frame, from the beginning again where that is wished.
     fn decode(&mut self) -> Result<Option<Frame>, SourceError> {
         let next = self.recording.next_frame()?;
-        if next.is_some() || !self.again_and_again {
+        if next.is_some() || !self.loop_forever {
             return Ok(next);
         }
         self.begin += self.last + self.interval.max(LEAST_INTERVAL);

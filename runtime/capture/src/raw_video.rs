@@ -3,7 +3,7 @@
 //! What ffmpeg announces is understood by [`super::ffmpeg_log`]; the program itself is
 //! [`super::video`]'s.
 
-use super::ffmpeg_log::Picture;
+use super::ffmpeg_log::FrameInfo;
 use image::RgbImage;
 use parseye_vision::frame::{Frame, is_too_large};
 use std::{io::Read, time::Duration};
@@ -25,7 +25,7 @@ pub struct RawVideo {
 
 /// What came of reading a picture.
 #[derive(Debug)]
-pub enum RawPicture {
+pub enum RawFrame {
     /// A whole one.
     Frame(Frame),
     /// The pixels end before it is whole.
@@ -36,19 +36,19 @@ pub enum RawPicture {
 
 impl RawVideo {
     /// Reads the pixels of a picture that was announced.
-    pub fn read(&mut self, picture: &Picture, pixels: &mut impl Read) -> RawPicture {
+    pub fn read(&mut self, picture: &FrameInfo, pixels: &mut impl Read) -> RawFrame {
         let (width, height) = (picture.width, picture.height);
         if is_too_large(width, height) {
-            return RawPicture::TooLarge;
+            return RawFrame::TooLarge;
         }
         let mut bytes = vec![0; 3 * width as usize * height as usize];
         let whole = pixels.read_exact(&mut bytes).is_ok();
         let Some(rgb) = RgbImage::from_raw(width, height, bytes).filter(|_| whole) else {
-            return RawPicture::Cut;
+            return RawFrame::Cut;
         };
         let frame = Frame::from_rgb(self.frames, self.clock.tick(picture), rgb);
         self.frames += 1;
-        RawPicture::Frame(frame)
+        RawFrame::Frame(frame)
     }
 
     /// Whole pictures so far.
@@ -74,7 +74,7 @@ struct Clock {
 
 impl Clock {
     /// Time of the next picture, which then is the last.
-    fn tick(&mut self, picture: &Picture) -> Duration {
+    fn tick(&mut self, picture: &FrameInfo) -> Duration {
         let expected = self.next_time();
         let time = match picture.time {
             Some(time) => {
@@ -108,8 +108,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn announced(width: u32, height: u32) -> Picture {
-        Picture {
+    fn announced(width: u32, height: u32) -> FrameInfo {
+        FrameInfo {
             time: None,
             period: None,
             width,
@@ -121,7 +121,7 @@ mod tests {
     fn pictures_follow_each_other_and_the_last_may_be_cut() {
         let (mut raw, mut pixels) = (RawVideo::default(), &[7; 3 * 5][..]);
         for (sequence, expected) in [0, 40].into_iter().enumerate() {
-            let RawPicture::Frame(frame) = raw.read(&announced(2, 1), &mut pixels) else {
+            let RawFrame::Frame(frame) = raw.read(&announced(2, 1), &mut pixels) else {
                 unreachable!()
             };
             assert_eq!(frame.sequence, sequence as u64);
@@ -129,7 +129,7 @@ mod tests {
             assert_eq!(frame.luma.as_raw(), &[7, 7]);
         }
         let cut = raw.read(&announced(2, 1), &mut pixels);
-        assert!(matches!(cut, RawPicture::Cut), "{cut:?}");
+        assert!(matches!(cut, RawFrame::Cut), "{cut:?}");
         assert_eq!((raw.frames(), raw.covered().as_millis()), (2, 80));
     }
 
@@ -138,7 +138,7 @@ mod tests {
         let mut raw = RawVideo::default();
         for (width, height) in [(8193, 1), (1, 8193), (8192, 4097)] {
             let read = raw.read(&announced(width, height), &mut std::io::repeat(0));
-            assert!(matches!(read, RawPicture::TooLarge), "{read:?}");
+            assert!(matches!(read, RawFrame::TooLarge), "{read:?}");
         }
     }
 
@@ -146,7 +146,7 @@ mod tests {
     fn a_clock_that_was_set_back_goes_on_a_period_a_frame() {
         let mut clock = Clock::default();
         let mut tick = |milliseconds: i128| {
-            let picture = Picture {
+            let picture = FrameInfo {
                 time: Some(milliseconds * 1_000_000),
                 period: Some(Duration::from_millis(40)),
                 width: 1,
@@ -178,7 +178,7 @@ mod tests {
             let mut clock = Clock::default();
             let mut last = None;
             for time in stamps {
-                let picture = Picture {
+                let picture = FrameInfo {
                     time,
                     period: period.map(Duration::from_nanos),
                     width: 1,

@@ -6,8 +6,8 @@
 
 use super::{
     FrameSource, SourceError,
-    ffmpeg_log::{FfmpegLog, Picture},
-    raw_video::{RawPicture, RawVideo},
+    ffmpeg_log::{FfmpegLog, FrameInfo},
+    raw_video::{RawFrame, RawVideo},
 };
 use parseye_vision::frame::{Frame, MAX_PIXELS};
 use std::{
@@ -59,13 +59,13 @@ struct Decoder {
     child: Child,
     /// `None` only while the decoder is dropped.
     pixels: Option<ChildStdout>,
-    notices: Receiver<Notice>,
+    messages: Receiver<FfmpegMessage>,
 }
 
 /// What the thread that reads ffmpeg's words passes on.
 #[derive(Debug)]
-enum Notice {
-    Picture(Picture),
+enum FfmpegMessage {
+    FrameInfo(FrameInfo),
     End(Box<FfmpegLog>),
 }
 
@@ -119,7 +119,7 @@ impl VideoFile {
         let mut child = command
             .spawn()
             .map_err(|error| SourceError::no_ffmpeg(&error))?;
-        let (sender, notices) = channel();
+        let (sender, messages) = channel();
         let pixels = child.stdout.take();
         if let Some(words) = child.stderr.take() {
             thread::spawn(move || listen(words, &sender));
@@ -130,7 +130,7 @@ impl VideoFile {
             decoder: Some(Decoder {
                 child,
                 pixels,
-                notices,
+                messages,
             }),
             raw: RawVideo::default(),
             patience: match path.is_file() {
@@ -222,26 +222,26 @@ impl FrameSource for VideoFile {
             return Ok(None);
         };
         let mut log = None;
-        match decoder.notices.recv_timeout(self.patience) {
-            Ok(Notice::Picture(picture)) => {
+        match decoder.messages.recv_timeout(self.patience) {
+            Ok(FfmpegMessage::FrameInfo(picture)) => {
                 let pixels = decoder.pixels.as_mut();
                 let read = pixels.map(|pixels| self.raw.read(&picture, pixels));
                 match read {
-                    Some(RawPicture::Frame(frame)) => {
+                    Some(RawFrame::Frame(frame)) => {
                         self.decoder = Some(decoder);
                         return Ok(Some(frame));
                     }
-                    Some(RawPicture::TooLarge) => {
+                    Some(RawFrame::TooLarge) => {
                         return Err(SourceError::TooLarge {
                             path: self.path.clone(),
                             width: picture.width,
                             height: picture.height,
                         });
                     }
-                    Some(RawPicture::Cut) | None => {}
+                    Some(RawFrame::Cut) | None => {}
                 }
             }
-            Ok(Notice::End(end)) => log = Some(end),
+            Ok(FfmpegMessage::End(end)) => log = Some(end),
             Err(RecvTimeoutError::Timeout) => return Err(self.hangs()),
             Err(RecvTimeoutError::Disconnected) => {}
         }
@@ -256,9 +256,9 @@ impl Decoder {
     fn last_words(&mut self) -> Box<FfmpegLog> {
         // Nobody reads pixels any more: with the pipe closed ffmpeg cannot wait for us.
         self.pixels = None;
-        let end = self.notices.iter().find_map(|notice| match notice {
-            Notice::End(log) => Some(log),
-            Notice::Picture(_) => None,
+        let end = self.messages.iter().find_map(|notice| match notice {
+            FfmpegMessage::End(log) => Some(log),
+            FfmpegMessage::FrameInfo(_) => None,
         });
         end.unwrap_or_default()
     }
@@ -276,7 +276,7 @@ impl Drop for Decoder {
 
 /// Reads ffmpeg's words to their end and passes on what matters. Nobody waits for this thread: it
 /// ends with ffmpeg.
-fn listen(words: ChildStderr, sender: &Sender<Notice>) {
+fn listen(words: ChildStderr, sender: &Sender<FfmpegMessage>) {
     let mut log = FfmpegLog::default();
     let mut words = BufReader::new(words);
     let mut line = Vec::new();
@@ -286,7 +286,7 @@ fn listen(words: ChildStderr, sender: &Sender<Notice>) {
             break;
         }
         if let Some(picture) = log.read_line(&String::from_utf8_lossy(&line))
-            && sender.send(Notice::Picture(picture)).is_err()
+            && sender.send(FfmpegMessage::FrameInfo(picture)).is_err()
         {
             return;
         }
@@ -296,7 +296,7 @@ fn listen(words: ChildStderr, sender: &Sender<Notice>) {
         line.clear();
     }
     // A source that is gone needs no last words.
-    let _ = sender.send(Notice::End(Box::new(log)));
+    let _ = sender.send(FfmpegMessage::End(Box::new(log)));
 }
 
 /// Whether the path is worth starting ffmpeg for, in the system's own words if not.

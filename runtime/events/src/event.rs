@@ -13,11 +13,12 @@ use crate::metrics::{FrameLoss, Percentiles};
 use parseye_vision::{
     classify::EyeStateModel,
     eye_state::{Eye, EyeState, PerEye},
-    locate::{Face, crop::Square},
+    locate::{Face, crop::Roi},
     reading::{EyeReading, FrameReading, Unseen},
     selfcheck::Trust,
     temporal::{
-        Alert, AlertKind, AlertPhase, BaselineChange, Closure, ClosureKind, OverTimeStep, Watched,
+        Alert, AlertKind, AlertPhase, BaselineChange, Closure, ClosureKind, Laterality,
+        TemporalUpdate,
     },
 };
 use serde::{Deserialize, Serialize};
@@ -128,7 +129,7 @@ pub struct EyesEvent {
 pub struct FaceRecord {
     /// The locator's trust that this is a face, 0 to 1.
     pub score: f64,
-    /// Square around it.
+    /// Roi around it.
     #[serde(rename = "box")]
     pub square: BoxRecord,
     /// Centres of the eyes in pixels.
@@ -188,7 +189,7 @@ pub struct ClosureEvent {
     /// Source.
     pub clip: String,
     /// Which eye, or both.
-    pub eye: Watched,
+    pub eye: Laterality,
     /// Time of the first closed frame in seconds.
     pub start: f64,
     /// Time of the first frame after it in seconds.
@@ -364,7 +365,7 @@ impl Event {
     /// What a frame brought to an end or set off, as the lines that follow its own in the log.
     pub fn of_changes(
         clip: &str,
-        changes: &OverTimeStep,
+        changes: &TemporalUpdate,
         unix_time: Option<f64>,
     ) -> impl Iterator<Item = Self> {
         let closures = changes.ended.iter();
@@ -463,8 +464,8 @@ impl From<&EyeReading> for EyeRecord {
     }
 }
 
-impl From<&Square> for BoxRecord {
-    fn from(square: &Square) -> Self {
+impl From<&Roi> for BoxRecord {
+    fn from(square: &Roi) -> Self {
         Self {
             x: rounded(square.centre[0], 1e3),
             y: rounded(square.centre[1], 1e3),

@@ -33,7 +33,7 @@ pub struct FrameLoss {
     /// Lost by the driver before they could be read, by its own numbering.
     pub driver: u64,
     /// Displaced by newer ones while the last was judged.
-    pub hand_over: u64,
+    pub latest: u64,
     /// Whole, but not decodable.
     pub decode: u64,
     /// Marked damaged by the driver, or of the wrong length.
@@ -43,7 +43,7 @@ pub struct FrameLoss {
 impl FrameLoss {
     /// All causes together.
     pub const fn total(&self) -> u64 {
-        self.driver + self.hand_over + self.decode + self.corrupt
+        self.driver + self.latest + self.decode + self.corrupt
     }
 }
 
@@ -55,7 +55,7 @@ impl fmt::Display for FrameLoss {
         write!(f, "{} frames lost (", self.total())?;
         let causes = [
             (self.driver, "by the driver"),
-            (self.hand_over, "not judged in time"),
+            (self.latest, "not judged in time"),
             (self.corrupt, "damaged"),
             (self.decode, "not decodable"),
         ];

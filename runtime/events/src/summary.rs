@@ -8,7 +8,8 @@ use parseye_vision::{
     eye_state::{Eye, EyeState, PerEye, STATES},
     reading::FrameReading,
     temporal::{
-        Alert, AlertKind, AlertPhase, Closure, ClosureKind, EyesOverTime, OverTimeStep, Watched,
+        Alert, AlertKind, AlertPhase, Closure, ClosureKind, Laterality, TemporalTracker,
+        TemporalUpdate,
     },
 };
 use serde::Serialize;
@@ -32,15 +33,15 @@ fn values_of(times: &StageTimes) -> [Duration; STAGES] {
 
 /// Adds up one source.
 #[derive(Clone, Debug, Default)]
-pub struct Tally {
+pub struct RunAccumulator {
     frames: u64,
     frames_with_face: u64,
     first_time: Option<Duration>,
     last_time: Duration,
     duration: Duration,
     states: PerEye<[u64; STATES]>,
-    blinks: [u64; Watched::ALL.len()],
-    partial_blinks: [u64; Watched::ALL.len()],
+    blinks: [u64; Laterality::ALL.len()],
+    partial_blinks: [u64; Laterality::ALL.len()],
     winks: PerEye<u64>,
     blinks_of_both: Vec<FrameRange>,
     /// Of the blinks of both eyes, in nanoseconds; created with the first.
@@ -59,7 +60,7 @@ const TIMING_DIGITS: u8 = 3;
 /// Stages that take longer than this many nanoseconds, a minute, count as that.
 const LONGEST_STAGE_NS: u64 = 60_000_000_000;
 
-impl Tally {
+impl RunAccumulator {
     /// Takes a frame.
     pub fn add_frame(&mut self, reading: &FrameReading, times: &StageTimes) {
         self.frames += 1;
@@ -84,7 +85,7 @@ impl Tally {
     }
 
     /// Takes what a frame brought to an end or set off.
-    pub fn add_changes(&mut self, changes: &OverTimeStep) {
+    pub fn add_changes(&mut self, changes: &TemporalUpdate) {
         changes
             .ended
             .iter()
@@ -98,8 +99,8 @@ impl Tally {
     /// Takes a closure that ended.
     pub fn add_closure(&mut self, closure: &Closure) {
         match (closure.eye, closure.wink) {
-            (Watched::Left, true) => self.winks.left += 1,
-            (Watched::Right, true) => self.winks.right += 1,
+            (Laterality::Left, true) => self.winks.left += 1,
+            (Laterality::Right, true) => self.winks.right += 1,
             _ => {}
         }
         match closure.kind {
@@ -107,7 +108,7 @@ impl Tally {
             ClosureKind::PartialBlink => self.partial_blinks[closure.eye as usize] += 1,
             ClosureKind::LongClosure => {}
         }
-        if closure.kind == ClosureKind::Blink && closure.eye == Watched::Both {
+        if closure.kind == ClosureKind::Blink && closure.eye == Laterality::Both {
             self.blinks_of_both.push(FrameRange {
                 first: closure.first_frame,
                 last: closure.last_frame,
@@ -131,8 +132,8 @@ impl Tally {
     }
 
     /// Closes the source: takes its PERCLOS, and the wall time that it took.
-    pub fn end(&mut self, over_time: &EyesOverTime, busy: Duration) {
-        (self.known, self.closed) = over_time.known_and_closed();
+    pub fn end(&mut self, tracker: &TemporalTracker, busy: Duration) {
+        (self.known, self.closed) = tracker.known_and_closed();
         self.busy = busy;
         // The last frame is shown as long as the frames before it on average.
         let first = self.first_time.unwrap_or_default();
@@ -158,7 +159,7 @@ impl Tally {
     }
 
     /// Number of blinks so far.
-    pub fn blinks(&self, eye: Watched) -> u64 {
+    pub fn blinks(&self, eye: Laterality) -> u64 {
         self.blinks[eye as usize]
     }
 
@@ -230,18 +231,18 @@ impl Tally {
             duration_s: super::event::seconds(self.duration),
             states: PerEye::from_fn(counts),
             blinks: BlinkCounts {
-                left: self.blinks(Watched::Left),
-                right: self.blinks(Watched::Right),
-                both: self.blinks(Watched::Both),
+                left: self.blinks(Laterality::Left),
+                right: self.blinks(Laterality::Right),
+                both: self.blinks(Laterality::Both),
             },
             partial_blinks: BlinkCounts {
-                left: self.partial_blinks[Watched::Left as usize],
-                right: self.partial_blinks[Watched::Right as usize],
-                both: self.partial_blinks[Watched::Both as usize],
+                left: self.partial_blinks[Laterality::Left as usize],
+                right: self.partial_blinks[Laterality::Right as usize],
+                both: self.partial_blinks[Laterality::Both as usize],
             },
             winks: self.winks,
             blinks_per_minute: (!self.known.is_zero()).then(|| {
-                let rate = 60.0 * self.blinks(Watched::Both) as f64 / self.known.as_secs_f64();
+                let rate = 60.0 * self.blinks(Laterality::Both) as f64 / self.known.as_secs_f64();
                 (rate * 1e3).round() / 1e3
             }),
             blink_duration_ms: self.blink_durations.as_ref().map(Percentiles::of),

@@ -12,9 +12,9 @@ use embedded_graphics::{
 use image::{Rgb, RgbImage};
 use parseye_vision::{
     eye_state::{Eye, EyeState},
-    locate::crop::Square,
+    locate::crop::Roi,
     reading::{EyeReading, FrameReading, Unseen},
-    temporal::{Closure, ClosureKind, Watched},
+    temporal::{Closure, ClosureKind, Laterality},
 };
 use std::{convert::Infallible, time::Duration};
 
@@ -39,7 +39,7 @@ impl Annotator {
         ended: &[Closure],
     ) {
         for closure in ended {
-            if closure.kind == ClosureKind::Blink && closure.eye == Watched::Both {
+            if closure.kind == ClosureKind::Blink && closure.eye == Laterality::Both {
                 self.blinks += 1;
                 self.last_blink = Some(closure.end);
             }
@@ -162,7 +162,7 @@ impl DrawTarget for Canvas<'_> {
 }
 
 impl Canvas<'_> {
-    fn outline(&mut self, square: &Square, colour: Rgb888, width: u32) {
+    fn outline(&mut self, square: &Roi, colour: Rgb888, width: u32) {
         // Coordinates far outside would make the line drawing run for long without a visible pixel.
         let limit = 2.0 * parseye_vision::frame::MAX_SIDE as f32;
         let corner = |u, v| {
@@ -210,7 +210,7 @@ mod tests {
     use parseye_vision::{eye_state::PerEye, locate::Face};
     use proptest::prelude::*;
 
-    fn reading(square: Square, time: Duration) -> FrameReading {
+    fn reading(square: Roi, time: Duration) -> FrameReading {
         let eye = EyeReading::Measured {
             probabilities: [0.0, 0.1, 0.9, 0.0],
             square,
@@ -235,14 +235,14 @@ mod tests {
 
     #[test]
     fn a_closed_eye_is_outlined_in_its_colour_and_a_blink_flashes() {
-        let square = Square {
+        let square = Roi {
             centre: [100.0, 100.0],
             side: 40.0,
             angle: 0.0,
         };
         let blink = Closure {
             kind: ClosureKind::Blink,
-            eye: Watched::Both,
+            eye: Laterality::Both,
             wink: false,
             start: Duration::ZERO,
             end: Duration::from_secs(1),
@@ -280,7 +280,7 @@ mod tests {
             width in 1_u32..60, height in 1_u32..60, x in -1e5_f32..1e5, y in -100.0_f32..100.0,
             side in 0.0_f32..300.0, angle in -4.0_f32..4.0,
         ) {
-            let square = Square { centre: [x, y], side, angle };
+            let square = Roi { centre: [x, y], side, angle };
             let mut picture = RgbImage::new(width, height);
             Annotator::default().draw(&mut picture, "clip", &reading(square, Duration::ZERO), &[]);
             prop_assert_eq!(picture.dimensions(), (width, height));

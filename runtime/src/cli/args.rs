@@ -133,7 +133,7 @@ pub struct ReplayArgs {
     pub realtime: bool,
     /// Begin again at the end, until Ctrl-C
     #[arg(long = "loop", conflicts_with_all = ["truth", "annotate"])]
-    pub again_and_again: bool,
+    pub loop_forever: bool,
     /// Run this command on alarms, without a shell; the event comes on its input and in PARSEYE_ALERT_*
     #[arg(long, value_name = "COMMAND", requires = "realtime")]
     pub on_alarm: Option<String>,

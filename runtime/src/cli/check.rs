@@ -11,12 +11,12 @@ use parseye_events::{event::Outcome, write_json};
 use parseye_vision::{
     classify::EyeStateModel,
     evaluate::manifest::{Manifest, Split},
-    eye_monitor::VisionChain,
+    eye_monitor::EyeMonitor,
     selfcheck::{
         labelled,
         labelled::LabelledAttack,
         offline::{
-            AgreementRecord, CheckReport, Distribution, EyeFigures, OfflineCheck, OfflineOptions,
+            AgreementRecord, CheckReport, Distribution, EyeStatistics, OfflineCheck, OfflineOptions,
         },
     },
 };
@@ -47,7 +47,7 @@ fn recording(
 ) -> anyhow::Result<ExitCode> {
     let stop = stop_on_signals()?;
     let gradient = load_gradient(&plan.settings, model)?;
-    let mut chain = VisionChain::new(&plan.settings.vision(), model)?;
+    let mut chain = EyeMonitor::new(&plan.settings.vision(), model)?;
     let options = OfflineOptions {
         settings: plan.settings.selfcheck.clone(),
         snrs_db: plan.snrs_db.clone(),
@@ -143,7 +143,7 @@ fn text_of(report: &CheckReport) -> Result<String, std::fmt::Error> {
         "{:27} {:>21} {:>21} {:>21}",
         "median (5 % to 95 %)", "left eye", "right eye", "both"
     )?;
-    type Of = fn(&EyeFigures) -> &Distribution;
+    type Of = fn(&EyeStatistics) -> &Distribution;
     let rows: [(&str, Of, usize); 5] = [
         ("camera SNR, dB", |eye| &eye.camera_snr_db, 1),
         ("noise flip SNR, dB", |eye| &eye.noise_flip_snr_db, 1),

@@ -5,7 +5,7 @@ use super::{
     dashboards::Dashboards,
     resolve::MonitorPlan,
     stop_on_signals,
-    watch::{Watched, watch},
+    watch::{LiveInput, watch},
 };
 use crate::live::monitor::SILENCE;
 use anyhow::anyhow;
@@ -22,7 +22,7 @@ pub fn run(plan: MonitorPlan) -> anyhow::Result<ExitCode> {
     let dashboards = Dashboards::listen(&plan.settings, &stop)?;
     let alarm = alarm::start(&plan.settings, &dashboards)?;
     let opener = CameraOpener::new(plan.settings.camera.clone()).map_err(with_hint)?;
-    let watched = Watched {
+    let watched = LiveInput {
         opener: Box::new(opener),
         mode: Mode::Monitor,
         existing: Existing::Continue,

@@ -6,7 +6,7 @@ use super::{
     exit_status, load_model, print,
     resolve::{ReplayPlan, ReplaySource},
     stop_on_signals,
-    watch::{Watched, watch},
+    watch::{LiveInput, watch},
 };
 use crate::{
     annotate::video::VideoWriter,
@@ -18,7 +18,7 @@ use parseye_capture::{PacedRecording, ShortenedRecording, open_recording};
 use parseye_events::{
     event::{Event, Mode, Outcome, StartEvent},
     jsonl::{EventLog, Existing},
-    summary::{RunSummary, Summary, Tally},
+    summary::{RunAccumulator, RunSummary, Summary},
     write_json,
 };
 use parseye_vision::{
@@ -26,7 +26,7 @@ use parseye_vision::{
         score::Score,
         truth::{ClipTruth, Truth},
     },
-    eye_monitor::VisionChain,
+    eye_monitor::EyeMonitor,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -55,7 +55,7 @@ pub fn run(plan: ReplayPlan) -> anyhow::Result<ExitCode> {
         .map(|path| read_truth(path, &plan.sources))
         .transpose()?;
     let model = load_model(&plan.settings)?;
-    let mut chain = VisionChain::new(&plan.settings.vision(), &model)?;
+    let mut chain = EyeMonitor::new(&plan.settings.vision(), &model)?;
     let mut log = match &plan.settings.report.log {
         Some(path) => Some(EventLog::open(path, Existing::Replace)?),
         None => None,
@@ -96,7 +96,7 @@ pub fn run(plan: ReplayPlan) -> anyhow::Result<ExitCode> {
             }
         }
         // Sources that give nothing would be opened for ever.
-        if empty || !plan.again_and_again {
+        if empty || !plan.loop_forever {
             break;
         }
     }
@@ -121,8 +121,8 @@ fn play(source: &ReplaySource, plan: &ReplayPlan, stop: &Stop) -> anyhow::Result
     let dashboards = Dashboards::listen(settings, stop)?;
     let alarm = alarm::start(settings, &dashboards)?;
     let image_rate = settings.recording.image_rate;
-    let opener = PacedRecording::new(&source.path, image_rate, plan.again_and_again);
-    let watched = Watched {
+    let opener = PacedRecording::new(&source.path, image_rate, plan.loop_forever);
+    let watched = LiveInput {
         opener: Box::new(opener),
         mode: Mode::Realtime,
         existing: Existing::Replace,
@@ -149,7 +149,7 @@ fn replay_source(
     source: &ReplaySource,
     at_most: Option<Duration>,
     settings: &Settings,
-    chain: &mut VisionChain,
+    chain: &mut EyeMonitor,
     log: Option<&mut EventLog>,
     stop: &Stop,
 ) -> anyhow::Result<Replayed> {
@@ -173,7 +173,7 @@ fn replay_source(
 /// that a thousand sources take no more memory than one.
 #[derive(Default)]
 struct Sums {
-    all: Tally,
+    all: RunAccumulator,
     scores: Option<Vec<Score>>,
     clips: BTreeMap<String, Summary>,
 }

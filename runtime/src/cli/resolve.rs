@@ -46,7 +46,7 @@ pub struct ReplayPlan {
     /// Whether the one source is played at its own pace instead.
     pub realtime: bool,
     /// Whether they begin again at their end.
-    pub again_and_again: bool,
+    pub loop_forever: bool,
     /// Ends by itself after this long: on the clock at the source's own pace, else of the recordings.
     pub duration: Option<Duration>,
 }
@@ -224,7 +224,7 @@ pub fn replay(args: ReplayArgs, mut settings: Settings) -> anyhow::Result<Replay
         truth: args.truth,
         summary: args.summary,
         realtime: args.realtime,
-        again_and_again: args.again_and_again,
+        loop_forever: args.loop_forever,
         duration,
     })
 }
@@ -325,7 +325,7 @@ pub fn check(args: CheckArgs, mut settings: Settings) -> anyhow::Result<CheckPla
     })
 }
 
-/// Ratios in dB that mean something: at -20 dB a disturbance is ten times the picture, at 120 dB it
+/// Ratios in dB that mean something: at -20 dB a perturbation is ten times the picture, at 120 dB it
 /// is below the rounding of f32.
 const MEANINGFUL_DB: std::ops::RangeInclusive<f64> = -20.0..=120.0;
 

@@ -4,7 +4,7 @@ use super::{complain, print, resolve::SummarizePlan};
 use anyhow::anyhow;
 use parseye_events::{
     ReportError,
-    session::{course, read, text},
+    session::{read, text, timeline_plot},
     write_json,
 };
 use parseye_plot::Rasterizer;
@@ -28,7 +28,8 @@ pub fn run(plan: &SummarizePlan) -> anyhow::Result<ExitCode> {
         write_json(path, &session.figures)?;
     }
     if let Some(path) = &plan.plot {
-        let svg = course::draw(&session.figures, &session.timeline, &plan.settings.temporal)?;
+        let svg =
+            timeline_plot::draw(&session.figures, &session.timeline, &plan.settings.temporal)?;
         let bytes = match is_svg(path) {
             true => svg.into_bytes(),
             false => Rasterizer::new()

@@ -19,7 +19,7 @@ use parseye_events::{
     jsonl::{EventLog, Existing, LogWriter},
     status::LiveStatus,
 };
-use parseye_vision::eye_monitor::VisionChain;
+use parseye_vision::eye_monitor::EyeMonitor;
 use std::{
     io::{self, IsTerminal, Write},
     process::ExitCode,
@@ -32,7 +32,7 @@ use std::{
 };
 
 /// What is watched, and how.
-pub struct Watched {
+pub struct LiveInput {
     /// Opens the source.
     pub opener: Box<dyn LiveOpener>,
     /// What the log calls it.
@@ -50,14 +50,14 @@ pub struct Watched {
 /// # Errors
 /// When the source cannot be opened, or an output failed.
 pub fn watch(
-    mut watched: Watched,
+    mut watched: LiveInput,
     settings: &Settings,
     stop: &Stop,
     mut dashboards: Dashboards,
     alarm: Alarm,
 ) -> anyhow::Result<ExitCode> {
     let model = load_model(settings)?;
-    let mut chain = VisionChain::new(&settings.vision(), &model)?;
+    let mut chain = EyeMonitor::new(&settings.vision(), &model)?;
     let log = match &settings.report.log {
         Some(path) => {
             let log = EventLog::open(path, watched.existing)?;

@@ -12,7 +12,7 @@ use parseye_events::{
 };
 use parseye_vision::{
     eye_state::{Eye, PerEye, STATES},
-    temporal::{AlertPhase, Watched},
+    temporal::{AlertPhase, Laterality},
 };
 use serde::Serialize;
 use std::collections::VecDeque;
@@ -59,7 +59,7 @@ pub struct Mark {
     /// How long it lasted in seconds.
     pub duration: f64,
     /// Which eye, or both.
-    pub eye: Watched,
+    pub eye: Laterality,
     /// Whether it was too long for a blink.
     pub long: bool,
 }
@@ -258,7 +258,7 @@ impl Session {
     }
 
     fn take_closure(&mut self, closure: &ClosureEvent, long: bool) {
-        if closure.eye != Watched::Both {
+        if closure.eye != Laterality::Both {
             return;
         }
         let longest = self.longest_closure_s.unwrap_or(0.0);
@@ -315,9 +315,9 @@ mod tests {
         let mut history = history();
         history.take(&script::eyes(0, 10.0, 0.0));
         history.take(&script::eyes(1, 13.0, 0.0));
-        history.take(&script::blink(Watched::Left, 10.0, 0.2));
-        history.take(&script::blink(Watched::Both, 10.0, 0.2));
-        history.take(&script::blink(Watched::Both, 11.0, 0.4));
+        history.take(&script::blink(Laterality::Left, 10.0, 0.2));
+        history.take(&script::blink(Laterality::Both, 10.0, 0.2));
+        history.take(&script::blink(Laterality::Both, 11.0, 0.4));
         history.take(&script::long_closure(12.0, 1.7));
         history.take(&script::alert(
             AlertKind::LongClosureAlarm,
@@ -358,7 +358,7 @@ mod tests {
             for (frame, step) in steps.into_iter().enumerate() {
                 time += step;
                 history.take(&script::eyes(frame as u64, time, 0.5));
-                history.take(&script::blink(Watched::Both, time, 0.1));
+                history.take(&script::blink(Laterality::Both, time, 0.1));
                 let (first, last) = (history.slices().next().unwrap().index, history.slices().last().unwrap().index);
                 prop_assert!(last - first < 120);
                 prop_assert!(history.slices().is_sorted_by_key(|slice| slice.index));

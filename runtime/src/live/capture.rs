@@ -1,4 +1,4 @@
-//! The capture thread's work: read a live source as fast as it delivers, notice when it is silent
+//! The capture thread's work: read a live source as fast as it delivers, event when it is silent
 //! or lost, and open it again until it is back.
 //!
 //! One run has one time and one numbering of frames, whatever happens to the source in between.
@@ -35,12 +35,12 @@ const BACK_OFF: [Duration; 7] = [
 /// a frame and is gone again is asked ever more rarely.
 const STEADY: Duration = Duration::from_secs(2);
 
-/// Least time between two notices of damaged frames; the frames in between are told together.
+/// Least time between two events of damaged frames; the frames in between are told together.
 const DAMAGE_EVERY: Duration = Duration::from_secs(1);
 
 /// What happened to the source, with the time since the run began.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Notice {
+pub struct CaptureEvent {
     /// When.
     pub time: Duration,
     /// What.
@@ -83,13 +83,13 @@ pub struct Reason {
 }
 
 /// Where the capture thread delivers to.
-pub(super) trait Outlet {
+pub(super) trait FrameSink {
     /// Whether the run is over.
     fn leave(&self) -> bool;
     /// Takes a frame.
     fn frame(&mut self, frame: Frame);
     /// Takes what happened.
-    fn notice(&mut self, notice: Notice);
+    fn event(&mut self, event: CaptureEvent);
     /// Takes the frames lost since the run began.
     fn lost(&mut self, lost: CaptureLoss);
 }
@@ -116,17 +116,17 @@ impl Clock for SystemClock {
 
 /// How patient a run is with its source.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Patience {
+pub(super) struct StallTimeout {
     /// See [`SILENCE`]; `None` for a source that may be silent for any time.
     pub(super) silence: Option<Duration>,
 }
 
 /// A source through all its openings.
-pub(super) struct Capture<'a, O: Outlet> {
+pub(super) struct Capture<'a, O: FrameSink> {
     opener: Box<dyn LiveOpener>,
     clock: &'a dyn Clock,
-    outlet: &'a mut O,
-    patience: Patience,
+    sink: &'a mut O,
+    stall: StallTimeout,
     begin: Instant,
     /// Whether it ever delivered.
     delivered: bool,
@@ -163,20 +163,20 @@ enum Ended {
     Lost(SourceError),
 }
 
-impl<'a, O: Outlet> Capture<'a, O> {
-    /// `begin` is the moment that is 0 in the times of this run's frames and notices.
+impl<'a, O: FrameSink> Capture<'a, O> {
+    /// `begin` is the moment that is 0 in the times of this run's frames and events.
     pub(super) fn new(
         opener: Box<dyn LiveOpener>,
         clock: &'a dyn Clock,
-        outlet: &'a mut O,
-        patience: Patience,
+        sink: &'a mut O,
+        stall: StallTimeout,
         begin: Instant,
     ) -> Self {
         Self {
             opener,
             clock,
-            outlet,
-            patience,
+            sink,
+            stall,
             begin,
             delivered: false,
             last_time: Duration::ZERO,
@@ -186,7 +186,7 @@ impl<'a, O: Outlet> Capture<'a, O> {
         }
     }
 
-    /// Works until the outlet wants to leave or the source ends. `first` is what the first opening
+    /// Works until the sink wants to leave or the source ends. `first` is what the first opening
     /// gave.
     ///
     /// # Errors
@@ -229,7 +229,7 @@ impl<'a, O: Outlet> Capture<'a, O> {
                     Some(_) => Change::Waiting(reason),
                 };
                 told = Some(fault);
-                self.notice(change);
+                self.event(change);
             }
             if !self.wait(BACK_OFF[attempts.min(BACK_OFF.len() - 1)]) {
                 return Ok(());
@@ -251,7 +251,7 @@ impl<'a, O: Outlet> Capture<'a, O> {
             source,
         };
         let ended = loop {
-            if self.outlet.leave() {
+            if self.sink.leave() {
                 break Ended::Left;
             }
             let read = opening.source.read(SLICE);
@@ -296,14 +296,14 @@ impl<'a, O: Outlet> Capture<'a, O> {
             };
             self.delivered = true;
             let time = frame.time;
-            self.outlet.notice(Notice { time, change });
+            self.sink.event(CaptureEvent { time, change });
         }
-        self.outlet.frame(frame);
+        self.sink.frame(frame);
     }
 
     /// Why an opening counts as lost, if it has been silent for too long.
     fn silence(&self, opening: &Opening, lost: CaptureLoss) -> Option<SourceError> {
-        let limit = self.patience.silence?;
+        let limit = self.stall.silence?;
         let silent = self
             .clock
             .now()
@@ -337,7 +337,7 @@ impl<'a, O: Outlet> Capture<'a, O> {
 
     /// Passes the losses on, and tells of damaged frames now and then.
     fn tell_damage(&mut self, lost: CaptureLoss) {
-        self.outlet.lost(self.lost_before.plus(lost));
+        self.sink.lost(self.lost_before.plus(lost));
         let frames = lost.damaged() - self.damage.told.damaged();
         let now = self.clock.now();
         let soon = self
@@ -359,21 +359,21 @@ impl<'a, O: Outlet> Capture<'a, O> {
             told: lost,
             told_at: Some(now),
         };
-        self.notice(Change::Damaged { frames, words });
+        self.event(Change::Damaged { frames, words });
     }
 
-    fn notice(&mut self, change: Change) {
+    fn event(&mut self, change: Change) {
         let now = self.clock.now().saturating_duration_since(self.begin);
         // What happened after a frame is never told as before it.
         let time = self.last_time.max(now);
-        self.outlet.notice(Notice { time, change });
+        self.sink.event(CaptureEvent { time, change });
     }
 
     /// Waits, and tells whether to go on.
     fn wait(&mut self, time: Duration) -> bool {
         let until = self.clock.now() + time;
         loop {
-            if self.outlet.leave() {
+            if self.sink.leave() {
                 return false;
             }
             let left = until.saturating_duration_since(self.clock.now());

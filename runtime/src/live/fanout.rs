@@ -1,7 +1,7 @@
 //! Everything that readers of a live run can get: its events, its newest status and frame, the ages of its
 //! frames, and the self-check's place beside them.
 
-use super::{FrameAges, PictureSlot, SelfCheckSlot};
+use super::{FrameAges, PreviewSlot, SelfCheckSlot};
 use parseye_events::{
     event::Event,
     fanout::{self, Subscription, locked},
@@ -19,7 +19,7 @@ pub struct Fanout {
 struct Shared {
     events: fanout::Fanout<Event>,
     status: Mutex<Option<Arc<LiveStatus>>>,
-    picture: PictureSlot,
+    picture: PreviewSlot,
     self_check: SelfCheckSlot,
     ages: FrameAges,
 }
@@ -56,7 +56,7 @@ impl Fanout {
     }
 
     /// The newest picture, for readers that asked for one.
-    pub fn picture(&self) -> &PictureSlot {
+    pub fn picture(&self) -> &PreviewSlot {
         &self.shared.picture
     }
 

@@ -7,14 +7,14 @@ mod capture;
 mod fanout;
 mod frame_ages;
 pub mod monitor;
-pub mod picture;
 mod present;
+pub mod preview;
 pub mod self_check;
 pub mod stop;
 
 pub use fanout::Fanout;
 pub use frame_ages::FrameAges;
-pub use picture::{Picture, PictureSlot};
+pub use preview::{FrameSnapshot, PreviewSlot};
 pub use self_check::{SelfCheckSlot, SelfCheckThread};
 pub use stop::Stop;
 
@@ -31,13 +31,13 @@ const CLOSE_WITHIN: Duration = Duration::from_millis(500);
 
 /// Waits for a thread that reads a source; `false` for one that hangs in it and is to be left behind.
 pub(crate) fn wait_for<T>(reader: &JoinHandle<T>) -> bool {
-    const LOOK_EVERY: Duration = Duration::from_millis(1);
+    const POLL_EVERY: Duration = Duration::from_millis(1);
     let begin = Instant::now();
     while !reader.is_finished() {
         if begin.elapsed() >= CLOSE_WITHIN {
             return false;
         }
-        std::thread::sleep(LOOK_EVERY);
+        std::thread::sleep(POLL_EVERY);
     }
     true
 }

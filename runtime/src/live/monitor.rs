@@ -6,8 +6,8 @@
 //! source that hangs is left behind when the run ends.
 
 use super::{
-    Fanout, Picture, PipelineError, Stop,
-    capture::{Capture, Change, Notice, Outlet, Patience, Reason, SystemClock},
+    Fanout, FrameSnapshot, PipelineError, Stop,
+    capture::{Capture, CaptureEvent, Change, FrameSink, Reason, StallTimeout, SystemClock},
     present::Present,
     wait_for,
 };
@@ -20,9 +20,9 @@ use parseye_events::{
     event::{CameraEvent, CameraEventKind, EndEvent, Event, EyesEvent, Outcome, seconds},
     fanout::locked,
     metrics::{FrameLoss, Percentiles},
-    summary::Tally,
+    summary::RunAccumulator,
 };
-use parseye_vision::{eye_monitor::VisionChain, frame::Frame, temporal::OverTimeStep};
+use parseye_vision::{eye_monitor::EyeMonitor, frame::Frame, temporal::TemporalUpdate};
 use std::{
     sync::{
         Arc, Mutex,
@@ -58,7 +58,7 @@ pub struct MonitorOptions {
 #[derive(Debug)]
 pub struct Monitored {
     /// Sums over the frames that were judged.
-    pub tally: Tally,
+    pub tally: RunAccumulator,
     /// Frames that were never judged.
     pub lost: FrameLoss,
     /// From capture to reading; `None` without a frame.
@@ -68,9 +68,9 @@ pub struct Monitored {
 }
 
 /// From the capture thread to the vision thread.
-struct HandOver {
+struct LatestFrame {
     newest: ArrayQueue<Frame>,
-    displaced: AtomicU64,
+    dropped: AtomicU64,
     captured: Mutex<CaptureLoss>,
     /// Milliseconds since the run began when the capture thread last gave a sign of life.
     alive_ms: AtomicU64,
@@ -80,11 +80,11 @@ struct HandOver {
     leave: AtomicBool,
 }
 
-impl HandOver {
+impl LatestFrame {
     fn new(begin: Instant) -> Self {
         Self {
             newest: ArrayQueue::new(1),
-            displaced: AtomicU64::new(0),
+            dropped: AtomicU64::new(0),
             captured: Mutex::new(CaptureLoss::default()),
             alive_ms: AtomicU64::new(0),
             begin,
@@ -101,7 +101,7 @@ impl HandOver {
         let captured = *locked(&self.captured);
         FrameLoss {
             driver: captured.driver,
-            hand_over: self.displaced.load(Ordering::Relaxed),
+            latest: self.dropped.load(Ordering::Relaxed),
             decode: captured.decode,
             corrupt: captured.corrupt,
         }
@@ -115,41 +115,41 @@ impl HandOver {
 }
 
 /// The capture thread's end of it.
-struct ToVision {
-    hand_over: Arc<HandOver>,
-    notices: Sender<Notice>,
+struct VisionSink {
+    latest: Arc<LatestFrame>,
+    events: Sender<CaptureEvent>,
     vision: Thread,
 }
 
-impl Outlet for ToVision {
+impl FrameSink for VisionSink {
     fn leave(&self) -> bool {
-        let now = u64::try_from(self.hand_over.now().as_millis()).unwrap_or(u64::MAX);
-        self.hand_over.alive_ms.store(now, Ordering::Relaxed);
-        self.hand_over.leave.load(Ordering::Relaxed)
+        let now = u64::try_from(self.latest.now().as_millis()).unwrap_or(u64::MAX);
+        self.latest.alive_ms.store(now, Ordering::Relaxed);
+        self.latest.leave.load(Ordering::Relaxed)
     }
 
     fn frame(&mut self, frame: Frame) {
-        if self.hand_over.newest.force_push(frame).is_some() {
-            self.hand_over.displaced.fetch_add(1, Ordering::Relaxed);
+        if self.latest.newest.force_push(frame).is_some() {
+            self.latest.dropped.fetch_add(1, Ordering::Relaxed);
         }
         self.vision.unpark();
     }
 
-    fn notice(&mut self, notice: Notice) {
+    fn event(&mut self, event: CaptureEvent) {
         // The vision thread has left only if the run is over.
-        let _ = self.notices.send(notice);
+        let _ = self.events.send(event);
         self.vision.unpark();
     }
 
     fn lost(&mut self, lost: CaptureLoss) {
-        *locked(&self.hand_over.captured) = lost;
+        *locked(&self.latest.captured) = lost;
     }
 }
 
-impl Drop for ToVision {
+impl Drop for VisionSink {
     fn drop(&mut self) {
         // Also when the thread panicked.
-        self.hand_over.ended.store(true, Ordering::Release);
+        self.latest.ended.store(true, Ordering::Release);
         self.vision.unpark();
     }
 }
@@ -165,7 +165,7 @@ impl Drop for ToVision {
 pub fn monitor(
     opener: Box<dyn LiveOpener>,
     first: Result<Box<dyn LiveSource>, SourceError>,
-    chain: &mut VisionChain,
+    chain: &mut EyeMonitor,
     fanout: &Fanout,
     options: &MonitorOptions,
     stop: &Stop,
@@ -173,47 +173,47 @@ pub fn monitor(
     let begin = first
         .as_ref()
         .map_or_else(|_| Instant::now(), |source| source.opened());
-    let hand_over = Arc::new(HandOver::new(begin));
-    let (sender, notices) = channel::unbounded();
+    let latest = Arc::new(LatestFrame::new(begin));
+    let (sender, events) = channel::unbounded();
     chain.reset();
     let mut watch = Watch {
         name: opener.name().to_owned(),
         fanout,
-        hand_over: Arc::clone(&hand_over),
+        latest: Arc::clone(&latest),
         present: Present::new(&options.model, opener.name()),
-        tally: Tally::default(),
+        tally: RunAccumulator::default(),
         last_status: None,
         hung: false,
     };
-    let outlet = ToVision {
-        hand_over: Arc::clone(&hand_over),
-        notices: sender,
+    let sink = VisionSink {
+        latest: Arc::clone(&latest),
+        events: sender,
         vision: std::thread::current(),
     };
-    let patience = Patience {
+    let stall = StallTimeout {
         silence: options.silence,
     };
     let capture = std::thread::Builder::new()
         .name("capture".into())
         .spawn(move || {
             prefer_this_thread();
-            let mut outlet = outlet;
-            Capture::new(opener, &SystemClock, &mut outlet, patience, begin).run(first)
+            let mut sink = sink;
+            Capture::new(opener, &SystemClock, &mut sink, stall, begin).run(first)
         })
         .map_err(PipelineError::Thread)?;
     prefer_this_thread();
 
-    let outcome = watch.run(&notices, chain, options, stop);
-    hand_over.leave.store(true, Ordering::Relaxed);
+    let outcome = watch.run(&events, chain, options, stop);
+    latest.leave.store(true, Ordering::Relaxed);
     let captured = join(capture);
-    watch.tally.end(chain.over_time(), begin.elapsed());
+    watch.tally.end(chain.tracker(), begin.elapsed());
     let broken = captured.err().filter(|_| stop.requested().is_none());
     let (outcome, error) = match (outcome, broken) {
         (Err(error), _) => (Outcome::Failed, Some(error)),
         (Ok(_), Some(error)) => (Outcome::Failed, Some(error.into())),
         (Ok(outcome), None) => (outcome, None),
     };
-    let lost = hand_over.lost();
+    let lost = latest.lost();
     let frame_age_ms = watch.present.ages();
     fanout.publish(Event::End(EndEvent {
         clip: watch.name,
@@ -267,9 +267,9 @@ fn prefer_this_thread() {
 struct Watch<'a> {
     name: String,
     fanout: &'a Fanout,
-    hand_over: Arc<HandOver>,
+    latest: Arc<LatestFrame>,
     present: Present,
-    tally: Tally,
+    tally: RunAccumulator,
     last_status: Option<Instant>,
     /// Whether it was told that the capture thread hangs.
     hung: bool,
@@ -278,8 +278,8 @@ struct Watch<'a> {
 impl Watch<'_> {
     fn run(
         &mut self,
-        notices: &Receiver<Notice>,
-        chain: &mut VisionChain,
+        events: &Receiver<CaptureEvent>,
+        chain: &mut EyeMonitor,
         options: &MonitorOptions,
         stop: &Stop,
     ) -> Result<Outcome, PipelineError> {
@@ -288,17 +288,17 @@ impl Watch<'_> {
             if stop.requested().is_some() {
                 return Ok(Outcome::Interrupted);
             }
-            let is_over = |duration| self.hand_over.now() >= duration;
+            let is_over = |duration| self.latest.now() >= duration;
             if options.duration.is_some_and(is_over) {
                 return Ok(Outcome::Complete);
             }
             // In this order nothing is missed: what was noticed before a frame is there when the
             // frame is, and both are when the end is.
-            let ended = self.hand_over.ended.load(Ordering::Acquire);
-            let mut noticed: Vec<Notice> = notices.try_iter().collect();
-            match self.hand_over.newest.pop() {
+            let ended = self.latest.ended.load(Ordering::Acquire);
+            let mut noticed: Vec<CaptureEvent> = events.try_iter().collect();
+            match self.latest.newest.pop() {
                 Some(frame) => {
-                    let later = noticed.partition_point(|notice| notice.time <= frame.time);
+                    let later = noticed.partition_point(|event| event.time <= frame.time);
                     let later = noticed.split_off(later);
                     self.tell(noticed, chain);
                     self.judge(&frame, chain)?;
@@ -319,22 +319,22 @@ impl Watch<'_> {
         }
     }
 
-    fn judge(&mut self, frame: &Frame, chain: &mut VisionChain) -> Result<(), PipelineError> {
+    fn judge(&mut self, frame: &Frame, chain: &mut EyeMonitor) -> Result<(), PipelineError> {
         if self.hung {
             self.hung = false;
             let format = self.present.format().to_owned();
             let change = Change::Reopened { format };
             let time = frame.time;
-            self.tell(vec![Notice { time, change }], chain);
+            self.tell(vec![CaptureEvent { time, change }], chain);
         }
         let judged = chain.judge(frame)?;
-        let now = self.hand_over.now();
+        let now = self.latest.now();
         let age = now.saturating_sub(frame.time);
         self.present.take(&judged, now, age);
         self.fanout.frame_ages().observe(age);
         let picture = self.fanout.picture();
         if picture.wanted() {
-            picture.set(Arc::new(Picture {
+            picture.set(Arc::new(FrameSnapshot {
                 rgb: frame.rgb.clone(),
                 reading: judged.reading.clone(),
             }));
@@ -352,7 +352,7 @@ impl Watch<'_> {
         Ok(())
     }
 
-    fn say(&mut self, changes: &OverTimeStep) {
+    fn say(&mut self, changes: &TemporalUpdate) {
         self.tally.add_changes(changes);
         for event in Event::of_changes(&self.name, changes, unix_time()) {
             self.fanout.publish(event);
@@ -360,12 +360,12 @@ impl Watch<'_> {
     }
 
     /// Tells what happened to the source. While it delivers nothing, nobody knows what the eyes do.
-    fn tell(&mut self, notices: Vec<Notice>, chain: &mut VisionChain) {
-        for notice in notices {
-            self.present.take_notice(&notice);
-            let time = notice.time;
-            let is_lost = matches!(notice.change, Change::Lost(_));
-            self.fanout.publish(camera_event(&self.name, notice));
+    fn tell(&mut self, events: Vec<CaptureEvent>, chain: &mut EyeMonitor) {
+        for event in events {
+            self.present.take_notice(&event);
+            let time = event.time;
+            let is_lost = matches!(event.change, Change::Lost(_));
+            self.fanout.publish(camera_event(&self.name, event));
             if is_lost {
                 let unseen = chain.unseen(time);
                 self.present.take_alerts(&unseen.alerts);
@@ -375,8 +375,8 @@ impl Watch<'_> {
     }
 
     /// A driver that does not return is told of from here, since the capture thread cannot.
-    fn look_for_hanging(&mut self, options: &MonitorOptions, chain: &mut VisionChain) {
-        if options.silence.is_none() || self.present.is_down() || !self.hand_over.is_hung() {
+    fn look_for_hanging(&mut self, options: &MonitorOptions, chain: &mut EyeMonitor) {
+        if options.silence.is_none() || self.present.is_down() || !self.latest.is_hung() {
             return;
         }
         self.hung = true;
@@ -388,13 +388,13 @@ impl Watch<'_> {
                 HUNG.as_secs()
             ),
         };
-        let time = self.hand_over.now();
+        let time = self.latest.now();
         let change = Change::Lost(reason);
-        self.tell(vec![Notice { time, change }], chain);
+        self.tell(vec![CaptureEvent { time, change }], chain);
     }
 
     /// Sets the status when its time has come.
-    fn show(&mut self, chain: &VisionChain) {
+    fn show(&mut self, chain: &EyeMonitor) {
         if self
             .last_status
             .is_some_and(|last| last.elapsed() < STATUS_EVERY)
@@ -402,18 +402,18 @@ impl Watch<'_> {
             return;
         }
         self.last_status = Some(Instant::now());
-        let now = self.hand_over.now();
-        let lost = self.hand_over.lost();
+        let now = self.latest.now();
+        let lost = self.latest.lost();
         let checks = self.fanout.self_check().status();
         let status = self.present.status(now, &self.tally, chain, lost, checks);
         self.fanout.set_status(status);
     }
 }
 
-fn camera_event(clip: &str, notice: Notice) -> Event {
-    let mut event = CameraEvent {
+fn camera_event(clip: &str, event: CaptureEvent) -> Event {
+    let mut record = CameraEvent {
         clip: clip.into(),
-        time: seconds(notice.time),
+        time: seconds(event.time),
         kind: CameraEventKind::Opened,
         reason: None,
         words: None,
@@ -421,30 +421,30 @@ fn camera_event(clip: &str, notice: Notice) -> Event {
         frames: None,
         unix_time: unix_time(),
     };
-    match notice.change {
-        Change::Opened { format } => event.format = Some(format),
+    match event.change {
+        Change::Opened { format } => record.format = Some(format),
         Change::Reopened { format } => {
-            event.kind = CameraEventKind::Reopened;
-            event.format = Some(format);
+            record.kind = CameraEventKind::Reopened;
+            record.format = Some(format);
         }
         Change::Lost(reason) => {
-            event.kind = CameraEventKind::Lost;
-            event.reason = Some(reason.fault);
-            event.words = Some(reason.words);
+            record.kind = CameraEventKind::Lost;
+            record.reason = Some(reason.fault);
+            record.words = Some(reason.words);
         }
         Change::Waiting(reason) => {
-            event.kind = CameraEventKind::Waiting;
-            event.reason = Some(reason.fault);
-            event.words = Some(reason.words);
+            record.kind = CameraEventKind::Waiting;
+            record.reason = Some(reason.fault);
+            record.words = Some(reason.words);
         }
         Change::Damaged { frames, words } => {
-            event.kind = CameraEventKind::Damaged;
-            event.reason = Some(CameraFault::Corrupt);
-            event.words = Some(words);
-            event.frames = Some(frames);
+            record.kind = CameraEventKind::Damaged;
+            record.reason = Some(CameraFault::Corrupt);
+            record.words = Some(words);
+            record.frames = Some(frames);
         }
     }
-    Event::Camera(event)
+    Event::Camera(record)
 }
 
 /// The wall clock in seconds since 1970, to the microsecond; `None` for a clock set before that.

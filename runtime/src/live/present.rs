@@ -1,17 +1,17 @@
 //! The present of a running monitor, kept from frame to frame: what [`LiveStatus`] is made of.
 
-use super::capture::{Change, Notice};
+use super::capture::{CaptureEvent, Change};
 use hdrhistogram::Histogram;
 use parseye_events::{
     event::{EyeRecord, FaceRecord, seconds},
     metrics::{FrameLoss, Percentiles},
     status::{CheckStatus, LiveStatus, RunningAlert, SourceStatus},
-    summary::{BlinkCounts, Tally},
+    summary::{BlinkCounts, RunAccumulator},
 };
 use parseye_vision::{
-    eye_monitor::{Judged, VisionChain},
+    eye_monitor::{EyeMonitor, FrameResult},
     reading::FrameReading,
-    temporal::{Alert, AlertKind, AlertPhase, Watched},
+    temporal::{Alert, AlertKind, AlertPhase, Laterality},
 };
 use std::{collections::VecDeque, time::Duration};
 
@@ -58,7 +58,7 @@ impl Present {
     }
 
     /// Takes what came of a frame that was judged at `now`, `age` after its capture.
-    pub(super) fn take(&mut self, judged: &Judged, now: Duration, age: Duration) {
+    pub(super) fn take(&mut self, judged: &FrameResult, now: Duration, age: Duration) {
         self.recent.push_back((now, age));
         if let Some(ages) = &mut self.ages {
             ages.saturating_record(u64::try_from(age.as_nanos()).unwrap_or(u64::MAX));
@@ -78,12 +78,12 @@ impl Present {
                 });
             }
         }
-        self.alerts.sort_by_key(|alert| gravity(alert.kind));
+        self.alerts.sort_by_key(|alert| severity(alert.kind));
     }
 
     /// Takes what happened to the source.
-    pub(super) fn take_notice(&mut self, notice: &Notice) {
-        match &notice.change {
+    pub(super) fn take_notice(&mut self, event: &CaptureEvent) {
+        match &event.change {
             Change::Opened { format } | Change::Reopened { format } => {
                 self.source.format.clone_from(format);
                 self.source.down = None;
@@ -118,8 +118,8 @@ impl Present {
     pub(super) fn status(
         &mut self,
         now: Duration,
-        tally: &Tally,
-        chain: &VisionChain,
+        tally: &RunAccumulator,
+        chain: &EyeMonitor,
         lost: FrameLoss,
         checks: CheckStatus,
     ) -> LiveStatus {
@@ -145,12 +145,12 @@ impl Present {
             left: eye(last, parseye_vision::eye_state::Eye::Left),
             right: eye(last, parseye_vision::eye_state::Eye::Right),
             blinks: BlinkCounts {
-                left: tally.blinks(Watched::Left),
-                right: tally.blinks(Watched::Right),
-                both: tally.blinks(Watched::Both),
+                left: tally.blinks(Laterality::Left),
+                right: tally.blinks(Laterality::Right),
+                both: tally.blinks(Laterality::Both),
             },
-            blinks_per_minute: chain.over_time().blinks_per_minute(),
-            perclos: chain.over_time().perclos_of_last_minute(),
+            blinks_per_minute: chain.tracker().blinks_per_minute(),
+            perclos: chain.tracker().perclos_of_last_minute(),
             alerts: self.alerts.clone(),
             fps: self.rate(now),
             frame_age_ms: self.recent_ages(),
@@ -189,7 +189,7 @@ impl Present {
 }
 
 /// The gravest first.
-fn gravity(kind: AlertKind) -> u8 {
+fn severity(kind: AlertKind) -> u8 {
     match kind {
         AlertKind::LongClosureAlarm => 0,
         AlertKind::LongClosureWarning => 1,
@@ -239,7 +239,7 @@ mod tests {
         let mut present = Present::new("m", "s");
         let mut tell = |change| {
             let time = Duration::ZERO;
-            present.take_notice(&Notice { time, change });
+            present.take_notice(&CaptureEvent { time, change });
             present.is_down()
         };
         let format = || "MJPG 640x480".to_owned();

@@ -71,7 +71,7 @@ impl SelfCheckSlot {
     /// Takes a frame as it was judged, where one is wanted.
     pub(super) fn offer(&self, luma: &GrayImage, reading: &FrameReading) {
         if self.wanted.load(Ordering::Relaxed) {
-            // One that was not looked at in time is displaced: the newest counts.
+            // One that was not looked at in time is dropped: the newest counts.
             let _ = self
                 .newest
                 .force_push((Arc::new(luma.clone()), reading.clone()));
@@ -204,7 +204,7 @@ struct Watcher {
     drift: PerEye<DriftMonitor>,
     /// Camera SNR of each eye's last check in dB.
     snr: PerEye<Option<f64>>,
-    /// The last states seen, to notice changes.
+    /// The last states seen, to event changes.
     last_states: Option<PerEye<parseye_vision::eye_state::EyeState>>,
     drifting: BTreeMap<String, RunningDrift>,
     /// When the last rest began.

@@ -27,7 +27,7 @@ use std::{
 const SOCKET: &str = "NOTIFY_SOCKET";
 
 /// How often it is looked whether the source delivers, until it does.
-const LOOK_EVERY: Duration = Duration::from_millis(100);
+const POLL_EVERY: Duration = Duration::from_millis(100);
 
 /// Longest time between two lines about how it does.
 const LINE_EVERY: Duration = Duration::from_secs(5);
@@ -140,7 +140,7 @@ impl Pulse {
 
     /// Until the next beat.
     fn wait(&self) -> Duration {
-        if self.ready { self.every } else { LOOK_EVERY }
+        if self.ready { self.every } else { POLL_EVERY }
     }
 
     /// What to say; nothing before the run is ready, and nothing while the vision thread stands still.
@@ -214,7 +214,7 @@ mod tests {
     fn the_same_status_again_says_nothing_however_much_it_said_before() {
         let mut pulse = Pulse::new(Some(Duration::from_secs(8)));
         assert_eq!(pulse.beat(None), None);
-        assert_eq!(pulse.wait(), LOOK_EVERY);
+        assert_eq!(pulse.wait(), POLL_EVERY);
         let mut beat = |status| pulse.beat(Some(status)).map(|said| said.first);
         let one = Arc::new(status(1, None));
         assert_eq!(beat(Arc::clone(&one)), Some(true));

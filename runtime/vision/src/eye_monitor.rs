@@ -10,12 +10,12 @@ use crate::{
     eye_state::PerEye,
     frame::Frame,
     locate::{
-        DetectorSettings, Face, FaceLocator, LocateError,
-        crop::{Square, sample_gray},
-        find_locator,
+        DetectorSettings, Face, FaceTracker, LocateError,
+        crop::{Roi, sample_gray},
+        find_face_detector,
     },
     reading::{EyeReading, FrameReading, Unseen},
-    temporal::{EyesOverTime, OverTimeStep, TemporalSettings},
+    temporal::{TemporalSettings, TemporalTracker, TemporalUpdate},
 };
 use serde::{Deserialize, Serialize};
 use std::time::{Duration, Instant};
@@ -90,67 +90,67 @@ pub enum VisionError {
 
 /// What came of one frame.
 #[derive(Clone, Debug)]
-pub struct Judged {
+pub struct FrameResult {
     /// What is said about it.
     pub reading: FrameReading,
     /// What it brought to an end or set off.
-    pub changes: OverTimeStep,
+    pub changes: TemporalUpdate,
     /// How long it took; `decode_wait` is left at zero.
     pub times: StageTimes,
 }
 
 /// Processes the frames of one source after another.
 #[derive(Debug)]
-pub struct VisionChain {
-    locator: FaceLocator,
+pub struct EyeMonitor {
+    locator: FaceTracker,
     classifier: EyeClassifier,
     settings: VisionSettings,
-    over_time: EyesOverTime,
+    tracker: TemporalTracker,
 }
 
-impl VisionChain {
+impl EyeMonitor {
     /// Loads the locator and readies the model for the calling thread.
     ///
     /// # Errors
     /// When either cannot be used.
     pub fn new(settings: &VisionSettings, model: &EyeStateModel) -> Result<Self, VisionError> {
-        let locator = find_locator(settings.detector.file.as_deref())?;
+        let locator = find_face_detector(settings.detector.file.as_deref())?;
         Ok(Self {
-            locator: FaceLocator::open(&locator, settings.detector.detect_every)?,
+            locator: FaceTracker::open(&locator, settings.detector.detect_every)?,
             classifier: model.classifier()?,
             settings: settings.clone(),
-            over_time: EyesOverTime::new(&settings.temporal),
+            tracker: TemporalTracker::new(&settings.temporal),
         })
     }
 
     /// Forgets the face and the past: the next frame is the first of another source.
     pub fn reset(&mut self) {
         self.locator.reset();
-        self.over_time = EyesOverTime::new(&self.settings.temporal);
+        self.tracker = TemporalTracker::new(&self.settings.temporal);
     }
 
     /// What the eyes have done since the source began.
-    pub fn over_time(&self) -> &EyesOverTime {
-        &self.over_time
+    pub fn tracker(&self) -> &TemporalTracker {
+        &self.tracker
     }
 
     /// Judges the next frame.
     ///
     /// # Errors
     /// When the eye-state network fails.
-    pub fn judge(&mut self, frame: &Frame) -> Result<Judged, VisionError> {
+    pub fn judge(&mut self, frame: &Frame) -> Result<FrameResult, VisionError> {
         let begin = Instant::now();
         let face = self.locator.locate(&frame.rgb, &frame.luma);
         let located = Instant::now();
-        let (eyes, crop, classify) = self.judge_eyes(frame, face.as_ref())?;
+        let (eyes, crop, classify) = self.classify_eyes(frame, face.as_ref())?;
         let reading = FrameReading {
             frame: frame.sequence,
             time: frame.time,
             face,
             eyes,
         };
-        let changes = self.over_time.step(&reading);
-        Ok(Judged {
+        let changes = self.tracker.step(&reading);
+        Ok(FrameResult {
             reading,
             changes,
             times: StageTimes {
@@ -165,9 +165,9 @@ impl VisionChain {
 
     /// No frame comes any more: from `time` on nothing is known of the eyes. A closure that was
     /// going on is broken off, and an alert is lost.
-    pub fn unseen(&mut self, time: Duration) -> OverTimeStep {
+    pub fn unseen(&mut self, time: Duration) -> TemporalUpdate {
         let eye = EyeReading::Unmeasured(Unseen::NoFace);
-        self.over_time.step(&FrameReading {
+        self.tracker.step(&FrameReading {
             // Only closed frames are named by their number.
             frame: 0,
             time,
@@ -176,7 +176,7 @@ impl VisionChain {
         })
     }
 
-    fn judge_eyes(
+    fn classify_eyes(
         &mut self,
         frame: &Frame,
         face: Option<&Face>,
@@ -210,7 +210,7 @@ impl VisionChain {
     }
 }
 
-fn standardised(frame: &Frame, square: &Square) -> StandardisedCrop {
+fn standardised(frame: &Frame, square: &Roi) -> StandardisedCrop {
     let mut gray = [0.0; PIXELS];
     sample_gray(&frame.luma, square, SIDE, &mut gray);
     StandardisedCrop::new(&gray)

@@ -5,7 +5,7 @@
 
 use crate::{
     eye_state::{EyeState, PerEye, STATES},
-    locate::{Face, crop::Square},
+    locate::{Face, crop::Roi},
 };
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -28,7 +28,7 @@ pub enum EyeReading {
         /// Probabilities of the states in the order of [`EyeState::ALL`], summing to 1.
         probabilities: [f32; STATES],
         /// Where the crop was cut.
-        square: Square,
+        square: Roi,
     },
     /// No crop was judged.
     Unmeasured(Unseen),

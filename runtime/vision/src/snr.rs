@@ -1,4 +1,4 @@
-//! Signal-to-noise ratios in decibels, the unit in which Parseye speaks of every disturbance.
+//! Signal-to-noise ratios in decibels, the unit in which Parseye speaks of every perturbation.
 //!
 //! A standardised crop has root mean square 1, so a step of `epsilon` on every pixel has an SNR of
 //! `-20 log10(epsilon)` whatever the picture: the study's epsilon 0.03 is 30.5 dB.

@@ -13,7 +13,7 @@ use parseye_events::{
 use parseye_vision::{
     eye_state::{EyeState, PerEye},
     reading::Unseen,
-    temporal::{AlertKind, AlertPhase, Watched},
+    temporal::{AlertKind, AlertPhase, Laterality},
 };
 use serde_json::json;
 
@@ -117,7 +117,7 @@ pub fn nobody(number: u64, time: f64) -> Event {
     frame(number, time, None, &unseen, &unseen)
 }
 
-fn closure(kind: &str, eye: Watched, start: f64, duration: f64) -> Event {
+fn closure(kind: &str, eye: Laterality, start: f64, duration: f64) -> Event {
     event(json!({
         "event": kind, "clip": CLIP, "eye": eye, "start": start, "end": start + duration,
         "duration": duration, "first_frame": 0, "last_frame": 0,
@@ -125,13 +125,13 @@ fn closure(kind: &str, eye: Watched, start: f64, duration: f64) -> Event {
 }
 
 /// A blink.
-pub fn blink(eye: Watched, start: f64, duration: f64) -> Event {
+pub fn blink(eye: Laterality, start: f64, duration: f64) -> Event {
     closure("blink", eye, start, duration)
 }
 
 /// A long closure of both eyes.
 pub fn long_closure(start: f64, duration: f64) -> Event {
-    closure("long_closure", Watched::Both, start, duration)
+    closure("long_closure", Laterality::Both, start, duration)
 }
 
 /// An alert.
@@ -173,7 +173,7 @@ pub fn status() -> LiveStatus {
         frames: 22_580,
         lost: FrameLoss {
             driver: 3,
-            hand_over: 17,
+            latest: 17,
             decode: 0,
             corrupt: 1,
         },

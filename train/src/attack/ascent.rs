@@ -8,7 +8,7 @@ use super::{
     budget::Budget,
     gradient::of_loss,
     loss::{Objective, errs},
-    strongest::{per_picture, positions, select},
+    strongest::{per_frame, positions, select},
 };
 use crate::data::batch::Batch;
 use tch::{Kind, Tensor};
@@ -102,7 +102,7 @@ impl Place {
 
     /// The `other` place where `mask` bool `[n]` is set.
     fn replaced(&self, mask: &Tensor, other: &Self) -> Self {
-        let pictures = per_picture(mask);
+        let pictures = per_frame(mask);
         Self {
             images: other.images.where_self(&pictures, &self.images),
             gradient: other.gradient.where_self(&pictures, &self.gradient),
@@ -179,8 +179,8 @@ impl Climber {
     /// One step, with a share of the last move (algorithm 1, lines 6 and 7).
     fn advance(&mut self, budget: Budget, momentum: f64) {
         let onto_budget = |images: Tensor| {
-            let disturbance = budget.project(&(images - &self.batch.images));
-            self.batch.clip(&(&self.batch.images + disturbance))
+            let perturbation = budget.project(&(images - &self.batch.images));
+            self.batch.clip(&(&self.batch.images + perturbation))
         };
         let here = &self.here.images;
         let straight = onto_budget(here + budget.steepest(&self.here.gradient) * &self.step);
@@ -255,7 +255,7 @@ impl Climber {
             .ge_tensor(&self.best.value)
             .logical_and(&self.halved.logical_not());
         let halve = seldom.logical_or(&stuck);
-        self.step = (&self.step * 0.5).where_self(&per_picture(&halve), &self.step);
+        self.step = (&self.step * 0.5).where_self(&per_frame(&halve), &self.step);
         self.here = self.here.replaced(&halve, &self.best);
         self.best_at_checkpoint = self.best.value.copy();
         self.halved = halve;

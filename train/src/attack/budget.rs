@@ -1,4 +1,4 @@
-//! How much an attack may disturb a picture.
+//! How much an attack may perturb a picture.
 
 use parseye_vision::{
     classify::input::PIXELS,
@@ -10,7 +10,7 @@ use tch::{Kind, Tensor};
 /// keeps seven digits.
 pub const ROUNDING: f64 = 1e-5;
 
-/// How the size of a disturbance is measured.
+/// How the size of a perturbation is measured.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, clap::ValueEnum,
 )]
@@ -22,10 +22,10 @@ pub enum Norm {
     L2,
 }
 
-/// The largest disturbance of a picture, in standardised units.
+/// The largest perturbation of a picture, in standardised units.
 ///
 /// Both norms are scaled so that the same epsilon is the same SNR: a picture has root mean square
-/// 1, so a disturbance that uses up its budget has an SNR of `-20 log10(epsilon)` dB either way
+/// 1, so a perturbation that uses up its budget has an SNR of `-20 log10(epsilon)` dB either way
 /// (an L-inf attack that leaves some pixels alone has a higher one). The L2 ball's radius is
 /// therefore `epsilon * sqrt(1024)`.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -61,33 +61,33 @@ impl Budget {
         }
     }
 
-    /// The SNR of a disturbance that uses up the budget, in dB.
+    /// The SNR of a perturbation that uses up the budget, in dB.
     pub fn snr_db(self) -> f64 {
         db_of_epsilon(self.epsilon)
     }
 
-    /// Size `[N,1,1,1]` of each picture's disturbance `[N,1,32,32]` in this budget's norm.
-    pub fn size_of(self, disturbance: &Tensor) -> Tensor {
+    /// Size `[N,1,1,1]` of each picture's perturbation `[N,1,32,32]` in this budget's norm.
+    pub fn size_of(self, perturbation: &Tensor) -> Tensor {
         let dims = [1_i64, 2, 3];
         match self.norm {
-            Norm::Linf => disturbance.abs().amax(dims.as_slice(), true),
-            Norm::L2 => root_mean_square(disturbance),
+            Norm::Linf => perturbation.abs().amax(dims.as_slice(), true),
+            Norm::L2 => root_mean_square(perturbation),
         }
     }
 
     /// Shrinks disturbances `[N,1,32,32]` that are too large onto the budget, exactly: pixels are
     /// cut off for L-inf, the whole is scaled for L2.
-    pub fn project(self, disturbance: &Tensor) -> Tensor {
+    pub fn project(self, perturbation: &Tensor) -> Tensor {
         match self.norm {
-            Norm::Linf => disturbance.clamp(-self.epsilon, self.epsilon),
+            Norm::Linf => perturbation.clamp(-self.epsilon, self.epsilon),
             Norm::L2 => {
-                let size = root_mean_square(disturbance).clamp_min(f64::from(f32::MIN_POSITIVE));
-                disturbance * (size.reciprocal() * self.epsilon).clamp_max(1.0)
+                let size = root_mean_square(perturbation).clamp_min(f64::from(f32::MIN_POSITIVE));
+                perturbation * (size.reciprocal() * self.epsilon).clamp_max(1.0)
             }
         }
     }
 
-    /// The disturbance `[N,1,32,32]` of unit size that raises a loss with this `gradient` fastest:
+    /// The perturbation `[N,1,32,32]` of unit size that raises a loss with this `gradient` fastest:
     /// its sign for L-inf, the gradient scaled to root mean square 1 for L2.
     pub fn steepest(self, gradient: &Tensor) -> Tensor {
         match self.norm {
@@ -106,9 +106,9 @@ impl Budget {
     }
 }
 
-fn root_mean_square(disturbance: &Tensor) -> Tensor {
+fn root_mean_square(perturbation: &Tensor) -> Tensor {
     let squares =
-        (disturbance * disturbance).sum_dim_intlist([1_i64, 2, 3].as_slice(), true, Kind::Float);
+        (perturbation * perturbation).sum_dim_intlist([1_i64, 2, 3].as_slice(), true, Kind::Float);
     (squares / PIXELS as f64).sqrt()
 }
 

@@ -30,7 +30,7 @@ impl Attack for FgsmRandomStart {
         let start = Draws::new(seed, 0).start(budget, batch)?;
         let gradient = gradient::of_cross_entropy(target, &start, &batch.labels)?;
         let step = budget.steepest(&gradient) * (STEP * budget.epsilon);
-        let disturbance = budget.project(&(start + step - &batch.images));
-        Ok(batch.clip(&(&batch.images + disturbance)).detach())
+        let perturbation = budget.project(&(start + step - &batch.images));
+        Ok(batch.clip(&(&batch.images + perturbation)).detach())
     }
 }

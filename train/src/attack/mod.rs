@@ -1,7 +1,7 @@
-//! Attacks: ways to disturb pictures within a budget so that a classifier errs.
+//! Attacks: ways to perturb pictures within a budget so that a classifier errs.
 //!
 //! Every attack is called the same way, [`Attack::perturb`], and keeps the same promises, which
-//! [`verify`] checks: no disturbance exceeds the budget, every pixel stays one that 8 bits can
+//! [`verify`] checks: no perturbation exceeds the budget, every pixel stays one that 8 bits can
 //! hold, the same seed gives the same pictures, and a white-box attack uses the gradient of the
 //! very classifier it attacks. [`registry`] knows them by name and [`sanity`] tells whether their
 //! results on a classifier can be believed. How results are counted is left to those who call.
@@ -89,7 +89,7 @@ impl Access {
     }
 }
 
-/// A way to disturb pictures.
+/// A way to perturb pictures.
 pub trait Attack {
     /// Name in tables, cards and on the command line.
     fn name(&self) -> &str;
@@ -99,7 +99,7 @@ pub trait Attack {
         Access::WhiteBox
     }
 
-    /// Disturbed copies of the batch's pictures, within `budget` and the range of 8 bits. What is
+    /// Perturbed copies of the batch's pictures, within `budget` and the range of 8 bits. What is
     /// random in the attack comes from `seed` alone.
     ///
     /// # Errors
@@ -113,7 +113,7 @@ pub trait Attack {
     ) -> Result<Tensor, tch::TchError>;
 }
 
-/// Checks an attack's promises on pictures that it made: their disturbance is within the budget
+/// Checks an attack's promises on pictures that it made: their perturbation is within the budget
 /// and every pixel within the range of 8 bits.
 ///
 /// # Errors

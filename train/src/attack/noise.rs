@@ -42,7 +42,7 @@ impl Noise {
             Self::Uniform => draws.uniform(&shape, device)?,
             Self::Gaussian => draws.gaussian(&shape, device)?,
         };
-        let disturbance = match (budget.norm, self) {
+        let perturbation = match (budget.norm, self) {
             // The steepest step along the noise is the noise itself at unit size.
             (Norm::L2, _) => budget.steepest(&noise) * budget.epsilon,
             (Norm::Linf, Self::Uniform) => noise * budget.epsilon,
@@ -50,7 +50,7 @@ impl Noise {
                 budget.project(&(noise * (GAUSSIAN_SIGMA * budget.epsilon)))
             }
         };
-        Ok(batch.clip(&(&batch.images + disturbance)))
+        Ok(batch.clip(&(&batch.images + perturbation)))
     }
 }
 

@@ -85,8 +85,8 @@ impl Attack for Pgd {
                 }
                 let step =
                     budget.steepest(&gradient) * (PATH * budget.epsilon / f64::from(self.steps));
-                let disturbance = budget.project(&(point + step - &batch.images));
-                point = batch.clip(&(&batch.images + disturbance));
+                let perturbation = budget.project(&(point + step - &batch.images));
+                point = batch.clip(&(&batch.images + perturbation));
             }
             if let Some(strongest) = &mut strongest {
                 strongest.offer(&rows, &point);

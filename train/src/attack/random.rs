@@ -65,7 +65,7 @@ impl Draws {
         self.0.random()
     }
 
-    /// The batch's pictures f32 `[N,1,32,32]`, each disturbed at random within the budget and the
+    /// The batch's pictures f32 `[N,1,32,32]`, each perturbed at random within the budget and the
     /// range of 8 bits: where an attack starts.
     pub(super) fn start(&mut self, budget: Budget, batch: &Batch) -> Result<Tensor, tch::TchError> {
         Ok(batch.clip(&(&batch.images + self.within(budget, batch)?)))

@@ -7,7 +7,7 @@ use super::{
     budget::{Budget, Norm},
     loss::margin,
     random::Draws,
-    strongest::{per_picture, positions, select},
+    strongest::{per_frame, positions, select},
 };
 use crate::data::batch::Batch;
 use parseye_vision::classify::input::{PIXELS, SIDE};
@@ -27,7 +27,7 @@ const SCHEDULE_LENGTH: u64 = 10_000;
 /// Smallest window of the L2 attack: its two halves need a pixel each and a middle.
 const SMALLEST_L2_WINDOW: i64 = 3;
 
-/// Windows along a side that the L2 attack's first disturbance consists of (section 4.3).
+/// Windows along a side that the L2 attack's first perturbation consists of (section 4.3).
 const L2_TILES: i64 = 5;
 
 /// Keeps ratios finite where a window is undisturbed.
@@ -83,7 +83,7 @@ impl Attack for Square {
     }
 }
 
-/// The pictures that do not err yet, with the best disturbed version of each.
+/// The pictures that do not err yet, with the best perturbed version of each.
 struct Standing {
     /// Their positions in the batch of the caller.
     rows: Tensor,
@@ -98,16 +98,16 @@ impl Standing {
     fn judge(&mut self, target: &dyn Classifier, tried: &Tensor, found: &mut Tensor) {
         let margin = margin(&target.logits(tried), &self.batch.labels);
         let better = margin.lt_tensor(&self.margin);
-        self.best = tried.where_self(&per_picture(&better), &self.best);
+        self.best = tried.where_self(&per_frame(&better), &self.best);
         self.margin = margin.where_self(&better, &self.margin);
         let errs = self.margin.lt(0.0);
         if positions(&errs).size()[0] > 0 {
-            self.hand_over(found);
+            self.latest(found);
             self.keep(&positions(&errs.logical_not()));
         }
     }
 
-    fn hand_over(&self, found: &mut Tensor) {
+    fn latest(&self, found: &mut Tensor) {
         let _ = found.index_copy_(0, &self.rows, &self.best);
     }
 
@@ -141,7 +141,7 @@ impl Square {
             if standing.batch.is_empty() {
                 return Ok(found);
             }
-            let disturbance = match (query, budget.norm) {
+            let perturbation = match (query, budget.norm) {
                 (0, Norm::Linf) => stripes(&standing.batch, budget, draws)?,
                 (0, Norm::L2) => tiles(&standing.batch, draws)?,
                 (_, Norm::Linf) => {
@@ -153,15 +153,17 @@ impl Square {
                     with_windows(&standing, share, budget, draws)?
                 }
             };
-            let disturbance = match budget.norm {
-                Norm::Linf => budget.project(&disturbance),
+            let perturbation = match budget.norm {
+                Norm::Linf => budget.project(&perturbation),
                 // The whole budget is used again after every move.
-                Norm::L2 => budget.steepest(&disturbance) * budget.epsilon,
+                Norm::L2 => budget.steepest(&perturbation) * budget.epsilon,
             };
-            let tried = standing.batch.clip(&(&standing.batch.images + disturbance));
+            let tried = standing
+                .batch
+                .clip(&(&standing.batch.images + perturbation));
             standing.judge(target, &tried, &mut found);
         }
-        standing.hand_over(&mut found);
+        standing.latest(&mut found);
         Ok(found)
     }
 }
@@ -185,7 +187,7 @@ fn stripes(batch: &Batch, budget: Budget, draws: &mut Draws) -> Result<Tensor, t
     Ok((signs * budget.epsilon).expand_as(&batch.images))
 }
 
-/// The best disturbance with a square that is up or down by twice epsilon; the projection after it
+/// The best perturbation with a square that is up or down by twice epsilon; the projection after it
 /// leaves epsilon.
 fn with_square(
     standing: &Standing,
@@ -195,30 +197,30 @@ fn with_square(
 ) -> Result<Tensor, tch::TchError> {
     let side = side_of(share);
     let corner = corner(side, draws);
-    let disturbance = &standing.best - &standing.batch.images;
-    let signs = draws.signs(&[standing.batch.len(), 1, 1, 1], disturbance.device())?;
-    let mut square = window(&disturbance, corner, side);
+    let perturbation = &standing.best - &standing.batch.images;
+    let signs = draws.signs(&[standing.batch.len(), 1, 1, 1], perturbation.device())?;
+    let mut square = window(&perturbation, corner, side);
     square += signs * (2.0 * budget.epsilon);
-    Ok(disturbance)
+    Ok(perturbation)
 }
 
 /// The L2 attack's start: a chessboard of [`bump`]s, each with a random sign.
 fn tiles(batch: &Batch, draws: &mut Draws) -> Result<Tensor, tch::TchError> {
     let side = SIDE_PIXELS / L2_TILES;
     let margin = (SIDE_PIXELS - side * L2_TILES) / 2;
-    let disturbance = batch.images.zeros_like();
+    let perturbation = batch.images.zeros_like();
     for row in 0..L2_TILES {
         for column in 0..L2_TILES {
             let corner = (margin + row * side, margin + column * side);
-            let signs = draws.signs(&[batch.len(), 1, 1, 1], disturbance.device())?;
-            let mut tile = window(&disturbance, corner, side);
-            tile += bump(side, disturbance.device(), draws)? * signs;
+            let signs = draws.signs(&[batch.len(), 1, 1, 1], perturbation.device())?;
+            let mut tile = window(&perturbation, corner, side);
+            tile += bump(side, perturbation.device(), draws)? * signs;
         }
     }
-    Ok(disturbance)
+    Ok(perturbation)
 }
 
-/// The best disturbance with one window emptied and its norm, with what of the budget was unused,
+/// The best perturbation with one window emptied and its norm, with what of the budget was unused,
 /// moved to a new bump in another (algorithm 3).
 fn with_windows(
     standing: &Standing,
@@ -229,22 +231,22 @@ fn with_windows(
     // An odd side has a middle.
     let side = side_of(share).clamp(SMALLEST_L2_WINDOW, SIDE_PIXELS - 1) | 1;
     let (filled, emptied) = (corner(side, draws), corner(side, draws));
-    let disturbance = &standing.best - &standing.batch.images;
-    let device = disturbance.device();
+    let perturbation = &standing.best - &standing.batch.images;
+    let device = perturbation.device();
     let energy =
         |of: &Tensor| (of * of).sum_dim_intlist([1_i64, 2, 3].as_slice(), true, Kind::Float);
-    let old = window(&disturbance, filled, side).copy();
+    let old = window(&perturbation, filled, side).copy();
     // What the two windows hold together: of the whole less what is outside of them.
-    let outside = disturbance.copy();
+    let outside = perturbation.copy();
     let _ = window(&outside, filled, side).zero_();
     let _ = window(&outside, emptied, side).zero_();
     let unused = PIXELS as f64 * budget.epsilon.powi(2) - energy(&outside);
     let signs = draws.signs(&[standing.batch.len(), 1, 1, 1], device)?;
     let new = bump(side, device, draws)? * signs + &old / (energy(&old).sqrt() + TINY);
     let new = &new / (energy(&new).sqrt() + TINY) * unused.clamp_min(0.0).sqrt();
-    let _ = window(&disturbance, emptied, side).zero_();
-    window(&disturbance, filled, side).copy_(&new);
-    Ok(disturbance)
+    let _ = window(&perturbation, emptied, side).zero_();
+    window(&perturbation, filled, side).copy_(&new);
+    Ok(perturbation)
 }
 
 /// Upper left corner (row, column) of a square drawn evenly from those in the picture.

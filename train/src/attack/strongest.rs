@@ -1,4 +1,4 @@
-//! Keeps the strongest disturbance found for each picture of a batch.
+//! Keeps the strongest perturbation found for each picture of a batch.
 
 use super::{Classifier, gradient::cross_entropy, loss::errs};
 use crate::data::batch::Batch;
@@ -21,7 +21,7 @@ pub(super) fn positions(mask: &Tensor) -> Tensor {
 }
 
 /// A mask `[N]` in the shape that pictures are chosen by.
-pub(super) fn per_picture(mask: &Tensor) -> Tensor {
+pub(super) fn per_frame(mask: &Tensor) -> Tensor {
     mask.reshape([-1, 1, 1, 1])
 }
 

@@ -3,7 +3,7 @@
 
 use super::{Gray, SEVERITIES, cut};
 use crate::data::crops::Crop;
-use parseye_vision::locate::crop::Square;
+use parseye_vision::locate::crop::Roi;
 use rand::{Rng, RngExt};
 
 /// Degrees, either way. Training varies the roll by 10; 30 is a head laid on the shoulder that the
@@ -20,7 +20,7 @@ pub const FACTORS: [f32; SEVERITIES] = [1.1, 1.2, 1.3, 1.4, 1.6];
 
 pub(super) fn rotation(crop: &Crop, level: usize, rng: &mut impl Rng) -> Gray {
     let angle = DEGREES[level].to_radians() * either_sign(rng);
-    let square = Square {
+    let square = Roi {
         angle,
         ..crop.whole()
     };
@@ -35,13 +35,13 @@ pub(super) fn shift(crop: &Crop, level: usize, rng: &mut impl Rng) -> Gray {
         whole.centre[0] + distance * cos,
         whole.centre[1] + distance * sin,
     ];
-    cut(crop, &Square { centre, ..whole })
+    cut(crop, &Roi { centre, ..whole })
 }
 
 pub(super) fn scale(crop: &Crop, level: usize, rng: &mut impl Rng) -> Gray {
     let whole = crop.whole();
     let factor = FACTORS[level].powf(either_sign(rng));
-    let square = Square {
+    let square = Roi {
         side: whole.side * factor,
         ..whole
     };

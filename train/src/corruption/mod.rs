@@ -18,7 +18,7 @@ pub mod softness;
 use crate::data::crops::Crop;
 use parseye_vision::{
     classify::input::{PIXELS, SIDE, StandardisedCrop},
-    locate::crop::{Square, sample_gray},
+    locate::crop::{Roi, sample_gray},
 };
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -201,7 +201,7 @@ fn clean(crop: &Crop) -> Gray {
 }
 
 /// What the runtime's sampler sees of a crop's picture in a square.
-fn cut(crop: &Crop, square: &Square) -> Gray {
+fn cut(crop: &Crop, square: &Roi) -> Gray {
     let mut gray = [0.0; PIXELS];
     sample_gray(&crop.picture, square, SIDE, &mut gray);
     gray

@@ -3,7 +3,7 @@
 use super::{Gray, SEVERITIES, cut, eight_bit};
 use crate::data::crops::Crop;
 use image::{ImageBuffer, Luma};
-use parseye_vision::{classify::input::SIDE, locate::crop::Square};
+use parseye_vision::{classify::input::SIDE, locate::crop::Roi};
 use rand::{Rng, RngExt};
 
 /// Sigma of the Gaussian in pixels of the 32-pixel crop. Training blurs by up to 1.5; at 3 the
@@ -39,7 +39,7 @@ pub(super) fn motion_blur(crop: &Crop, level: usize, rng: &mut impl Rng) -> Gray
     for exposure in 0..EXPOSURES {
         let along = length * ((exposure as f32 + 0.5) / EXPOSURES as f32 - 0.5);
         let centre = [whole.centre[0] + along * cos, whole.centre[1] + along * sin];
-        let gray = cut(crop, &Square { centre, ..whole });
+        let gray = cut(crop, &Roi { centre, ..whole });
         for (sum, value) in mean.iter_mut().zip(gray) {
             *sum += value / EXPOSURES as f32;
         }

@@ -6,7 +6,7 @@ use crate::corruption::obstruction;
 use image::{ImageBuffer, Luma};
 use parseye_vision::{
     classify::input::{PIXELS, SIDE, StandardisedCrop},
-    locate::crop::{Square, sample_gray},
+    locate::crop::{Roi, sample_gray},
 };
 use rand::{Rng, RngExt};
 use serde::{Deserialize, Serialize};
@@ -87,7 +87,7 @@ impl Augmentation {
             around(&mut uniform, self.shift * whole.side),
             around(&mut uniform, self.shift * whole.side),
         ];
-        let square = Square {
+        let square = Roi {
             centre: [whole.centre[0] + shift[0], whole.centre[1] + shift[1]],
             side: whole.side * (1.0 + around(&mut uniform, self.scale)),
             angle: around(&mut uniform, self.roll_degrees).to_radians(),

@@ -1,4 +1,4 @@
-//! A batch as tensors: pictures, labels, and the range that keeps a disturbed picture one that
+//! A batch as tensors: pictures, labels, and the range that keeps a perturbed picture one that
 //! 8 bits can hold.
 
 use parseye_vision::{

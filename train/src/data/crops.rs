@@ -5,7 +5,7 @@ use parseye_vision::{
     classify::input::{PIXELS, SIDE, StandardisedCrop},
     evaluate::manifest::{Manifest, ManifestError, Sample, Split},
     frame::luma_of,
-    locate::crop::{Square, sample_gray},
+    locate::crop::{Roi, sample_gray},
 };
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
@@ -21,9 +21,9 @@ pub struct Crop {
 
 impl Crop {
     /// The square that holds the whole picture.
-    pub fn whole(&self) -> Square {
+    pub fn whole(&self) -> Roi {
         let (width, height) = (self.picture.width() as f32, self.picture.height() as f32);
-        Square {
+        Roi {
             centre: [width / 2.0, height / 2.0],
             side: width.max(height),
             angle: 0.0,

@@ -22,7 +22,7 @@ use std::{sync::atomic::Ordering, time::Instant};
 use tch::{Device, Kind, Reduction, Tensor};
 
 /// What changes while a run goes on.
-pub struct Trainee {
+pub struct TrainState {
     /// The network as the optimiser moves it.
     pub network: Network,
     /// The optimiser.
@@ -31,7 +31,7 @@ pub struct Trainee {
     average: Option<Network>,
 }
 
-impl Trainee {
+impl TrainState {
     /// A fresh network and an optimiser at rest.
     pub fn new(settings: &FitSettings, device: Device) -> Result<Self, FitError> {
         let spec = settings.network().map_err(FitError::Setting)?;
@@ -97,7 +97,7 @@ pub struct Epoch<'a> {
 }
 
 /// Pictures ready to be learnt from.
-struct Lesson {
+struct Minibatch {
     batch: Batch,
     /// The batch's pictures, attacked and added to as the settings say.
     images: Tensor,
@@ -109,7 +109,7 @@ impl Epoch<'_> {
     /// Trains for the epoch; the validation columns of the row are left empty.
     pub fn train(
         &self,
-        trainee: &mut Trainee,
+        train_state: &mut TrainState,
         progress: &mut Progress,
     ) -> Result<EpochRow, FitError> {
         let begun = Instant::now();
@@ -130,13 +130,13 @@ impl Epoch<'_> {
                 .rate(settings.learning_rate, done / settings.epochs as f64);
             let first = step * settings.batch_size;
             let crops = self.varied(chosen, first)?;
-            let lesson = self.lesson(&trainee.network, &crops, &mut rng)?;
-            let (loss, logits) = self.learn(trainee, &lesson, rate)?;
+            let minibatch = self.minibatch(&train_state.network, &crops, &mut rng)?;
+            let (loss, logits) = self.learn(train_state, &minibatch, rate)?;
             if settings.constraint != constraint::Constraint::None {
-                constraint::restore(&trainee.network, &settings.retraction, &mut rng);
+                constraint::restore(&train_state.network, &settings.retraction, &mut rng);
             }
             let steps_done = (self.number - 1) * steps + step;
-            trainee.follow(settings.weight_average, steps_done);
+            train_state.follow(settings.weight_average, steps_done);
             if !loss.is_finite() {
                 return Err(FitError::NotANumber {
                     epoch: self.number,
@@ -144,7 +144,7 @@ impl Epoch<'_> {
                     learning_rate: settings.learning_rate,
                 });
             }
-            let answers = logits.argmax(1, false).eq_tensor(&lesson.batch.labels);
+            let answers = logits.argmax(1, false).eq_tensor(&minibatch.batch.labels);
             right += answers.sum(Kind::Int64).f_int64_value(&[])?;
             loss_sum += loss * chosen.len() as f64;
             let seen = (first + chosen.len()) as f64;
@@ -167,12 +167,12 @@ impl Epoch<'_> {
     }
 
     /// Attacks the crops and adds to them as the settings say.
-    fn lesson(
+    fn minibatch(
         &self,
         network: &Network,
         crops: &[(StandardisedCrop, EyeState)],
         rng: &mut ChaCha8Rng,
-    ) -> Result<Lesson, tch::TchError> {
+    ) -> Result<Minibatch, tch::TchError> {
         let batch = Batch::new(crops, network.device())?;
         let images = if let Some(adversarial) = &self.settings.adversarial {
             let epsilon = adversarial.epsilon.draw(rng);
@@ -183,22 +183,22 @@ impl Epoch<'_> {
             batch.images.shallow_clone()
         };
         let goal = targets::of(self.settings, &batch, self.around.teacher)?;
-        Ok(Lesson {
+        Ok(Minibatch {
             batch,
             images,
             goal,
         })
     }
 
-    /// One step of the optimiser; returns the loss and the logits of the lesson's pictures.
+    /// One step of the optimiser; returns the loss and the logits of the minibatch's pictures.
     fn learn(
         &self,
-        trainee: &mut Trainee,
-        lesson: &Lesson,
+        train_state: &mut TrainState,
+        minibatch: &Minibatch,
         rate: f64,
     ) -> Result<(f64, Tensor), tch::TchError> {
-        let network = &trainee.network;
-        let (loss, logits) = self.objective(network, lesson);
+        let network = &train_state.network;
+        let (loss, logits) = self.objective(network, minibatch);
         let mut gradients = optimiser::gradients(network, &loss)?;
         let gamma = self
             .settings
@@ -207,29 +207,29 @@ impl Epoch<'_> {
             .map_or(0.0, |adversarial| adversarial.weight_perturbation);
         if gamma > 0.0 {
             gradients = at_worst_weights(network, &gradients, gamma, || {
-                let (loss, _) = self.objective(network, lesson);
+                let (loss, _) = self.objective(network, minibatch);
                 optimiser::gradients(network, &loss)
             })?;
         }
-        trainee.optimiser.step(network, gradients, rate);
+        train_state.optimiser.step(network, gradients, rate);
         Ok((loss.f_double_value(&[])?, logits))
     }
 
-    /// The loss to minimise, and the logits of the lesson's pictures.
-    fn objective(&self, network: &Network, lesson: &Lesson) -> (Tensor, Tensor) {
+    /// The loss to minimise, and the logits of the minibatch's pictures.
+    fn objective(&self, network: &Network, minibatch: &Minibatch) -> (Tensor, Tensor) {
         let smoothing = self.settings.label_smoothing;
         let cross_entropy = |logits: &Tensor| {
-            let goal = &lesson.goal;
+            let goal = &minibatch.goal;
             logits.cross_entropy_loss::<Tensor>(goal, None, Reduction::Mean, -100, smoothing)
         };
-        let logits = network.forward(&lesson.images, Mode::Train);
+        let logits = network.forward(&minibatch.images, Mode::Train);
         match &self.settings.adversarial {
             Some(Adversarial {
                 loss: Loss::Trades,
                 trades_weight,
                 ..
             }) => {
-                let clean = network.forward(&lesson.batch.images, Mode::Train);
+                let clean = network.forward(&minibatch.batch.images, Mode::Train);
                 let apart = divergence(&clean, &logits).mean(Kind::Float);
                 (cross_entropy(&clean) + apart * *trades_weight, logits)
             }

@@ -19,7 +19,7 @@ use crate::{
     harden::constraint,
     progress::Progress,
 };
-use epoch::{Epoch, Trainee};
+use epoch::{Epoch, TrainState};
 use serde::{Deserialize, Serialize};
 use std::{path::Path, sync::atomic::AtomicBool};
 use tch::Device;
@@ -146,7 +146,7 @@ pub fn fit(
     mut report: impl FnMut(&RunState) -> Result<(), FitError>,
 ) -> Result<Checkpoint, FitError> {
     let crops = around.crops;
-    let mut trainee = Trainee::new(settings, around.device)?;
+    let mut train_state = TrainState::new(settings, around.device)?;
     let mut run = Checkpoint {
         state: RunState {
             settings: settings.clone(),
@@ -155,15 +155,15 @@ pub fn fit(
             best_epoch: 0,
             frame_deviations: Vec::new(),
         },
-        network: checkpoint::copies(trainee.network.tensors()),
-        velocity: checkpoint::copies(trainee.optimiser.velocity()),
-        average: checkpoint::copies(trainee.judged().tensors()),
-        best: checkpoint::copies(trainee.network.tensors()),
+        network: checkpoint::copies(train_state.network.tensors()),
+        velocity: checkpoint::copies(train_state.optimiser.velocity()),
+        average: checkpoint::copies(train_state.judged().tensors()),
+        best: checkpoint::copies(train_state.network.tensors()),
     };
     if resume {
         let saved = Checkpoint::load(around.folder)?;
         same_run(&run.state, &saved.state)?;
-        trainee.load(&saved).map_err(|reason| CheckpointError {
+        train_state.load(&saved).map_err(|reason| CheckpointError {
             path: around.folder.join(checkpoint::FILE),
             reason,
             remedy: "start afresh without --resume in another --out",
@@ -182,9 +182,9 @@ pub fn fit(
             sampler: &sampler,
             number,
         };
-        let mut row = epoch.train(&mut trainee, &mut progress)?;
-        validation.fill(settings, trainee.judged(), &mut row)?;
-        let deviations = constraint::deviations(trainee.judged());
+        let mut row = epoch.train(&mut train_state, &mut progress)?;
+        validation.fill(settings, train_state.judged(), &mut row)?;
+        let deviations = constraint::deviations(train_state.judged());
         row.mean_frame_deviation = deviations
             .iter()
             .map(|(_, deviation)| deviation)
@@ -198,14 +198,14 @@ pub fn fit(
             .fold(f64::NEG_INFINITY, f64::max);
         if row.score > best || settings.keep == Keep::Last {
             run.state.best_epoch = number;
-            run.best = checkpoint::copies(trainee.judged().tensors());
+            run.best = checkpoint::copies(train_state.judged().tensors());
         }
         let overfitting = validation.overfitting(&row);
         run.state.frame_deviations.push(deviations);
         run.state.history.push(row);
-        run.network = checkpoint::copies(trainee.network.tensors());
-        run.velocity = checkpoint::copies(trainee.optimiser.velocity());
-        run.average = checkpoint::copies(trainee.judged().tensors());
+        run.network = checkpoint::copies(train_state.network.tensors());
+        run.velocity = checkpoint::copies(train_state.optimiser.velocity());
+        run.average = checkpoint::copies(train_state.judged().tensors());
         run.save(around.folder)?;
         report(&run.state)?;
         if let Some(overfitting) = overfitting {

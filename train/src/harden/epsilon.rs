@@ -13,7 +13,7 @@ pub struct EpsilonRange {
     pub high: f64,
 }
 
-/// Largest epsilon accepted: the disturbance is then as strong as the picture (0 dB), and what it
+/// Largest epsilon accepted: the perturbation is then as strong as the picture (0 dB), and what it
 /// teaches is not the eye's state.
 pub const MAX_EPSILON: f64 = 1.0;
 

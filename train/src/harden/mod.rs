@@ -1,4 +1,4 @@
-//! Hardening: what is done during training so that a network withstands disturbed pictures.
+//! Hardening: what is done during training so that a network withstands perturbed pictures.
 
 pub mod added;
 pub mod adversarial;

@@ -2,9 +2,10 @@
 //! as JSON and prints them.
 
 use super::{
-    comparison, failures,
+    comparison,
+    evaluate::{EvaluationPlan, judge},
+    failures,
     graded::Grades,
-    judge::{EvaluationPlan, judge},
     plots,
     report::{self, ModelIdentity, ModelReport, Report, Setup},
     sanity, selection, table,
@@ -109,7 +110,7 @@ pub struct EvaluateArguments {
 #[derive(Clone, Debug, PartialEq)]
 pub struct SnrList(pub Vec<f64>);
 
-/// Ratios that mean something: at -20 dB the disturbance is ten times the picture, at 120 dB it is
+/// Ratios that mean something: at -20 dB the perturbation is ten times the picture, at 120 dB it is
 /// below the rounding of f32.
 const MEANINGFUL_DB: std::ops::RangeInclusive<f64> = -20.0..=120.0;
 
@@ -258,7 +259,7 @@ pub fn run_with(
             temperature: model.card.temperature,
             transfer_from: from.map(|from| from.card.name.clone()),
         };
-        let judged = Judged {
+        let judged = FrameResult {
             crops: &crops,
             grades: grades.as_ref(),
             failures: arguments.failures.as_deref(),
@@ -279,11 +280,11 @@ pub fn run_with(
         }
     }
     print(&shown).context("cannot print the figures; they are kept in --json")?;
-    if let Some(model) = shown.iter().find(|model| !model.suspicions.is_empty()) {
+    if let Some(model) = shown.iter().find(|model| !model.failed_checks.is_empty()) {
         bail!(
             "{}: {}; do not trust these figures before it is explained",
             model.name,
-            model.suspicions.join("; ")
+            model.failed_checks.join("; ")
         );
     }
     Ok(())
@@ -314,7 +315,7 @@ impl EvaluateArguments {
 const FAILURES: usize = 2 * sheets::COLUMNS * sheets::ROWS;
 
 /// What models are judged on.
-struct Judged<'a> {
+struct FrameResult<'a> {
     crops: &'a [&'a Crop],
     grades: Option<&'a Grades>,
     /// Folder for sheets of errors.
@@ -325,7 +326,7 @@ fn judge_one(
     model: &OpenedModel,
     transfer_from: Option<&OpenedModel>,
     identity: ModelIdentity,
-    judged: &Judged<'_>,
+    judged: &FrameResult<'_>,
     setup: &Setup,
 ) -> anyhow::Result<ModelReport> {
     let crops = judged.crops;
@@ -334,11 +335,11 @@ fn judge_one(
     let answers = judge(target, crops, plan, from, &mut |condition| {
         eprintln!("{}: {condition}", identity.name);
     })?;
-    let mut suspicions = Vec::new();
+    let mut failed_checks = Vec::new();
     if setup.sanity {
         let samples: Vec<&Sample> = crops.iter().map(|crop| &crop.sample).collect();
-        suspicions = sanity::suspicions(&samples, &answers);
-        suspicions.extend(sanity::attacked_anew(target, from, crops, plan.seed)?);
+        failed_checks = sanity::failed_checks(&samples, &answers);
+        failed_checks.extend(sanity::attacked_anew(target, from, crops, plan.seed)?);
     }
     if let Some((folder, clean)) = judged.failures.zip(answers.first()) {
         let folder = folder.join(&identity.name);
@@ -349,7 +350,7 @@ fn judge_one(
         crops,
         &answers,
         judged.grades,
-        suspicions,
+        failed_checks,
         plan.seed,
     ))
 }

@@ -1,7 +1,7 @@
 //! What a model is wrong about: its most confident errors on numbered sheets, with a list, made from
 //! the user's own data for the user's eyes.
 
-use super::judge::Answers;
+use super::evaluate::Answers;
 use crate::{
     data::crops::Crop,
     labels::{LabelError, csv_bytes, sheets, write_new},

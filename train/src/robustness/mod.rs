@@ -10,10 +10,10 @@
 
 pub mod command;
 pub mod comparison;
+pub mod evaluate;
 pub mod failures;
 pub mod figures;
 pub mod graded;
-pub mod judge;
 pub mod plots;
 pub mod report;
 pub mod roc;
@@ -22,5 +22,5 @@ pub mod selection;
 pub mod spread;
 pub mod table;
 
+pub use evaluate::{Answers, Condition, EvaluationPlan, RobustnessError, judge};
 pub use figures::{Estimate, Figures, figures};
-pub use judge::{Answers, Condition, EvaluationPlan, RobustnessError, judge};

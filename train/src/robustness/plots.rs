@@ -1,5 +1,5 @@
 //! Charts of evaluated models: how far confidence keeps its word, and how accuracy falls with the
-//! disturbance.
+//! perturbation.
 
 use super::report::{ModelReport, in_order};
 use crate::{
@@ -96,7 +96,7 @@ fn against_snr(title: &str, models: &[&ModelReport], access: Access) -> Chart {
     }
     Chart {
         title: format!("{title}: macro accuracy against the disturbance"),
-        // More disturbance to the right.
+        // More perturbation to the right.
         x: Axis::new(
             "SNR of the disturbance in dB",
             weakest + 1.0,

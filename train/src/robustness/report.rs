@@ -1,9 +1,9 @@
 //! What `train evaluate` found, as JSON: written whole after each model, read back to go on.
 
 use super::{
+    evaluate::{Answers, Condition, EvaluationPlan},
     figures::{Estimate, Figures, figures, mean_accuracy, reliability},
     graded::{GradedReport, Grades},
-    judge::{Answers, Condition, EvaluationPlan},
     roc::{RocCurves, roc_curves},
     spread::{SubjectSpread, spread},
 };
@@ -94,7 +94,7 @@ pub struct ModelReport {
     /// Natural transformations, where they were asked for.
     pub corruption: Option<CorruptionReport>,
     /// Results that no sound attack gives, a sentence each.
-    pub suspicions: Vec<String>,
+    pub failed_checks: Vec<String>,
 }
 
 impl ModelReport {
@@ -273,7 +273,7 @@ pub fn of_answers(
     crops: &[&Crop],
     answers: &[Answers],
     grades: Option<&Grades>,
-    suspicions: Vec<String>,
+    failed_checks: Vec<String>,
     seed: u64,
 ) -> ModelReport {
     let samples: Vec<&Sample> = crops.iter().map(|crop| &crop.sample).collect();
@@ -303,7 +303,7 @@ pub fn of_answers(
         roc: roc_curves(&samples, clean, model.temperature),
         results: results.collect(),
         corruption: corruption(&samples, answers, seed),
-        suspicions,
+        failed_checks,
         name: model.name,
         path: model.path,
         sha256: model.sha256,

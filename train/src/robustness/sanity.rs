@@ -4,7 +4,7 @@
 
 use super::{
     RobustnessError,
-    judge::{Answers, Condition},
+    evaluate::{Answers, Condition},
     selection,
 };
 use crate::{
@@ -31,7 +31,7 @@ const CHECKED_CROPS: usize = 128;
 
 /// What is suspicious among a classifier's answers on `samples`, a sentence each; nothing where all
 /// is well.
-pub fn suspicions(samples: &[&Sample], answers: &[Answers]) -> Vec<String> {
+pub fn failed_checks(samples: &[&Sample], answers: &[Answers]) -> Vec<String> {
     let measured: Vec<(&Condition, f64)> = answers
         .iter()
         .map(|one| (&one.condition, accuracy(samples, &one.logits)))
@@ -113,7 +113,7 @@ pub fn attacked_anew(
     match sanity::check(target, &batch, transfer_from, seed) {
         Ok(()) => Ok(None),
         Err(SanityError::Torch(error)) => Err(error.into()),
-        Err(suspicion) => Ok(Some(suspicion.to_string())),
+        Err(failed_check) => Ok(Some(failed_check.to_string())),
     }
 }
 
@@ -151,7 +151,7 @@ mod tests {
             ..answered("", Access::Random, 0.0, 900)
         }];
         all.extend_from_slice(answers);
-        suspicions(&samples.iter().collect::<Vec<_>>(), &all)
+        failed_checks(&samples.iter().collect::<Vec<_>>(), &all)
     }
 
     #[test]

@@ -68,8 +68,8 @@ fn write_all(out: &mut String, model: &ModelReport) -> std::fmt::Result {
     write_spread(out, model)?;
     write_attacks(out, model)?;
     write_corruption(out, model)?;
-    for suspicion in &model.suspicions {
-        writeln!(out, "SUSPICIOUS: {suspicion}")?;
+    for failed_check in &model.failed_checks {
+        writeln!(out, "SUSPICIOUS: {failed_check}")?;
     }
     Ok(())
 }

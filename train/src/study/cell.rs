@@ -60,7 +60,7 @@ pub struct Evaluation {
     pub snrs_db: Vec<f64>,
     /// Perturbation SNRs of random noise, in dB.
     pub noise_snrs_db: Vec<f64>,
-    /// How a disturbance is measured.
+    /// How a perturbation is measured.
     pub norm: Norm,
     /// Measure on at most so many crops of the fold, drawn by the seed.
     pub at_most: Option<usize>,

@@ -54,9 +54,9 @@ pub struct RocCurve {
     pub auc: f64,
 }
 
-/// Crops of one kind of disturbance, for the gallery.
+/// Crops of one kind of perturbation, for the gallery.
 #[derive(Clone, Debug)]
-pub struct Disturbed {
+pub struct Perturbed {
     /// The standardised pictures.
     pub pictures: Vec<[f32; PIXELS]>,
     /// What the model says of each.
@@ -99,18 +99,18 @@ pub trait Runner {
     /// ROC curves of each state, micro and macro, from calibrated logits.
     fn roc(&self, samples: &[&Sample], logits: &[[f32; STATES]]) -> Vec<RocCurve>;
 
-    /// The first crop of each state that the fold held out, disturbed; undisturbed without an
+    /// The first crop of each state that the fold held out, perturbed; undisturbed without an
     /// attack.
     ///
     /// # Errors
     /// As [`Runner::evaluate`].
-    fn disturb(
+    fn perturb(
         &mut self,
         model: &Path,
         fold: usize,
         scale: Scale,
         attack: Option<(&str, f64)>,
-    ) -> anyhow::Result<Disturbed>;
+    ) -> anyhow::Result<Perturbed>;
 }
 
 /// The library itself.
@@ -258,13 +258,13 @@ impl Runner for Library {
             .collect()
     }
 
-    fn disturb(
+    fn perturb(
         &mut self,
         model: &Path,
         fold: usize,
         scale: Scale,
         attack: Option<(&str, f64)>,
-    ) -> anyhow::Result<Disturbed> {
+    ) -> anyhow::Result<Perturbed> {
         let crops = self.held_out(scale.folds, fold, scale.seed)?;
         // One crop of each state, in the order of the states.
         let chosen = EyeState::ALL
@@ -290,7 +290,7 @@ impl Runner for Library {
         };
         let logits = rows(&tch::no_grad(|| model.logits(&images)))?;
         let values: Vec<f32> = Vec::try_from(images.f_contiguous()?.f_flatten(0, -1)?)?;
-        Ok(Disturbed {
+        Ok(Perturbed {
             pictures: values
                 .chunks_exact(PIXELS)
                 .map(|c| std::array::from_fn(|i| c[i]))

@@ -10,10 +10,10 @@ use image::{Rgb, RgbImage};
 use parseye_capture::open_recording;
 use parseye_vision::{
     classify::EyeStateModel,
-    eye_monitor::{VisionChain, VisionSettings},
+    eye_monitor::{EyeMonitor, VisionSettings},
     eye_state::{Eye, EyeState, PerEye, STATES},
     frame::Frame,
-    locate::crop::Square,
+    locate::crop::Roi,
     reading::EyeReading,
 };
 
@@ -22,7 +22,7 @@ const EVERY: usize = 5;
 
 const COVERS: [&str; 3] = ["dark lenses", "mirrored lenses", "a hand"];
 
-fn cover(name: &str, rgb: &mut RgbImage, eyes: &PerEye<Square>) {
+fn cover(name: &str, rgb: &mut RgbImage, eyes: &PerEye<Roi>) {
     let skin = {
         // Below the eyes, between them and the mouth.
         let square = eyes.left;
@@ -68,10 +68,10 @@ type Counts = [u64; STATES + 1];
 
 fn of_clip(clip: &Clip, model: &EyeStateModel) -> anyhow::Result<Vec<Counts>> {
     let settings = VisionSettings::default();
-    let mut uncovered = VisionChain::new(&settings, model)?;
+    let mut uncovered = EyeMonitor::new(&settings, model)?;
     let mut chains = Vec::new();
     for _ in COVERS {
-        chains.push(VisionChain::new(&settings, model)?);
+        chains.push(EyeMonitor::new(&settings, model)?);
     }
     let mut counts = vec![Counts::default(); COVERS.len()];
     let mut source = open_recording(&clip.path, 30.0)?;

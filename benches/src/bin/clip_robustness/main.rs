@@ -20,7 +20,7 @@ use parseye_capture::open_recording;
 use parseye_vision::{
     classify::EyeStateModel,
     evaluate::score::Score,
-    eye_monitor::{VisionChain, VisionSettings},
+    eye_monitor::{EyeMonitor, VisionSettings},
     reading::FrameReading,
     temporal::TemporalSettings,
 };
@@ -72,7 +72,7 @@ pub fn readings_with(
     degradation: Degradation,
     settings: &VisionSettings,
 ) -> anyhow::Result<Vec<FrameReading>> {
-    let mut chain = VisionChain::new(settings, model)?;
+    let mut chain = EyeMonitor::new(settings, model)?;
     let mut source = open_recording(&clip.path, 30.0)?;
     let mut readings = Vec::new();
     while let Some(frame) = source.next_frame()? {

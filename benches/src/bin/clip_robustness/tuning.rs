@@ -18,13 +18,13 @@ fn grid() -> Vec<TemporalSettings> {
     let mut all = Vec::new();
     for closed_above in [0.3, 0.4, 0.5, 0.6, 0.7] {
         for open_at_or_below in [0.05, 0.2, 0.3, 0.4, 0.5] {
-            for longest_parting_s in [0.0, 0.04, 0.1] {
+            for longest_reopening_s in [0.0, 0.04, 0.1] {
                 for surely_open_above in [0.75, 0.85, 1.0] {
                     if open_at_or_below <= closed_above {
                         all.push(TemporalSettings {
                             closed_above,
                             open_at_or_below,
-                            longest_parting_s,
+                            longest_reopening_s,
                             surely_open_above,
                             ..TemporalSettings::default()
                         });
@@ -45,7 +45,7 @@ fn in_words(settings: &TemporalSettings) -> String {
         "closed above {}, open at or below {}, parting {} s, surely open above {}",
         settings.closed_above,
         settings.open_at_or_below,
-        settings.longest_parting_s,
+        settings.longest_reopening_s,
         settings.surely_open_above
     )
 }

@@ -14,7 +14,7 @@ use parseye_capture::open_recording;
 use parseye_vision::{
     classify::EyeStateModel,
     evaluate::score::Score,
-    eye_monitor::{VisionChain, VisionSettings},
+    eye_monitor::{EyeMonitor, VisionSettings},
     reading::FrameReading,
     temporal::TemporalSettings,
 };
@@ -56,7 +56,7 @@ fn answers(
     model: &EyeStateModel,
     degradation: Degradation,
 ) -> anyhow::Result<Answers> {
-    let mut chain = VisionChain::new(&VisionSettings::default(), model)?;
+    let mut chain = EyeMonitor::new(&VisionSettings::default(), model)?;
     let mut mesh = FaceMesh::start()?;
     let mut source = open_recording(&clip.path, 30.0)?;
     let mut answers = Answers {

@@ -12,7 +12,7 @@ use parseye_capture::open_recording;
 use parseye_vision::{
     classify::EyeStateModel,
     evaluate::score::Score,
-    eye_monitor::{VisionChain, VisionSettings},
+    eye_monitor::{EyeMonitor, VisionSettings},
     frame::Frame,
     temporal::TemporalSettings,
 };
@@ -44,7 +44,7 @@ pub fn run(clips: &[Clip], model: &EyeStateModel) -> anyhow::Result<()> {
     let (mut locating, mut our_scores) = (Vec::new(), Vec::new());
     let mut their_scores = vec![Vec::new(); RULES.len()];
     for clip in clips {
-        let mut chain = VisionChain::new(&VisionSettings::default(), model)?;
+        let mut chain = EyeMonitor::new(&VisionSettings::default(), model)?;
         let mut mesh = FaceMesh::start()?;
         let mut source = open_recording(&clip.path, 30.0)?;
         let (mut readings, mut ratios) = (Vec::new(), Vec::new());

@@ -15,7 +15,7 @@ mod frame;
 
 use anyhow::bail;
 use parseye_benches::{clips, degrade, scored_clips};
-use parseye_vision::{classify::EyeStateModel, locate::find_locator};
+use parseye_vision::{classify::EyeStateModel, locate::find_face_detector};
 use scored_clips::Clip;
 use std::path::Path;
 
@@ -27,7 +27,7 @@ fn main() -> anyhow::Result<()> {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let clips = |data: &str| Clip::all(&Path::new(data).join("clips"));
     match words.as_slice() {
-        ["crop", models @ ..] => crop::run(models, &find_locator(None)?),
+        ["crop", models @ ..] => crop::run(models, &find_face_detector(None)?),
         ["frame", data] => frame::run(&clips(data)?, &EyeStateModel::built_in()?),
         ["blinks", data] => {
             blinks::run(&clips(data)?, &EyeStateModel::built_in()?, Path::new(PLOT))

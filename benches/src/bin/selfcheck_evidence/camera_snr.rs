@@ -18,12 +18,12 @@ use parseye_vision::{
     },
     eye_state::Eye,
     frame::Frame,
-    locate::{Square, crop::sample_gray},
+    locate::{Roi, crop::sample_gray},
     reading::{EyeReading, FrameReading},
     selfcheck::{
         camera_snr::{CameraNoise, FrameNoise},
-        carry::Averaging,
-        rounding::ROUNDING_VARIANCE,
+        noise_propagation::Averaging,
+        quantisation::QUANTISATION_VARIANCE,
     },
 };
 use rand::{RngExt, SeedableRng};
@@ -52,7 +52,7 @@ const POISSON: usize = 1;
 /// Largest error in dB without JPEG, and with it.
 const LIMITS_DB: [f64; 2] = [1.0, 2.0];
 
-fn gray(picture: &GrayImage, square: &Square) -> [f32; PIXELS] {
+fn gray(picture: &GrayImage, square: &Roi) -> [f32; PIXELS] {
     let mut gray = [0.0; PIXELS];
     sample_gray(picture, square, SIDE, &mut gray);
     gray
@@ -100,7 +100,7 @@ impl Light {
     }
 
     /// The crop before noise and rounding, as eight bits each of whole and broken levels.
-    fn crop(&self, square: &Square) -> [f32; PIXELS] {
+    fn crop(&self, square: &Roi) -> [f32; PIXELS] {
         let part = |of: &dyn Fn(f64) -> f64| {
             let pixels = self.levels.iter().map(|level| of(*level) as u8).collect();
             let picture = GrayImage::from_raw(self.width, self.height, pixels);
@@ -129,8 +129,8 @@ fn truth(draws: &[[f32; PIXELS]], light: &[f32; PIXELS], jpeg: bool) -> (f64, f6
 }
 
 /// Power of the noise that frames bring along, in a crop, by the estimator; without rounding.
-fn own(noise: &FrameNoise, square: &Square, crop: &[f32; PIXELS]) -> f64 {
-    let rounding = Averaging::of_square(square.side).energy.powi(2) * ROUNDING_VARIANCE;
+fn own(noise: &FrameNoise, square: &Roi, crop: &[f32; PIXELS]) -> f64 {
+    let rounding = Averaging::of_square(square.side).energy.powi(2) * QUANTISATION_VARIANCE;
     let snr = noise.camera_snr(square, &StandardisedCrop::new(crop));
     snr.map_or(0.0, |snr| (snr.sigma_crop.powi(2) - rounding).max(0.0))
 }
@@ -168,7 +168,7 @@ pub fn run(data: &Path, every: usize, points: &mut Points) -> anyhow::Result<()>
         };
         let lights: Vec<Light> = frames.iter().map(|(f, _)| Light::of(&f.luma)).collect();
         let Some(light) = lights.last() else { continue };
-        let eyes: Vec<(Eye, Square, [f32; PIXELS])> = Eye::ALL
+        let eyes: Vec<(Eye, Roi, [f32; PIXELS])> = Eye::ALL
             .into_iter()
             .filter_map(|eye| match reading.eyes.get(eye) {
                 EyeReading::Measured { square, .. } => Some((eye, *square, light.crop(square))),
@@ -183,13 +183,13 @@ pub fn run(data: &Path, every: usize, points: &mut Points) -> anyhow::Result<()>
         for (kind, (kind_name, jpeg)) in KINDS.into_iter().enumerate() {
             let (quiet, newest) = observed(frames, |index| lights[index].taken(|_| 0.0, jpeg, 0))?;
             let quiet = quiet.frame_noise();
-            let own = |square: &Square| {
+            let own = |square: &Roi| {
                 let noise = quiet.as_ref().ok();
                 noise.map_or(0.0, |noise| own(noise, square, &gray(&newest, square)))
             };
             for (target, target_db) in TARGETS_DB.iter().enumerate() {
                 let sigma = f64::from(crop.contrast) / 10_f64.powf(target_db / 20.0) / weakened;
-                let wanted = sigma * sigma - ROUNDING_VARIANCE;
+                let wanted = sigma * sigma - QUANTISATION_VARIANCE;
                 if wanted <= 0.0 {
                     continue;
                 }

@@ -4,7 +4,7 @@ use image::{GrayImage, RgbImage, codecs::jpeg::JpegEncoder};
 use parseye_capture::open_recording;
 use parseye_vision::{
     classify::EyeStateModel,
-    eye_monitor::{VisionChain, VisionSettings},
+    eye_monitor::{EyeMonitor, VisionSettings},
     frame::Frame,
     reading::FrameReading,
     selfcheck::noise::Normal,
@@ -20,14 +20,14 @@ pub fn paths(data: &Path, every: usize) -> anyhow::Result<Vec<PathBuf>> {
 }
 
 /// A chain with the built-in model.
-pub fn chain(model: &EyeStateModel) -> anyhow::Result<VisionChain> {
-    Ok(VisionChain::new(&VisionSettings::default(), model)?)
+pub fn chain(model: &EyeStateModel) -> anyhow::Result<EyeMonitor> {
+    Ok(EyeMonitor::new(&VisionSettings::default(), model)?)
 }
 
 /// At most `most` frames of a clip, every one as it was judged.
 pub fn judged(
     path: &Path,
-    chain: &mut VisionChain,
+    chain: &mut EyeMonitor,
     most: usize,
 ) -> anyhow::Result<Vec<(Frame, FrameReading)>> {
     chain.reset();

@@ -5,21 +5,21 @@ use super::{Points, clips};
 use image::{GrayImage, imageops};
 use parseye_vision::{
     classify::EyeStateModel,
-    eye_monitor::VisionChain,
+    eye_monitor::EyeMonitor,
     eye_state::Eye,
     frame::Frame,
-    locate::crop::Square,
+    locate::crop::Roi,
     reading::EyeReading,
     selfcheck::{
         camera_snr::CameraNoise,
+        corruptions::cut,
         drift::{DriftEvent, DriftMonitor, DriftPhase, DriftSample, DriftTuning},
-        natural::cut,
     },
 };
 use std::{path::Path, sync::Arc, time::Duration};
 
-/// Frames of a clip that are spoilt; the loop repeats them.
-const SPOILT_FRAMES: usize = 90;
+/// Frames of a clip that are degraded; the loop repeats them.
+const DEGRADED_FRAMES: usize = 90;
 
 /// Length of the clean loop for false alarms, and before a switch, and of what follows it.
 const CLEAN_S: f64 = 3600.0;
@@ -31,7 +31,7 @@ const CHANGES: [&str; 4] = ["blurred", "dark", "noisy", "other sensor"];
 /// What the clean camera adds, so that there is a noise to measure: a good webcam's.
 const CLEAN_SIGMA: f64 = 2.0;
 
-fn spoilt(change: Option<&str>, luma: &GrayImage, seed: u64) -> anyhow::Result<GrayImage> {
+fn degraded(change: Option<&str>, luma: &GrayImage, seed: u64) -> anyhow::Result<GrayImage> {
     let (width, height) = luma.dimensions();
     let noisy = |picture: &GrayImage, gain: f64, sigma: f64| {
         let levels = picture.as_raw().iter().map(|v| gain * f64::from(*v));
@@ -65,7 +65,7 @@ fn spoilt(change: Option<&str>, luma: &GrayImage, seed: u64) -> anyhow::Result<G
 /// The answers of a clip's frames, a sample for each eye.
 fn samples(
     path: &Path,
-    chain: &mut VisionChain,
+    chain: &mut EyeMonitor,
     change: Option<&str>,
     most: usize,
 ) -> anyhow::Result<(Vec<DriftSample>, f64)> {
@@ -78,7 +78,7 @@ fn samples(
     while index < most
         && let Some(frame) = source.next_frame()?
     {
-        let luma = spoilt(change, &frame.luma, index as u64)?;
+        let luma = degraded(change, &frame.luma, index as u64)?;
         let frame = Frame {
             rgb: clips::coloured(&luma),
             luma,
@@ -94,7 +94,7 @@ fn samples(
                 square,
             } = reading.eyes.get(eye)
             {
-                let snr = |square: &Square| {
+                let snr = |square: &Roi| {
                     let noise = frame_noise.as_ref().ok()?;
                     noise.camera_snr(square, &cut(&luma, square)).ok()
                 };
@@ -176,7 +176,7 @@ pub fn run(data: &Path, every: usize, points: &mut Points) -> anyhow::Result<()>
             what.join(", ")
         ))?;
         for (kind, change) in CHANGES.iter().enumerate() {
-            let (worse, worse_length) = samples(path, &mut chain, Some(change), SPOILT_FRAMES)?;
+            let (worse, worse_length) = samples(path, &mut chain, Some(change), DEGRADED_FRAMES)?;
             let mut monitor = monitor();
             feed(&mut monitor, &clean, length, 0.0, BEFORE_S);
             let events = feed(&mut monitor, &worse, worse_length, BEFORE_S, AFTER_S);

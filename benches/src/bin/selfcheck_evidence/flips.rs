@@ -7,10 +7,10 @@ use parseye_vision::{
     classify::{EyeStateModel, StandardisedCrop, gradient::GradientModel, input::PIXELS},
     evaluate::manifest::{Manifest, Split},
     eye_state::EyeState,
-    locate::Square,
+    locate::Roi,
     selfcheck::{
         adversarial::{CropGradients, FIRST_ORDER_DB, FlipSearch},
-        natural::cut,
+        corruptions::cut,
         noise::{NoiseShape, noisy},
     },
     snr::epsilon_of_db,
@@ -37,7 +37,7 @@ fn crops(data: &Path, most: usize) -> anyhow::Result<Vec<StandardisedCrop>> {
             .with_context(|| format!("{}", path.display()))?
             .to_luma8();
         let (width, height) = (picture.width() as f32, picture.height() as f32);
-        let whole = Square {
+        let whole = Roi {
             centre: [width / 2.0, height / 2.0],
             side: width.max(height),
             angle: 0.0,

@@ -7,7 +7,9 @@ use parseye_vision::{
     classify::{EyeStateModel, gradient::GradientModel},
     eye_state::{Eye, EyeState},
     reading::EyeReading,
-    selfcheck::{CheckFrame, Checker, Missing, SelfCheckSettings, checker::Parts, natural::cut},
+    selfcheck::{
+        CheckFrame, Checker, Missing, SelfCheckSettings, checker::Parts, corruptions::cut,
+    },
 };
 use std::{path::Path, sync::Arc};
 

@@ -210,7 +210,7 @@ impl Splitter {
     }
 
     /// The next whole picture.
-    pub fn next_picture(&mut self) -> Option<Vec<u8>> {
+    pub fn next_image(&mut self) -> Option<Vec<u8>> {
         self.whole.pop_front()
     }
 
@@ -258,7 +258,7 @@ mod tests {
         for end in cut_at.iter().copied().chain([stream.len()]) {
             splitter.push(&stream[begin..end]);
             begin = end;
-            pictures.extend(std::iter::from_fn(|| splitter.next_picture()));
+            pictures.extend(std::iter::from_fn(|| splitter.next_image()));
         }
         (pictures, splitter.broken())
     }
@@ -333,7 +333,7 @@ mod tests {
             for chunk in bytes.chunks(7) {
                 splitter.push(chunk);
                 prop_assert!(splitter.picture.len() <= 102);
-                while let Some(picture) = splitter.next_picture() {
+                while let Some(picture) = splitter.next_image() {
                     prop_assert_eq!(picture_length(&picture), Some(picture.len()));
                 }
             }

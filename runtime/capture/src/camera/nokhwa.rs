@@ -9,8 +9,8 @@ use super::{
     CameraDescription, CameraFault, CameraSettings, CaptureLoss, Driver, Frame, LiveSource, Read,
     SourceError,
     choose::{Advice, Node},
-    feed::{Fed, Feed, Feeder, feed},
-    ladder::{self, Offer, Rung, rate_in_words},
+    format_preferences::{self, FormatCandidate, Offer, rate_in_words},
+    frame_reader::{Fed, Feed, FrameReader, feed},
     pixels::{self, Damage, Layout, PixelFormat},
 };
 use crossbeam::channel::{self, RecvTimeoutError, Sender};
@@ -148,7 +148,7 @@ fn work(
     index: CameraIndex,
     request: &CameraSettings,
     opened: &Sender<Result<Agreed, String>>,
-    mut feeder: Feeder,
+    mut feeder: FrameReader,
     error: &Sender<String>,
 ) {
     let mut camera = match start(index, request) {
@@ -163,7 +163,7 @@ fn work(
             return;
         }
     };
-    while !feeder.is_forsaken() {
+    while !feeder.is_disconnected() {
         match camera.frame() {
             Ok(buffer) => {
                 let captured = captured(buffer.capture_timestamp());
@@ -204,11 +204,11 @@ fn start(index: CameraIndex, request: &CameraSettings) -> Result<(Camera, Agreed
     let formats = camera.compatible_camera_formats().map_err(words)?;
     let offers = formats.iter().filter_map(offer).collect();
     let wanted = (request.width, request.height);
-    for rung in ladder::ladder(offers, wanted, request.frame_rate) {
-        let of_rung = formats
+    for candidate in format_preferences::ladder(offers, wanted, request.frame_rate) {
+        let of_candidate = formats
             .iter()
-            .filter(|format| offer(format).is_some_and(|(offered, _)| offered == rung));
-        let nearest = of_rung.min_by(|a, b| {
+            .filter(|format| offer(format).is_some_and(|(offered, _)| offered == candidate));
+        let nearest = of_candidate.min_by(|a, b| {
             let distance =
                 |format: &CameraFormat| (f64::from(format.frame_rate()) - request.frame_rate).abs();
             distance(a).total_cmp(&distance(b))
@@ -223,12 +223,12 @@ fn start(index: CameraIndex, request: &CameraSettings) -> Result<(Camera, Agreed
     }
     camera.open_stream().map_err(words)?;
     let agreed = camera.camera_format();
-    let (rung, _) =
+    let (candidate, _) =
         offer(&agreed).ok_or_else(|| format!("delivers {}, which is not read", agreed.format()))?;
     let layout = Layout {
-        format: rung.format,
-        width: rung.size.0,
-        height: rung.size.1,
+        format: candidate.format,
+        width: candidate.size.0,
+        height: candidate.size.1,
         // nokhwa packs rows without padding, or does not say.
         stride: 0,
         full_range: false,
@@ -238,7 +238,7 @@ fn start(index: CameraIndex, request: &CameraSettings) -> Result<(Camera, Agreed
 
 fn offer(format: &CameraFormat) -> Option<Offer> {
     let Resolution { width_x, height_y } = format.resolution();
-    let rung = Rung {
+    let candidate = FormatCandidate {
         format: match format.format() {
             FrameFormat::MJPEG => PixelFormat::Mjpeg,
             FrameFormat::YUYV => PixelFormat::Yuyv,
@@ -248,7 +248,7 @@ fn offer(format: &CameraFormat) -> Option<Offer> {
         },
         size: (width_x, height_y),
     };
-    Some((rung, Some(f64::from(format.frame_rate()))))
+    Some((candidate, Some(f64::from(format.frame_rate()))))
 }
 
 /// nokhwa gives capture times on the wall clock, where it gives any.
@@ -308,7 +308,7 @@ impl LiveSource for Device {
 
     fn lost(&self) -> CaptureLoss {
         CaptureLoss {
-            driver: self.feed.displaced(),
+            driver: self.feed.dropped(),
             ..self.lost
         }
     }

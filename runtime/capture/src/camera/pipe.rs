@@ -6,7 +6,7 @@
 
 use super::{
     CameraFault, CaptureLoss, Frame, LiveSource, Read, SourceError,
-    feed::{Fed, Feed, Feeder, Raw, feed},
+    frame_reader::{Fed, Feed, FrameReader, Raw, feed},
     mjpeg::{self, Splitter},
     pixels,
 };
@@ -112,10 +112,10 @@ pub(super) fn open(
 }
 
 /// Works until the program closes its output or nobody listens any more.
-fn read_pictures(mut stdout: ChildStdout, mut feeder: Feeder) {
+fn read_pictures(mut stdout: ChildStdout, mut feeder: FrameReader) {
     let mut splitter = Splitter::new(mjpeg::LARGEST);
     let mut chunk = vec![0; CHUNK];
-    while !feeder.is_forsaken() {
+    while !feeder.is_disconnected() {
         let read = match stdout.read(&mut chunk) {
             Ok(0) => return,
             Ok(read) => read,
@@ -125,7 +125,7 @@ fn read_pictures(mut stdout: ChildStdout, mut feeder: Feeder) {
         splitter.push(&chunk[..read]);
         let arrived = Instant::now();
         feeder.set_broken(splitter.broken());
-        while let Some(picture) = splitter.next_picture() {
+        while let Some(picture) = splitter.next_image() {
             feeder.put(picture, arrived);
         }
     }
@@ -226,7 +226,7 @@ impl LiveSource for Pipe {
 
     fn lost(&self) -> CaptureLoss {
         CaptureLoss {
-            driver: self.feed.displaced(),
+            driver: self.feed.dropped(),
             corrupt: self.feed.broken(),
             ..self.lost
         }

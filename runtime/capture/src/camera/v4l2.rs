@@ -5,7 +5,7 @@ mod nodes;
 use super::{
     CameraFault, CameraSettings, CaptureLoss, Driver, Frame, LiveSource, Read, SourceError,
     choose::{Advice, Node},
-    ladder::{self, Rung, rate_in_words},
+    format_preferences::{self, FormatCandidate, rate_in_words},
     pixels::{self, Damage, Layout, PixelFormat},
 };
 use parseye_vision::frame::is_too_large;
@@ -122,8 +122,8 @@ impl Device {
         let wanted = (request.width, request.height);
         let offers = nodes::offers(&device, wanted).map_err(from_io)?;
         let mut refused = None;
-        for rung in ladder::ladder(offers, wanted, request.frame_rate) {
-            match agree(&device, rung, request.frame_rate) {
+        for candidate in format_preferences::ladder(offers, wanted, request.frame_rate) {
+            match agree(&device, candidate, request.frame_rate) {
                 Ok((layout, rate, stream)) => {
                     return Ok(Self {
                         path: path.into(),
@@ -267,12 +267,12 @@ impl LiveSource for Device {
 /// Agrees with the driver on a format and starts it.
 fn agree(
     device: &v4l::Device,
-    rung: Rung,
+    candidate: FormatCandidate,
     rate: f64,
 ) -> io::Result<(Layout, Option<f64>, Stream<'static>)> {
-    let code = FourCC::new(rung.format.code());
+    let code = FourCC::new(candidate.format.code());
     let mut wanted = device.format()?;
-    (wanted.width, wanted.height) = rung.size;
+    (wanted.width, wanted.height) = candidate.size;
     wanted.fourcc = code;
     // The driver's former stride belongs to its former size.
     wanted.stride = 0;
@@ -280,20 +280,20 @@ fn agree(
     if got.fourcc != code || is_too_large(got.width, got.height) {
         return Err(io::Error::other(format!(
             "it does not deliver {} {}x{}",
-            rung.format.name(),
-            rung.size.0,
-            rung.size.1
+            candidate.format.name(),
+            candidate.size.0,
+            candidate.size.1
         )));
     }
     let layout = Layout {
-        format: rung.format,
+        format: candidate.format,
         width: got.width,
         height: got.height,
         stride: got.stride as usize,
         full_range: matches!(got.quantization, Quantization::FullRange),
     };
     let size = (got.width, got.height);
-    let interval = nodes::nearest_interval(device, Rung { size, ..rung }, rate);
+    let interval = nodes::nearest_interval(device, FormatCandidate { size, ..candidate }, rate);
     let (frames, seconds) = interval.unwrap_or_else(|| fraction_of(rate));
     // Not every driver lets its rate be chosen; times are measured, not computed from it.
     let agreed = device

@@ -3,7 +3,7 @@
 use super::seconds;
 use parseye_vision::{
     eye_state::{Eye, EyeState, PerEye},
-    selfcheck::{CheckReading, Figure, Missing, Trust, drift::DriftEvent},
+    selfcheck::{CheckReading, Measurement, Missing, Trust, drift::DriftEvent},
 };
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, time::Duration};
@@ -47,7 +47,7 @@ pub struct CheckRecord {
     /// confidence.
     pub agreement: Option<AgreementRecord>,
     /// Share of small shifts, scalings, blurs and changes of light that keep the answer.
-    pub natural_agreement: Option<f64>,
+    pub corruption_agreement: Option<f64>,
     /// Headroom over the last checks: `ok`, `thin`, `none`; null where it is not known.
     pub trust: Trust,
     /// For each figure that is null, the reason.
@@ -79,7 +79,7 @@ impl CheckRecord {
     /// A reading as the log holds it.
     pub fn new(reading: &CheckReading, trust: Trust) -> Self {
         let mut missing = BTreeMap::new();
-        let mut figure = |name: &str, value: Figure| {
+        let mut figure = |name: &str, value: Measurement| {
             value
                 .inspect_err(|reason| {
                     missing.insert(name.to_owned(), *reason);
@@ -111,7 +111,7 @@ impl CheckRecord {
             headroom_db: figure("headroom_db", reading.headroom_db).map(hundredths),
             flip_probability: figure("flip_probability", reading.flip_probability).map(millionths),
             agreement,
-            natural_agreement: reading.natural_agreement().map(millionths),
+            corruption_agreement: reading.corruption_agreement().map(millionths),
             trust,
             missing,
         }

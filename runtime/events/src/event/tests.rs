@@ -32,7 +32,7 @@ fn what_was_not_measured_is_null_and_has_a_reason() {
 fn what_was_measured_has_names_and_units() {
     let eye = EyeReading::Measured {
         probabilities: [0.1, 0.2, 0.65, 0.05],
-        square: Square {
+        square: Roi {
             centre: [10.0, 20.25],
             side: 32.5,
             angle: -0.0,
@@ -56,7 +56,7 @@ proptest! {
     fn an_event_survives_its_line(nanos in 0_u64..1_000_000_000_000, p in 0.0_f32..1.0, x in -50.0_f32..4000.0) {
         let eye = EyeReading::Measured {
             probabilities: [p, 1.0 - p, 0.0, 0.0],
-            square: Square { centre: [x, x], side: 20.0, angle: p },
+            square: Roi { centre: [x, x], side: 20.0, angle: p },
         };
         let mut reading = reading(eye);
         reading.time = Duration::from_nanos(nanos);

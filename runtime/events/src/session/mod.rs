@@ -10,22 +10,22 @@
 //! [`tally`] adds them up; [`timeline`] keeps the course in a fixed number of columns; [`figures`]
 //! are the sums as they are written, [`text`] as people read them; [`course`] draws.
 
-pub mod course;
-pub mod figures;
+pub mod accumulator;
 pub mod log_file;
 mod record;
-pub mod tally;
+pub mod statistics;
 pub mod text;
 pub mod timeline;
+pub mod timeline_plot;
 
-use figures::{Damage, LogFigures, SessionFigures};
+use accumulator::{Refusal, SessionAccumulator};
 use log_file::{LogFile, ReadLine};
 use parseye_vision::temporal::TemporalSettings;
+use statistics::{Damage, LogStatistics, SessionStatistics};
 use std::{
     io::Read,
     path::{Path, PathBuf},
 };
-use tally::{Refusal, SessionTally};
 use timeline::Timeline;
 
 /// Why logs cannot be summed up: one line with the path, the reason and the remedy.
@@ -75,7 +75,7 @@ pub enum SessionError {
 #[derive(Debug)]
 pub struct Session {
     /// The sums.
-    pub figures: SessionFigures,
+    pub figures: SessionStatistics,
     /// The course.
     pub timeline: Timeline,
 }
@@ -89,7 +89,7 @@ const NAMED_DAMAGES: usize = 20;
 /// When one cannot be read, is none, is given twice, or was written by a later program. Damaged
 /// lines are no error; they are named in the figures.
 pub fn read(logs: &[PathBuf], settings: &TemporalSettings) -> Result<Session, SessionError> {
-    let mut tally = SessionTally::new(settings);
+    let mut tally = SessionAccumulator::new(settings);
     let mut files = Vec::new();
     for path in log_file::in_order(logs)? {
         files.push(read_log(LogFile::open(&path)?, &path, &mut tally)?);
@@ -107,7 +107,7 @@ pub fn read_open(
     path: &Path,
     settings: &TemporalSettings,
 ) -> Result<Session, SessionError> {
-    let mut tally = SessionTally::new(settings);
+    let mut tally = SessionAccumulator::new(settings);
     let files = vec![read_log(LogFile::new(log, path), path, &mut tally)?];
     let (figures, timeline) = tally.end(files);
     Ok(Session { figures, timeline })
@@ -116,11 +116,11 @@ pub fn read_open(
 fn read_log(
     mut log: LogFile<impl Read>,
     path: &Path,
-    tally: &mut SessionTally,
-) -> Result<LogFigures, SessionError> {
-    let mut figures = LogFigures {
+    tally: &mut SessionAccumulator,
+) -> Result<LogStatistics, SessionError> {
+    let mut figures = LogStatistics {
         path: path.to_path_buf(),
-        ..LogFigures::default()
+        ..LogStatistics::default()
     };
     while let Some(line) = log.next_line()? {
         figures.lines += 1;

@@ -2,13 +2,13 @@
 //! as the reading that it was made of.
 
 use super::{
-    tally::Refusal,
+    accumulator::Refusal,
     timeline::{KINDS, UNMEASURED},
 };
 use crate::event::{ClosureEvent, EyeRecord, EyesEvent};
 use parseye_vision::{
     eye_state::{Eye, EyeState, PerEye, STATES},
-    locate::crop::Square,
+    locate::crop::Roi,
     reading::{EyeReading, FrameReading, Unseen},
 };
 use std::time::Duration;
@@ -77,7 +77,7 @@ pub(super) fn reading_of(eyes: &EyesEvent) -> FrameReading {
             let Some(p) = record.probabilities else {
                 return EyeReading::Unmeasured(record.reason.unwrap_or(Unseen::NoFace));
             };
-            let square = record.square.map_or_else(nowhere, |square| Square {
+            let square = record.square.map_or_else(nowhere, |square| Roi {
                 centre: [square.x as f32, square.y as f32],
                 side: square.side as f32,
                 angle: square.angle.to_radians() as f32,
@@ -95,8 +95,8 @@ pub(super) fn reading_of(eyes: &EyesEvent) -> FrameReading {
     }
 }
 
-fn nowhere() -> Square {
-    Square {
+fn nowhere() -> Roi {
+    Roi {
         centre: [0.0; 2],
         side: 1.0,
         angle: 0.0,

@@ -66,7 +66,7 @@ fn read_texts(texts: &[&str]) -> Result<Session, SessionError> {
     read(&paths, &TemporalSettings::default())
 }
 
-fn figures(lines: &[Value]) -> SessionFigures {
+fn figures(lines: &[Value]) -> SessionStatistics {
     read_texts(&[&text_of(lines)]).unwrap().figures
 }
 
@@ -283,10 +283,10 @@ fn breaks_skipped_frames_alerts_gaps_and_unknown_events_are_told() {
         (Some(1.5), None)
     );
     assert_eq!(sums.log_gaps.first[0].lost, 7);
-    assert_eq!(sums.notices.first[0].text, "phase lost, reason unplugged");
+    assert_eq!(sums.notes.first[0].text, "phase lost, reason unplugged");
     assert_eq!(sums.events["camera"], 1);
     assert_eq!((sums.partial_blinks.left, sums.partial_blinks.both), (1, 0));
-    assert_eq!((sums.winks, sums.notices.count), (1, 1));
+    assert_eq!((sums.winks, sums.notes.count), (1, 1));
     let text = text::text(&sums);
     for words in [
         "out of sight",
@@ -317,9 +317,9 @@ fn sources_follow_one_another_and_the_picture_can_be_drawn() {
     let session = read_texts(&[&text_of(&lines)]).unwrap();
     let sources = &session.figures.runs.first[0].sources;
     assert_eq!((sources[0].begins_s, sources[1].begins_s), (0.0, 2.0));
-    assert_eq!(session.timeline.seams, [2.0]);
+    assert_eq!(session.timeline.boundaries, [2.0]);
     let draw = |session: &Session| {
-        course::draw(
+        timeline_plot::draw(
             &session.figures,
             &session.timeline,
             &TemporalSettings::default(),

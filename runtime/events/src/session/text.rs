@@ -1,10 +1,10 @@
 //! The sums of a session as people read them.
 
-use super::figures::{Listed, RunFigures, SessionFigures};
+use super::statistics::{Listed, RunStatistics, SessionStatistics};
 use crate::event::{GapReason, Mode, Outcome};
 use parseye_vision::{
     eye_state::Eye,
-    temporal::{AlertKind, AlertPhase, Watched},
+    temporal::{AlertKind, AlertPhase, Laterality},
 };
 use std::fmt::Write;
 
@@ -15,7 +15,7 @@ const SHOWN: usize = 20;
 const SOURCES_SHOWN: usize = 20;
 
 /// Some dozens of lines.
-pub fn text(figures: &SessionFigures) -> String {
+pub fn text(figures: &SessionStatistics) -> String {
     let mut out = String::new();
     // Writing to a string cannot fail.
     let _ = heading(figures, &mut out)
@@ -25,7 +25,7 @@ pub fn text(figures: &SessionFigures) -> String {
     out
 }
 
-fn heading(figures: &SessionFigures, out: &mut String) -> std::fmt::Result {
+fn heading(figures: &SessionStatistics, out: &mut String) -> std::fmt::Result {
     let share = |part: u64, all: u64| 100.0 * part as f64 / all.max(1) as f64;
     writeln!(
         out,
@@ -60,9 +60,9 @@ fn heading(figures: &SessionFigures, out: &mut String) -> std::fmt::Result {
                 if let Some(lost) = source.lost.filter(|lost| lost.total() > 0) {
                     write!(
                         out,
-                        "; frames lost: {} by the driver, {} displaced by newer ones, {} not \
+                        "; frames lost: {} by the driver, {} dropped by newer ones, {} not \
                          decodable, {} damaged",
-                        lost.driver, lost.hand_over, lost.decode, lost.corrupt
+                        lost.driver, lost.latest, lost.decode, lost.corrupt
                     )?;
                 }
                 if let Some(age) = source.frame_age_ms {
@@ -75,7 +75,7 @@ fn heading(figures: &SessionFigures, out: &mut String) -> std::fmt::Result {
     more(out, figures.runs.count, SOURCES_SHOWN, "runs")
 }
 
-fn describe(run: &RunFigures, out: &mut String) -> std::fmt::Result {
+fn describe(run: &RunStatistics, out: &mut String) -> std::fmt::Result {
     match run.mode {
         Some(Mode::Monitor) => out.push_str("monitor"),
         Some(Mode::Replay) => out.push_str("replay"),
@@ -98,7 +98,7 @@ fn describe(run: &RunFigures, out: &mut String) -> std::fmt::Result {
     Ok(())
 }
 
-fn tables(figures: &SessionFigures, out: &mut String) -> std::fmt::Result {
+fn tables(figures: &SessionStatistics, out: &mut String) -> std::fmt::Result {
     out.push('\n');
     let names: Vec<&str> = figures.states.left.keys().copied().collect();
     let order = [
@@ -130,7 +130,7 @@ fn tables(figures: &SessionFigures, out: &mut String) -> std::fmt::Result {
         "\n{:<7} {:>7} {:>11} {:>11} {:>11}",
         "blinks", "count", "per minute", "median", "95th perc."
     )?;
-    for eye in Watched::ALL {
+    for eye in Laterality::ALL {
         let blinks = figures.blinks.at(eye as usize);
         write!(out, "{:<7} {:>7}", eye_name(eye), blinks.count)?;
         match blinks.per_minute {
@@ -181,7 +181,7 @@ fn tables(figures: &SessionFigures, out: &mut String) -> std::fmt::Result {
     Ok(())
 }
 
-fn lists(figures: &SessionFigures, out: &mut String) -> std::fmt::Result {
+fn lists(figures: &SessionStatistics, out: &mut String) -> std::fmt::Result {
     let counts = &figures.long_closure_counts;
     if figures.long_closures.count > 0 {
         writeln!(
@@ -191,7 +191,7 @@ fn lists(figures: &SessionFigures, out: &mut String) -> std::fmt::Result {
         )?;
     }
     let of_both = figures.long_closures.first.iter();
-    let of_both = of_both.filter(|closure| closure.eye == Watched::Both);
+    let of_both = of_both.filter(|closure| closure.eye == Laterality::Both);
     for closure in of_both.take(SHOWN) {
         writeln!(
             out,
@@ -221,7 +221,7 @@ fn lists(figures: &SessionFigures, out: &mut String) -> std::fmt::Result {
             (None, _) => out.write_str(", its end is not in the log"),
         }
     })?;
-    list(out, "other events", &figures.notices, |out, it| {
+    list(out, "other events", &figures.notes, |out, it| {
         if let Some(time) = it.time {
             write!(out, "{}: ", clock(time))?;
         }
@@ -229,7 +229,7 @@ fn lists(figures: &SessionFigures, out: &mut String) -> std::fmt::Result {
     })
 }
 
-fn losses(figures: &SessionFigures, out: &mut String) -> std::fmt::Result {
+fn losses(figures: &SessionStatistics, out: &mut String) -> std::fmt::Result {
     if figures.frames_skipped > 0 {
         writeln!(
             out,
@@ -292,11 +292,11 @@ fn more(out: &mut String, count: u64, shown: usize, what: &str) -> std::fmt::Res
     }
 }
 
-fn eye_name(eye: Watched) -> &'static str {
+fn eye_name(eye: Laterality) -> &'static str {
     match eye {
-        Watched::Left => "left",
-        Watched::Right => "right",
-        Watched::Both => "both",
+        Laterality::Left => "left",
+        Laterality::Right => "right",
+        Laterality::Both => "both",
     }
 }
 

@@ -127,14 +127,14 @@ pub struct Timeline {
     /// Long closures of both eyes and alerts.
     pub spans: Vec<Span>,
     /// Times at which another source or run begins, the first of them.
-    pub seams: Vec<f64>,
+    pub boundaries: Vec<f64>,
 }
 
 /// Spans that are kept at most; each is drawn, and no picture shows more.
 const MOST_SPANS: usize = 20_000;
 
 /// Seams that are kept at most, likewise.
-const MOST_SEAMS: usize = 20_000;
+const MOST_BOUNDARIES: usize = 20_000;
 
 impl Default for Timeline {
     fn default() -> Self {
@@ -143,7 +143,7 @@ impl Default for Timeline {
             width: FIRST_WIDTH,
             length: 0.0,
             spans: Vec::new(),
-            seams: Vec::new(),
+            boundaries: Vec::new(),
         }
     }
 }
@@ -203,9 +203,9 @@ impl Timeline {
     }
 
     /// Takes a time at which another source or run begins.
-    pub fn seam(&mut self, time: f64) {
-        if self.seams.len() < MOST_SEAMS {
-            self.seams.push(time);
+    pub fn boundary(&mut self, time: f64) {
+        if self.boundaries.len() < MOST_BOUNDARIES {
+            self.boundaries.push(time);
         }
     }
 

@@ -6,8 +6,8 @@ use parseye_vision::{
     temporal::TemporalSettings,
 };
 
-fn tally(frames: u64) -> Tally {
-    let mut tally = Tally::default();
+fn tally(frames: u64) -> RunAccumulator {
+    let mut tally = RunAccumulator::default();
     for frame in 0..frames {
         let eye = EyeReading::Unmeasured(Unseen::NoFace);
         let reading = FrameReading {
@@ -25,8 +25,8 @@ fn tally(frames: u64) -> Tally {
         };
         tally.add_frame(&reading, &times);
     }
-    let over_time = EyesOverTime::new(&TemporalSettings::default());
-    tally.end(&over_time, Duration::from_secs(2));
+    let tracker = TemporalTracker::new(&TemporalSettings::default());
+    tally.end(&tracker, Duration::from_secs(2));
     tally
 }
 

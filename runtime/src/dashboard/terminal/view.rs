@@ -438,7 +438,7 @@ fn lost_row(lost: &FrameLoss) -> Line<'static> {
         "{}: driver {}, hand-over {}, decode {}, corrupt {}",
         lost.total(),
         lost.driver,
-        lost.hand_over,
+        lost.latest,
         lost.decode,
         lost.corrupt
     );

@@ -2,7 +2,7 @@
 
 use crate::{
     annotate::{outline_face_and_eyes, thin_line},
-    live::{Fanout, Picture},
+    live::{Fanout, FrameSnapshot},
 };
 use axum::body::Bytes;
 use image::{codecs::jpeg::JpegEncoder, imageops::thumbnail};
@@ -20,12 +20,12 @@ const QUALITY: u8 = 75;
 
 /// How long a request waits for the next frame, and between two looks.
 const PATIENCE: Duration = Duration::from_secs(1);
-const LOOK_EVERY: Duration = Duration::from_millis(20);
+const POLL_EVERY: Duration = Duration::from_millis(20);
 
 /// Makes each picture once, however many pages ask.
 #[derive(Debug, Default)]
 pub(super) struct Preview {
-    made: Mutex<Option<(Arc<Picture>, Bytes)>>,
+    made: Mutex<Option<(Arc<FrameSnapshot>, Bytes)>>,
 }
 
 impl Preview {
@@ -38,7 +38,7 @@ impl Preview {
             if tokio::time::Instant::now() >= deadline {
                 return None;
             }
-            tokio::time::sleep(LOOK_EVERY).await;
+            tokio::time::sleep(POLL_EVERY).await;
         }
         let picture = slot.newest()?;
         if let Some(bytes) = self.made_of(&picture) {
@@ -52,14 +52,14 @@ impl Preview {
         Some(bytes)
     }
 
-    fn made_of(&self, picture: &Arc<Picture>) -> Option<Bytes> {
+    fn made_of(&self, picture: &Arc<FrameSnapshot>) -> Option<Bytes> {
         let made = locked(&self.made);
         let (of, bytes) = made.as_ref()?;
         Arc::ptr_eq(of, picture).then(|| bytes.clone())
     }
 }
 
-fn encode(picture: &Picture) -> Option<Bytes> {
+fn encode(picture: &FrameSnapshot) -> Option<Bytes> {
     let mut rgb = picture.rgb.clone();
     // The page shows it smaller than a player shows a video.
     let lines = 2 * thin_line(&rgb);

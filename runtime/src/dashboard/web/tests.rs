@@ -1,9 +1,9 @@
 //! The server over real connections, by a client that knows nothing of it.
 
 use super::*;
-use crate::live::Picture;
+use crate::live::FrameSnapshot;
 use parseye_testkit::script;
-use parseye_vision::temporal::Watched;
+use parseye_vision::temporal::Laterality;
 use std::{
     io::{BufRead, BufReader, Read, Write},
     net::TcpStream,
@@ -201,7 +201,7 @@ fn a_page_gets_the_past_and_then_what_happens() {
     for frame in 0..90_u64 {
         fanout.publish(script::eyes(frame, frame as f64 / 30.0, 0.1));
     }
-    fanout.publish(script::blink(Watched::Both, 1.0, 0.2));
+    fanout.publish(script::blink(Laterality::Both, 1.0, 0.2));
     assert_eq!(first.next("mark")["duration"], 0.2);
     while first.next("session")["session"]["blinks"] != 1 {}
     let mut second = Events::open(&server);
@@ -327,7 +327,7 @@ fn a_picture_is_made_only_when_somebody_asks() {
         while !theirs.picture().wanted() {
             std::thread::sleep(Duration::from_millis(5));
         }
-        theirs.picture().set(Arc::new(Picture {
+        theirs.picture().set(Arc::new(FrameSnapshot {
             rgb: image::RgbImage::from_pixel(960, 480, image::Rgb([200, 100, 50])),
             reading: parseye_vision::reading::FrameReading {
                 frame: 0,

@@ -30,8 +30,8 @@ fn an_unplugged_camera_is_told_once_and_goes_on_when_it_is_back() {
         (4, reopened + seconds(0.08)),
     ];
     assert_eq!(played.record.frames, expected);
-    assert_eq!(played.record.notices[1].time, seconds(0.12));
-    assert_eq!(played.record.notices[3].time, reopened + seconds(0.04));
+    assert_eq!(played.record.events[1].time, seconds(0.12));
+    assert_eq!(played.record.events[3].time, reopened + seconds(0.04));
 }
 
 #[test]
@@ -50,10 +50,10 @@ fn silence_of_two_seconds_is_a_stall_and_less_is_not() {
     );
     assert_eq!(played.story(), ["opened", "lost stalled", "reopened"]);
     assert_eq!(
-        played.record.notices[1].time,
+        played.record.events[1].time,
         seconds(0.04 + 1.9 + 0.04 + 2.0)
     );
-    let Change::Lost(reason) = &played.record.notices[1].change else {
+    let Change::Lost(reason) = &played.record.events[1].change else {
         unreachable!()
     };
     assert!(
@@ -150,9 +150,9 @@ fn damaged_frames_are_counted_all_and_told_once_a_second() {
     assert_eq!(played.record.lost.corrupt, 50);
     let told: Vec<u64> = played
         .record
-        .notices
+        .events
         .iter()
-        .filter_map(|notice| match notice.change {
+        .filter_map(|event| match event.change {
             Change::Damaged { frames, .. } => Some(frames),
             _ => None,
         })
@@ -256,8 +256,8 @@ proptest! {
         let mut down = false;
         let mut delivered = false;
         let mut last: Option<CameraFault> = None;
-        for notice in &played.record.notices {
-            match &notice.change {
+        for event in &played.record.events {
+            match &event.change {
                 Change::Opened { .. } => {
                     prop_assert!(!delivered);
                     (delivered, down, last) = (true, false, None);
@@ -277,7 +277,7 @@ proptest! {
                 Change::Damaged { frames, .. } => prop_assert!(*frames > 0),
             }
         }
-        let times = played.record.notices.windows(2);
+        let times = played.record.events.windows(2);
         prop_assert!(times.into_iter().all(|pair| pair[0].time <= pair[1].time));
     }
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 use parseye_vision::{
-    locate::Square,
+    locate::Roi,
     reading::{EyeReading, Unseen},
     selfcheck::Missing,
 };
@@ -38,7 +38,7 @@ fn reading(frame: u64, eye: EyeReading) -> FrameReading {
 fn open_eye() -> EyeReading {
     EyeReading::Measured {
         probabilities: [0.94, 0.03, 0.02, 0.01],
-        square: Square {
+        square: Roi {
             centre: [160.0, 120.0],
             side: 70.0,
             angle: 0.0,

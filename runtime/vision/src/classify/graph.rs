@@ -39,9 +39,9 @@ enum Value<'a> {
     /// Numbers (f32) in the file.
     Constant(Shape),
     /// Truth values, which only a cast reads.
-    Truths(Shape),
-    /// Whole numbers in the file, which only a reshape reads.
-    Whole(&'a pb::TensorProto),
+    Bools(Shape),
+    /// Int64 numbers in the file, which only a reshape reads.
+    Int64(&'a pb::TensorProto),
 }
 
 /// What running a node takes and gives.
@@ -49,7 +49,7 @@ enum Value<'a> {
 struct Step {
     output: Shape,
     /// Its output is truth values rather than numbers.
-    truths: bool,
+    bools: bool,
     multiplications: u64,
     /// Numbers in working copies.
     working: u64,
@@ -122,14 +122,14 @@ fn check(
     for (name, shape) in inputs {
         define(&mut values, name, Value::Computed(shape.to_vec()))?;
     }
-    let mut bill = Bill::default();
+    let mut budget = ResourceBudget::default();
     for node in &graph.node {
         let named =
             |reason: String| format!("its node `{}` ({}) {reason}", node.name, node.op_type);
         let step = step_of(node, &values).map_err(named)?;
-        bill.add(&step).map_err(named)?;
-        let value = match step.truths {
-            true => Value::Truths(step.output),
+        budget.add(&step).map_err(named)?;
+        let value = match step.bools {
+            true => Value::Bools(step.output),
             false => Value::Computed(step.output),
         };
         let [output] = node.output.as_slice() else {
@@ -176,8 +176,8 @@ fn describe(value: &Value<'_>) -> String {
     match value {
         Value::Computed(shape) => format!("numbers of shape {shape:?}"),
         Value::Constant(shape) => format!("a constant of shape {shape:?}"),
-        Value::Truths(shape) => format!("truth values of shape {shape:?}"),
-        Value::Whole(_) => "whole numbers".into(),
+        Value::Bools(shape) => format!("truth values of shape {shape:?}"),
+        Value::Int64(_) => "whole numbers".into(),
     }
 }
 
@@ -212,7 +212,7 @@ fn constant_of(constant: &pb::TensorProto) -> Result<Value<'_>, String> {
     }
     Ok(match float {
         true => Value::Constant(shape),
-        false => Value::Whole(constant),
+        false => Value::Int64(constant),
     })
 }
 
@@ -239,12 +239,12 @@ fn step_of(node: &pb::NodeProto, values: &HashMap<&str, Value<'_>>) -> Result<St
 
 /// What a run takes so far.
 #[derive(Clone, Copy, Debug, Default)]
-struct Bill {
+struct ResourceBudget {
     numbers: u64,
     multiplications: u64,
 }
 
-impl Bill {
+impl ResourceBudget {
     fn add(&mut self, step: &Step) -> Result<(), String> {
         let numbers = volume(&step.output).filter(|_| step.working <= MOST_NUMBERS);
         let numbers = numbers.ok_or_else(|| {

@@ -14,7 +14,7 @@ use crate::{
     },
     eye_state::{EyeState, STATES},
     frame::{is_too_large, luma_of},
-    locate::crop::{Square, sample_gray},
+    locate::crop::{Roi, sample_gray},
 };
 use image::{DynamicImage, GrayImage, ImageDecoder};
 use serde::Serialize;
@@ -229,7 +229,7 @@ pub(crate) fn read_gray(path: &Path) -> Result<GrayImage, EvaluateError> {
 /// The whole crop as the network's input; one that is not square is taken by its longer side.
 pub(crate) fn standardised(picture: &GrayImage) -> StandardisedCrop {
     let (width, height) = (picture.width() as f32, picture.height() as f32);
-    let square = Square {
+    let square = Roi {
         centre: [width / 2.0, height / 2.0],
         side: width.max(height),
         angle: 0.0,

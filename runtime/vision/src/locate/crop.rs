@@ -11,7 +11,7 @@ pub use letterbox::{Averaging, sample_rgb_letterboxed};
 
 /// A square region of a picture, possibly turned.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Square {
+pub struct Roi {
     /// Centre in pixels; (0, 0) is the outer corner of the first pixel, whose centre is (0.5, 0.5).
     pub centre: [f32; 2],
     /// Length of a side in pixels, above 0.
@@ -20,7 +20,7 @@ pub struct Square {
     pub angle: f32,
 }
 
-impl Square {
+impl Roi {
     /// Maps a point of the square, (0, 0) to (1, 1), to pixels of the picture.
     pub fn to_picture(&self, point: [f32; 2]) -> [f32; 2] {
         let (sin, cos) = self.angle.sin_cos();
@@ -57,8 +57,8 @@ mod tests {
     use image::{GrayImage, Luma, Rgb, RgbImage};
     use proptest::prelude::*;
 
-    fn whole(side: f32) -> Square {
-        Square {
+    fn whole(side: f32) -> Roi {
+        Roi {
             centre: [side / 2.0; 2],
             side,
             angle: 0.0,
@@ -88,7 +88,7 @@ mod tests {
     #[test]
     fn a_quarter_turn_turns_the_picture() {
         let picture = GrayImage::from_fn(32, 32, |x, y| Luma([(x * 8) as u8 ^ (y as u8)]));
-        let square = Square {
+        let square = Roi {
             angle: std::f32::consts::FRAC_PI_2,
             ..whole(32.0)
         };
@@ -103,7 +103,7 @@ mod tests {
 
     #[test]
     fn beyond_the_edge_gray_goes_on_and_colour_is_black() {
-        let far = Square {
+        let far = Roi {
             centre: [-1e7, 1e9],
             side: 40.0,
             angle: 0.3,
@@ -133,7 +133,7 @@ mod tests {
         let picture = RgbImage::from_fn(64, 64, |x, y| {
             Rgb([if (x % 4, y % 4) == (0, 0) { 255 } else { 0 }; 3])
         });
-        let sampled = |square: &Square, averaging| {
+        let sampled = |square: &Roi, averaging| {
             let mut out = [0.0; 3 * 16 * 16];
             sample_rgb_letterboxed(&picture, square, 16, averaging, &mut out);
             out
@@ -145,7 +145,7 @@ mod tests {
         assert!(sparse.iter().all(|value| (value + 1.0).abs() < 1e-5));
 
         // Not shrunk: sparse copies the pixels, full still takes three by three.
-        let inner = Square {
+        let inner = Roi {
             centre: [28.0; 2],
             side: 16.0,
             angle: 0.0,
@@ -170,7 +170,7 @@ mod tests {
             x in -500.0_f32..2000.0, y in -500.0_f32..2000.0, side in 1.0_f32..800.0,
             angle in -3.2_f32..3.2, u in -1.0_f32..2.0, v in -1.0_f32..2.0,
         ) {
-            let square = Square { centre: [x, y], side, angle };
+            let square = Roi { centre: [x, y], side, angle };
             let back = square.from_picture(square.to_picture([u, v]));
             // Single precision at coordinates of up to 3,000 pixels, over a side of at least one.
             let tolerance = 2e-3 / side + 1e-4;
@@ -184,7 +184,7 @@ mod tests {
         ) {
             let picture = GrayImage::from_fn(40, 30, |i, j| Luma([low + ((i * 31 + j * 17) % (u32::from(span) + 1)) as u8]));
             let mut out = [0.0; 1024];
-            sample_gray(&picture, &Square { centre: [x, y], side, angle }, 32, &mut out);
+            sample_gray(&picture, &Roi { centre: [x, y], side, angle }, 32, &mut out);
             for value in out {
                 prop_assert!(value >= f32::from(low) - 0.01 && value <= f32::from(low + span) + 0.01);
             }

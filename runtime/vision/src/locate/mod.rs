@@ -6,19 +6,19 @@
 
 pub mod blazeface;
 pub mod crop;
-pub mod glance;
+pub mod motion;
 mod settings;
 pub mod track;
 
-pub use crop::Square;
+pub use crop::Roi;
 pub use settings::DetectorSettings;
-pub use track::FaceLocator;
+pub use track::FaceTracker;
 
 use crate::{eye_state::PerEye, installed};
 use std::path::{Path, PathBuf};
 
 /// Name of the locator's file, below `models/locator/` or `share/parseye/locator/`.
-pub const LOCATOR_FILE: &str = "face_detection_front_128x128.onnx";
+pub const FACE_DETECTOR_FILE: &str = "face_detection_front_128x128.onnx";
 
 /// Below this ratio of eye distance to face width the head is turned so far that an eye hides
 /// behind the nose: the far eye's crop shows no eye. Frontal faces measure 0.35 to 0.5.
@@ -32,7 +32,7 @@ pub struct Face {
     pub score: f32,
     /// The face's box from forehead to chin as an upright square; its side is the larger of the
     /// box's width and height.
-    pub square: Square,
+    pub square: Roi,
     /// Centres of the subject's left and right eye in pixels of the picture. In a picture that is
     /// not mirrored the subject's left eye has the larger x.
     pub eyes: PerEye<[f32; 2]>,
@@ -60,10 +60,10 @@ impl Face {
     /// A levelled square around each eye; its side is `eye_distances_per_side` times the eye
     /// distance. The distance is taken as at least that of a profile, so that no square shrinks
     /// to a point when the eyes fall together.
-    pub fn eye_squares(&self, eye_distances_per_side: f32) -> PerEye<Square> {
+    pub fn eye_squares(&self, eye_distances_per_side: f32) -> PerEye<Roi> {
         let distance = self.eye_distance().max(PROFILE_RATIO * self.square.side);
         let angle = self.roll();
-        PerEye::from_fn(|eye| Square {
+        PerEye::from_fn(|eye| Roi {
             centre: *self.eyes.get(eye),
             side: eye_distances_per_side * distance,
             angle,
@@ -74,7 +74,7 @@ impl Face {
     pub fn moved(&self, [right, down]: [f32; 2]) -> Self {
         let by = |[x, y]: [f32; 2]| [x + right, y + down];
         Self {
-            square: Square {
+            square: Roi {
                 centre: by(self.square.centre),
                 ..self.square
             },
@@ -96,7 +96,7 @@ impl Face {
 #[derive(Debug, thiserror::Error)]
 pub enum LocateError {
     /// The locator's file is nowhere.
-    #[error("no face locator ({LOCATOR_FILE}); looked in {}; run `make models`, or give its path", list(.looked))]
+    #[error("no face locator ({FACE_DETECTOR_FILE}); looked in {}; run `make models`, or give its path", list(.looked))]
     Missing {
         /// Every path that was tried, in order.
         looked: Vec<PathBuf>,
@@ -144,7 +144,7 @@ fn list(paths: &[PathBuf]) -> String {
 ///
 /// # Errors
 /// [`LocateError::Missing`] with every path that was tried.
-pub fn find_locator(explicit: Option<&Path>) -> Result<PathBuf, LocateError> {
+pub fn find_face_detector(explicit: Option<&Path>) -> Result<PathBuf, LocateError> {
     let candidates = match explicit {
         Some(path) => vec![path.to_path_buf()],
         // Without the program's own path (a deleted executable, say) the rest still counts.
@@ -157,10 +157,10 @@ pub fn find_locator(explicit: Option<&Path>) -> Result<PathBuf, LocateError> {
 }
 
 fn candidates(program: Option<&Path>) -> Vec<PathBuf> {
-    let below = |folder: &Path| folder.join("models/locator").join(LOCATOR_FILE);
+    let below = |folder: &Path| folder.join("models/locator").join(FACE_DETECTOR_FILE);
     let mut paths = vec![below(Path::new(""))];
     if let Some(share) = program.and_then(installed::share_of) {
-        paths.push(share.join("locator").join(LOCATOR_FILE));
+        paths.push(share.join("locator").join(FACE_DETECTOR_FILE));
     }
     if let Some(folder) = program.and_then(Path::parent) {
         let target = folder.ancestors().find(|folder| folder.ends_with("target"));
@@ -177,7 +177,7 @@ mod tests {
     fn face(left: [f32; 2], right: [f32; 2], side: f32) -> Face {
         Face {
             score: 0.9,
-            square: Square {
+            square: Roi {
                 centre: [(left[0] + right[0]) / 2.0, (left[1] + right[1]) / 2.0],
                 side,
                 angle: 0.0,
@@ -207,19 +207,21 @@ mod tests {
         assert_eq!(
             paths,
             [
-                PathBuf::from("models/locator").join(LOCATOR_FILE),
-                PathBuf::from("/opt/parseye/share/parseye/locator").join(LOCATOR_FILE),
+                PathBuf::from("models/locator").join(FACE_DETECTOR_FILE),
+                PathBuf::from("/opt/parseye/share/parseye/locator").join(FACE_DETECTOR_FILE),
             ]
         );
         let built = candidates(Some(Path::new("/home/me/parseye/target/release/parseye")));
         assert!(
-            built.contains(&PathBuf::from("/home/me/parseye/models/locator").join(LOCATOR_FILE))
+            built.contains(
+                &PathBuf::from("/home/me/parseye/models/locator").join(FACE_DETECTOR_FILE)
+            )
         );
     }
 
     #[test]
     fn a_missing_locator_says_where_and_what_to_do() {
-        let error = find_locator(Some(Path::new("/nowhere/at.onnx"))).unwrap_err();
+        let error = find_face_detector(Some(Path::new("/nowhere/at.onnx"))).unwrap_err();
         let line = error.to_string();
         assert!(
             line.contains("/nowhere/at.onnx") && line.contains("make models"),

@@ -3,13 +3,13 @@
 //! now and then.
 //!
 //! What the network says about one region is [`super::blazeface`]'s, how far a face moved without
-//! being looked for [`super::glance`]'s.
+//! being looked for [`super::motion`]'s.
 
 use super::{
     Face, LocateError,
     blazeface::BlazeFace,
-    crop::{Averaging, Square},
-    glance::Glance,
+    crop::{Averaging, Roi},
+    motion::MotionEstimate,
 };
 use image::{GrayImage, RgbImage};
 use std::path::Path;
@@ -32,9 +32,9 @@ const MOST_GROWTH: f32 = 2.0;
 
 /// Finds the eyes of one person, frame after frame.
 #[derive(Debug)]
-pub struct FaceLocator {
+pub struct FaceTracker {
     network: BlazeFace,
-    look_every: u32,
+    detect_every: u32,
     /// The face of the last frame, as long as it is followed.
     last: Option<Face>,
     /// What the network last saw of it.
@@ -45,21 +45,21 @@ pub struct FaceLocator {
 #[derive(Debug)]
 struct Look {
     face: Face,
-    glance: Glance,
+    motion: MotionEstimate,
     /// Frames since then.
     age: u32,
 }
 
-impl FaceLocator {
-    /// Loads the network; see [`super::find_locator`] for where it is. A face that is nearly still is
-    /// looked for in one frame of `look_every`; with 1, and 0, in all.
+impl FaceTracker {
+    /// Loads the network; see [`super::find_face_detector`] for where it is. A face that is nearly still is
+    /// looked for in one frame of `detect_every`; with 1, and 0, in all.
     ///
     /// # Errors
     /// When the file cannot be read or is not the expected one.
-    pub fn open(path: &Path, look_every: u32) -> Result<Self, LocateError> {
+    pub fn open(path: &Path, detect_every: u32) -> Result<Self, LocateError> {
         Ok(Self {
             network: BlazeFace::open(path)?,
-            look_every,
+            detect_every,
             last: None,
             look: None,
         })
@@ -68,27 +68,27 @@ impl FaceLocator {
     /// The face that is followed, or the largest new one; `None` where the picture shows none. `luma`
     /// is the picture's brightness.
     pub fn locate(&mut self, picture: &RgbImage, luma: &GrayImage) -> Option<Face> {
-        if let Some(face) = self.glanced(luma) {
+        if let Some(face) = self.estimated(luma) {
             self.last = Some(face);
             return Some(face);
         }
         let found = self.look(picture);
-        self.look = found.filter(|_| self.look_every > 1).map(|face| Look {
-            glance: Glance::at(&face, luma),
+        self.look = found.filter(|_| self.detect_every > 1).map(|face| Look {
+            motion: MotionEstimate::at(&face, luma),
             face,
             age: 0,
         });
         found
     }
 
-    /// The face of the last look where it is now, while that is recent enough and a glance can tell.
-    fn glanced(&mut self, luma: &GrayImage) -> Option<Face> {
+    /// The face of the last look where it is now, while that is recent enough and a motion can tell.
+    fn estimated(&mut self, luma: &GrayImage) -> Option<Face> {
         let look = self.look.as_mut()?;
         look.age += 1;
-        if look.age >= self.look_every {
+        if look.age >= self.detect_every {
             return None;
         }
-        let by = look.glance.moved(luma)?;
+        let by = look.motion.moved(luma)?;
         Some(look.face.moved(by))
     }
 
@@ -96,7 +96,7 @@ impl FaceLocator {
     fn look(&mut self, picture: &RgbImage) -> Option<Face> {
         let last = self.last.take();
         self.last = last
-            .and_then(|last| self.follow_calmly(picture, &last))
+            .and_then(|last| self.retry_averaged(picture, &last))
             // Acquiring on the very frame that lost the face: a jump costs no frame.
             .or_else(|| self.acquire(picture));
         self.last
@@ -120,7 +120,7 @@ impl FaceLocator {
             for face in faces {
                 // The second look, at another scale and levelled, drops what only looked like a
                 // face by chance and places the eyes more exactly.
-                if let Some(confirmed) = self.follow_calmly(picture, &face) {
+                if let Some(confirmed) = self.retry_averaged(picture, &face) {
                     return Some(confirmed);
                 }
             }
@@ -130,7 +130,7 @@ impl FaceLocator {
 
     /// The face nearest to `last`, looked for again with the noise averaged out where a first look
     /// finds none.
-    fn follow_calmly(&mut self, picture: &RgbImage, last: &Face) -> Option<Face> {
+    fn retry_averaged(&mut self, picture: &RgbImage, last: &Face) -> Option<Face> {
         self.follow(picture, last, Averaging::Sparse)
             .or_else(|| self.follow(picture, last, Averaging::Full))
     }
@@ -153,8 +153,8 @@ impl FaceLocator {
 }
 
 /// The square to search for a face that was at `last`: levelled by its eyes.
-pub fn region_around(last: &Face) -> Square {
-    Square {
+pub fn region_around(last: &Face) -> Roi {
+    Roi {
         side: REGION_PER_FACE * last.square.side,
         angle: last.roll(),
         ..last.square
@@ -172,14 +172,14 @@ fn can_follow(face: &Face, last: &Face, (width, height): (u32, u32)) -> bool {
 
 /// The whole frame with bars, and the largest square at its centre. Nothing for an empty picture,
 /// and only one where both are the same.
-fn views(picture: &RgbImage) -> Vec<Square> {
+fn views(picture: &RgbImage) -> Vec<Roi> {
     let (width, height) = (picture.width() as f32, picture.height() as f32);
     let mut sides = vec![width.max(height), width.min(height)];
     sides.dedup();
     sides.retain(|_| width.min(height) > 0.0);
     sides
         .into_iter()
-        .map(|side| Square {
+        .map(|side| Roi {
             centre: [width / 2.0, height / 2.0],
             side,
             angle: 0.0,
@@ -195,7 +195,7 @@ mod tests {
     fn face(centre: [f32; 2], side: f32) -> Face {
         Face {
             score: 0.9,
-            square: Square {
+            square: Roi {
                 centre,
                 side,
                 angle: 0.0,

@@ -21,16 +21,16 @@
 
 use super::{
     Missing,
-    carry::{Alikeness, Averaging},
+    noise_propagation::{Averaging, Correlation},
     patches::{
         BLOCK_SIDES, LEVEL_BINS, PatchNoise, UNCLIPPED_SHARE, level_bin, smooth_patches,
         still_patches,
     },
-    rounding::{ROUNDING_VARIANCE, unrounded_variance},
+    quantisation::{QUANTISATION_VARIANCE, unrounded_variance},
 };
 use crate::{
     classify::{StandardisedCrop, input::CONTRAST_FLOOR},
-    locate::Square,
+    locate::Roi,
 };
 use image::GrayImage;
 use serde::Serialize;
@@ -107,7 +107,7 @@ pub struct FrameNoise {
     /// Over the gray level.
     pub curve: NoiseCurve,
     /// How far neighbours are alike.
-    pub alikeness: Alikeness,
+    pub correlation: Correlation,
     /// Standard error of a variance, as a share of it.
     pub relative_error: f64,
     /// How it was measured.
@@ -200,7 +200,7 @@ fn noise_of(patches: &[PatchNoise], method: NoiseMethod) -> Result<FrameNoise, M
     let unrounded = |seen: f64| match method {
         NoiseMethod::Temporal => unrounded_variance(seen),
         // Within one picture rounding shows as a twelfth wherever gray changes.
-        NoiseMethod::Spatial => (seen - ROUNDING_VARIANCE).max(0.0),
+        NoiseMethod::Spatial => (seen - QUANTISATION_VARIANCE).max(0.0),
     };
     let mut by_level: [Vec<&PatchNoise>; LEVEL_BINS] = std::array::from_fn(|_| Vec::new());
     for patch in patches {
@@ -240,7 +240,7 @@ fn noise_of(patches: &[PatchNoise], method: NoiseMethod) -> Result<FrameNoise, M
     let n = errors.len().max(1) as f64;
     Ok(FrameNoise {
         curve,
-        alikeness: Alikeness::of_variances(blocks),
+        correlation: Correlation::of_variances(blocks),
         relative_error: of_line * MEDIAN_ERROR * median(errors.into_iter()) / n.sqrt(),
         method,
     })
@@ -278,7 +278,7 @@ struct Point {
 fn fit(points: &[Point]) -> Option<NoiseCurve> {
     let darkest = points.iter().map(|p| p.level).reduce(f64::min)?;
     let brightest = points.iter().map(|p| p.level).reduce(f64::max)?;
-    let weight = |p: &Point| p.weight / p.seen.max(ROUNDING_VARIANCE).powi(2);
+    let weight = |p: &Point| p.weight / p.seen.max(QUANTISATION_VARIANCE).powi(2);
     let sum = |of: &dyn Fn(&Point) -> f64| points.iter().map(|p| weight(p) * of(p)).sum::<f64>();
     let total = sum(&|_| 1.0);
     if brightest - darkest < LEAST_SPREAD {
@@ -308,11 +308,7 @@ impl FrameNoise {
     /// # Errors
     /// [`Missing::ConstantCrop`] where the crop is flatter than the contrast floor, and
     /// [`Missing::NoiseOnly`] where it holds no more contrast than its noise makes.
-    pub fn camera_snr(
-        &self,
-        square: &Square,
-        crop: &StandardisedCrop,
-    ) -> Result<CameraSnr, Missing> {
+    pub fn camera_snr(&self, square: &Roi, crop: &StandardisedCrop) -> Result<CameraSnr, Missing> {
         if crop.contrast <= CONTRAST_FLOOR {
             return Err(Missing::ConstantCrop);
         }
@@ -320,14 +316,14 @@ impl FrameNoise {
         let block = averaging.block_side();
         let frame = self.curve.variance(f64::from(crop.mean));
         let weakened = averaging.energy.powi(2);
-        let variance = weakened * (self.alikeness.at(block) * frame + ROUNDING_VARIANCE);
+        let variance = weakened * (self.correlation.at(block) * frame + QUANTISATION_VARIANCE);
         let signal = f64::from(crop.contrast).powi(2) - variance;
         if signal <= 0.0 {
             return Err(Missing::NoiseOnly);
         }
         let of_method = match self.method {
             NoiseMethod::Spatial => SPATIAL_ERROR_DB,
-            NoiseMethod::Temporal if self.alikeness.at(2.0) > COMPRESSED => COMPRESSED_ERROR_DB,
+            NoiseMethod::Temporal if self.correlation.at(2.0) > COMPRESSED => COMPRESSED_ERROR_DB,
             NoiseMethod::Temporal => 0.0,
         };
         // At a level that no patch showed, photon noise may be larger in proportion.
@@ -345,7 +341,7 @@ impl FrameNoise {
             sigma_crop: variance.sqrt(),
             neighbours: averaging
                 .neighbours
-                .max(self.alikeness.neighbours(block))
+                .max(self.correlation.neighbours(block))
                 .clamp(0.0, 1.0),
             method: self.method,
         })

@@ -5,10 +5,10 @@ use super::{
     CheckFrame, CheckReading, Missing, SelfCheckSettings,
     adversarial::{CropGradients, Direction, FIRST_ORDER_DB, FlipSearch},
     camera_snr::{CameraNoise, FrameNoise},
+    corruptions::{Change, cut},
     headroom::headroom,
-    natural::{Change, cut},
     noise::{Agreement, FLIP_RATE, NoiseShape, RateSearch, noisy},
-    rounding::ROUNDING_VARIANCE,
+    quantisation::QUANTISATION_VARIANCE,
 };
 use crate::{
     classify::{
@@ -17,7 +17,7 @@ use crate::{
         input::CONTRAST_FLOOR,
     },
     eye_state::{Eye, EyeState, PerEye},
-    locate::Square,
+    locate::Roi,
     snr::epsilon_of_db,
 };
 use image::GrayImage;
@@ -92,7 +92,7 @@ struct EyeWork {
 /// An eye whose check goes on.
 #[derive(Debug)]
 struct EyeCheck {
-    square: Square,
+    square: Roi,
     crop: StandardisedCrop,
     shape: NoiseShape,
     seed: u64,
@@ -169,7 +169,7 @@ impl Checker {
         &self,
         frame: &CheckFrame,
         eye: Eye,
-        square: &Square,
+        square: &Roi,
         noise: Result<&FrameNoise, &Missing>,
     ) -> EyeWork {
         let crop = cut(&frame.luma, square);
@@ -189,7 +189,7 @@ impl Checker {
                 let variances = crop
                     .values
                     .iter()
-                    .map(|value| noise.curve.variance(level(value)) + ROUNDING_VARIANCE);
+                    .map(|value| noise.curve.variance(level(value)) + QUANTISATION_VARIANCE);
                 NoiseShape::new(camera.neighbours, variances)
             }
             _ => NoiseShape::white(),
@@ -356,7 +356,7 @@ impl Tools<'_> {
                     return Ok(Some(check));
                 }
                 reading.agreement = Ok(*agreement);
-                self.natural_stage()
+                self.corruption_stage()
             }
             Stage::Natural(index) => match Change::ALL.get(*index) {
                 Some(change) => {
@@ -400,7 +400,7 @@ impl Tools<'_> {
 
     fn noise_stage(&self, check: &EyeCheck) -> Option<Stage> {
         if !self.parts.noise {
-            return self.natural_stage();
+            return self.corruption_stage();
         }
         let linear = check.solved.as_ref();
         let guess = linear.and_then(|g| g.linear_noise_flip_db(&check.shape, FLIP_RATE));
@@ -415,12 +415,12 @@ impl Tools<'_> {
             Ok(db) => Some(Stage::Agreement(Agreement::default(), db)),
             Err(reason) => {
                 reading.agreement = Err(reason);
-                self.natural_stage()
+                self.corruption_stage()
             }
         }
     }
 
-    fn natural_stage(&self) -> Option<Stage> {
+    fn corruption_stage(&self) -> Option<Stage> {
         self.parts.natural.then_some(Stage::Natural(0))
     }
 }

@@ -1,7 +1,7 @@
 //! Headroom: how much worse the picture may get before the answer starts to turn, over the last
 //! minute, and the state that a user sees.
 
-use super::{Figure, Missing, SelfCheckSettings};
+use super::{Measurement, Missing, SelfCheckSettings};
 use serde::{Deserialize, Serialize};
 use std::{collections::VecDeque, time::Duration};
 
@@ -29,7 +29,7 @@ const NEVER_FLIPS_DB: f64 = 0.0;
 ///
 /// # Errors
 /// The reason why either is missing.
-pub fn headroom(camera_snr_db: Figure, noise_flip_snr_db: Figure) -> Figure {
+pub fn headroom(camera_snr_db: Measurement, noise_flip_snr_db: Measurement) -> Measurement {
     let camera = camera_snr_db?;
     match noise_flip_snr_db {
         Err(Missing::NeverFlips) => Ok(camera - NEVER_FLIPS_DB),
@@ -67,7 +67,7 @@ impl Headroom {
     pub fn new(settings: &SelfCheckSettings) -> Self {
         Self {
             ok_db: settings.headroom_ok_db,
-            none_db: settings.headroom_none_db,
+            none_db: settings.headroom_exhausted_db,
             hysteresis_db: settings.hysteresis_db,
             checks: VecDeque::new(),
             state: None,
@@ -75,8 +75,8 @@ impl Headroom {
     }
 
     /// Takes the headroom of a check. A crop of noise alone counts as none at all; other reasons for a
-    /// missing figure say nothing.
-    pub fn add(&mut self, time: Duration, headroom_db: Figure) {
+    /// missing measurement say nothing.
+    pub fn add(&mut self, time: Duration, headroom_db: Measurement) {
         let value = match headroom_db {
             Ok(db) if !db.is_nan() => db,
             Err(Missing::NoiseOnly) => f64::NEG_INFINITY,
@@ -129,7 +129,7 @@ impl Headroom {
         }
     }
 
-    /// The state at a time; `None` where no check of the last [`KNOWN_FOR`] had a figure.
+    /// The state at a time; `None` where no check of the last [`KNOWN_FOR`] had a measurement.
     pub fn trust(&self, now: Duration) -> Trust {
         let (last, _) = self.checks.back()?;
         (now.checked_sub(*last)? <= KNOWN_FOR).then_some(self.state?)

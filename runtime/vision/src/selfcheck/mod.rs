@@ -3,7 +3,7 @@
 //!
 //! All figures of a crop are decibels of one kind, the perturbation SNR of the network's input
 //! ([`crate::snr`]): [`camera_snr`] carries the noise of the frame to the crop, [`noise`] and
-//! [`adversarial`] disturb the crop, and [`headroom`] is the difference of the first two.
+//! [`adversarial`] perturb the crop, and [`headroom`] is the difference of the first two.
 //! [`checker`] does this for both eyes in small steps, [`natural`] moves and blurs the picture,
 //! [`drift`] watches the stream, [`offline`] sums up recordings and [`labelled`] attacks labelled
 //! crops. [`schedule`] says when live checks run; on which thread is not decided here.
@@ -12,20 +12,20 @@
 
 pub mod adversarial;
 pub mod camera_snr;
-pub mod carry;
 pub mod checker;
 pub mod drift;
 pub mod headroom;
+pub mod noise_propagation;
 
+pub mod corruptions;
 pub mod labelled;
-pub mod natural;
 pub mod noise;
 
 pub mod offline;
 pub mod page_hinkley;
 pub mod patches;
+pub mod quantisation;
 pub mod reading;
-pub mod rounding;
 pub mod schedule;
 pub mod settings;
 pub mod stability;
@@ -38,10 +38,10 @@ pub use settings::SelfCheckSettings;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// A figure of a check, or why there is none.
-pub type Figure = Result<f64, Missing>;
+/// A measurement of a check, or why there is none.
+pub type Measurement = Result<f64, Missing>;
 
-/// Why a figure was not measured.
+/// Why a measurement was not measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Missing {
@@ -63,7 +63,7 @@ pub enum Missing {
     NoGradient,
     /// Nothing that was tried changes the state, down to the lowest SNR tried.
     NeverFlips,
-    /// The noise is too large for a first-order figure.
+    /// The noise is too large for a first-order measurement.
     BeyondFirstOrder,
     /// The model gave numbers that are not finite, or failed.
     ModelFailed,

@@ -1,11 +1,12 @@
 //! Checks of a recording, summed up: what `parseye check` prints and writes.
 
 use super::{
-    CheckFrame, CheckReading, Checker, Figure, Headroom, HeadroomState, Missing, SelfCheckSettings,
+    CheckFrame, CheckReading, Checker, Headroom, HeadroomState, Measurement, Missing,
+    SelfCheckSettings,
     adversarial::{CropGradients, Direction},
     camera_snr::NoiseMethod,
     checker::Parts,
-    natural::{Change, cut},
+    corruptions::{Change, cut},
     noise::{Agreement, NoiseShape, noisy},
 };
 use crate::{
@@ -48,7 +49,7 @@ pub struct OfflineOptions {
     pub every: Duration,
 }
 
-/// Quantiles of a figure over the checks that measured it.
+/// Quantiles of a measurement over the checks that measured it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Distribution {
     /// Half are below; `None` where nothing was measured, and so for the others.
@@ -65,10 +66,10 @@ pub struct Distribution {
 
 impl Distribution {
     /// Of figures; quantiles are interpolated linearly between the values in order.
-    pub fn of(figures: impl IntoIterator<Item = Figure>) -> Self {
+    pub fn of(figures: impl IntoIterator<Item = Measurement>) -> Self {
         let (mut values, mut missing) = (Vec::new(), BTreeMap::new());
-        for figure in figures {
-            match figure {
+        for measurement in figures {
+            match measurement {
                 Ok(value) if value.is_finite() => values.push(value),
                 Ok(_) => *missing.entry(Missing::ModelFailed).or_insert(0) += 1,
                 Err(reason) => *missing.entry(reason).or_insert(0) += 1,
@@ -93,7 +94,7 @@ impl Distribution {
 
 /// Figures of one eye, or of both.
 #[derive(Clone, Debug, Serialize)]
-pub struct EyeFigures {
+pub struct EyeStatistics {
     /// 20 log10(contrast of the crop / sigma of the camera's noise on it), dB.
     pub camera_snr_db: Distribution,
     /// Highest SNR at which an FGSM step changes the state, dB.
@@ -154,7 +155,7 @@ pub struct TableRow {
 
 /// The camera's noise over the recording.
 #[derive(Clone, Debug, Serialize)]
-pub struct NoiseFigures {
+pub struct NoiseStatistics {
     /// Sigma of a frame's pixel at the crops' gray levels, before rounding.
     pub sigma_frame: Distribution,
     /// Standard error of the camera SNR in dB.
@@ -185,13 +186,13 @@ pub struct CheckReport {
     /// Of all those that were checked.
     pub checked: u64,
     /// The subject's left eye.
-    pub left: EyeFigures,
+    pub left: EyeStatistics,
     /// The subject's right eye.
-    pub right: EyeFigures,
+    pub right: EyeStatistics,
     /// Both together.
-    pub both: EyeFigures,
+    pub both: EyeStatistics,
     /// The camera's noise.
-    pub noise: NoiseFigures,
+    pub noise: NoiseStatistics,
     /// Agreement at each SNR, both eyes together, from the highest.
     pub table: Vec<TableRow>,
 }
@@ -343,7 +344,7 @@ impl OfflineCheck {
             checked: self.readings.len() as u64,
             left: figures(&of(&[Eye::Left])),
             right: figures(&of(&[Eye::Right])),
-            noise: NoiseFigures {
+            noise: NoiseStatistics {
                 sigma_frame: camera(|snr| snr.sigma_frame),
                 standard_error_db: camera(|snr| snr.standard_error_db),
                 methods,
@@ -416,9 +417,9 @@ fn name_of(method: NoiseMethod) -> &'static str {
     }
 }
 
-fn figures(readings: &[&(CheckReading, Option<HeadroomState>)]) -> EyeFigures {
-    let of = |figure: fn(&CheckReading) -> Figure| {
-        Distribution::of(readings.iter().map(|(reading, _)| figure(reading)))
+fn figures(readings: &[&(CheckReading, Option<HeadroomState>)]) -> EyeStatistics {
+    let of = |measurement: fn(&CheckReading) -> Measurement| {
+        Distribution::of(readings.iter().map(|(reading, _)| measurement(reading)))
     };
     let mut trust = BTreeMap::new();
     let mut agreement = Agreement::default();
@@ -449,7 +450,7 @@ fn figures(readings: &[&(CheckReading, Option<HeadroomState>)]) -> EyeFigures {
             *all += 1;
         }
     }
-    EyeFigures {
+    EyeStatistics {
         camera_snr_db: of(CheckReading::camera_snr_db),
         adversarial_margin_db: of(CheckReading::adversarial_margin_db),
         noise_flip_snr_db: of(|reading| reading.noise_flip_snr_db),

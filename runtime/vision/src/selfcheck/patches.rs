@@ -3,7 +3,7 @@
 //!
 //! [`super::camera_snr`] joins patches into a noise curve; nothing is remembered here.
 
-use super::rounding::ROUNDING_VARIANCE;
+use super::quantisation::QUANTISATION_VARIANCE;
 use image::GrayImage;
 
 /// Side of a patch in pixels: large enough for a variance to a tenth, small enough that some
@@ -197,8 +197,8 @@ fn still_patch(a: &[u8], b: &[u8], stride: usize, x: usize, y: usize) -> Option<
         texture: ((xx + yy) / (16.0 * n) - variance / 2.0).max(0.0),
         // Of five dimensions; rounding's share keeps patches without any change from coming first,
         // which after compression are its smoothest.
-        motion: ((coarse + explained / 2.0) / 5.0 + ROUNDING_VARIANCE)
-            / (variance + ROUNDING_VARIANCE),
+        motion: ((coarse + explained / 2.0) / 5.0 + QUANTISATION_VARIANCE)
+            / (variance + QUANTISATION_VARIANCE),
         block_variances,
     })
 }
@@ -230,7 +230,7 @@ fn bands(mut values: [f64; PATCH * PATCH]) -> [f64; BLOCK_SIDES.len() + 1] {
 }
 
 /// Of a single picture: the roughness of its patches by the estimate of Immerkaer (1996), which a
-/// linear change of gray does not disturb. Texture does, so only the smoothest quarter of each
+/// linear change of gray does not perturb. Texture does, so only the smoothest quarter of each
 /// 16 gray levels is kept; what they say is still rather too much noise than too little.
 pub fn smooth_patches(picture: &GrayImage) -> Vec<PatchNoise> {
     let stride = picture.width() as usize;

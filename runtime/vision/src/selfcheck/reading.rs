@@ -2,12 +2,12 @@
 //! measured or with the reason why not. How they are measured is [`super::checker`]'s.
 
 use super::{
-    Figure, Missing, adversarial::AdversarialMargin, camera_snr::CameraSnr, natural::Change,
-    noise::Agreement,
+    Measurement, Missing, adversarial::AdversarialMargin, camera_snr::CameraSnr,
+    corruptions::Change, noise::Agreement,
 };
 use crate::{
     eye_state::{EyeState, PerEye},
-    locate::Square,
+    locate::Roi,
     reading::{EyeReading, FrameReading, Unseen},
 };
 use image::GrayImage;
@@ -23,7 +23,7 @@ pub struct CheckFrame {
     /// The frame's number: with the seed it decides the random draws.
     pub number: u64,
     /// Where each eye's crop was cut, or why it was not.
-    pub squares: PerEye<Result<Square, Missing>>,
+    pub squares: PerEye<Result<Roi, Missing>>,
 }
 
 impl CheckFrame {
@@ -53,11 +53,11 @@ pub struct CheckReading {
     pub adversarial: Result<AdversarialMargin, Missing>,
     /// First-order chance that the camera's own noise changes the answer; only from
     /// [`super::adversarial::FIRST_ORDER_DB`] on.
-    pub flip_probability: Figure,
+    pub flip_probability: Measurement,
     /// SNR of the noise that changes one answer of ten, in dB.
-    pub noise_flip_snr_db: Figure,
+    pub noise_flip_snr_db: Measurement,
     /// Camera SNR less noise flip SNR, in dB.
-    pub headroom_db: Figure,
+    pub headroom_db: Measurement,
     /// Answers under noise at the camera's own SNR.
     pub agreement: Result<Agreement, Missing>,
     /// States after each natural change.
@@ -80,17 +80,17 @@ impl CheckReading {
     }
 
     /// Camera SNR in dB.
-    pub fn camera_snr_db(&self) -> Figure {
+    pub fn camera_snr_db(&self) -> Measurement {
         self.camera.map(|snr| snr.db)
     }
 
     /// Adversarial margin in dB.
-    pub fn adversarial_margin_db(&self) -> Figure {
+    pub fn adversarial_margin_db(&self) -> Measurement {
         self.adversarial.map(|margin| margin.db)
     }
 
     /// Share of natural changes that left the state alone; `None` without any.
-    pub fn natural_agreement(&self) -> Option<f64> {
+    pub fn corruption_agreement(&self) -> Option<f64> {
         let same = self.natural.iter().filter(|(_, s)| Some(*s) == self.state);
         (!self.natural.is_empty()).then(|| same.count() as f64 / self.natural.len() as f64)
     }

@@ -23,7 +23,7 @@ pub struct SelfCheckSettings {
     pub headroom_ok_db: f64,
     /// Headroom in dB below which there is none. 0: the camera's own noise changes one answer of
     /// ten.
-    pub headroom_none_db: f64,
+    pub headroom_exhausted_db: f64,
     /// A state of the headroom is left only when its border is passed by this many dB: checks
     /// scatter by as much.
     pub hysteresis_db: f64,
@@ -37,7 +37,7 @@ impl Default for SelfCheckSettings {
             draws: 60,
             agreement_draws: 30,
             headroom_ok_db: 6.0,
-            headroom_none_db: 0.0,
+            headroom_exhausted_db: 0.0,
             hysteresis_db: 1.5,
         }
     }
@@ -64,16 +64,16 @@ impl SelfCheckSettings {
         }
         for (key, value) in [
             ("headroom_ok_db", self.headroom_ok_db),
-            ("headroom_none_db", self.headroom_none_db),
+            ("headroom_none_db", self.headroom_exhausted_db),
         ] {
             if !(-60.0..=60.0).contains(&value) {
                 return Err(format!("{key} is {value}; give -60 to 60 dB"));
             }
         }
-        if self.headroom_none_db > self.headroom_ok_db {
+        if self.headroom_exhausted_db > self.headroom_ok_db {
             return Err(format!(
                 "headroom_none_db is {}, above headroom_ok_db ({}); give at most that",
-                self.headroom_none_db, self.headroom_ok_db
+                self.headroom_exhausted_db, self.headroom_ok_db
             ));
         }
         if !(0.0..=20.0).contains(&self.hysteresis_db) {
@@ -98,9 +98,9 @@ mod tests {
             ("draws", |s| s.draws = 9),
             ("agreement_draws", |s| s.agreement_draws = 1_000_000),
             ("headroom_ok_db", |s| s.headroom_ok_db = f64::NAN),
-            ("headroom_none_db", |s| s.headroom_none_db = 7.0),
+            ("headroom_none_db", |s| s.headroom_exhausted_db = 7.0),
             ("headroom_none_db", |s| {
-                s.headroom_none_db = f64::NEG_INFINITY
+                s.headroom_exhausted_db = f64::NEG_INFINITY
             }),
             ("hysteresis_db", |s| s.hysteresis_db = -1.0),
         ];

@@ -3,7 +3,7 @@
 //! Pure steps over time, like the rest of [`super`]; what an alert sets off (a bell, a command) is
 //! [`parseye::report_GONE`]'s.
 
-use super::{TemporalSettings, closure::Lids};
+use super::{TemporalSettings, closure::LidState};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -110,7 +110,7 @@ impl Alerter {
     pub fn step(
         &mut self,
         time: Duration,
-        lids: Lids,
+        lids: LidState,
         perclos: Option<f64>,
         known: Duration,
     ) -> Vec<Alert> {
@@ -137,15 +137,15 @@ impl Alerter {
             ),
         ] {
             let due = match lids {
-                Lids::Closed { since } if time.saturating_sub(since) >= after => Due::On(since),
+                LidState::Closed { since } if time.saturating_sub(since) >= after => Due::On(since),
                 // It may go on or not: nothing is raised, and nothing ends.
-                Lids::Parting { since } => match running {
+                LidState::Reopening { since } => match running {
                     Running::On { since: told_of, .. } if *told_of == since => Due::On(since),
                     _ => Due::Off,
                 },
                 // A new closure after a gap: the one that was told of cannot be followed.
-                Lids::Closed { .. } | Lids::Unknown => Due::Lost,
-                Lids::Apart => Due::Off,
+                LidState::Closed { .. } | LidState::Unknown => Due::Lost,
+                LidState::Apart => Due::Off,
             };
             running.follow(due, time, self.repeat_after, |phase, since| {
                 tell(kind, phase, since);
@@ -231,7 +231,7 @@ mod tests {
     }
 
     /// Alerts of lids over time at 10 readings a second: (time in s, kind, phase).
-    fn alerts(lids: impl Fn(f64) -> Lids, until: f64) -> Vec<(f64, AlertKind, AlertPhase)> {
+    fn alerts(lids: impl Fn(f64) -> LidState, until: f64) -> Vec<(f64, AlertKind, AlertPhase)> {
         let mut alerter = Alerter::new(&TemporalSettings::default());
         let mut told = Vec::new();
         for tenth in 0..=(until * 10.0) as u32 {
@@ -242,14 +242,14 @@ mod tests {
         told
     }
 
-    fn closed_between(from: f64, to: f64) -> impl Fn(f64) -> Lids {
+    fn closed_between(from: f64, to: f64) -> impl Fn(f64) -> LidState {
         move |time| {
             if (from..to).contains(&time) {
-                Lids::Closed {
+                LidState::Closed {
                     since: seconds(from),
                 }
             } else {
-                Lids::Apart
+                LidState::Apart
             }
         }
     }
@@ -292,11 +292,11 @@ mod tests {
     fn eyes_lost_from_sight_end_an_alarm_without_clearing_it() {
         let lids = |time: f64| {
             if time < 2.0 {
-                Lids::Closed {
+                LidState::Closed {
                     since: Duration::ZERO,
                 }
             } else {
-                Lids::Unknown
+                LidState::Unknown
             }
         };
         let all = alerts(lids, 4.0);
@@ -308,7 +308,12 @@ mod tests {
     fn drowsiness_needs_enough_known_time_and_falls_with_hysteresis() {
         let mut alerter = Alerter::new(&TemporalSettings::default());
         let mut phase = |time: f64, perclos: f64, known: f64| {
-            let step = alerter.step(seconds(time), Lids::Apart, Some(perclos), seconds(known));
+            let step = alerter.step(
+                seconds(time),
+                LidState::Apart,
+                Some(perclos),
+                seconds(known),
+            );
             step.first().map(|alert| (alert.kind, alert.phase))
         };
         let of = |phase| Some((AlertKind::Drowsiness, phase));
@@ -330,9 +335,9 @@ mod tests {
                 let since = time;
                 for _ in 0..readings {
                     let lids = match look {
-                        0 => Lids::Apart,
-                        1 => Lids::Unknown,
-                        _ => Lids::Closed { since },
+                        0 => LidState::Apart,
+                        1 => LidState::Unknown,
+                        _ => LidState::Closed { since },
                     };
                     for alert in alerter.step(time, lids, None, Duration::ZERO) {
                         let on = &mut on[alert.kind as usize];

@@ -5,7 +5,7 @@
 //! a minute with a few seconds of open eyes already has; later minutes only raise it; and what it may
 //! change is bounded.
 
-use super::{TemporalSettings, lids::LidSignal};
+use super::{TemporalSettings, eyelids::LidSignal};
 use crate::eye_state::Eye;
 use std::time::Duration;
 

@@ -2,11 +2,11 @@
 //!
 //! A frame's answer holds until the next frame. So a closure lasts from its first closed frame to
 //! the first frame after it that is known and not closed, and a blink of one frame lasts one frame.
-//! Lids that part for a moment without opening have not ended their closure: readings of closed
+//! LidState that part for a moment without opening have not ended their closure: readings of closed
 //! eyes flicker between closed and partially open, and lids flutter. Nothing is ever smoothed, for
 //! that would erase blinks of one frame; benches/temporal_filters.sh compares the ways.
 
-use super::{TemporalSettings, lids::LidSignal};
+use super::{TemporalSettings, eyelids::LidSignal};
 use crate::eye_state::Eye;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -14,7 +14,7 @@ use std::time::Duration;
 /// What a closure was seen on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Watched {
+pub enum Laterality {
     /// The subject's left eye alone.
     Left,
     /// The subject's right eye alone.
@@ -23,12 +23,12 @@ pub enum Watched {
     Both,
 }
 
-impl Watched {
+impl Laterality {
     /// All, in the order in which closures of one frame are reported.
     pub const ALL: [Self; 3] = [Self::Left, Self::Right, Self::Both];
 }
 
-impl From<Eye> for Watched {
+impl From<Eye> for Laterality {
     fn from(eye: Eye) -> Self {
         match eye {
             Eye::Left => Self::Left,
@@ -57,7 +57,7 @@ pub struct Closure {
     /// Blink, long closure or partial blink.
     pub kind: ClosureKind,
     /// Which eye, or both.
-    pub eye: Watched,
+    pub eye: Laterality,
     /// Whether the other eye was open all the while, which is a wink and no blink of both.
     pub wink: bool,
     /// Time of the first closed frame.
@@ -93,7 +93,7 @@ impl UnnamedClosure {
         self.kind
     }
 
-    pub(super) fn of(self, eye: Watched, wink: bool) -> Closure {
+    pub(super) fn of(self, eye: Laterality, wink: bool) -> Closure {
         Closure {
             kind: self.kind,
             eye,
@@ -108,7 +108,7 @@ impl UnnamedClosure {
 
 /// What is known of the lids at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Lids {
+pub enum LidState {
     /// Nothing.
     Unknown,
     /// Not closed.
@@ -120,7 +120,7 @@ pub enum Lids {
     },
     /// Closed since a time, and now apart, but not open and for so short a time that the closure
     /// may go on.
-    Parting {
+    Reopening {
         /// Time of the first closed frame.
         since: Duration,
     },
@@ -130,11 +130,11 @@ pub enum Lids {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LidStep {
     /// The lids until this reading, since the reading before; unknown over a long gap.
-    pub until_now: Lids,
+    pub until_now: LidState,
     /// The lids from this reading on.
-    pub now: Lids,
+    pub now: LidState,
     /// When the closure that went on until now turns out to have ended, by lids that were seen
-    /// apart: at this reading, or up to [`TemporalSettings::longest_parting_s`] before.
+    /// apart: at this reading, or up to [`TemporalSettings::longest_reopening_s`] before.
     pub reopened: Option<Duration>,
     /// The closure that ended then, if its beginning was seen.
     pub ended: Option<UnnamedClosure>,
@@ -146,7 +146,7 @@ pub struct ClosureDetector {
     closed_above: f64,
     open_at_or_below: f64,
     open_above: f64,
-    longest_parting: Duration,
+    longest_reopening: Duration,
     long_closure: Duration,
     longest_gap: Duration,
     last_time: Option<Duration>,
@@ -173,17 +173,17 @@ struct Running {
 }
 
 impl State {
-    fn lids(self) -> Lids {
+    fn lids(self) -> LidState {
         match self {
-            Self::Unknown => Lids::Unknown,
-            Self::Apart => Lids::Apart,
+            Self::Unknown => LidState::Unknown,
+            Self::Apart => LidState::Apart,
             Self::Closed(Running {
                 start: since,
                 parted,
                 ..
             }) => match parted {
-                None => Lids::Closed { since },
-                Some(_) => Lids::Parting { since },
+                None => LidState::Closed { since },
+                Some(_) => LidState::Reopening { since },
             },
         }
     }
@@ -196,7 +196,7 @@ impl ClosureDetector {
             closed_above: settings.closed_above,
             open_at_or_below: settings.open_at_or_below,
             open_above: settings.open_above,
-            longest_parting: settings.longest_parting(),
+            longest_reopening: settings.longest_reopening(),
             long_closure: settings.long_closure(),
             longest_gap: settings.longest_gap(),
             last_time: None,
@@ -213,7 +213,7 @@ impl ClosureDetector {
         let until_now = if followed {
             before.lids()
         } else {
-            Lids::Unknown
+            LidState::Unknown
         };
         let running = match before {
             State::Closed(running) => Some(running),
@@ -260,7 +260,7 @@ impl ClosureDetector {
         signal: LidSignal,
     ) -> (Option<Running>, Option<Duration>) {
         let parted = running.parted.unwrap_or(time);
-        let too_long = time.saturating_sub(parted) > self.longest_parting;
+        let too_long = time.saturating_sub(parted) > self.longest_reopening;
         let closed = signal.closed > self.open_at_or_below;
         if too_long || (!closed && signal.openness > self.open_above) {
             return (None, Some(parted));

@@ -8,7 +8,7 @@
 pub mod alert;
 pub mod baseline;
 pub mod closure;
-pub mod lids;
+pub mod eyelids;
 pub mod partial;
 pub mod perclos;
 pub mod rate;
@@ -16,7 +16,7 @@ mod settings;
 
 pub use alert::{Alert, AlertKind, AlertPhase};
 pub use baseline::BaselineChange;
-pub use closure::{Closure, ClosureKind, Watched};
+pub use closure::{Closure, ClosureKind, Laterality};
 pub use perclos::Perclos;
 pub use settings::TemporalSettings;
 
@@ -26,15 +26,15 @@ use crate::{
 };
 use alert::Alerter;
 use baseline::Baseline;
-use closure::{ClosureDetector, LidStep, Lids, UnnamedClosure};
-use lids::{LidSignal, Shown};
+use closure::{ClosureDetector, LidState, LidStep, UnnamedClosure};
+use eyelids::{LidSignal, Shown};
 use partial::PartialDetector;
 use rate::BlinkRate;
 use std::time::Duration;
 
 /// What one reading brought to an end or set off.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct OverTimeStep {
+pub struct TemporalUpdate {
     /// Closures and partial blinks that it ended: left eye's, right eye's, both.
     pub ended: Vec<Closure>,
     /// Alerts that it raised, repeated or ended.
@@ -45,7 +45,7 @@ pub struct OverTimeStep {
 
 /// Follows both eyes of one person through one source.
 #[derive(Clone, Debug)]
-pub struct EyesOverTime {
+pub struct TemporalTracker {
     settings: TemporalSettings,
     baselines: PerEye<Baseline>,
     eyes: PerEye<Stream>,
@@ -57,7 +57,7 @@ pub struct EyesOverTime {
     last_time: Option<Duration>,
 }
 
-impl EyesOverTime {
+impl TemporalTracker {
     /// Starts with nothing known.
     pub fn new(settings: &TemporalSettings) -> Self {
         Self {
@@ -75,7 +75,7 @@ impl EyesOverTime {
 
     /// Takes the next reading. One that is earlier than the last is of a clock that was set back, or
     /// of another source: what was going on is broken off, and the last minute begins anew.
-    pub fn step(&mut self, reading: &FrameReading) -> OverTimeStep {
+    pub fn step(&mut self, reading: &FrameReading) -> TemporalUpdate {
         let (time, frame) = (reading.time, reading.frame);
         let mut alerts = match self.last_time {
             Some(last) if time < last => self.break_off(last),
@@ -97,12 +97,12 @@ impl EyesOverTime {
             let other_open = *is_open.get(eye.other());
             let stream = self.eyes.get_mut(eye);
             let (step, events) = stream.step(time, frame, *shown.eyes.get(eye), other_open);
-            *closed.get_mut(eye) = matches!(step.now, Lids::Closed { .. });
+            *closed.get_mut(eye) = matches!(step.now, LidState::Closed { .. });
             ended.extend(events.map(|(event, wink)| event.of(eye.into(), wink)));
         }
         let (step, events) = self.both.step(time, frame, shown.both, false);
         let events: Vec<_> = events
-            .map(|(event, wink)| event.of(Watched::Both, wink))
+            .map(|(event, wink)| event.of(Laterality::Both, wink))
             .collect();
         self.session.step(time, &step);
         self.last_minute.step(time, &step);
@@ -112,7 +112,7 @@ impl EyesOverTime {
         let (known, _) = self.last_minute.known_and_closed();
         let perclos = self.last_minute.value();
         alerts.extend(self.alerter.step(time, step.now, perclos, known));
-        OverTimeStep {
+        TemporalUpdate {
             ended,
             alerts,
             baselines: self.learn(reading, &closed),
@@ -122,7 +122,9 @@ impl EyesOverTime {
     /// Forgets whatever holds a time, which could not be compared with those to come; sums and
     /// baselines stay. Gives the alerts that are lost by it.
     fn break_off(&mut self, last: Duration) -> Vec<Alert> {
-        let lost = self.alerter.step(last, Lids::Unknown, None, Duration::ZERO);
+        let lost = self
+            .alerter
+            .step(last, LidState::Unknown, None, Duration::ZERO);
         self.session.break_off();
         let fresh = Self::new(&self.settings);
         let before = std::mem::replace(self, fresh);
@@ -212,7 +214,7 @@ impl Stream {
         let wink = step.ended.is_some_and(|closure| {
             self.other_open && closure.end.saturating_sub(closure.start) >= self.shortest_wink
         });
-        if let Lids::Closed { since } = step.now {
+        if let LidState::Closed { since } = step.now {
             self.other_open = other_open && (since == time || self.other_open);
         }
         let partial = self.partial.step(time, frame, shown, &step);

@@ -3,8 +3,8 @@
 
 use super::{
     TemporalSettings,
-    closure::{ClosureKind, LidStep, Lids, UnnamedClosure},
-    lids::LidSignal,
+    closure::{ClosureKind, LidState, LidStep, UnnamedClosure},
+    eyelids::LidSignal,
 };
 use std::time::Duration;
 
@@ -40,7 +40,7 @@ impl PartialDetector {
     }
 
     /// Takes the next frame after the closure detector of the same stream; gives the partial blink
-    /// that it ended. Lids that stay low for longer than a blink droop, which is no event.
+    /// that it ended. LidState that stay low for longer than a blink droop, which is no event.
     pub fn step(
         &mut self,
         time: Duration,
@@ -48,7 +48,7 @@ impl PartialDetector {
         shown: Option<LidSignal>,
         lids: &LidStep,
     ) -> Option<UnnamedClosure> {
-        if lids.until_now == Lids::Unknown {
+        if lids.until_now == LidState::Unknown {
             self.state = State::Unknown;
         }
         let shown = match shown {
@@ -58,7 +58,7 @@ impl PartialDetector {
                 return None;
             }
         };
-        let closed = matches!(lids.now, Lids::Closed { .. });
+        let closed = matches!(lids.now, LidState::Closed { .. });
         let open = !closed && shown.openness > self.open_above;
         let before = self.state;
         self.state = match before {

@@ -6,7 +6,7 @@
 
 use super::{
     TemporalSettings,
-    closure::{LidStep, Lids},
+    closure::{LidState, LidStep},
 };
 use std::{collections::VecDeque, time::Duration};
 
@@ -73,17 +73,17 @@ impl Perclos {
     pub fn step(&mut self, time: Duration, step: &LidStep) {
         let start = self.last_time.replace(time).unwrap_or(time);
         match step.until_now {
-            Lids::Closed { since } | Lids::Parting { since } => {
+            LidState::Closed { since } | LidState::Reopening { since } => {
                 let end = step.reopened.unwrap_or(time);
                 self.running = Some(self.stretch_of_closure(since, end));
-                if step.reopened.is_some() || step.now == Lids::Unknown {
+                if step.reopened.is_some() || step.now == LidState::Unknown {
                     self.settle();
                 }
                 self.keep_apart(end, time);
             }
-            Lids::Apart => self.keep_apart(start, time),
+            LidState::Apart => self.keep_apart(start, time),
             // A long gap hides how the running closure ended: what was seen of it is kept.
-            Lids::Unknown => {
+            LidState::Unknown => {
                 if let (Some(running), Some(end)) = (self.running, step.reopened) {
                     self.running = Some(self.stretch_of_closure(running.start, end));
                 }

@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     eye_state::{EyeState, STATES},
-    locate::crop::Square,
+    locate::crop::Roi,
     reading::{EyeReading, Unseen},
 };
 use proptest::prelude::*;
@@ -43,7 +43,7 @@ fn measured(closed: f32, hidden: f32) -> EyeReading {
     probabilities[EyeState::Closed.index()] = closed;
     probabilities[EyeState::NotVisible.index()] = hidden;
     probabilities[EyeState::Open.index()] = 1.0 - closed - hidden;
-    let square = Square {
+    let square = Roi {
         centre: [0.0; 2],
         side: 32.0,
         angle: 0.0,
@@ -106,11 +106,14 @@ fn eyes(look: Look) -> PerEye<EyeReading> {
 }
 
 /// Steps through looks at given times in seconds.
-fn watch_at(script: &[(f64, Look)], settings: &TemporalSettings) -> (Vec<Closure>, EyesOverTime) {
-    let mut over_time = EyesOverTime::new(settings);
+fn watch_at(
+    script: &[(f64, Look)],
+    settings: &TemporalSettings,
+) -> (Vec<Closure>, TemporalTracker) {
+    let mut tracker = TemporalTracker::new(settings);
     let mut closures = Vec::new();
     for (frame, (seconds, look)) in script.iter().enumerate() {
-        let step = over_time.step(&FrameReading {
+        let step = tracker.step(&FrameReading {
             frame: frame as u64,
             time: Duration::from_secs_f64(*seconds),
             face: None,
@@ -118,11 +121,11 @@ fn watch_at(script: &[(f64, Look)], settings: &TemporalSettings) -> (Vec<Closure
         });
         closures.extend(step.ended);
     }
-    (closures, over_time)
+    (closures, tracker)
 }
 
 /// Steps through runs of (frames, look) at [`FPS`].
-fn watch(script: &[(usize, Look)]) -> (Vec<Closure>, EyesOverTime) {
+fn watch(script: &[(usize, Look)]) -> (Vec<Closure>, TemporalTracker) {
     let looks = script
         .iter()
         .flat_map(|(frames, look)| std::iter::repeat_n(*look, *frames));
@@ -133,7 +136,7 @@ fn watch(script: &[(usize, Look)]) -> (Vec<Closure>, EyesOverTime) {
     watch_at(&timed, &TemporalSettings::default())
 }
 
-fn of(closures: &[Closure], eye: Watched, kind: ClosureKind) -> Vec<(u64, u64)> {
+fn of(closures: &[Closure], eye: Laterality, kind: ClosureKind) -> Vec<(u64, u64)> {
     closures
         .iter()
         .filter(|closure| closure.eye == eye && closure.kind == kind)
@@ -141,7 +144,7 @@ fn of(closures: &[Closure], eye: Watched, kind: ClosureKind) -> Vec<(u64, u64)> 
         .collect()
 }
 
-fn blinks(closures: &[Closure], eye: Watched) -> Vec<(u64, u64)> {
+fn blinks(closures: &[Closure], eye: Laterality) -> Vec<(u64, u64)> {
     of(closures, eye, ClosureKind::Blink)
 }
 
@@ -151,50 +154,50 @@ fn an_alert_blinker_is_counted_blink_by_blink() {
     for _ in 0..10 {
         script.extend([(5, Look::Closed), (100, Look::Open)]);
     }
-    let (closures, over_time) = watch(&script);
-    for eye in Watched::ALL {
+    let (closures, tracker) = watch(&script);
+    for eye in Laterality::ALL {
         assert_eq!(blinks(&closures, eye).len(), 10);
         assert_eq!(blinks(&closures, eye)[0], (60, 64));
     }
     let first = closures[0];
     assert!((first.start.as_secs_f64() - 2.0).abs() < 1e-6);
     assert!((first.duration().as_secs_f64() - 5.0 / FPS).abs() < 1e-6);
-    assert_eq!(over_time.perclos(), Some(0.0), "blinks are left out");
+    assert_eq!(tracker.perclos(), Some(0.0), "blinks are left out");
 }
 
 #[test]
 fn a_blink_of_one_frame_counts_and_lasts_one_frame() {
     let (closures, _) = watch(&[(10, Look::Open), (1, Look::Closed), (10, Look::Open)]);
-    assert_eq!(blinks(&closures, Watched::Both), [(10, 10)]);
+    assert_eq!(blinks(&closures, Laterality::Both), [(10, 10)]);
     assert!((closures[0].duration().as_secs_f64() - 1.0 / FPS).abs() < 1e-6);
 }
 
 #[test]
 fn a_long_closure_is_no_blink_and_fills_perclos() {
-    let (closures, over_time) = watch(&[(90, Look::Open), (90, Look::Closed), (121, Look::Open)]);
-    for eye in Watched::ALL {
+    let (closures, tracker) = watch(&[(90, Look::Open), (90, Look::Closed), (121, Look::Open)]);
+    for eye in Laterality::ALL {
         assert_eq!(blinks(&closures, eye), []);
         assert_eq!(of(&closures, eye, ClosureKind::LongClosure), [(90, 179)]);
     }
     // 3 s of the 10 s between the first frame and the last.
-    assert!((over_time.perclos().unwrap() - 0.3).abs() < 1e-6);
+    assert!((tracker.perclos().unwrap() - 0.3).abs() < 1e-6);
 }
 
 #[test]
 fn the_border_belongs_to_the_long_closure() {
     let frames = (TemporalSettings::default().long_closure_s * FPS) as usize;
     let (closures, _) = watch(&[(5, Look::Open), (frames, Look::Closed), (5, Look::Open)]);
-    assert_eq!(blinks(&closures, Watched::Both), []);
+    assert_eq!(blinks(&closures, Laterality::Both), []);
     let (closures, _) = watch(&[(5, Look::Open), (frames - 1, Look::Closed), (5, Look::Open)]);
-    assert_eq!(blinks(&closures, Watched::Both).len(), 1);
+    assert_eq!(blinks(&closures, Laterality::Both).len(), 1);
 }
 
 #[test]
 fn a_wink_is_one_eyes_blink() {
     let (closures, _) = watch(&[(10, Look::Open), (6, Look::WinkLeft), (10, Look::Open)]);
-    assert_eq!(blinks(&closures, Watched::Left), [(10, 15)]);
-    assert_eq!(blinks(&closures, Watched::Right), []);
-    assert_eq!(blinks(&closures, Watched::Both), []);
+    assert_eq!(blinks(&closures, Laterality::Left), [(10, 15)]);
+    assert_eq!(blinks(&closures, Laterality::Right), []);
+    assert_eq!(blinks(&closures, Laterality::Both), []);
 }
 
 #[test]
@@ -228,23 +231,23 @@ fn one_hidden_eye_leaves_the_other_ones_blink() {
             },
         ),
     ]);
-    assert_eq!(blinks(&closures, Watched::Left), []);
-    assert_eq!(blinks(&closures, Watched::Right), [(10, 13)]);
-    assert_eq!(blinks(&closures, Watched::Both), [(10, 13)]);
+    assert_eq!(blinks(&closures, Laterality::Left), []);
+    assert_eq!(blinks(&closures, Laterality::Right), [(10, 13)]);
+    assert_eq!(blinks(&closures, Laterality::Both), [(10, 13)]);
 }
 
 #[test]
 fn closures_at_either_end_of_the_recording_are_not_whole() {
-    let (closures, over_time) = watch(&[(5, Look::Closed), (20, Look::Open), (1, Look::Closed)]);
+    let (closures, tracker) = watch(&[(5, Look::Closed), (20, Look::Open), (1, Look::Closed)]);
     assert_eq!(closures, []);
-    assert_eq!(over_time.perclos(), Some(0.0));
+    assert_eq!(tracker.perclos(), Some(0.0));
 }
 
 #[test]
 fn a_sleeper_at_the_end_counts_without_an_event() {
-    let (closures, over_time) = watch(&[(31, Look::Open), (60, Look::Closed)]);
+    let (closures, tracker) = watch(&[(31, Look::Open), (60, Look::Closed)]);
     assert_eq!(closures, []);
-    let closed = over_time.perclos().unwrap();
+    let closed = tracker.perclos().unwrap();
     assert!((closed - 59.0 / 90.0).abs() < 1e-6, "{closed}");
 }
 
@@ -262,7 +265,7 @@ fn a_variable_frame_rate_changes_durations_not_counts() {
     ];
     let script: Vec<_> = times.into_iter().zip(looks).collect();
     let (closures, _) = watch_at(&script, &TemporalSettings::default());
-    assert_eq!(blinks(&closures, Watched::Both), [(2, 4)]);
+    assert_eq!(blinks(&closures, Laterality::Both), [(2, 4)]);
     assert!((closures[0].duration().as_secs_f64() - 0.26).abs() < 1e-6);
 }
 
@@ -275,9 +278,9 @@ fn what_happens_in_a_long_gap_is_unknown() {
         (2.1, Look::Open),
         (2.2, Look::Open),
     ];
-    let (closures, over_time) = watch_at(&script, &TemporalSettings::default());
+    let (closures, tracker) = watch_at(&script, &TemporalSettings::default());
     assert_eq!(closures, []);
-    let (known, closed) = over_time.known_and_closed();
+    let (known, closed) = tracker.known_and_closed();
     assert!((known.as_secs_f64() - 0.3).abs() < 1e-6);
     assert_eq!(closed, Duration::ZERO);
 }
@@ -297,21 +300,23 @@ fn lids_that_part_for_a_moment_without_opening_stay_one_closure() {
         script.extend(&between);
         script.extend([(1, Look::Closed), (5, open)]);
         let (closures, _) = watch(&script);
-        assert_eq!(blinks(&closures, Watched::Both), expected, "{between:?}");
+        assert_eq!(blinks(&closures, Laterality::Both), expected, "{between:?}");
     }
 }
 
 #[test]
 fn a_closure_ends_where_the_lids_first_parted() {
-    let (closures, over_time) = watch(&[
+    let (closures, tracker) = watch(&[
         (30, Look::Open),
         (60, Look::Closed),
         (3, Look::Partial(0.9)),
         (30, Look::Open),
     ]);
-    let long = closures.iter().find(|closure| closure.eye == Watched::Both);
+    let long = closures
+        .iter()
+        .find(|closure| closure.eye == Laterality::Both);
     assert!((long.unwrap().duration().as_secs_f64() - 2.0).abs() < 1e-6);
-    let (known, closed) = over_time.known_and_closed();
+    let (known, closed) = tracker.known_and_closed();
     assert!((closed.as_secs_f64() - 2.0).abs() < 1e-6);
     assert!((known.as_secs_f64() - 122.0 / FPS).abs() < 1e-6);
 }
@@ -324,7 +329,7 @@ fn eyes_lost_from_sight_after_they_parted_have_ended_their_blink() {
         (1, Look::Partial(0.9)),
         (10, Look::NoFace),
     ]);
-    assert_eq!(blinks(&closures, Watched::Both), [(10, 13)]);
+    assert_eq!(blinks(&closures, Laterality::Both), [(10, 13)]);
 }
 
 #[test]
@@ -341,23 +346,23 @@ fn hysteresis_is_there_for_those_who_want_it() {
     .map(|(i, look)| (i as f64 / FPS, look))
     .collect();
     let (closures, _) = watch_at(&script, &TemporalSettings::default());
-    assert_eq!(blinks(&closures, Watched::Both), [(1, 1), (3, 3)]);
+    assert_eq!(blinks(&closures, Laterality::Both), [(1, 1), (3, 3)]);
     let settings = TemporalSettings {
         open_at_or_below: 0.1,
         ..TemporalSettings::default()
     };
     let (closures, _) = watch_at(&script, &settings);
-    assert_eq!(blinks(&closures, Watched::Both), [(1, 3)]);
+    assert_eq!(blinks(&closures, Laterality::Both), [(1, 3)]);
 }
 
 #[test]
 fn the_sliding_minute_forgets_what_the_session_keeps() {
-    let (_, over_time) = watch(&[(30, Look::Open), (90, Look::Closed), (61 * 30, Look::Open)]);
-    assert_eq!(over_time.perclos_of_last_minute(), Some(0.0));
-    assert!(over_time.perclos().unwrap() > 0.04);
-    let (_, over_time) = watch(&[(600, Look::Open), (61 * 30, Look::Closed)]);
+    let (_, tracker) = watch(&[(30, Look::Open), (90, Look::Closed), (61 * 30, Look::Open)]);
+    assert_eq!(tracker.perclos_of_last_minute(), Some(0.0));
+    assert!(tracker.perclos().unwrap() > 0.04);
+    let (_, tracker) = watch(&[(600, Look::Open), (61 * 30, Look::Closed)]);
     assert_eq!(
-        over_time.perclos_of_last_minute(),
+        tracker.perclos_of_last_minute(),
         Some(1.0),
         "a running closure counts at once"
     );
@@ -365,9 +370,9 @@ fn the_sliding_minute_forgets_what_the_session_keeps() {
 
 #[test]
 fn nothing_known_has_no_perclos() {
-    let (closures, over_time) = watch(&[(30, Look::NoFace)]);
+    let (closures, tracker) = watch(&[(30, Look::NoFace)]);
     assert_eq!(closures, []);
-    assert_eq!(over_time.perclos(), None);
+    assert_eq!(tracker.perclos(), None);
 }
 
 fn any_look() -> impl Strategy<Value = Look> {
@@ -390,9 +395,9 @@ proptest! {
         let mut time = 0.0;
         let script: Vec<_> = steps.into_iter().map(|(gap, look)| { time += gap; (time, look) }).collect();
         let settings = TemporalSettings { baseline_least: 1.0, ..TemporalSettings::default() };
-        let (closures, over_time) = watch_at(&script, &settings);
+        let (closures, tracker) = watch_at(&script, &settings);
         let usual = PerEye { left: 1.0, right: 1.0 };
-        for eye in Watched::ALL {
+        for eye in Laterality::ALL {
             let mut next_allowed = 1;
             let whole = closures.iter().filter(|closure| closure.kind != ClosureKind::PartialBlink);
             for closure in whole.filter(|closure| closure.eye == eye) {
@@ -400,7 +405,7 @@ proptest! {
                 prop_assert!(closure.end > closure.start);
                 // A frame that is known and not closed lies between two closures.
                 next_allowed = closure.last_frame + 2;
-                if eye == Watched::Both {
+                if eye == Laterality::Both {
                     let shown = |frame: u64| {
                         Shown::of(&eyes(script[frame as usize].1), &usual, &settings).both.unwrap()
                     };
@@ -413,7 +418,7 @@ proptest! {
                 }
             }
         }
-        for share in [over_time.perclos(), over_time.perclos_of_last_minute()].into_iter().flatten() {
+        for share in [tracker.perclos(), tracker.perclos_of_last_minute()].into_iter().flatten() {
             prop_assert!((0.0..=1.0).contains(&share));
         }
     }
@@ -444,7 +449,7 @@ proptest! {
         let mut time = 0.0;
         let script: Vec<_> = steps.into_iter().map(|(gap, look)| { time += gap; (time, look) }).collect();
         let settings = TemporalSettings { perclos_window_s: 3600.0, ..TemporalSettings::default() };
-        let (_, over_time) = watch_at(&script, &settings);
-        prop_assert_eq!(over_time.perclos(), over_time.perclos_of_last_minute());
+        let (_, tracker) = watch_at(&script, &settings);
+        prop_assert_eq!(tracker.perclos(), tracker.perclos_of_last_minute());
     }
 }

@@ -17,7 +17,7 @@ pub struct TemporalSettings {
     /// `closed_above`.
     ///
     /// 0.5: a lower value finds no more blinks on the clips with confirmed ones, and what it keeps
-    /// whole, `longest_parting_s` does too (benches/temporal_filters.sh).
+    /// whole, `longest_reopening_s` does too (benches/temporal_filters.sh).
     pub open_at_or_below: f64,
     /// An eye is open when its openness, P(open) and half of P(`partially_open`), is above this, 0
     /// to 1. Between that and closed the lids are low: a partial blink, if not for long.
@@ -31,12 +31,12 @@ pub struct TemporalSettings {
     ///
     /// 0.85: on the clips, plain and degraded, that costs no blink; 0.75 adds two false ones.
     pub surely_open_above: f64,
-    /// Lids that part without opening for at most this many seconds have not ended their closure.
+    /// LidState that part without opening for at most this many seconds have not ended their closure.
     ///
     /// 0.1: lids that open at all take longer to do so and close again. On the clips it leaves 6 of
     /// the 25 pieces that a fluttering closure falls into and costs no blink; blinks of one frame
     /// stay, which a low-pass filter would weaken.
-    pub longest_parting_s: f64,
+    pub longest_reopening_s: f64,
     /// An eye is unknown while P(`not_visible`) is above this, 0 to 1.
     pub not_visible_above: f64,
     /// A closure of at least this many seconds is a long closure, a shorter one a blink.
@@ -100,7 +100,7 @@ impl Default for TemporalSettings {
             open_at_or_below: 0.5,
             open_above: 0.75,
             surely_open_above: 0.85,
-            longest_parting_s: 0.1,
+            longest_reopening_s: 0.1,
             not_visible_above: 0.5,
             long_closure_s: 1.0,
             shortest_wink_s: 0.1,
@@ -156,7 +156,11 @@ impl TemporalSettings {
                 self.baseline_least
             ));
         }
-        seconds::check("longest_parting_s", self.longest_parting_s, 0.0..=LONGEST_S)?;
+        seconds::check(
+            "longest_parting_s",
+            self.longest_reopening_s,
+            0.0..=LONGEST_S,
+        )?;
         if self.drowsy_until > self.drowsy_above {
             return Err(format!(
                 "drowsy_until is {}; give at most drowsy_above, which is {}",
@@ -188,9 +192,9 @@ impl TemporalSettings {
         Ok(())
     }
 
-    /// [`Self::longest_parting_s`].
-    pub fn longest_parting(&self) -> Duration {
-        seconds::duration(self.longest_parting_s)
+    /// [`Self::longest_reopening_s`].
+    pub fn longest_reopening(&self) -> Duration {
+        seconds::duration(self.longest_reopening_s)
     }
 
     /// [`Self::shortest_wink_s`].
@@ -269,7 +273,7 @@ mod tests {
         assert!(of(|s| s.long_closure_s = 0.0).contains("long_closure_s is 0"));
         assert!(of(|s| s.longest_gap_s = f64::NAN).contains("longest_gap_s"));
         assert!(of(|s| s.open_above = -0.1).contains("open_above is -0.1"));
-        assert!(of(|s| s.longest_parting_s = -1.0).contains("longest_parting_s is -1"));
+        assert!(of(|s| s.longest_reopening_s = -1.0).contains("longest_parting_s is -1"));
         assert!(of(|s| s.shortest_wink_s = 0.0).contains("shortest_wink_s is 0"));
         assert!(of(|s| s.baseline_least = 0.0).contains("baseline_least is 0"));
         assert!(of(|s| s.baseline_quantile = 80.0).contains("baseline_quantile is 80"));

@@ -1,4 +1,4 @@
-//! A gallery of disturbed crops with what the network said of them, made from the user's own data:
+//! A gallery of perturbed crops with what the network said of them, made from the user's own data:
 //! it lies with the study and is for the user's eyes, for the data's licence may forbid more.
 
 use super::picture::Pictures;
@@ -7,7 +7,7 @@ use crate::{
     study::{
         StudyError,
         cell::Cell,
-        execute::{Disturbed, Runner},
+        execute::{Perturbed, Runner},
         folder::StudyFolder,
         suite::Scale,
     },
@@ -20,7 +20,7 @@ use plotters::{
 };
 
 /// Columns: an attack and its SNR in dB.
-const DISTURBANCES: [(&str, f64); 8] = [
+const PERTURBATIONS: [(&str, f64); 8] = [
     ("fgsm", 40.0),
     ("fgsm", 33.0),
     ("fgsm", 25.0),
@@ -60,19 +60,19 @@ pub fn draw(
     let model = folder.model(cell);
     let mut columns = vec![(
         "clean".to_owned(),
-        runner.disturb(&model, cell.fold, scale, None)?,
+        runner.perturb(&model, cell.fold, scale, None)?,
     )];
-    for (attack, snr_db) in DISTURBANCES {
-        let disturbed = runner.disturb(&model, cell.fold, scale, Some((attack, snr_db)))?;
-        columns.push((format!("{attack} {snr_db:.0} dB"), disturbed));
+    for (attack, snr_db) in PERTURBATIONS {
+        let perturbed = runner.perturb(&model, cell.fold, scale, Some((attack, snr_db)))?;
+        columns.push((format!("{attack} {snr_db:.0} dB"), perturbed));
     }
     let name = format!("gallery-{}", cell.group);
     let labels = labels(&format!("{}: crops disturbed", cell.group), &columns)?;
     let Some(mut pixels) = pictures.render(&name, &labels)? else {
         return Ok(());
     };
-    for (column, (_, disturbed)) in columns.iter().enumerate() {
-        for (row, picture) in disturbed.pictures.iter().enumerate() {
+    for (column, (_, perturbed)) in columns.iter().enumerate() {
+        for (row, picture) in perturbed.pictures.iter().enumerate() {
             let (x, y) = corner(column, row);
             let at = (x as u32 * Pictures::zoom(), y as u32 * Pictures::zoom());
             paint(&mut pixels, at, picture);
@@ -91,7 +91,7 @@ fn corner(column: usize, row: usize) -> (i32, i32) {
 }
 
 /// Everything but the crops.
-fn labels(title: &str, columns: &[(String, Disturbed)]) -> Result<String, PlotError> {
+fn labels(title: &str, columns: &[(String, Perturbed)]) -> Result<String, PlotError> {
     let rows = columns.iter().map(|(_, crops)| crops.pictures.len()).max();
     let (right, bottom) = corner(columns.len(), rows.unwrap_or(0));
     let size = (right.unsigned_abs(), bottom.unsigned_abs() + 8);

@@ -1,4 +1,4 @@
-//! Accuracy against the SNR of the disturbance: white-box solid, transfer dashed, random dotted.
+//! Accuracy against the SNR of the perturbation: white-box solid, transfer dashed, random dotted.
 
 use super::{
     pool::{Measured, Pooled},

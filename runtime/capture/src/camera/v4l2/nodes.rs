@@ -4,7 +4,7 @@ use super::{
     super::{
         CameraDescription,
         choose::Node,
-        ladder::{Offer, Rung, Size, rate_in_words},
+        format_preferences::{FormatCandidate, Offer, Size, rate_in_words},
         pixels::PixelFormat,
     },
     reason_of,
@@ -136,7 +136,7 @@ pub(super) fn offers(device: &v4l::Device, wanted: Size) -> io::Result<Vec<Offer
         for size in sizes {
             let rates = rates(device, format, size);
             let fastest = rates.iter().copied().reduce(f64::max);
-            offers.push((Rung { format, size }, fastest));
+            offers.push((FormatCandidate { format, size }, fastest));
         }
     }
     Ok(offers)
@@ -144,8 +144,12 @@ pub(super) fn offers(device: &v4l::Device, wanted: Size) -> io::Result<Vec<Offer
 
 /// The listed interval nearest to the wanted rate, as frames over seconds; `None` where the driver
 /// lists none or any.
-pub(super) fn nearest_interval(device: &v4l::Device, rung: Rung, rate: f64) -> Option<(u32, u32)> {
-    intervals(device, rung.format, rung.size)
+pub(super) fn nearest_interval(
+    device: &v4l::Device,
+    candidate: FormatCandidate,
+    rate: f64,
+) -> Option<(u32, u32)> {
+    intervals(device, candidate.format, candidate.size)
         .into_iter()
         .filter_map(|interval| match interval {
             FrameIntervalEnum::Discrete(fraction) => {

@@ -173,12 +173,12 @@ impl LiveSource for Scripted {
 #[derive(Default)]
 pub(super) struct Record {
     pub(super) frames: Vec<(u64, Duration)>,
-    pub(super) notices: Vec<Notice>,
+    pub(super) events: Vec<CaptureEvent>,
     pub(super) lost: CaptureLoss,
     leave_after: Option<(FakeClock, Duration)>,
 }
 
-impl Outlet for Record {
+impl FrameSink for Record {
     fn leave(&self) -> bool {
         self.leave_after
             .as_ref()
@@ -189,8 +189,8 @@ impl Outlet for Record {
         self.frames.push((frame.sequence, frame.time));
     }
 
-    fn notice(&mut self, notice: Notice) {
-        self.notices.push(notice);
+    fn event(&mut self, event: CaptureEvent) {
+        self.events.push(event);
     }
 
     fn lost(&mut self, lost: CaptureLoss) {
@@ -205,11 +205,11 @@ pub(super) struct Played {
 }
 
 impl Played {
-    /// The notices in short: `opened`, `lost stalled`, `waiting busy`, ...
+    /// The events in short: `opened`, `lost stalled`, `waiting busy`, ...
     pub(super) fn story(&self) -> Vec<String> {
-        let notices = self.record.notices.iter();
-        notices
-            .map(|notice| match &notice.change {
+        let events = self.record.events.iter();
+        events
+            .map(|event| match &event.change {
                 Change::Opened { .. } => "opened".into(),
                 Change::Reopened { .. } => "reopened".into(),
                 Change::Lost(reason) => format!("lost {}", reason.fault),
@@ -235,8 +235,8 @@ pub(super) fn play(attempts: Vec<Attempt>, silence: Option<Duration>) -> Played 
         leave_after: Some((clock.clone(), Duration::from_secs(3600))),
         ..Record::default()
     };
-    let patience = Patience { silence };
-    let capture = Capture::new(Box::new(opener), &clock, &mut record, patience, begin);
+    let stall = StallTimeout { silence };
+    let capture = Capture::new(Box::new(opener), &clock, &mut record, stall, begin);
     let outcome = capture.run(first);
     let opened_at = opened_at.lock().unwrap().clone();
     Played {

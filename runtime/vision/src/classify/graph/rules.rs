@@ -39,7 +39,7 @@ impl Step {
     fn of(output: Shape) -> Self {
         Self {
             output,
-            truths: false,
+            bools: false,
             multiplications: 0,
             working: 0,
             weights: 0,
@@ -282,7 +282,7 @@ impl Node<'_> {
     }
 
     /// Two values, each side of which is the same or 1.
-    fn pairwise(&self, truths: bool) -> Result<Step, String> {
+    fn pairwise(&self, bools: bool) -> Result<Step, String> {
         self.only(&[])?;
         self.reads(2..=2)?;
         let (a, b) = (self.numbers(0)?, self.numbers(1)?);
@@ -300,7 +300,7 @@ impl Node<'_> {
         let output =
             output.ok_or_else(|| format!("joins shapes {a:?} and {b:?}, which do not fit"))?;
         Ok(Step {
-            truths,
+            bools,
             ..Step::of(output)
         })
     }
@@ -323,7 +323,7 @@ impl Node<'_> {
         self.reads(1..=1)?;
         let to = self.attribute("to").map(|attribute| attribute.i);
         match self.inputs.first() {
-            Some(Value::Truths(shape)) if to == Some(DataType::Float as i64) => {
+            Some(Value::Bools(shape)) if to == Some(DataType::Float as i64) => {
                 Ok(Step::of(shape.clone()))
             }
             _ => Err("is no cast of truth values to f32".into()),
@@ -344,7 +344,7 @@ impl Node<'_> {
         self.only(&[])?;
         self.reads(2..=2)?;
         let shape = self.numbers(0)?;
-        let Some(Value::Whole(wanted)) = self.inputs.get(1) else {
+        let Some(Value::Int64(wanted)) = self.inputs.get(1) else {
             return Err("has no whole numbers as its shape".into());
         };
         if wanted.dims.len() != 1 || wanted.dims[0] > MOST_SIDES as i64 {

@@ -6,7 +6,7 @@
 use super::SIDE;
 use crate::{
     eye_state::PerEye,
-    locate::{Face, Square},
+    locate::{Face, Roi},
 };
 
 /// Values regressed for a candidate: box centre, box size, then six keypoints.
@@ -74,10 +74,10 @@ impl Detection {
     }
 
     /// The face in pixels of the picture that `region` is a part of.
-    pub fn in_picture(&self, region: &Square) -> Face {
+    pub fn in_picture(&self, region: &Roi) -> Face {
         Face {
             score: self.score,
-            square: Square {
+            square: Roi {
                 centre: region.to_picture(self.centre),
                 side: self.size[0].max(self.size[1]) * region.side,
                 angle: 0.0,
@@ -241,7 +241,7 @@ mod tests {
 
     #[test]
     fn a_face_in_a_turned_region_lands_where_the_region_lies() {
-        let region = Square {
+        let region = Roi {
             centre: [100.0, 200.0],
             side: 50.0,
             angle: std::f32::consts::FRAC_PI_2,
@@ -274,7 +274,7 @@ mod tests {
             for grid in GRIDS {
                 decode(grid, &logits, &values, threshold, &mut found);
             }
-            let region = Square { centre: [320.0, 240.0], side: 640.0, angle: 0.4 };
+            let region = Roi { centre: [320.0, 240.0], side: 640.0, angle: 0.4 };
             for detection in merge(found) {
                 let face = detection.in_picture(&region);
                 prop_assert!(detection.score >= threshold - 1e-5 && detection.score <= 1.0);

@@ -9,7 +9,7 @@ pub use candidates::{Detection, GRIDS, Grid, VALUES, decode, merge};
 
 use super::{
     Face, LocateError,
-    crop::{Averaging, Square, sample_rgb_letterboxed},
+    crop::{Averaging, Roi, sample_rgb_letterboxed},
 };
 use crate::{bounded, onnx};
 use image::RgbImage;
@@ -78,7 +78,7 @@ impl BlazeFace {
     pub fn detect(
         &mut self,
         picture: &RgbImage,
-        region: &Square,
+        region: &Roi,
         averaging: Averaging,
         threshold: f32,
     ) -> Vec<Face> {

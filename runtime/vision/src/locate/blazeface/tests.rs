@@ -1,7 +1,7 @@
 //! The network gives what tract makes of the same file, and no other file is taken.
 
 use super::*;
-use crate::locate::LOCATOR_FILE;
+use crate::locate::FACE_DETECTOR_FILE;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -52,7 +52,7 @@ fn drawn_input(seed: u64) -> Vec<f32> {
 #[test]
 fn the_layers_answer_as_tract_does() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let path = root.join("models/locator").join(LOCATOR_FILE);
+    let path = root.join("models/locator").join(FACE_DETECTOR_FILE);
     if !path.is_file() {
         eprintln!("skipped: {} is missing; run `make models`", path.display());
         return;

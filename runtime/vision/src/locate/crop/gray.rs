@@ -1,6 +1,6 @@
 //! Eye crops: averages of gray levels, read between the pixels.
 
-use super::{Square, samples_per_side};
+use super::{Roi, samples_per_side};
 use crate::instructions::{Instructions, Loops};
 use image::GrayImage;
 
@@ -8,7 +8,7 @@ use image::GrayImage;
 /// levels, 0 to 255. Beyond the picture's edge the edge goes on.
 ///
 /// `out` must hold `side * side` values; surplus ones are left alone.
-pub fn sample_gray(picture: &GrayImage, square: &Square, side: usize, out: &mut [f32]) {
+pub fn sample_gray(picture: &GrayImage, square: &Roi, side: usize, out: &mut [f32]) {
     let samples = Samples::of(square, side);
     let bilinear = Bilinear::new(picture);
     if samples.are_inside(&bilinear, side) {
@@ -55,7 +55,7 @@ struct Samples {
 }
 
 impl Samples {
-    fn of(square: &Square, side: usize) -> Self {
+    fn of(square: &Roi, side: usize) -> Self {
         let scale = square.side / side as f32;
         let per_side = samples_per_side(scale);
         let (sin, cos) = square.angle.sin_cos();
@@ -206,7 +206,7 @@ mod tests {
                 Luma([((i * 31 + j * 57) * (seed + 7) % 251) as u8])
             });
             let centre = if whole { [x.round(), y.round()] } else { [x, y] };
-            let square = Square { centre, side, angle };
+            let square = Roi { centre, side, angle };
             let samples = Samples::of(&square, 16);
             let bilinear = Bilinear::new(&picture);
             let mut expected = [0.0; 256];

@@ -1,6 +1,6 @@
 //! The face locator's input: a square of a colour picture, black beyond the picture's edge.
 
-use super::{Square, samples_per_side};
+use super::{Roi, samples_per_side};
 use crate::instructions::{Instructions, Loops};
 use image::RgbImage;
 
@@ -16,7 +16,7 @@ pub enum Averaging {
 }
 
 /// Least width that [`Averaging::Full`] averages over, in pixels.
-const CALM_PIXELS: f32 = 3.0;
+const AVERAGED_PIXELS: f32 = 3.0;
 
 /// Averages a square of a colour picture into `side` x `side` RGB triples scaled to -1 to 1, the
 /// face locator's input. Outside the picture all is black, as the locator was trained (letterbox).
@@ -24,7 +24,7 @@ const CALM_PIXELS: f32 = 3.0;
 /// `out` must hold `3 * side * side` values; surplus ones are left alone.
 pub fn sample_rgb_letterboxed(
     picture: &RgbImage,
-    square: &Square,
+    square: &Roi,
     side: usize,
     averaging: Averaging,
     out: &mut [f32],
@@ -35,7 +35,7 @@ pub fn sample_rgb_letterboxed(
         Averaging::Sparse if scale > 1.5 => (2, scale),
         Averaging::Sparse => (1, scale),
         Averaging::Full => {
-            let width = scale.max(CALM_PIXELS);
+            let width = scale.max(AVERAGED_PIXELS);
             (samples_per_side(width), width)
         }
     };
@@ -63,7 +63,7 @@ struct Grid {
 
 impl Grid {
     /// `width` is that of a value, in pixels of the picture.
-    fn new(square: &Square, side: usize, samples: usize, width: f32) -> Self {
+    fn new(square: &Roi, side: usize, samples: usize, width: f32) -> Self {
         let scale = square.side / side as f32;
         let (sin, cos) = square.angle.sin_cos();
         let [(right, down), (across, below)] = [scale, width / samples as f32]
@@ -179,7 +179,7 @@ mod tests {
                 let level = (i * 31 + j * 57) * (seed + 7);
                 Rgb([level % 251, level % 241, level % 239].map(|level| level as u8))
             });
-            let square = Square { centre: [x * far, y], side, angle };
+            let square = Roi { centre: [x * far, y], side, angle };
             let grid = || Grid::new(&square, SIDE, samples, side / SIDE as f32);
             let expected: Vec<f32> = (0..SIDE * SIDE)
                 .flat_map(|at| by_definition(&picture, &grid(), at % SIDE, at / SIDE))

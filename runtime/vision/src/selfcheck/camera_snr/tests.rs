@@ -51,15 +51,15 @@ fn observed(frames: impl IntoIterator<Item = GrayImage>) -> FrameNoise {
     noise.frame_noise().unwrap()
 }
 
-fn square(side: f32) -> Square {
-    Square {
+fn square(side: f32) -> Roi {
+    Roi {
         centre: [90.0, 100.0],
         side,
         angle: 0.05,
     }
 }
 
-fn gray(picture: &GrayImage, square: &Square) -> [f32; PIXELS] {
+fn gray(picture: &GrayImage, square: &Roi) -> [f32; PIXELS] {
     let mut gray = [0.0; PIXELS];
     sample_gray(picture, square, SIDE, &mut gray);
     gray
@@ -67,7 +67,7 @@ fn gray(picture: &GrayImage, square: &Square) -> [f32; PIXELS] {
 
 /// The noise that is really on the crops of these frames: how their pixels scatter from frame to
 /// frame, rounding included where `clean` has none.
-fn true_sigma(frames: &[GrayImage], square: &Square) -> f64 {
+fn true_sigma(frames: &[GrayImage], square: &Roi) -> f64 {
     let crops: Vec<[f32; PIXELS]> = frames.iter().map(|f| gray(f, square)).collect();
     let n = crops.len() as f64;
     let mut sum = 0.0;
@@ -138,7 +138,7 @@ fn a_picture_that_sways_in_large_parts_is_not_taken_for_noise() {
         let noise = observed(frames);
         let off = 0.5 * db(noise.curve.variance(120.0) / (sigma * sigma));
         assert!(off.abs() < 0.5, "sigma {sigma}: {off} dB");
-        let alike = 0.5 * db(noise.alikeness.at(3.0));
+        let alike = 0.5 * db(noise.correlation.at(3.0));
         assert!(
             alike.abs() < 0.5,
             "sigma {sigma}: {alike} dB more in blocks"
@@ -189,7 +189,7 @@ fn noise_after_jpeg_is_carried_as_it_is() {
             let noise = observed(frames.clone());
             for side in [60.0, 110.0] {
                 // The disc has texture, as an eye has: compression leaves less noise on smooth parts.
-                let square = Square {
+                let square = Roi {
                     centre: [220.0, 150.0],
                     ..square(side)
                 };

@@ -3,7 +3,7 @@
 use super::{FPS, Look, eyes};
 use crate::{
     reading::FrameReading,
-    temporal::{AlertKind, AlertPhase, EyesOverTime, TemporalSettings},
+    temporal::{AlertKind, AlertPhase, TemporalSettings, TemporalTracker},
 };
 use AlertKind::{Drowsiness, LongClosureAlarm, LongClosureWarning};
 use AlertPhase::{Cleared, Lost, Raised, Repeated};
@@ -14,13 +14,13 @@ type Told = (f64, AlertKind, AlertPhase);
 
 /// Alerts of runs of (seconds, look) at [`FPS`].
 fn alerts(script: &[(f64, Look)]) -> Vec<Told> {
-    let mut over_time = EyesOverTime::new(&TemporalSettings::default());
+    let mut tracker = TemporalTracker::new(&TemporalSettings::default());
     let mut told = Vec::new();
     let mut frame = 0_u64;
     for (seconds, look) in script {
         for _ in 0..(seconds * FPS).round() as u64 {
             let time = frame as f64 / FPS;
-            let step = over_time.step(&FrameReading {
+            let step = tracker.step(&FrameReading {
                 frame,
                 time: Duration::from_secs_f64(time),
                 face: None,

@@ -5,7 +5,8 @@ use super::{FPS, Look, any_look, eyes};
 use crate::{
     reading::FrameReading,
     temporal::{
-        Alert, AlertKind, AlertPhase, Closure, ClosureKind, EyesOverTime, TemporalSettings, Watched,
+        Alert, AlertKind, AlertPhase, Closure, ClosureKind, Laterality, TemporalSettings,
+        TemporalTracker,
     },
 };
 use proptest::prelude::*;
@@ -15,7 +16,7 @@ const HOUR: f64 = 3600.0;
 
 /// Somebody who is watched by a clock that can be set.
 struct Watch {
-    over_time: EyesOverTime,
+    tracker: TemporalTracker,
     time: f64,
     frame: u64,
     closures: Vec<Closure>,
@@ -25,7 +26,7 @@ struct Watch {
 impl Watch {
     fn new() -> Self {
         Self {
-            over_time: EyesOverTime::new(&TemporalSettings::default()),
+            tracker: TemporalTracker::new(&TemporalSettings::default()),
             // Late enough to be set back.
             time: 10.0 * HOUR,
             frame: 0,
@@ -35,7 +36,7 @@ impl Watch {
     }
 
     fn look(&mut self, look: Look) {
-        let step = self.over_time.step(&FrameReading {
+        let step = self.tracker.step(&FrameReading {
             frame: self.frame,
             time: Duration::from_secs_f64(self.time),
             face: None,
@@ -62,7 +63,7 @@ impl Watch {
     }
 
     fn of_both(&self, kind: ClosureKind) -> usize {
-        let of_both = |closure: &&Closure| closure.eye == Watched::Both && closure.kind == kind;
+        let of_both = |closure: &&Closure| closure.eye == Laterality::Both && closure.kind == kind;
         self.closures.iter().filter(of_both).count()
     }
 
@@ -83,7 +84,7 @@ fn a_clock_set_during_a_blink_makes_no_long_closure_and_no_alarm() {
         watch.sees(0.1, Look::Closed).sees(5.0, Look::Open);
         assert_eq!(watch.of_both(ClosureKind::LongClosure), 0, "{jump}");
         assert_eq!(watch.alerts, [], "{jump}");
-        assert_eq!(watch.over_time.perclos(), Some(0.0), "{jump}");
+        assert_eq!(watch.tracker.perclos(), Some(0.0), "{jump}");
     }
 }
 
@@ -123,12 +124,12 @@ fn the_last_minute_holds_nothing_of_before_the_clock_was_set() {
         let mut watch = Watch::new();
         watch.sees(1.0, Look::Open).sees(50.0, Look::Closed);
         watch.sees(1.0, Look::Open);
-        assert!(watch.over_time.perclos_of_last_minute().unwrap() > 0.9);
+        assert!(watch.tracker.perclos_of_last_minute().unwrap() > 0.9);
         watch.set(jump).sees(20.0, Look::Open);
-        let last_minute = watch.over_time.perclos_of_last_minute();
+        let last_minute = watch.tracker.perclos_of_last_minute();
         assert_eq!(last_minute, Some(0.0), "{jump}");
         // The session's sum is one of lengths, and stays.
-        let (known, closed) = watch.over_time.known_and_closed();
+        let (known, closed) = watch.tracker.known_and_closed();
         assert!((closed.as_secs_f64() - 50.0).abs() < 0.1, "{jump}");
         assert!((known.as_secs_f64() - 72.0).abs() < 0.2, "{jump}");
     }
@@ -152,7 +153,7 @@ proptest! {
             watched = if (0.0..=longest_gap).contains(&step) { watched + step } else { 0.0 };
             longest = longest.max(watched);
             watch.look(look);
-            let (known, closed) = watch.over_time.last_minute.known_and_closed();
+            let (known, closed) = watch.tracker.last_minute.known_and_closed();
             prop_assert!(closed <= known && known <= Duration::from_secs(60));
         }
         for closure in &watch.closures {

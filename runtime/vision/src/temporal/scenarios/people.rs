@@ -5,7 +5,8 @@ use crate::{
     eye_state::{Eye, PerEye},
     reading::{EyeReading, FrameReading},
     temporal::{
-        AlertKind, AlertPhase, ClosureKind, EyesOverTime, OverTimeStep, TemporalSettings, Watched,
+        AlertKind, AlertPhase, ClosureKind, Laterality, TemporalSettings, TemporalTracker,
+        TemporalUpdate,
     },
 };
 use ClosureKind::{Blink, LongClosure, PartialBlink};
@@ -14,12 +15,12 @@ use std::time::Duration;
 /// What a person's minutes brought.
 struct Seen {
     /// (start in s, duration in s, what, whose, wink).
-    closures: Vec<(f64, f64, ClosureKind, Watched, bool)>,
+    closures: Vec<(f64, f64, ClosureKind, Laterality, bool)>,
     /// (time in s, what, what became of it).
     alerts: Vec<(f64, AlertKind, AlertPhase)>,
     /// (time in s, whose, reference).
     baselines: Vec<(f64, Eye, f64)>,
-    over_time: EyesOverTime,
+    tracker: TemporalTracker,
 }
 
 /// Steps through runs of (seconds, eyes) at [`FPS`].
@@ -28,17 +29,17 @@ fn watch_eyes(script: &[(f64, PerEye<EyeReading>)]) -> Seen {
         closures: Vec::new(),
         alerts: Vec::new(),
         baselines: Vec::new(),
-        over_time: EyesOverTime::new(&TemporalSettings::default()),
+        tracker: TemporalTracker::new(&TemporalSettings::default()),
     };
     let mut frame = 0_u64;
     for (seconds, eyes) in script {
         for _ in 0..(seconds * FPS).round() as u64 {
             let time = Duration::from_secs_f64(frame as f64 / FPS);
-            let OverTimeStep {
+            let TemporalUpdate {
                 ended,
                 alerts,
                 baselines,
-            } = seen.over_time.step(&FrameReading {
+            } = seen.tracker.step(&FrameReading {
                 frame,
                 time,
                 face: None,
@@ -66,7 +67,7 @@ fn watch(script: &[(f64, Look)]) -> Seen {
 
 impl Seen {
     /// Starts and durations of one kind of one stream, rounded to 0.01 s.
-    fn of(&self, kind: ClosureKind, eye: Watched) -> Vec<(f64, f64)> {
+    fn of(&self, kind: ClosureKind, eye: Laterality) -> Vec<(f64, f64)> {
         let rounded = |value: f64| (value * 100.0).round() / 100.0;
         self.closures
             .iter()
@@ -75,7 +76,7 @@ impl Seen {
             .collect()
     }
 
-    fn winks(&self) -> Vec<(Watched, ClosureKind)> {
+    fn winks(&self) -> Vec<(Laterality, ClosureKind)> {
         let winks = self.closures.iter().filter(|(.., wink)| *wink);
         winks.map(|(_, _, kind, eye, _)| (*eye, *kind)).collect()
     }
@@ -94,7 +95,7 @@ fn an_alert_reader_blinks_fifteen_times_a_minute_and_nothing_else_is_said() {
         ]);
     }
     let seen = watch(&script);
-    for eye in Watched::ALL {
+    for eye in Laterality::ALL {
         let blinks = seen.of(Blink, eye);
         assert_eq!(blinks.len(), 75);
         assert_eq!(blinks[0], (2.03, 0.1));
@@ -106,9 +107,9 @@ fn an_alert_reader_blinks_fifteen_times_a_minute_and_nothing_else_is_said() {
         );
     }
     assert_eq!(seen.alerts, []);
-    let rate = seen.over_time.blinks_per_minute().unwrap();
+    let rate = seen.tracker.blinks_per_minute().unwrap();
     assert!((rate - 15.0).abs() < 0.2, "{rate}");
-    assert_eq!(seen.over_time.perclos(), Some(0.0));
+    assert_eq!(seen.tracker.perclos(), Some(0.0));
     // Baselines: found once for each eye, and no different from the usual eye.
     assert_eq!(seen.baselines.len(), 2);
     assert!(
@@ -130,12 +131,12 @@ fn half_of_a_person_s_blinks_are_partial_and_are_counted_apart() {
         ]);
     }
     let seen = watch(&script);
-    for eye in Watched::ALL {
+    for eye in Laterality::ALL {
         assert_eq!(seen.of(Blink, eye).len(), 10);
         assert_eq!(seen.of(PartialBlink, eye).len(), 10);
         assert_eq!(seen.of(PartialBlink, eye)[0], (8.0, 0.2));
     }
-    let rate = seen.over_time.blinks_per_minute().unwrap();
+    let rate = seen.tracker.blinks_per_minute().unwrap();
     assert!((rate - 10.0).abs() < 0.3, "only whole blinks count: {rate}");
 }
 
@@ -159,7 +160,7 @@ fn a_slow_blinker_has_blinks_of_their_true_length() {
         (1.2, Look::Closed),
         (10.0, Look::Open),
     ]);
-    for eye in Watched::ALL {
+    for eye in Laterality::ALL {
         assert_eq!(seen.of(Blink, eye), [(10.0, 0.8)]);
         assert_eq!(seen.of(LongClosure, eye), [(20.8, 1.2)]);
     }
@@ -181,7 +182,7 @@ fn a_microsleep_that_ends_over_partially_open_lids_raises_no_late_alarm() {
         kinds,
         [(LongClosureWarning, Raised), (LongClosureWarning, Cleared)]
     );
-    assert_eq!(seen.of(LongClosure, Watched::Both), [(30.0, 1.43)]);
+    assert_eq!(seen.of(LongClosure, Laterality::Both), [(30.0, 1.43)]);
 }
 
 #[test]
@@ -194,14 +195,14 @@ fn a_microsleep_with_fluttering_lids_is_one_closure_with_one_alarm() {
     }
     script.extend([(1.0 / FPS, Look::Closed), (10.0, Look::Open)]);
     let seen = watch(&script);
-    for eye in Watched::ALL {
+    for eye in Laterality::ALL {
         assert_eq!(seen.of(LongClosure, eye), [(30.0, 2.03)]);
         assert_eq!(seen.of(Blink, eye), []);
     }
     let raised = seen.alerts.iter().filter(|(.., phase)| *phase == Raised);
     let raised: Vec<_> = raised.map(|(_, kind, _)| *kind).collect();
     assert_eq!(raised, [LongClosureWarning, LongClosureAlarm]);
-    let perclos = seen.over_time.perclos().unwrap();
+    let perclos = seen.tracker.perclos().unwrap();
     assert!(
         (perclos - 61.0 / FPS / (40.0 + 60.0 / FPS)).abs() < 1e-3,
         "{perclos}"
@@ -225,20 +226,20 @@ fn a_winker_winks_with_each_eye_and_never_with_both() {
         (3.0, left),
         (30.0, open),
     ]);
-    assert_eq!(seen.of(Blink, Watched::Left), [(30.0, 0.3)]);
-    assert_eq!(seen.of(Blink, Watched::Right), [(60.3, 0.3)]);
-    assert_eq!(seen.of(LongClosure, Watched::Left), [(90.6, 3.0)]);
+    assert_eq!(seen.of(Blink, Laterality::Left), [(30.0, 0.3)]);
+    assert_eq!(seen.of(Blink, Laterality::Right), [(60.3, 0.3)]);
+    assert_eq!(seen.of(LongClosure, Laterality::Left), [(90.6, 3.0)]);
     assert!(
         seen.closures
             .iter()
-            .all(|(_, _, _, eye, _)| *eye != Watched::Both)
+            .all(|(_, _, _, eye, _)| *eye != Laterality::Both)
     );
     assert_eq!(
         seen.winks(),
         [
-            (Watched::Left, Blink),
-            (Watched::Right, Blink),
-            (Watched::Left, LongClosure)
+            (Laterality::Left, Blink),
+            (Laterality::Right, Blink),
+            (Laterality::Left, LongClosure)
         ]
     );
     assert_eq!(seen.alerts, []);
@@ -266,7 +267,7 @@ fn blinks_whose_eyes_are_not_quite_together_are_no_winks() {
         (10.0, of(0.0, 0.0)),
     ]);
     assert_eq!(seen.winks(), []);
-    assert_eq!(seen.of(Blink, Watched::Both)[0], (10.03, 0.13));
+    assert_eq!(seen.of(Blink, Laterality::Both)[0], (10.03, 0.13));
 }
 
 #[test]
@@ -279,13 +280,13 @@ fn sunglasses_put_on_stop_all_counting_until_they_are_taken_off() {
     script.extend([(20.0, Look::Open), (0.2, Look::Closed), (20.0, Look::Open)]);
     let seen = watch(&script);
     assert_eq!(
-        seen.of(Blink, Watched::Both),
+        seen.of(Blink, Laterality::Both),
         [(20.0, 0.2), (120.2, 0.2)],
         "what is hidden on either side is no blink"
     );
     assert_eq!(seen.alerts, []);
-    assert_eq!(seen.over_time.perclos(), Some(0.0));
-    let (known, _) = seen.over_time.known_and_closed();
+    assert_eq!(seen.tracker.perclos(), Some(0.0));
+    let (known, _) = seen.tracker.known_and_closed();
     assert!(known < Duration::from_secs(83), "{known:?}");
 }
 
@@ -295,7 +296,7 @@ fn a_head_turned_away_is_neither_open_nor_closed() {
         let seen = watch(&[(30.0, Look::Open), (60.0, look), (30.0, Look::Open)]);
         assert_eq!(seen.closures, []);
         assert_eq!(seen.alerts, []);
-        let (known, closed) = seen.over_time.known_and_closed();
+        let (known, closed) = seen.tracker.known_and_closed();
         assert!((known.as_secs_f64() - 60.0).abs() < 0.1, "{known:?}");
         assert_eq!(closed, Duration::ZERO);
     }
@@ -311,7 +312,7 @@ fn a_face_lost_while_the_eyes_are_closed_ends_no_blink() {
         (30.0, Look::Open),
     ]);
     assert_eq!(seen.closures, []);
-    assert_eq!(seen.over_time.perclos(), Some(0.0));
+    assert_eq!(seen.tracker.perclos(), Some(0.0));
 }
 
 #[test]
@@ -326,9 +327,9 @@ fn a_sleeper_with_one_eye_covered_is_warned_of() {
         (2.0, covered(true)),
         (20.0, covered(false)),
     ]);
-    assert_eq!(seen.of(Blink, Watched::Left), []);
-    assert_eq!(seen.of(Blink, Watched::Both), [(60.0, 0.2)]);
-    assert_eq!(seen.of(LongClosure, Watched::Both), [(80.2, 2.0)]);
+    assert_eq!(seen.of(Blink, Laterality::Left), []);
+    assert_eq!(seen.of(Blink, Laterality::Both), [(60.0, 0.2)]);
+    assert_eq!(seen.of(LongClosure, Laterality::Both), [(80.2, 2.0)]);
     let told: Vec<_> = seen.alerts.iter().map(|(_, k, p)| (*k, *p)).collect();
     assert_eq!(
         told,
@@ -348,8 +349,8 @@ fn a_flicker_at_every_frame_is_counted_as_it_is_and_alarms_nobody() {
     let flicker = std::iter::repeat_n([(frame, Look::Open), (frame, Look::Closed)], 900);
     let seen = watch(&flicker.flatten().collect::<Vec<_>>());
     // The last closed frame has no frame after it.
-    assert_eq!(seen.of(Blink, Watched::Both).len(), 899);
-    assert!(seen.alerts.is_empty() && seen.over_time.perclos() == Some(0.0));
+    assert_eq!(seen.of(Blink, Laterality::Both).len(), 899);
+    assert!(seen.alerts.is_empty() && seen.tracker.perclos() == Some(0.0));
 }
 
 /// Eyes that the network calls partially open, and at times nearly closed, though they are as open
@@ -388,11 +389,11 @@ fn a_narrow_eyed_person_is_known_after_a_minute_and_no_longer_taken_for_a_blinke
     assert_eq!(seen.baselines.len(), 2);
     let (at, _, reference) = seen.baselines[0];
     assert!((60.0..63.0).contains(&at) && (0.59..0.62).contains(&reference));
-    let blinks = seen.of(Blink, Watched::Both);
+    let blinks = seen.of(Blink, Laterality::Both);
     let (before, after): (Vec<_>, Vec<_>) = blinks.into_iter().partition(|(start, _)| *start < at);
     assert!(before.len() > 55, "the defaults take the dips for blinks");
     assert_eq!(after, [(90.0, 0.2)], "the true blink");
-    assert_eq!(seen.of(LongClosure, Watched::Both), [(120.2, 1.6)]);
+    assert_eq!(seen.of(LongClosure, Laterality::Both), [(120.2, 1.6)]);
     let alarm = |(_, kind, phase): &&(f64, AlertKind, AlertPhase)| {
         *kind == AlertKind::LongClosureAlarm && *phase == AlertPhase::Raised
     };

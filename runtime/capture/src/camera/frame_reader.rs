@@ -24,7 +24,7 @@ pub(super) struct Raw {
 
 /// The reading thread's end.
 #[derive(Debug)]
-pub(super) struct Feeder {
+pub(super) struct FrameReader {
     sender: Sender<Raw>,
     /// Takes back what was not fetched in time.
     old: Receiver<Raw>,
@@ -41,7 +41,7 @@ pub(super) struct Feed {
 
 #[derive(Debug, Default)]
 struct Counts {
-    displaced: AtomicU64,
+    dropped: AtomicU64,
     broken: AtomicU64,
 }
 
@@ -55,10 +55,10 @@ pub(super) enum Fed {
 }
 
 /// A new pair.
-pub(super) fn feed() -> (Feeder, Feed) {
+pub(super) fn feed() -> (FrameReader, Feed) {
     let (sender, newest) = channel::bounded(1);
     let counts = Arc::<Counts>::default();
-    let feeder = Feeder {
+    let feeder = FrameReader {
         sender,
         old: newest.clone(),
         counts: Arc::clone(&counts),
@@ -67,7 +67,7 @@ pub(super) fn feed() -> (Feeder, Feed) {
     (feeder, Feed { newest, counts })
 }
 
-impl Feeder {
+impl FrameReader {
     /// Hands a picture over in the place of one that was not fetched.
     pub(super) fn put(&mut self, bytes: Vec<u8>, captured: Instant) {
         let mut raw = Raw {
@@ -79,7 +79,7 @@ impl Feeder {
         while let Err(TrySendError::Full(again)) = self.sender.try_send(raw) {
             raw = again;
             if self.old.try_recv().is_ok() {
-                self.counts.displaced.fetch_add(1, Ordering::Relaxed);
+                self.counts.dropped.fetch_add(1, Ordering::Relaxed);
             }
         }
     }
@@ -91,7 +91,7 @@ impl Feeder {
 
     /// Whether nobody will fetch any more. The feeder's own receiver keeps the channel open, so
     /// this is seen by the counts, which both ends share.
-    pub(super) fn is_forsaken(&self) -> bool {
+    pub(super) fn is_disconnected(&self) -> bool {
         Arc::strong_count(&self.counts) == 1
     }
 }
@@ -106,9 +106,9 @@ impl Feed {
         }
     }
 
-    /// Pictures displaced by newer ones before they were fetched.
-    pub(super) fn displaced(&self) -> u64 {
-        self.counts.displaced.load(Ordering::Relaxed)
+    /// Pictures dropped by newer ones before they were fetched.
+    pub(super) fn dropped(&self) -> u64 {
+        self.counts.dropped.load(Ordering::Relaxed)
     }
 
     /// Pictures that came broken.
@@ -126,7 +126,7 @@ mod tests {
         let (mut feeder, feed) = feed();
         assert!(matches!(feed.next(Duration::ZERO), Fed::Nothing));
         (0..5).for_each(|byte| feeder.put(vec![byte], Instant::now()));
-        assert_eq!(feed.displaced(), 4);
+        assert_eq!(feed.dropped(), 4);
         let Fed::Picture(raw) = feed.next(Duration::ZERO) else {
             unreachable!()
         };
@@ -138,8 +138,8 @@ mod tests {
     #[test]
     fn a_feeder_notices_that_nobody_listens() {
         let (feeder, feed) = feed();
-        assert!(!feeder.is_forsaken());
+        assert!(!feeder.is_disconnected());
         drop(feed);
-        assert!(feeder.is_forsaken());
+        assert!(feeder.is_disconnected());
     }
 }

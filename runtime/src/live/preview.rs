@@ -13,7 +13,7 @@ use std::sync::{
 
 /// A frame and what was said about it.
 #[derive(Clone, Debug)]
-pub struct Picture {
+pub struct FrameSnapshot {
     /// Colours as the source delivered them.
     pub rgb: RgbImage,
     /// What was said about it, with the squares of face and eyes.
@@ -22,12 +22,12 @@ pub struct Picture {
 
 /// Holds at most one picture, and the wish for the next.
 #[derive(Debug, Default)]
-pub struct PictureSlot {
+pub struct PreviewSlot {
     wanted: AtomicBool,
-    newest: Mutex<Option<Arc<Picture>>>,
+    newest: Mutex<Option<Arc<FrameSnapshot>>>,
 }
 
-impl PictureSlot {
+impl PreviewSlot {
     /// Asks for the next picture.
     pub fn ask(&self) {
         self.wanted.store(true, Ordering::Relaxed);
@@ -39,13 +39,13 @@ impl PictureSlot {
     }
 
     /// Hands over a picture, which fulfils the wish.
-    pub fn set(&self, picture: Arc<Picture>) {
+    pub fn set(&self, picture: Arc<FrameSnapshot>) {
         *locked(&self.newest) = Some(picture);
         self.wanted.store(false, Ordering::Relaxed);
     }
 
     /// The newest picture that somebody asked for.
-    pub fn newest(&self) -> Option<Arc<Picture>> {
+    pub fn newest(&self) -> Option<Arc<FrameSnapshot>> {
         locked(&self.newest).clone()
     }
 }
@@ -61,11 +61,11 @@ mod tests {
 
     #[test]
     fn one_wish_gets_one_picture() {
-        let slot = PictureSlot::default();
+        let slot = PreviewSlot::default();
         assert!(!slot.wanted() && slot.newest().is_none());
         slot.ask();
         assert!(slot.wanted());
-        slot.set(Arc::new(Picture {
+        slot.set(Arc::new(FrameSnapshot {
             rgb: RgbImage::new(2, 2),
             reading: FrameReading {
                 frame: 7,

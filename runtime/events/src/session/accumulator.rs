@@ -5,12 +5,12 @@ mod sources;
 use sources::{Last, Source};
 
 use super::{
-    figures::{
-        AlertFigures, AtTime, BlinkFigures, LogFigures, Notice, PerWatched, Quantiles, RunFigures,
-        SCHEMA as FIGURES_SCHEMA, SessionFigures, SourceFigures,
-    },
     log_file::{EventBody, LONGEST_EVENT, LoggedEvent},
     record::{BREAK, SHARES, check_closure, check_time, kind_of, reading_of, record_of, share_of},
+    statistics::{
+        AlertStatistics, AtTime, BlinkStatistics, LogStatistics, PerLaterality, Quantiles,
+        RunStatistics, SCHEMA as FIGURES_SCHEMA, SessionNote, SessionStatistics, SourceStatistics,
+    },
     timeline::{Moment, Span, Timeline},
 };
 use crate::event::{
@@ -19,7 +19,7 @@ use crate::event::{
 use hdrhistogram::Histogram;
 use parseye_vision::{
     eye_state::{Eye, PerEye},
-    temporal::{AlertKind, AlertPhase, EyesOverTime, TemporalSettings, Watched},
+    temporal::{AlertKind, AlertPhase, Laterality, TemporalSettings, TemporalTracker},
 };
 use std::time::Duration;
 
@@ -55,11 +55,11 @@ const FURTHER_KINDS: &str = "(further kinds)";
 
 /// Adds up a session.
 #[derive(Debug)]
-pub struct SessionTally {
+pub struct SessionAccumulator {
     settings: TemporalSettings,
-    figures: SessionFigures,
+    figures: SessionStatistics,
     timeline: Timeline,
-    run: Option<RunFigures>,
+    run: Option<RunStatistics>,
     source: Option<Source>,
     /// Sources listed so far.
     sources: usize,
@@ -75,7 +75,7 @@ pub struct SessionTally {
     snr: Option<(f64, PerEye<Option<f64>>)>,
 }
 
-impl SessionTally {
+impl SessionAccumulator {
     /// Nothing yet.
     pub fn new(settings: &TemporalSettings) -> Self {
         let histogram = |most, digits| Histogram::new_with_max(most, digits).ok();
@@ -84,9 +84,9 @@ impl SessionTally {
         const ONE: u64 = 1_000_000;
         Self {
             settings: settings.clone(),
-            figures: SessionFigures {
+            figures: SessionStatistics {
                 schema: FIGURES_SCHEMA,
-                ..SessionFigures::default()
+                ..SessionStatistics::default()
             },
             timeline: Timeline::default(),
             run: None,
@@ -136,7 +136,7 @@ impl SessionTally {
             }
             Event::LongClosure(closure) => {
                 check_closure(&closure)?;
-                if closure.eye == Watched::Both {
+                if closure.eye == Laterality::Both {
                     let times = self.offset_of(closure.start)..self.offset_of(closure.end);
                     self.timeline.span(Span { row: 0, times });
                 }
@@ -183,7 +183,7 @@ impl SessionTally {
             return Ok(());
         }
         self.close_run();
-        self.run = Some(RunFigures {
+        self.run = Some(RunStatistics {
             mode: Some(start.mode),
             model: Some(start.model),
             version: Some(start.version),
@@ -206,14 +206,14 @@ impl SessionTally {
             self.close_source(None);
             self.source = Some(Source {
                 clip: eyes.clip.clone(),
-                over_time: EyesOverTime::new(&self.settings),
+                tracker: TemporalTracker::new(&self.settings),
                 frames: 0,
                 first: eyes.time,
                 last: None,
                 steps: (0.0, 0),
             });
             if self.offset > 0.0 {
-                self.timeline.seam(self.offset);
+                self.timeline.boundary(self.offset);
             }
         }
         let live = self
@@ -237,8 +237,8 @@ impl SessionTally {
             self.hold(&source, &last, eyes.time, is_break);
         }
         source.frames += 1;
-        source.over_time.step(&reading_of(eyes));
-        let perclos = source.over_time.perclos_of_last_minute();
+        source.tracker.step(&reading_of(eyes));
+        let perclos = source.tracker.perclos_of_last_minute();
         let highest = &mut self.figures.perclos_highest;
         if let Some(value) = perclos
             && highest.as_ref().is_none_or(|highest| value > highest.value)
@@ -283,11 +283,11 @@ impl SessionTally {
     }
 
     fn take_alert(&mut self, alert: &AlertEvent) {
-        let open = |figures: &AlertFigures| {
+        let open = |figures: &AlertStatistics| {
             figures.until.is_none() && figures.kind == alert.kind && figures.clip == alert.clip
         };
         match alert.phase {
-            AlertPhase::Raised => self.figures.alerts.push(AlertFigures::raised(alert)),
+            AlertPhase::Raised => self.figures.alerts.push(AlertStatistics::raised(alert)),
             AlertPhase::Repeated => {}
             AlertPhase::Cleared | AlertPhase::Lost => {
                 let row = match alert.kind {
@@ -317,7 +317,7 @@ impl SessionTally {
         }
         self.close_source(None);
         let begins_s = self.offset;
-        self.list_source(SourceFigures {
+        self.list_source(SourceStatistics {
             clip: end.clip,
             frames: 0,
             duration_s: 0.0,
@@ -359,7 +359,7 @@ impl SessionTally {
             None => format!("{name} {value}"),
         });
         let text = words.collect::<Vec<_>>().join(", ");
-        self.figures.notices.push(Notice {
+        self.figures.notes.push(SessionNote {
             event: kind.into(),
             time,
             text: text.split_whitespace().collect::<Vec<_>>().join(" "),
@@ -376,13 +376,13 @@ impl SessionTally {
     }
 
     /// The sums and the course.
-    pub fn end(mut self, logs: Vec<LogFigures>) -> (SessionFigures, Timeline) {
+    pub fn end(mut self, logs: Vec<LogStatistics>) -> (SessionStatistics, Timeline) {
         self.close_run();
         let duration = self.offset;
         let known = self.known.as_secs_f64();
         let blinks = self.blinks.each_ref().map(|histogram| {
             let count = histogram.as_ref().map_or(0, Histogram::len);
-            BlinkFigures {
+            BlinkStatistics {
                 count,
                 per_minute: (known >= LEAST_KNOWN_S).then(|| rounded(60.0 * count as f64 / known)),
                 duration_s: histogram.as_ref().and_then(Quantiles::of),
@@ -400,13 +400,13 @@ impl SessionTally {
             let seconds = self.shares.get(eye);
             SHARES.into_iter().zip(seconds.map(share)).collect()
         };
-        let figures = SessionFigures {
+        let figures = SessionStatistics {
             logs,
             duration_s: rounded(duration),
             known_s: rounded(known),
             break_s: rounded(self.shares.left[BREAK]),
             states: PerEye::from_fn(shares),
-            blinks: PerWatched { left, right, both },
+            blinks: PerLaterality { left, right, both },
             confidence: PerEye::from_fn(|eye| {
                 self.confidence.get(eye).as_ref().and_then(Quantiles::of)
             }),

@@ -14,26 +14,27 @@ pub(super) type Size = (u32, u32);
 
 /// One way to ask a camera for pictures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Rung {
+pub(super) struct FormatCandidate {
     pub(super) format: PixelFormat,
     pub(super) size: Size,
 }
 
-/// What a camera offers: a rung, and its highest rate in frames a second where that is known.
-pub(super) type Offer = (Rung, Option<f64>);
+/// What a camera offers: a candidate, and its highest rate in frames a second where that is known.
+pub(super) type Offer = (FormatCandidate, Option<f64>);
 
 /// The offers in the order in which they should be tried.
-pub(super) fn ladder(mut offers: Vec<Offer>, wanted: Size, rate: f64) -> Vec<Rung> {
+pub(super) fn ladder(mut offers: Vec<Offer>, wanted: Size, rate: f64) -> Vec<FormatCandidate> {
     let distance =
         |size: Size| u64::from(size.0.abs_diff(wanted.0)) + u64::from(size.1.abs_diff(wanted.1));
-    offers.sort_by_key(|(rung, fastest)| {
+    offers.sort_by_key(|(candidate, fastest)| {
         let fast = fastest.is_none_or(|fastest| fastest >= FAST_ENOUGH * rate);
-        let fits = rung.size == wanted && fast;
-        (!fits, rung.format, distance(rung.size), !fast)
+        let fits = candidate.size == wanted && fast;
+        (!fits, candidate.format, distance(candidate.size), !fast)
     });
-    let mut rungs: Vec<Rung> = offers.into_iter().map(|(rung, _)| rung).collect();
-    rungs.dedup();
-    rungs
+    let mut candidates: Vec<FormatCandidate> =
+        offers.into_iter().map(|(candidate, _)| candidate).collect();
+    candidates.dedup();
+    candidates
 }
 
 /// A rate in words: whole numbers as such, others with two digits.
@@ -50,13 +51,13 @@ mod tests {
     const VGA: Size = (640, 480);
 
     fn offer(format: PixelFormat, size: Size, fastest: f64) -> Offer {
-        (Rung { format, size }, Some(fastest))
+        (FormatCandidate { format, size }, Some(fastest))
     }
 
     fn order(offers: &[Offer], rate: f64) -> Vec<(PixelFormat, Size)> {
         ladder(offers.to_vec(), VGA, rate)
             .into_iter()
-            .map(|rung| (rung.format, rung.size))
+            .map(|candidate| (candidate.format, candidate.size))
             .collect()
     }
 

@@ -45,11 +45,12 @@ impl Shown {
         references: &PerEye<f64>,
         settings: &TemporalSettings,
     ) -> Self {
-        let glances =
-            PerEye::from_fn(|eye| Glance::of(readings.get(eye), *references.get(eye), settings));
+        let glances = PerEye::from_fn(|eye| {
+            LidObservation::of(readings.get(eye), *references.get(eye), settings)
+        });
         let eyes = PerEye::from_fn(|eye| {
-            let glance = glances.get(eye).as_ref()?;
-            (!glance.hidden).then_some(glance.signal)
+            let observation = glances.get(eye).as_ref()?;
+            (!observation.hidden).then_some(observation.signal)
         });
         Self {
             eyes,
@@ -59,14 +60,14 @@ impl Shown {
 }
 
 /// One eye, hidden or not.
-struct Glance {
+struct LidObservation {
     signal: LidSignal,
     /// 1 - P(`not_visible`).
     visible: f64,
     hidden: bool,
 }
 
-impl Glance {
+impl LidObservation {
     fn of(reading: &EyeReading, reference: f64, settings: &TemporalSettings) -> Option<Self> {
         let p = |state| reading.probability(state).map(f64::from);
         let hidden = p(EyeState::NotVisible)?;
@@ -88,23 +89,29 @@ impl Glance {
 /// unknown, for in a half turn it is the visible one that carries the blink, and a sleeper may have
 /// one eye covered. While one eye is surely open, both are as open as that one, so that one shut eye and a
 /// trace of doubt about the other never count as sleep.
-fn both(glances: &PerEye<Option<Glance>>, settings: &TemporalSettings) -> Option<LidSignal> {
+fn both(
+    glances: &PerEye<Option<LidObservation>>,
+    settings: &TemporalSettings,
+) -> Option<LidSignal> {
     let measured = || {
         Eye::ALL
             .into_iter()
             .filter_map(|eye| glances.get(eye).as_ref())
     };
-    if measured().all(|glance| glance.hidden) {
+    if measured().all(|observation| observation.hidden) {
         return None;
     }
-    let whole: f64 = measured().map(|glance| glance.visible).sum();
+    let whole: f64 = measured().map(|observation| observation.visible).sum();
     let mean = |figure: fn(&LidSignal) -> f64| {
-        let weighted = measured().map(|glance| glance.visible * figure(&glance.signal));
+        let weighted =
+            measured().map(|observation| observation.visible * figure(&observation.signal));
         weighted.sum::<f64>() / whole
     };
     let widest = measured()
-        .filter(|glance| !glance.hidden && glance.signal.openness > settings.surely_open_above)
-        .map(|glance| glance.signal)
+        .filter(|observation| {
+            !observation.hidden && observation.signal.openness > settings.surely_open_above
+        })
+        .map(|observation| observation.signal)
         .max_by(|a, b| a.openness.total_cmp(&b.openness));
     let mean = LidSignal {
         closed: mean(|signal| signal.closed),
@@ -116,7 +123,7 @@ fn both(glances: &PerEye<Option<Glance>>, settings: &TemporalSettings) -> Option
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{eye_state::STATES, locate::crop::Square, reading::Unseen};
+    use crate::{eye_state::STATES, locate::crop::Roi, reading::Unseen};
     use proptest::prelude::*;
 
     fn eye(open: f32, partial: f32, closed: f32) -> EyeReading {
@@ -127,7 +134,7 @@ mod tests {
         probabilities[EyeState::NotVisible.index()] = 1.0 - open - partial - closed;
         EyeReading::Measured {
             probabilities,
-            square: Square {
+            square: Roi {
                 centre: [0.0; 2],
                 side: 32.0,
                 angle: 0.0,

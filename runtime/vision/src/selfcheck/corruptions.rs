@@ -6,7 +6,7 @@ use crate::{
         StandardisedCrop,
         input::{PIXELS, SIDE},
     },
-    locate::crop::{Square, sample_gray},
+    locate::crop::{Roi, sample_gray},
 };
 use image::GrayImage;
 use serde::Serialize;
@@ -81,7 +81,7 @@ impl Change {
     pub fn apply(
         self,
         luma: &GrayImage,
-        square: &Square,
+        square: &Roi,
         crop: &StandardisedCrop,
     ) -> StandardisedCrop {
         let gray = || crop.values.map(|value| crop.mean + crop.contrast * value);
@@ -101,8 +101,8 @@ impl Change {
     }
 }
 
-fn moved(square: &Square, by: [f32; 2], scale: f32) -> Square {
-    Square {
+fn moved(square: &Roi, by: [f32; 2], scale: f32) -> Roi {
+    Roi {
         centre: square.to_picture([0.5 + by[0], 0.5 + by[1]]),
         side: square.side * scale,
         angle: square.angle,
@@ -110,7 +110,7 @@ fn moved(square: &Square, by: [f32; 2], scale: f32) -> Square {
 }
 
 /// The standardised crop of a square.
-pub fn cut(luma: &GrayImage, square: &Square) -> StandardisedCrop {
+pub fn cut(luma: &GrayImage, square: &Roi) -> StandardisedCrop {
     let mut gray = [0.0; PIXELS];
     sample_gray(luma, square, SIDE, &mut gray);
     StandardisedCrop::new(&gray)
@@ -147,7 +147,7 @@ mod tests {
             let edge = if (x / 7 + y / 5) % 2 == 0 { 60 } else { 180 };
             Luma([edge + (x % 7) as u8])
         });
-        let square = Square {
+        let square = Roi {
             centre: [50.0, 50.0],
             side: 48.0,
             angle: 0.1,

@@ -77,9 +77,9 @@ impl Weights {
 /// How much more noise the means of blocks hold than those of white noise, for the sides of
 /// [`BLOCK_SIDES`]; the first is 1.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Alikeness(pub [f64; BLOCK_SIDES.len()]);
+pub struct Correlation(pub [f64; BLOCK_SIDES.len()]);
 
-impl Alikeness {
+impl Correlation {
     /// Noise that is independent from pixel to pixel.
     pub const WHITE: Self = Self([1.0; BLOCK_SIDES.len()]);
 
@@ -115,7 +115,7 @@ mod tests {
     use super::*;
     use crate::{
         classify::input::PIXELS,
-        locate::crop::{Square, sample_gray},
+        locate::crop::{Roi, sample_gray},
     };
     use image::{GrayImage, Luma};
     use proptest::prelude::*;
@@ -130,7 +130,7 @@ mod tests {
         for _ in 0..12 {
             let picture =
                 GrayImage::from_fn(220, 220, |_, _| Luma([rng.random_range(88_u8..=168)]));
-            let square = Square {
+            let square = Roi {
                 centre: [110.3, 109.6],
                 side,
                 angle,
@@ -178,16 +178,16 @@ mod tests {
 
     #[test]
     fn noise_in_blocks_of_four_does_not_average() {
-        let blocks = Alikeness([1.0, 4.0, 16.0]);
+        let blocks = Correlation([1.0, 4.0, 16.0]);
         for side in [1.0, 1.7, 4.0, 8.0, 20.0] {
             let expected = f64::min(side, 4.0).powi(2);
             assert!((blocks.at(side) - expected).abs() < 1e-6);
         }
         assert!((blocks.neighbours(2.0) - 1.0).abs() < 1e-6);
-        assert!(Alikeness::WHITE.neighbours(3.0).abs() < 1e-9);
+        assert!(Correlation::WHITE.neighbours(3.0).abs() < 1e-9);
         assert_eq!(
-            Alikeness::of_variances([0.0; BLOCK_SIDES.len()]),
-            Alikeness::WHITE
+            Correlation::of_variances([0.0; BLOCK_SIDES.len()]),
+            Correlation::WHITE
         );
     }
 

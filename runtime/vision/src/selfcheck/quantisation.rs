@@ -1,7 +1,7 @@
 //! What rounding to whole gray levels does to the noise of a pixel, and how to look behind it.
 
 /// Variance that rounding adds, in squared gray levels: that of a uniform error one level wide.
-pub const ROUNDING_VARIANCE: f64 = 1.0 / 12.0;
+pub const QUANTISATION_VARIANCE: f64 = 1.0 / 12.0;
 
 /// Terms of the series below; the next one is smaller than 1e-4 even without noise.
 const TERMS: i32 = 60;
@@ -25,7 +25,7 @@ pub fn seen_variance(variance: f64) -> f64 {
             break;
         }
     }
-    (variance + ROUNDING_VARIANCE - series).max(0.0)
+    (variance + QUANTISATION_VARIANCE - series).max(0.0)
 }
 
 /// The variance of the noise before rounding for what was seen: the inverse of [`seen_variance`].

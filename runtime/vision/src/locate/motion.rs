@@ -1,9 +1,9 @@
 //! How far a face has moved since it was last looked for, by its gray levels alone: a thousandth of
 //! what the network costs, and enough while a head is nearly still.
 //!
-//! When to trust a glance for how long is left to [`super::track`].
+//! When to trust a motion for how long is left to [`super::track`].
 
-use super::{Face, Square};
+use super::{Face, Roi};
 use image::GrayImage;
 
 /// Cells along each side of the square that is compared.
@@ -31,15 +31,15 @@ const LEAST_CONTRAST: f32 = 4.0;
 
 /// A face's gray levels when it was looked for.
 #[derive(Clone, Debug)]
-pub struct Glance {
-    square: Square,
+pub struct MotionEstimate {
+    square: Roi,
     cells: [f32; CELLS * CELLS],
 }
 
-impl Glance {
+impl MotionEstimate {
     /// Remembers how a face looks.
     pub fn at(face: &Face, luma: &GrayImage) -> Self {
-        let square = Square {
+        let square = Roi {
             side: PER_FACE * face.square.side,
             angle: face.roll(),
             ..face.square
@@ -58,31 +58,31 @@ impl Glance {
         let mut best = (f32::INFINITY, 0, 0);
         for down in -reach..=reach {
             for right in -reach..=reach {
-                let unlike = self.unlike(&now, right, down);
-                if unlike < best.0 {
-                    best = (unlike, right, down);
+                let residual = self.residual(&now, right, down);
+                if residual < best.0 {
+                    best = (residual, right, down);
                 }
             }
         }
-        let (unlike, right, down) = best;
+        let (residual, right, down) = best;
         let variance = self.variance();
         let sure = variance >= LEAST_CONTRAST * LEAST_CONTRAST
-            && unlike <= MOST_UNEXPLAINED * variance
+            && residual <= MOST_UNEXPLAINED * variance
             && right.abs() < reach
             && down.abs() < reach;
         if !sure {
             return None;
         }
-        let between = |before: f32, after: f32| vertex(before, unlike, after);
+        let between = |before: f32, after: f32| vertex(before, residual, after);
         let x = right as f32
             + between(
-                self.unlike(&now, right - 1, down),
-                self.unlike(&now, right + 1, down),
+                self.residual(&now, right - 1, down),
+                self.residual(&now, right + 1, down),
             );
         let y = down as f32
             + between(
-                self.unlike(&now, right, down - 1),
-                self.unlike(&now, right, down + 1),
+                self.residual(&now, right, down - 1),
+                self.residual(&now, right, down + 1),
             );
         let cell = self.square.side / CELLS as f32;
         let (sin, cos) = self.square.angle.sin_cos();
@@ -91,7 +91,7 @@ impl Glance {
 
     /// Mean square difference of the inner cells from what is found so many cells farther on, apart
     /// from an even change of light.
-    fn unlike(&self, now: &[f32; CELLS * CELLS], right: isize, down: isize) -> f32 {
+    fn residual(&self, now: &[f32; CELLS * CELLS], right: isize, down: isize) -> f32 {
         let (mut sum, mut squares) = (0.0, 0.0);
         for row in REACH..REACH + INNER {
             let before = &self.cells[row * CELLS + REACH..][..INNER];
@@ -109,7 +109,7 @@ impl Glance {
 
     /// Variance of the inner cells.
     fn variance(&self) -> f32 {
-        self.unlike(&[0.0; CELLS * CELLS], 0, 0)
+        self.residual(&[0.0; CELLS * CELLS], 0, 0)
     }
 }
 
@@ -126,7 +126,7 @@ fn vertex(before: f32, middle: f32, after: f32) -> f32 {
 
 /// Gray levels of a square's cells, each the mean of four pixels in it: the nearest ones, for reading
 /// between pixels costs four times as much. Beyond the picture's edge the edge goes on.
-fn cells(luma: &GrayImage, square: &Square) -> [f32; CELLS * CELLS] {
+fn cells(luma: &GrayImage, square: &Roi) -> [f32; CELLS * CELLS] {
     let mut cells = [0.0; CELLS * CELLS];
     let (Some(right), Some(bottom)) = (luma.width().checked_sub(1), luma.height().checked_sub(1))
     else {
@@ -183,7 +183,7 @@ mod tests {
     fn face() -> Face {
         Face {
             score: 0.9,
-            square: Square {
+            square: Roi {
                 centre: [160.0, 120.0],
                 side: 110.0,
                 angle: 0.0,
@@ -203,7 +203,7 @@ mod tests {
         ) {
             let mut tilted = face();
             tilted.eyes.left[1] += 50.0 * roll.tan();
-            let moved = Glance::at(&tilted, &scene(0.0, 0.0, 0.0)).moved(&scene(x, y, light));
+            let moved = MotionEstimate::at(&tilted, &scene(0.0, 0.0, 0.0)).moved(&scene(x, y, light));
             let [dx, dy] = moved.unwrap_or([f32::NAN; 2]);
             prop_assert!((dx - x).hypot(dy - y) < 0.9, "{x}, {y}: found {dx}, {dy}");
         }
@@ -211,13 +211,13 @@ mod tests {
 
     #[test]
     fn what_cannot_be_the_same_face_a_moment_later_is_not_said_to_be() {
-        let glance = Glance::at(&face(), &scene(0.0, 0.0, 0.0));
+        let motion = MotionEstimate::at(&face(), &scene(0.0, 0.0, 0.0));
         // Too far.
-        assert_eq!(glance.moved(&scene(25.0, 0.0, 0.0)), None);
+        assert_eq!(motion.moved(&scene(25.0, 0.0, 0.0)), None);
         // Gone, and a frame without a pixel.
         let wall = GrayImage::from_pixel(320, 240, Luma([90]));
-        assert_eq!(glance.moved(&wall), None);
-        assert_eq!(glance.moved(&GrayImage::new(0, 0)), None);
+        assert_eq!(motion.moved(&wall), None);
+        assert_eq!(motion.moved(&GrayImage::new(0, 0)), None);
         // A hand over one half of it.
         let mut hidden = scene(0.0, 0.0, 0.0);
         for (x, _, level) in hidden.enumerate_pixels_mut() {
@@ -225,8 +225,8 @@ mod tests {
                 level.0 = [150];
             }
         }
-        assert_eq!(glance.moved(&hidden), None);
+        assert_eq!(motion.moved(&hidden), None);
         // Nothing to go by.
-        assert_eq!(Glance::at(&face(), &wall).moved(&wall), None);
+        assert_eq!(MotionEstimate::at(&face(), &wall).moved(&wall), None);
     }
 }

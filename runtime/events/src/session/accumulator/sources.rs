@@ -1,18 +1,18 @@
 //! The sources of a session one after the other: where each stands in it, how long what its frames said
 //! held, and what its end adds to the sums.
 
-use super::SessionTally;
+use super::SessionAccumulator;
 use crate::{
     event::EndEvent,
     session::{
-        figures::{RunFigures, SourceFigures},
         record::BREAK,
+        statistics::{RunStatistics, SourceStatistics},
         timeline::{Moment, UNMEASURED},
     },
 };
 use parseye_vision::{
     eye_state::{Eye, PerEye},
-    temporal::EyesOverTime,
+    temporal::TemporalTracker,
 };
 
 /// Sources that are listed at most; further ones are summed up with the rest.
@@ -22,7 +22,7 @@ const MOST_SOURCES: usize = 20_000;
 #[derive(Debug)]
 pub(super) struct Source {
     pub clip: String,
-    pub over_time: EyesOverTime,
+    pub tracker: TemporalTracker,
     pub frames: u64,
     pub first: f64,
     pub last: Option<Last>,
@@ -39,7 +39,7 @@ pub(super) struct Last {
     pub shares: PerEye<usize>,
 }
 
-impl SessionTally {
+impl SessionAccumulator {
     /// What a frame said held until a time, or nothing is known from it on.
     pub(super) fn hold(&mut self, source: &Source, last: &Last, until: f64, is_break: bool) {
         let times = self.offset_in(source, last.time)..self.offset_in(source, until);
@@ -73,8 +73,8 @@ impl SessionTally {
             .map_or(self.offset, |source| self.offset_in(source, time))
     }
 
-    fn run_mut(&mut self) -> &mut RunFigures {
-        self.run.get_or_insert(RunFigures {
+    fn run_mut(&mut self) -> &mut RunStatistics {
+        self.run.get_or_insert(RunStatistics {
             mode: None,
             model: None,
             version: None,
@@ -84,7 +84,7 @@ impl SessionTally {
         })
     }
 
-    pub(super) fn list_source(&mut self, source: SourceFigures) {
+    pub(super) fn list_source(&mut self, source: SourceStatistics) {
         if self.sources < MOST_SOURCES {
             self.sources += 1;
             self.run_mut().sources.push(source);
@@ -105,7 +105,7 @@ impl SessionTally {
             self.hold(&source, &last, last.time + shown, false);
             length = last.time + shown - source.first;
         }
-        let (known, closed) = source.over_time.known_and_closed();
+        let (known, closed) = source.tracker.known_and_closed();
         self.known += known;
         self.closed += closed;
         let begins_s = self.offset;
@@ -114,7 +114,7 @@ impl SessionTally {
         let Some(source) = self.source.take() else {
             return;
         };
-        self.list_source(SourceFigures {
+        self.list_source(SourceStatistics {
             clip: source.clip,
             frames: source.frames,
             duration_s: length,

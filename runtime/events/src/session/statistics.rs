@@ -21,13 +21,13 @@ pub const MOST_LISTED: usize = 1000;
 
 /// The sums of a session.
 #[derive(Clone, Debug, Default, Serialize)]
-pub struct SessionFigures {
+pub struct SessionStatistics {
     /// [`SCHEMA`].
     pub schema: u32,
     /// The logs in the order of reading.
-    pub logs: Vec<LogFigures>,
+    pub logs: Vec<LogStatistics>,
     /// The runs that wrote them.
-    pub runs: Listed<RunFigures>,
+    pub runs: Listed<RunStatistics>,
     /// Frames judged.
     pub frames: u64,
     /// Frames in which a face was found.
@@ -44,9 +44,9 @@ pub struct SessionFigures {
     /// a `break`.
     pub states: PerEye<BTreeMap<&'static str, f64>>,
     /// Blinks of each eye and of both.
-    pub blinks: PerWatched<BlinkFigures>,
+    pub blinks: PerLaterality<BlinkStatistics>,
     /// Numbers of partial blinks of each eye and of both.
-    pub partial_blinks: PerWatched<u64>,
+    pub partial_blinks: PerLaterality<u64>,
     /// Blinks of one eye while the other was open all the while.
     pub winks: u64,
     /// Confidence of each eye, over the measured frames.
@@ -56,22 +56,22 @@ pub struct SessionFigures {
     /// Highest PERCLOS of a minute.
     pub perclos_highest: Option<AtTime>,
     /// Numbers of long closures of each eye and of both.
-    pub long_closure_counts: PerWatched<u64>,
+    pub long_closure_counts: PerLaterality<u64>,
     /// Long closures.
     pub long_closures: Listed<ClosureEvent>,
     /// Alerts that were raised.
-    pub alerts: Listed<AlertFigures>,
+    pub alerts: Listed<AlertStatistics>,
     /// Lines that the logs lack by their own account.
     pub log_gaps: Listed<LogGapEvent>,
     /// Other events that tell of something at a time, such as a camera's.
-    pub notices: Listed<Notice>,
+    pub notes: Listed<SessionNote>,
     /// Number of events of each kind.
     pub events: BTreeMap<String, u64>,
 }
 
 /// A log that was read.
 #[derive(Clone, Debug, Default, Serialize)]
-pub struct LogFigures {
+pub struct LogStatistics {
     /// Where it is.
     pub path: PathBuf,
     /// Its lines.
@@ -93,7 +93,7 @@ pub struct Damage {
 
 /// A run of the program.
 #[derive(Clone, Debug, Serialize)]
-pub struct RunFigures {
+pub struct RunStatistics {
     /// Recordings or a camera; null without a `start` line.
     pub mode: Option<Mode>,
     /// The model.
@@ -105,12 +105,12 @@ pub struct RunFigures {
     /// Number of the part with which the logs begin, where the first are missing.
     pub first_part: Option<u64>,
     /// Its sources.
-    pub sources: Vec<SourceFigures>,
+    pub sources: Vec<SourceStatistics>,
 }
 
 /// A source of a run.
 #[derive(Clone, Debug, Serialize)]
-pub struct SourceFigures {
+pub struct SourceStatistics {
     /// Its name.
     pub clip: String,
     /// Frames judged.
@@ -131,7 +131,7 @@ pub struct SourceFigures {
 
 /// A value for each eye and for both together.
 #[derive(Clone, Debug, Default, Serialize)]
-pub struct PerWatched<T> {
+pub struct PerLaterality<T> {
     /// The left eye.
     pub left: T,
     /// The right eye.
@@ -140,7 +140,7 @@ pub struct PerWatched<T> {
     pub both: T,
 }
 
-impl<T> PerWatched<T> {
+impl<T> PerLaterality<T> {
     /// The value of the left eye (0), the right eye (1), or both (2).
     pub fn at(&self, index: usize) -> &T {
         match index {
@@ -162,7 +162,7 @@ impl<T> PerWatched<T> {
 
 /// Blinks.
 #[derive(Clone, Debug, Default, Serialize)]
-pub struct BlinkFigures {
+pub struct BlinkStatistics {
     /// How many.
     pub count: u64,
     /// A minute of known time; null below ten seconds of it.
@@ -210,7 +210,7 @@ pub struct AtTime {
 
 /// An alert from beginning to end.
 #[derive(Clone, Debug, Serialize)]
-pub struct AlertFigures {
+pub struct AlertStatistics {
     /// Source.
     pub clip: String,
     /// What was wrong.
@@ -227,7 +227,7 @@ pub struct AlertFigures {
     pub unix_time: Option<f64>,
 }
 
-impl AlertFigures {
+impl AlertStatistics {
     /// An alert that has just been raised.
     pub fn raised(event: &AlertEvent) -> Self {
         Self {
@@ -244,7 +244,7 @@ impl AlertFigures {
 
 /// An event that tells of something at a time.
 #[derive(Clone, Debug, Serialize)]
-pub struct Notice {
+pub struct SessionNote {
     /// The event's name.
     pub event: String,
     /// Seconds of the source.

@@ -4,7 +4,7 @@ use super::{
     BAND, BLINK_ROW, BLINK_ROWS, CLOSED, Course, Drawn, EYES, HIDDEN, LEFT, OPEN, PARTIALLY, RIGHT,
     SMALL, SOFT, SPAN_ROW,
 };
-use crate::session::{tally::SPAN_ROWS, text::clock, timeline::KINDS};
+use crate::session::{accumulator::SPAN_ROWS, text::clock, timeline::KINDS};
 use parseye_plot::{GREY, PALETTE};
 use parseye_vision::eye_state::Eye;
 use plotters::{prelude::*, style::text_anchor::HPos};

@@ -9,8 +9,8 @@ mod panel;
 mod rows;
 
 use super::{
-    figures::SessionFigures,
-    tally::SPAN_ROWS,
+    accumulator::SPAN_ROWS,
+    statistics::SessionStatistics,
     text::clock,
     timeline::{Spread, Timeline},
 };
@@ -62,7 +62,7 @@ const EYES: PerEye<RGBColor> = PerEye {
 /// # Errors
 /// When the library fails, which it does on no session.
 pub fn draw(
-    figures: &SessionFigures,
+    figures: &SessionStatistics,
     timeline: &Timeline,
     settings: &TemporalSettings,
 ) -> Result<String, PlotError> {
@@ -212,7 +212,7 @@ impl Course<'_, '_> {
             .draw(&Rectangle::new(corners, colour.filled()))?)
     }
 
-    fn heading(&self, figures: &SessionFigures) -> Drawn {
+    fn heading(&self, figures: &SessionStatistics) -> Drawn {
         let names: Vec<String> = figures
             .logs
             .iter()
@@ -300,7 +300,7 @@ impl Course<'_, '_> {
             let line = vec![(x, y.start), (x, y.end)];
             self.canvas.draw(&PathElement::new(line, BLACK.mix(0.10)))?;
         }
-        for time in self.timeline.seams.iter().take(DATA as usize) {
+        for time in self.timeline.boundaries.iter().take(DATA as usize) {
             let x = self.x(*time);
             let line = vec![(x, y.start - 4), (x, y.end)];
             self.canvas
@@ -325,7 +325,7 @@ impl Course<'_, '_> {
             BLACK,
             HPos::Center,
         )?;
-        if !self.timeline.seams.is_empty() {
+        if !self.timeline.boundaries.is_empty() {
             let note = "upright violet lines: another source begins";
             self.text(note, (RIGHT, y + 30), SMALL - 1, SOFT, HPos::Right)?;
         }

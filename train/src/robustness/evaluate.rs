@@ -247,7 +247,7 @@ fn batched(
     crops.chunks(CHUNK).map(of_chunk).collect()
 }
 
-/// Disturbed pictures of every batch, each checked against the attack's promises.
+/// Perturbed pictures of every batch, each checked against the attack's promises.
 fn perturbed(
     attack: &dyn Attack,
     by: &dyn Classifier,
