@@ -1,7 +1,7 @@
 //! Small training runs on drawn eyes, for the tests of `train`.
 #![allow(dead_code, unreachable_pub)]
 
-use parseye_testkit::drawn_crops;
+pub use parseye_testkit::drawn_crops;
 
 use parseye_train::{
     attack::Classifier,
