@@ -17,11 +17,11 @@ pub fn from_bytes(bytes: &[u8]) -> Vec<f32> {
         .collect()
 }
 
-/// An array as safetensors wants it.
+/// An f32 array that safetensors can write.
 pub struct FloatArray {
     /// Its shape.
     pub shape: Vec<usize>,
-    /// Its values, row by row, as [`to_bytes`] gives them.
+    /// Its values, row by row, as [`to_bytes`] returns them.
     pub data: Vec<u8>,
 }
 

@@ -1,4 +1,4 @@
-//! How well a network in training does on the validation split, clean and attacked.
+//! Accuracy of a network in training on the validation split, clean and attacked.
 
 use crate::{
     attack::{Attack, Classifier, budget::Budget},
@@ -25,7 +25,7 @@ const CHUNK: usize = 256;
 /// can be compared.
 const ATTACK_SEED: u64 = 0;
 
-/// The answers on `crops`, attacked within a budget where an attack is given.
+/// Predictions on `crops`, attacked within a budget where an attack is given.
 ///
 /// # Errors
 /// When the device cannot hold the crops.
@@ -59,13 +59,13 @@ pub fn under_attack(
     attack: &dyn Attack,
     budget: Budget,
 ) -> Result<AttackCard, tch::TchError> {
-    let answers = confusion(network, crops, Some((attack, budget)))?;
+    let predictions = confusion(network, crops, Some((attack, budget)))?;
     Ok(AttackCard {
         attack: attack.name().into(),
         epsilon: budget.epsilon,
         snr_db: budget.snr_db(),
         n: crops.len(),
-        accuracy: answers.accuracy(),
-        macro_accuracy: answers.macro_accuracy(),
+        accuracy: predictions.accuracy(),
+        macro_accuracy: predictions.macro_accuracy(),
     })
 }

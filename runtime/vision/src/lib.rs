@@ -18,6 +18,7 @@ pub mod frame;
 pub mod installed;
 pub mod instructions;
 pub mod locate;
+pub mod names;
 pub mod nearest;
 pub mod onnx;
 pub mod reading;

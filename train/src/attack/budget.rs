@@ -1,4 +1,4 @@
-//! How much an attack may perturb a picture.
+//! Budgets: the largest perturbation of an image by an attack.
 
 use parseye_vision::{
     classify::input::PIXELS,
@@ -10,11 +10,21 @@ use tch::{Kind, Tensor};
 /// keeps seven digits.
 pub const ROUNDING: f64 = 1e-5;
 
-/// How the size of a perturbation is measured.
+/// Norm of a perturbation.
 #[derive(
-    Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, clap::ValueEnum,
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Hash,
+    serde::Serialize,
+    serde::Deserialize,
+    clap::ValueEnum,
+    strum::IntoStaticStr,
 )]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
 pub enum Norm {
     /// The largest change of any pixel.
     Linf,
@@ -22,17 +32,17 @@ pub enum Norm {
     L2,
 }
 
-/// The largest perturbation of a picture, in standardised units.
+/// The largest perturbation of an image, in standardised units.
 ///
-/// Both norms are scaled so that the same epsilon is the same SNR: a picture has root mean square
+/// Both norms are scaled so that the same epsilon is the same SNR: an image has root mean square
 /// 1, so a perturbation that uses up its budget has an SNR of `-20 log10(epsilon)` dB either way
 /// (an L-inf attack that leaves some pixels alone has a higher one). The L2 ball's radius is
 /// therefore `epsilon * sqrt(1024)`.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Budget {
-    /// How it is measured.
+    /// Norm of the perturbation.
     pub norm: Norm,
-    /// How much is allowed.
+    /// Largest size of the perturbation.
     pub epsilon: f64,
 }
 
@@ -66,7 +76,7 @@ impl Budget {
         db_of_epsilon(self.epsilon)
     }
 
-    /// Size `[N,1,1,1]` of each picture's perturbation `[N,1,32,32]` in this budget's norm.
+    /// Size `[N,1,1,1]` of each image's perturbation `[N,1,32,32]` in this budget's norm.
     pub fn size_of(self, perturbation: &Tensor) -> Tensor {
         let dims = [1_i64, 2, 3];
         match self.norm {
@@ -75,7 +85,7 @@ impl Budget {
         }
     }
 
-    /// Shrinks disturbances `[N,1,32,32]` that are too large onto the budget, exactly: pixels are
+    /// Shrinks perturbations `[N,1,32,32]` that are too large onto the budget, exactly: pixels are
     /// cut off for L-inf, the whole is scaled for L2.
     pub fn project(self, perturbation: &Tensor) -> Tensor {
         match self.norm {

@@ -1,4 +1,4 @@
-//! Light and tone: what standardisation would undo, were there no clipping and rounding to 8 bits.
+//! Light and tone: changes that standardisation would undo, were there no clipping and rounding to 8 bits.
 
 use super::{Gray, SEVERITIES, eight_bit, geometric::either_sign};
 use rand::Rng;

@@ -1,4 +1,4 @@
-//! Noise of the sensor. The constants are those of CIFAR-10-C, whose pictures are 32x32 as well;
+//! Noise of the sensor. The constants are those of CIFAR-10-C, whose images are 32x32 as well;
 //! unlike an attack's, this noise has the same size in gray levels whatever the contrast.
 
 use super::{Gray, SEVERITIES, eight_bit};
@@ -23,7 +23,7 @@ pub(super) fn gaussian(gray: Gray, level: usize, rng: &mut impl Rng) -> Gray {
 pub(super) fn shot(gray: Gray, level: usize, rng: &mut impl Rng) -> Gray {
     let photons = PHOTONS[level];
     eight_bit(gray.map(|value| {
-        // A pixel that expects no photon catches none; the distribution wants more than zero.
+        // A pixel that expects no photon catches none; the distribution needs more than zero.
         let expected = photons * value / FULL;
         Poisson::new(expected).map_or(0.0, |caught| caught.sample(rng) * FULL / photons)
     }))

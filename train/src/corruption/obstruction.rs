@@ -24,7 +24,7 @@ pub const GLARE_SIGMAS: [f32; SEVERITIES] = [0.03, 0.045, 0.06, 0.08, 0.10];
 const GLARE_PEAK: f32 = 420.0;
 
 /// A bar or a reflection of any severity over gray levels 0 to 255.
-pub(crate) fn any(gray: Gray, rng: &mut impl Rng) -> Gray {
+pub(crate) fn random(gray: Gray, rng: &mut impl Rng) -> Gray {
     let level = rng.random_range(0..SEVERITIES);
     if rng.random_bool(0.5) {
         bar(gray, level, rng)

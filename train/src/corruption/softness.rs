@@ -20,16 +20,16 @@ const EXPOSURES: usize = 25;
 
 pub(super) fn blur(gray: Gray, level: usize) -> Gray {
     let side = SIDE as u32;
-    let Some(picture) = ImageBuffer::<Luma<f32>, _>::from_raw(side, side, gray.to_vec()) else {
+    let Some(image) = ImageBuffer::<Luma<f32>, _>::from_raw(side, side, gray.to_vec()) else {
         return gray;
     };
-    let soft = imageproc::filter::gaussian_blur_f32(&picture, SIGMAS[level]);
+    let soft = imageproc::filter::gaussian_blur_f32(&image, SIGMAS[level]);
     let mut out = gray;
     out.copy_from_slice(soft.as_raw());
     eight_bit(out)
 }
 
-/// The mean of the pictures along a straight line in a random direction.
+/// The mean of the images along a straight line in a random direction.
 pub(super) fn motion_blur(crop: &Crop, level: usize, rng: &mut impl Rng) -> Gray {
     let whole = crop.whole();
     let length = SMEARS[level] / SIDE as f32 * whole.side;

@@ -61,8 +61,8 @@ impl BalancedSampler {
     }
 }
 
-/// What each source of a label gives of `count` draws: the same, but where that would show its crops
-/// more than [`MOST_ROUNDS`] times and another source has crops to spare.
+/// Draws from each source of a label, of `count` in all: the same number, except where that would show its
+/// crops more than [`MOST_ROUNDS`] times and another source has crops to spare.
 fn quotas(count: usize, sources: &[Vec<usize>]) -> Vec<usize> {
     let most = |source: usize| sources[source].len() * MOST_ROUNDS;
     let all: Vec<usize> = (0..sources.len()).collect();
@@ -136,7 +136,7 @@ mod tests {
                 openness: None,
                 note: String::new(),
             },
-            picture: image::GrayImage::new(2, 2),
+            image: image::GrayImage::new(2, 2),
         };
         counts
             .iter()

@@ -1,4 +1,4 @@
-//! Splits people, never pictures, into train, val and test.
+//! Splits people, never images, into train, val and test.
 
 use parseye_vision::evaluate::manifest::Split;
 use sha2::{Digest, Sha256};

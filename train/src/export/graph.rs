@@ -15,6 +15,52 @@ const IR_VERSION: i64 = 8;
 /// Name of the batch dimension.
 const BATCH: &str = "N";
 
+/// Why a network has no ONNX graph.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum GraphError {
+    /// A parameter does not exist.
+    #[error("parameter '{0}' is missing")]
+    MissingParameter(String),
+    /// A layer is folded as a convolution and is none.
+    #[error("layer '{0}' is no convolution")]
+    NoConvolution(String),
+    /// A constant's values do not make up its shape.
+    #[error("'{name}' has {values} values for shape {shape:?}")]
+    Shape {
+        /// Name of the constant.
+        name: String,
+        /// Number of its values.
+        values: usize,
+        /// Its shape.
+        shape: Vec<i64>,
+    },
+    /// A constant holds NaN or infinity.
+    #[error("'{0}' holds values that are not finite")]
+    NotFinite(String),
+    /// A node reads a value that no earlier node computes.
+    #[error("node '{node}' reads '{value}', which no node before it computes")]
+    UnknownValue {
+        /// Name of the node.
+        node: String,
+        /// Name of the value.
+        value: String,
+    },
+    /// A node lacks an attribute.
+    #[error("node '{node}' has no attribute '{attribute}'")]
+    MissingAttribute {
+        /// Name of the node.
+        node: String,
+        /// Name of the attribute.
+        attribute: &'static str,
+    },
+    /// No gradient is known for an operator.
+    #[error("operator {0} has no gradient rule")]
+    NoGradientRule(String),
+    /// The gradient would be zero everywhere.
+    #[error("the logits do not depend on the image")]
+    Independent,
+}
+
 /// Nodes and constants of a graph.
 #[derive(Debug, Default)]
 pub struct Graph {
@@ -66,15 +112,16 @@ impl Graph {
         name: String,
         shape: &[i64],
         values: &[f32],
-    ) -> Result<String, String> {
+    ) -> Result<String, GraphError> {
         if shape.iter().product::<i64>() != values.len() as i64 {
-            return Err(format!(
-                "'{name}' has {} values for shape {shape:?}",
-                values.len()
-            ));
+            return Err(GraphError::Shape {
+                name,
+                values: values.len(),
+                shape: shape.to_vec(),
+            });
         }
         if !values.iter().all(|value| value.is_finite()) {
-            return Err(format!("'{name}' holds values that are not finite"));
+            return Err(GraphError::NotFinite(name));
         }
         self.proto.initializer.push(pb::TensorProto {
             name: name.clone(),

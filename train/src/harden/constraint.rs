@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
 use tch::{Kind, Tensor};
 
-/// Which of a Parseval network's constraints are in force.
+/// Constraints of a Parseval network that are in force.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Constraint {
@@ -39,7 +39,7 @@ impl Constraint {
     }
 }
 
-/// Share of a weight's rows that a retraction works on, drawn anew for each.
+/// Share of a weight's rows that a retraction works on, drawn for each.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Rows {
     /// Every row.
@@ -48,17 +48,20 @@ pub enum Rows {
     Share(f64),
 }
 
-impl FromStr for Rows {
-    type Err = String;
+/// A share of rows that is none.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("'{0}' is neither 'all' nor a share above 0 and at most 1, such as 0.3")]
+pub struct RowsError(String);
 
-    fn from_str(text: &str) -> Result<Self, String> {
+impl FromStr for Rows {
+    type Err = RowsError;
+
+    fn from_str(text: &str) -> Result<Self, RowsError> {
         match text.parse::<f64>() {
             _ if text == "all" => Ok(Self::All),
             Ok(1.0) => Ok(Self::All),
             Ok(share) if share > 0.0 && share < 1.0 => Ok(Self::Share(share)),
-            _ => Err(format!(
-                "'{text}' is neither 'all' nor a share above 0 and at most 1, such as 0.3"
-            )),
+            _ => Err(RowsError(text.into())),
         }
     }
 }
@@ -72,7 +75,7 @@ impl fmt::Display for Rows {
     }
 }
 
-/// How weights are pulled towards tight frames after each step.
+/// Retraction of the weights towards tight frames after each step.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Retraction {
     /// Length b of a pull; 0.001 in the study.
@@ -163,7 +166,7 @@ fn unfolded(weight: &Tensor) -> Tensor {
     weight.contiguous().view([outputs, -1])
 }
 
-/// How far a weight is from a tight frame: `||G - I||_F / sqrt(n)` of the smaller of its two Gram
+/// Distance of a weight from a tight frame: `||G - I||_F / sqrt(n)` of the smaller of its two Gram
 /// matrices, `W W^T` for a weight with more columns than rows and `W^T W` otherwise, n its side. (The
 /// larger one cannot be the identity: its rank is at most n.) 0 is a tight frame.
 pub fn deviation(weight: &Tensor) -> f64 {
@@ -298,7 +301,8 @@ mod tests {
         assert_eq!("1".parse(), Ok(Rows::All));
         assert_eq!("0.3".parse(), Ok(Rows::Share(0.3)));
         for slip in ["0", "-1", "1.5", "nan", "al"] {
-            assert!(slip.parse::<Rows>().unwrap_err().contains("0.3"));
+            let error = slip.parse::<Rows>().unwrap_err().to_string();
+            assert!(error.contains("0.3"));
         }
     }
 }

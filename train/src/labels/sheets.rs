@@ -33,10 +33,10 @@ const TILE: i32 = SIDE as i32 / ZOOM as i32;
 const STEP: (i32, i32) = (TILE + 6, TILE + 18);
 
 /// Share of the darkest and of the brightest pixels that may lose their differences, so that dim
-/// infrared pictures can be read.
+/// infrared images can be read.
 const CLIPPED: f64 = 0.01;
 
-/// Which crop has which number.
+/// Number of a crop on the sheets: a row of key.csv.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KeyRow {
@@ -139,7 +139,7 @@ fn numbers(first: usize, count: usize) -> Result<String, parseye_plot::PlotError
 /// Paints a crop at its place, its gray levels spread over what a screen shows.
 fn paint(sheet: &mut tiny_skia::Pixmap, place: usize, crop: &Crop) {
     let mut gray = vec![0.0; SIDE * SIDE];
-    sample_gray(&crop.picture, &crop.whole(), SIDE, &mut gray);
+    sample_gray(&crop.image, &crop.whole(), SIDE, &mut gray);
     let mut sorted = gray.clone();
     sorted.sort_by(f32::total_cmp);
     let clipped = (CLIPPED * sorted.len() as f64) as usize;
@@ -162,7 +162,7 @@ fn paint(sheet: &mut tiny_skia::Pixmap, place: usize, crop: &Crop) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::robustness::figures::tests::sample;
+    use crate::robustness::metrics::tests::sample;
     use parseye_vision::eye_state::EyeState;
 
     #[test]
@@ -171,10 +171,10 @@ mod tests {
             let mut sample = sample(EyeState::Open, "p");
             sample.path = format!("{number}.png").into();
             // Half dark, half light: the contrast is spread whatever the levels are.
-            let picture = image::GrayImage::from_fn(20, 20, |x, _| {
+            let image = image::GrayImage::from_fn(20, 20, |x, _| {
                 image::Luma([if x < 10 { 20 } else { 40 }])
             });
-            Crop { sample, picture }
+            Crop { sample, image }
         };
         let crops = CropSet {
             train: (0..COLUMNS * ROWS).map(crop).collect(),

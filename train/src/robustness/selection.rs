@@ -27,14 +27,14 @@ pub fn balanced<'a>(crops: &[&'a Crop], count: usize, seed: u64) -> Vec<&'a Crop
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::robustness::figures::tests::sample;
+    use crate::robustness::metrics::tests::sample;
 
     fn crops(counts: [usize; 4]) -> Vec<Crop> {
         let mut crops = Vec::new();
         for (state, count) in EyeState::ALL.into_iter().zip(counts) {
             crops.extend((0..count).map(|number| Crop {
                 sample: sample(state, &format!("p{number}")),
-                picture: image::GrayImage::new(2, 2),
+                image: image::GrayImage::new(2, 2),
             }));
         }
         crops

@@ -1,4 +1,4 @@
-//! How differently people fare: one mean over all hides whom a monitor fails.
+//! Accuracy person by person: one mean over all hides whom a monitor fails.
 
 use parseye_vision::{
     evaluate::{manifest::Sample, metrics::Confusion},
@@ -32,7 +32,7 @@ pub struct Subject {
     pub name: String,
     /// Number of crops.
     pub n: u64,
-    /// Share answered rightly.
+    /// Share classified correctly.
     pub accuracy: f64,
 }
 
@@ -66,7 +66,7 @@ pub fn spread(samples: &[&Sample], logits: &[[f32; STATES]]) -> Option<SubjectSp
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::robustness::figures::tests::sample;
+    use crate::robustness::metrics::tests::sample;
 
     #[test]
     fn people_with_enough_crops_are_ranked() {

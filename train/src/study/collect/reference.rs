@@ -1,20 +1,17 @@
-//! The original study's published figures: a reference on other data (private, with frames of one
+//! The original study's published results: a reference on other data (private, with frames of one
 //! person on both sides of its split), never a target.
 
-/// Words for legends and tables.
+/// Caption in legends and tables.
 pub const CAPTION: &str = "original study (other data)";
-
-/// SNRs in dB of the published figures after the clean one.
-pub const SNRS_DB: [f64; 4] = [50.0, 45.0, 40.0, 33.0];
 
 /// A published row.
 #[derive(Clone, Copy, Debug)]
 pub struct Published {
     /// The network here that it belongs to.
     pub group: &'static str,
-    /// Accuracy on clean pictures.
+    /// Accuracy on clean images.
     pub clean: f64,
-    /// Accuracy under FGSM at [`SNRS_DB`].
+    /// Accuracy under FGSM at [`parseye_vision::snr::STUDY_SNRS_DB`].
     pub attacked: [f64; 4],
     /// Whether the examples were another model's: all rows of hardened networks.
     pub transfer: bool,
