@@ -76,7 +76,7 @@ impl Point {
 }
 
 /// Marks that tell the lines of one colour, or the colours of one dash, apart.
-pub const MARKS: [Mark; 4] = [Mark::Circle, Mark::Square, Mark::Triangle, Mark::Cross];
+pub(crate) const MARKS: [Mark; 4] = [Mark::Circle, Mark::Square, Mark::Triangle, Mark::Cross];
 
 /// A line.
 #[derive(Clone, Debug)]
@@ -187,7 +187,7 @@ impl Chart {
     ///
     /// # Errors
     /// See [`svg`].
-    pub fn draw(&self) -> Result<String, PlotError> {
+    pub(crate) fn draw(&self) -> Result<String, PlotError> {
         let legend = (self.lines.len() + self.notes.len() + 3) as u32 * LEGEND_ROW.unsigned_abs();
         let size = (SIZE.0, SIZE.1.max(legend + HEADING));
         svg(&self.title, size, |area| {

@@ -78,7 +78,7 @@ fn array_of(tensor: &Tensor) -> Result<FloatArray, tch::TchError> {
 }
 
 /// Independent copies of tensors, so that later steps do not change them.
-pub fn copies(tensors: &BTreeMap<String, Tensor>) -> BTreeMap<String, Tensor> {
+pub(crate) fn copies(tensors: &BTreeMap<String, Tensor>) -> BTreeMap<String, Tensor> {
     let copy = |(name, tensor): (&String, &Tensor)| (name.clone(), tensor.detach().copy());
     tensors.iter().map(copy).collect()
 }

@@ -88,7 +88,7 @@ fn load_cuda() -> Result<(), libloading::Error> {
 ///
 /// # Errors
 /// Names what is missing for the requested CUDA device.
-pub fn choose(choice: DeviceChoice) -> Result<Device, DeviceError> {
+pub(crate) fn choose(choice: DeviceChoice) -> Result<Device, DeviceError> {
     if choice == DeviceChoice::Cpu {
         return Ok(Device::Cpu);
     }
@@ -122,7 +122,7 @@ const CLEARLY: f64 = 1.15;
 /// The arithmetic in which this network trains faster here, measured: bf16 takes half the time of
 /// f32 on some processors and more of it on others that have the same instructions. f32 where they
 /// are close or the measurement fails; the training will then say why.
-pub fn faster_precision(spec: &NetworkSpec, device: Device, threads: usize) -> Precision {
+pub(crate) fn faster_precision(spec: &NetworkSpec, device: Device, threads: usize) -> Precision {
     tch::set_num_threads(i32::try_from(threads).unwrap_or(i32::MAX));
     let times =
         [Precision::F32, Precision::Bf16].map(|precision| step_time(spec, device, precision));

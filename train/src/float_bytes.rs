@@ -4,7 +4,7 @@ use safetensors::{Dtype, View};
 use std::borrow::Cow;
 
 /// The bytes of values.
-pub fn to_bytes<'a>(values: impl IntoIterator<Item = &'a f32>) -> Vec<u8> {
+pub(crate) fn to_bytes<'a>(values: impl IntoIterator<Item = &'a f32>) -> Vec<u8> {
     let bytes = values.into_iter().flat_map(|value| value.to_le_bytes());
     bytes.collect()
 }
@@ -18,7 +18,7 @@ pub fn from_bytes(bytes: &[u8]) -> Vec<f32> {
 }
 
 /// An f32 array that safetensors can write.
-pub struct FloatArray {
+pub(crate) struct FloatArray {
     /// Its shape.
     pub shape: Vec<usize>,
     /// Its values, row by row, as [`to_bytes`] returns them.

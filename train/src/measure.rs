@@ -12,7 +12,7 @@ use parseye_vision::{
 };
 
 /// At most `most` of the items, spread evenly over them.
-pub fn spread<T>(items: &[T], most: usize) -> impl Iterator<Item = &T> {
+pub(crate) fn spread<T>(items: &[T], most: usize) -> impl Iterator<Item = &T> {
     items
         .iter()
         .step_by(items.len().div_ceil(most.max(1)).max(1))
@@ -53,7 +53,7 @@ pub fn confusion(
 ///
 /// # Errors
 /// As [`confusion`].
-pub fn under_attack(
+pub(crate) fn under_attack(
     network: &dyn Classifier,
     crops: &[(StandardisedCrop, EyeState)],
     attack: &dyn Attack,

@@ -52,7 +52,7 @@ impl Sgd {
 
     /// One step down `gradients`, as [`gradients`] returns them:
     /// g <- grad + decay w; v <- momentum v + g; w <- w - rate (g + momentum v).
-    pub fn step(&mut self, network: &Network, gradients: Vec<Tensor>, rate: f64) {
+    pub(crate) fn step(&mut self, network: &Network, gradients: Vec<Tensor>, rate: f64) {
         tch::no_grad(|| {
             for ((name, parameter), gradient) in network.parameters().iter().zip(gradients) {
                 let Some(velocity) = self.velocity.get_mut(*name) else {

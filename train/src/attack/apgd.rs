@@ -12,12 +12,12 @@ use crate::data::batch::Batch;
 use tch::Tensor;
 
 /// Iterations of the standard attack (Croce and Hein 2020, section 5).
-pub const ITERATIONS: u32 = 100;
+pub(crate) const ITERATIONS: u32 = 100;
 
 /// Auto-PGD on the cross-entropy from random starts; each restart works on the images that are still
 /// classified correctly.
 #[derive(Clone, Debug)]
-pub struct ApgdCe {
+pub(crate) struct ApgdCe {
     name: String,
     iterations: u32,
     restarts: u32,

@@ -20,7 +20,7 @@ const TARGETS: usize = EyeState::ALL.len() - 1;
 /// Auto-PGD towards the three other classes, the most likely first, each from a random start; each
 /// works on the images that are still classified correctly.
 #[derive(Clone, Debug)]
-pub struct ApgdTargeted {
+pub(crate) struct ApgdTargeted {
     name: String,
     iterations: u32,
 }

@@ -8,7 +8,7 @@ use tch::{Kind, Tensor};
 
 /// Slack for the rounding of f32 when budgets are checked: pixels reach about 4, of which f32
 /// keeps seven digits.
-pub const ROUNDING: f64 = 1e-5;
+pub(crate) const ROUNDING: f64 = 1e-5;
 
 /// Norm of a perturbation.
 #[derive(
@@ -64,7 +64,7 @@ impl Budget {
     }
 
     /// The budget of a perturbation SNR.
-    pub fn of_snr(norm: Norm, snr_db: f64) -> Self {
+    pub(crate) fn of_snr(norm: Norm, snr_db: f64) -> Self {
         Self {
             norm,
             epsilon: epsilon_of_db(snr_db),
@@ -77,7 +77,7 @@ impl Budget {
     }
 
     /// Size `[N,1,1,1]` of each image's perturbation `[N,1,32,32]` in this budget's norm.
-    pub fn size_of(self, perturbation: &Tensor) -> Tensor {
+    pub(crate) fn size_of(self, perturbation: &Tensor) -> Tensor {
         let dims = [1_i64, 2, 3];
         match self.norm {
             Norm::Linf => perturbation.abs().amax(dims.as_slice(), true),
@@ -87,7 +87,7 @@ impl Budget {
 
     /// Shrinks perturbations `[N,1,32,32]` that are too large onto the budget, exactly: pixels are
     /// cut off for L-inf, the whole is scaled for L2.
-    pub fn project(self, perturbation: &Tensor) -> Tensor {
+    pub(crate) fn project(self, perturbation: &Tensor) -> Tensor {
         match self.norm {
             Norm::Linf => perturbation.clamp(-self.epsilon, self.epsilon),
             Norm::L2 => {
@@ -99,7 +99,7 @@ impl Budget {
 
     /// The perturbation `[N,1,32,32]` of unit size that raises a loss with this `gradient` fastest:
     /// its sign for L-inf, the gradient scaled to root mean square 1 for L2.
-    pub fn steepest(self, gradient: &Tensor) -> Tensor {
+    pub(crate) fn steepest(self, gradient: &Tensor) -> Tensor {
         match self.norm {
             Norm::Linf => gradient.sign(),
             Norm::L2 => {

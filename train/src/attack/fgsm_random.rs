@@ -13,7 +13,7 @@ const STEP: f64 = 1.25;
 /// A start drawn evenly from the ball of the budget, one step of 1.25 epsilon, and the projection
 /// back on the ball.
 #[derive(Clone, Copy, Debug)]
-pub struct FgsmRandomStart;
+pub(crate) struct FgsmRandomStart;
 
 impl Attack for FgsmRandomStart {
     fn name(&self) -> &str {

@@ -4,7 +4,7 @@ use super::Classifier;
 use tch::{Kind, Reduction, Tensor};
 
 /// Cross-entropy f32 `[N]` of each image's logits `[N,4]` with labels i64 `[N]`.
-pub fn cross_entropy(logits: &Tensor, labels: &Tensor) -> Tensor {
+pub(crate) fn cross_entropy(logits: &Tensor, labels: &Tensor) -> Tensor {
     logits.cross_entropy_loss::<Tensor>(labels, None, Reduction::None, -100, 0.0)
 }
 
@@ -13,7 +13,7 @@ pub fn cross_entropy(logits: &Tensor, labels: &Tensor) -> Tensor {
 ///
 /// # Errors
 /// When the device cannot hold the computation.
-pub fn of_loss(
+pub(crate) fn of_loss(
     target: &dyn Classifier,
     images: &Tensor,
     loss: impl Fn(&Tensor) -> Tensor,

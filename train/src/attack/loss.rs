@@ -31,7 +31,7 @@ pub fn errs(logits: &Tensor, labels: &Tensor) -> Tensor {
 }
 
 /// The three classes other than the label, most likely first: i64 `[N,3]`.
-pub fn other_classes(logits: &Tensor, labels: &Tensor) -> Tensor {
+pub(crate) fn other_classes(logits: &Tensor, labels: &Tensor) -> Tensor {
     without(logits, labels)
         .topk(logits.size()[1] - 1, 1, true, true)
         .1
@@ -57,7 +57,7 @@ pub fn targeted_dlr(logits: &Tensor, labels: &Tensor, targets: &Tensor) -> Tenso
 
 /// Objective of an ascent.
 #[derive(Debug)]
-pub enum Objective {
+pub(crate) enum Objective {
     /// The cross-entropy.
     CrossEntropy,
     /// [`targeted_dlr`] towards these classes, i64 `[N]`.
@@ -75,7 +75,7 @@ impl Objective {
     }
 
     /// The same for some of the images, at positions `rows` i64 `[n]`.
-    pub fn select(&self, rows: &Tensor) -> Self {
+    pub(crate) fn select(&self, rows: &Tensor) -> Self {
         match self {
             Self::CrossEntropy => Self::CrossEntropy,
             Self::TargetedDlr(targets) => Self::TargetedDlr(targets.index_select(0, rows)),

@@ -120,7 +120,7 @@ pub trait Attack {
 ///
 /// # Errors
 /// Names which promise was broken and by how much; a defect of the attack.
-pub fn verify(
+pub(crate) fn verify(
     name: &str,
     batch: &Batch,
     perturbed: &Tensor,

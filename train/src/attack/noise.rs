@@ -30,7 +30,7 @@ impl Noise {
     ///
     /// # Errors
     /// When the device cannot hold them.
-    pub fn added_to(
+    pub(crate) fn added_to(
         self,
         batch: &Batch,
         budget: Budget,

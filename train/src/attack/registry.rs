@@ -16,7 +16,7 @@ use std::num::NonZeroU32;
 
 /// Attacks named in messages. Numbers can be chosen: `pgd-K` and `pgd-KxR` (K steps, R restarts),
 /// `apgd-ce-K` and `apgd-t-K` (K iterations), `square-N` and `worst-N` (N queries).
-pub const KNOWN: &[&str] = &[
+pub(crate) const KNOWN: &[&str] = &[
     "uniform", "gaussian", "fgsm", "fgsm-rs", "pgd-20", "pgd-20x5", "apgd-ce", "apgd-t", "square",
     "worst",
 ];

@@ -123,7 +123,7 @@ pub enum SanityError {
 }
 
 /// Images of `n` by which a check may be missed: one in a hundred, at least one.
-pub fn slack(n: i64) -> i64 {
+pub(crate) fn slack(n: i64) -> i64 {
     ((n as f64 * SLACK).ceil() as i64).max(1)
 }
 
@@ -151,7 +151,7 @@ pub fn check(
 ///
 /// # Errors
 /// [`SanityError::GradientsMasked`].
-pub fn square_finds_no_more(
+pub(crate) fn square_finds_no_more(
     target: &dyn Classifier,
     batch: &Batch,
     seed: u64,

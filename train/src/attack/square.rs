@@ -14,7 +14,7 @@ use parseye_vision::classify::input::{PIXELS, SIDE};
 use tch::{Device, Kind, Tensor};
 
 /// Queries of the standard attack (in `AutoAttack`, Croce and Hein 2020).
-pub const QUERIES: u32 = 5_000;
+pub(crate) const QUERIES: u32 = 5_000;
 
 /// Share of the image that the first squares cover (as in `AutoAttack`).
 const FIRST_SHARE: f64 = 0.8;

@@ -21,7 +21,7 @@ const PGD_RESTARTS: u32 = 5;
 /// Runs attacks one after the other, each on the images that are still classified correctly, and
 /// keeps of every image the version that errs, else the one of highest cross-entropy. Images
 /// that err unattacked count as broken and are not touched.
-pub struct Worst {
+pub(crate) struct Worst {
     name: String,
     attacks: Vec<Box<dyn Attack>>,
 }

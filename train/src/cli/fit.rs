@@ -234,7 +234,7 @@ pub struct ComputationArguments {
 
 /// Hashes of the files that the arguments name, where they name one.
 #[derive(Clone, Debug, Default)]
-pub struct FileHashes {
+pub(crate) struct FileHashes {
     /// Of the base model.
     pub base: Option<String>,
     /// Of the teacher.
@@ -245,7 +245,7 @@ pub struct FileHashes {
 
 /// Arguments that contradict each other.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
-pub enum ArgumentError {
+pub(crate) enum ArgumentError {
     /// No such architecture, or not with this constraint or dropout.
     #[error(transparent)]
     Architecture(#[from] ArchitectureError),
@@ -277,7 +277,7 @@ impl FitArguments {
     ///
     /// # Errors
     /// When the architecture does not exist or arguments contradict each other.
-    pub fn resolve(&self, device: Device, files: FileHashes) -> Result<FitSettings, ArgumentError> {
+    pub(crate) fn resolve(&self, device: Device, files: FileHashes) -> Result<FitSettings, ArgumentError> {
         let all_cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let (network, target) = (&self.network, &self.target);
         let (optimisation, computation) = (&self.optimisation, &self.computation);
@@ -321,7 +321,7 @@ impl FitArguments {
     }
 
     /// Name of the model to write.
-    pub fn model_name(&self) -> &str {
+    pub(crate) fn model_name(&self) -> &str {
         self.name.as_deref().unwrap_or(&self.network.arch)
     }
 }

@@ -30,10 +30,10 @@ use strum::VariantArray;
 pub const SEVERITIES: usize = 5;
 
 /// The severities: 1 is mild, 5 is where a person begins to hesitate.
-pub const SEVERITY_RANGE: RangeInclusive<u8> = 1..=SEVERITIES as u8;
+pub(crate) const SEVERITY_RANGE: RangeInclusive<u8> = 1..=SEVERITIES as u8;
 
 /// Gray levels of a crop, 0 to 255, row by row.
-pub(crate) type Gray = [f32; PIXELS];
+pub type Gray = [f32; PIXELS];
 
 /// One kind of corruption.
 #[derive(
@@ -106,7 +106,7 @@ pub enum CorruptionError {
 ///
 /// # Errors
 /// When the severity is not 1 to 5, or an image is too large for JPEG (65,535 pixels a side).
-pub fn apply(
+pub(crate) fn apply(
     family: Family,
     severity: u8,
     crop: &Crop,

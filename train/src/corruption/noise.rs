@@ -10,10 +10,10 @@ use rand_distr::{Distribution, Poisson};
 const FULL: f32 = 255.0;
 
 /// Standard deviation as a share of full scale: CIFAR-10-C's `gaussian_noise`.
-pub const SIGMAS: [f32; SEVERITIES] = [0.04, 0.06, 0.08, 0.09, 0.10];
+pub(crate) const SIGMAS: [f32; SEVERITIES] = [0.04, 0.06, 0.08, 0.09, 0.10];
 
 /// Photons that a pixel of full scale catches: CIFAR-10-C's `shot_noise`.
-pub const PHOTONS: [f32; SEVERITIES] = [500.0, 250.0, 100.0, 75.0, 50.0];
+pub(crate) const PHOTONS: [f32; SEVERITIES] = [500.0, 250.0, 100.0, 75.0, 50.0];
 
 pub(super) fn gaussian(gray: Gray, level: usize, rng: &mut impl Rng) -> Gray {
     let sigma = FULL * SIGMAS[level];

@@ -7,12 +7,12 @@ use image::{ExtendedColorType, GrayImage, Luma, codecs::jpeg::JpegEncoder};
 use parseye_vision::locate::crop::sample_gray;
 
 /// Quality: ImageNet-C's `jpeg_compression`.
-pub const QUALITIES: [u8; SEVERITIES] = [25, 18, 15, 10, 7];
+pub(crate) const QUALITIES: [u8; SEVERITIES] = [25, 18, 15, 10, 7];
 
 /// Pixels a side of the whole crop. A crop is 0.85 of the eye distance wide, 54 mm on a face; a
 /// camera of 640 pixels behind a lens of 60 degrees shows that as 30 pixels at one metre. So 20 is
 /// a face 1.5 m away, 7 one that is 4.2 m away.
-pub const SIDES: [usize; SEVERITIES] = [20, 16, 12, 9, 7];
+pub(crate) const SIDES: [usize; SEVERITIES] = [20, 16, 12, 9, 7];
 
 pub(super) fn jpeg(crop: &Crop, level: usize) -> Result<Gray, CorruptionError> {
     let wrong = |error: image::ImageError| CorruptionError::Jpeg {

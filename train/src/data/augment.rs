@@ -47,7 +47,7 @@ pub struct Augmentation {
 
 /// An augmented crop.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Augmented {
+pub(crate) struct Augmented {
     /// As the network sees it.
     pub crop: StandardisedCrop,
     /// Whether the eye is hidden.
@@ -79,7 +79,7 @@ const GAMMA: (f32, f32) = (0.7, 1.4);
 
 impl Augmentation {
     /// A random variation of a crop.
-    pub fn apply(&self, crop: &Crop, rng: &mut impl Rng) -> Augmented {
+    pub(crate) fn apply(&self, crop: &Crop, rng: &mut impl Rng) -> Augmented {
         let whole = crop.whole();
         let around = |rng: &mut dyn FnMut() -> f32, most: f32| (2.0 * rng() - 1.0) * most;
         let mut uniform = || rng.random::<f32>();

@@ -64,7 +64,7 @@ impl Batch {
     }
 
     /// A part of the batch; shares memory.
-    pub fn part(&self, start: i64, count: i64) -> Self {
+    pub(crate) fn part(&self, start: i64, count: i64) -> Self {
         let of = |tensor: &Tensor| tensor.narrow(0, start, count);
         Self {
             images: of(&self.images),
@@ -75,7 +75,7 @@ impl Batch {
     }
 
     /// Clips images to the values that an 8-bit pixel of each can take.
-    pub fn clip(&self, images: &Tensor) -> Tensor {
+    pub(crate) fn clip(&self, images: &Tensor) -> Tensor {
         images
             .maximum(&self.lowest)
             .minimum(&self.highest)

@@ -63,7 +63,7 @@ pub fn fold(crops: CropSet, folds: usize, fold: usize, seed: u64) -> Result<Crop
 ///
 /// # Errors
 /// When there are fewer than two folds, or more folds than people.
-pub fn fold_of_each(
+pub(crate) fn fold_of_each(
     crops: &CropSet,
     folds: usize,
     seed: u64,

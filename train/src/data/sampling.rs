@@ -15,7 +15,7 @@ const MOST_ROUNDS: usize = 12;
 
 /// Positions of the training crops by label and source.
 #[derive(Clone, Debug)]
-pub struct BalancedSampler {
+pub(crate) struct BalancedSampler {
     /// For each label that occurs: for each of its sources, the crops' positions.
     strata: Vec<Vec<Vec<usize>>>,
 }
@@ -42,7 +42,7 @@ impl BalancedSampler {
     /// Draws `count` positions, each label equally often up to one draw, in random order.
     ///
     /// Within a stratum crops come in shuffled rounds, so none is drawn twice before all were.
-    pub fn draw(&self, count: usize, rng: &mut impl Rng) -> Vec<usize> {
+    pub(crate) fn draw(&self, count: usize, rng: &mut impl Rng) -> Vec<usize> {
         let mut drawn = Vec::with_capacity(count);
         for (label, sources) in self.strata.iter().enumerate() {
             let share = quota(count, self.strata.len(), label);

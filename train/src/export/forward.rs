@@ -19,7 +19,7 @@ struct ScaleShift {
 ///
 /// # Errors
 /// Names a parameter that is missing or not finite.
-pub fn forward_graph(network: &Network) -> Result<Graph, GraphError> {
+pub(crate) fn forward_graph(network: &Network) -> Result<Graph, GraphError> {
     let spec = network.spec();
     let mut graph = Graph::default();
     let mut outputs: Vec<String> = Vec::with_capacity(spec.layers.len());

@@ -18,7 +18,7 @@ use tract_onnx::pb;
 ///
 /// # Errors
 /// Names a parameter that is not finite, or an operator without a rule.
-pub fn gradient_graph(network: &Network) -> Result<Graph, GraphError> {
+pub(crate) fn gradient_graph(network: &Network) -> Result<Graph, GraphError> {
     let graph = forward_graph(network)?;
     let shapes = shapes(&graph)?;
     let forward = graph.nodes().to_vec();

@@ -68,7 +68,7 @@ pub struct Graph {
 }
 
 /// A named attribute of integers.
-pub fn integers(name: &str, values: &[i64]) -> pb::AttributeProto {
+pub(crate) fn integers(name: &str, values: &[i64]) -> pb::AttributeProto {
     pb::AttributeProto {
         name: name.into(),
         r#type: pb::attribute_proto::AttributeType::Ints as i32,
@@ -78,7 +78,7 @@ pub fn integers(name: &str, values: &[i64]) -> pb::AttributeProto {
 }
 
 /// A named attribute of one integer.
-pub fn integer(name: &str, value: i64) -> pb::AttributeProto {
+pub(crate) fn integer(name: &str, value: i64) -> pb::AttributeProto {
     pb::AttributeProto {
         name: name.into(),
         r#type: pb::attribute_proto::AttributeType::Int as i32,
@@ -89,7 +89,7 @@ pub fn integer(name: &str, value: i64) -> pb::AttributeProto {
 
 impl Graph {
     /// Adds a constant of whole numbers, such as a shape, and returns its name.
-    pub fn integers(&mut self, name: String, values: &[i64]) -> String {
+    pub(crate) fn integers(&mut self, name: String, values: &[i64]) -> String {
         self.proto.initializer.push(pb::TensorProto {
             name: name.clone(),
             dims: vec![values.len() as i64],
@@ -107,7 +107,7 @@ impl Graph {
     ///
     /// # Errors
     /// When a value is not finite or their number is not that of the shape.
-    pub fn constant(
+    pub(crate) fn constant(
         &mut self,
         name: String,
         shape: &[i64],
@@ -154,19 +154,19 @@ impl Graph {
     }
 
     /// Nodes so far, in the order of computation.
-    pub fn nodes(&self) -> &[pb::NodeProto] {
+    pub(crate) fn nodes(&self) -> &[pb::NodeProto] {
         &self.proto.node
     }
 
     /// Shape of a constant.
-    pub fn constant_shape(&self, name: &str) -> Option<&[i64]> {
+    pub(crate) fn constant_shape(&self, name: &str) -> Option<&[i64]> {
         let constant = self.proto.initializer.iter().find(|c| c.name == name)?;
         Some(&constant.dims)
     }
 
     /// The bytes of a model file around this graph from `image` to `logits`, with the card in its
     /// metadata.
-    pub fn into_model(self, card: String) -> Vec<u8> {
+    pub(crate) fn into_model(self, card: String) -> Vec<u8> {
         let side = SIDE as i64;
         self.into_file(
             "eye_state",
@@ -178,7 +178,7 @@ impl Graph {
 
     /// The bytes of a model file around this graph from `image` and `target` to `gradient` and
     /// `logits`; `model_sha256` is the hash of the file whose gradient it gives.
-    pub fn into_gradient_model(self, card: String, model_sha256: String) -> Vec<u8> {
+    pub(crate) fn into_gradient_model(self, card: String, model_sha256: String) -> Vec<u8> {
         let (side, states) = (SIDE as i64, STATES as i64);
         let image = |name| tensor_info(name, &[1, side, side]);
         self.into_file(

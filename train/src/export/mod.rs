@@ -101,7 +101,7 @@ pub fn gradient_path(path: &Path) -> PathBuf {
 ///
 /// # Errors
 /// When the folder or the file cannot be written.
-pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), ExportError> {
+pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), ExportError> {
     let wrong = |error: std::io::Error| ExportError::Write {
         path: path.into(),
         reason: error.to_string(),

@@ -64,7 +64,7 @@ pub fn check(
 
 /// Share of pixels on which the signs of the exported gradient must agree with autograd's. A pixel
 /// whose gradient is rounding noise may fall either way.
-pub const SIGNS_NEEDED: f64 = 0.999;
+pub(crate) const SIGNS_NEEDED: f64 = 0.999;
 
 /// Compares the signs of the runtime's gradients with those of autograd through `network`, each
 /// crop with its own label. Returns the share that agrees.

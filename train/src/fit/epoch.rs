@@ -89,7 +89,7 @@ impl TrainState {
 }
 
 /// One epoch of a run.
-pub struct Epoch<'a> {
+pub(crate) struct Epoch<'a> {
     /// Settings of the run.
     pub settings: &'a FitSettings,
     /// Data, models and device of the run.
@@ -284,7 +284,7 @@ impl Epoch<'_> {
 }
 
 /// The threads that augment crops: as many as `--threads` gives.
-pub fn workers(threads: usize) -> Result<ThreadPool, FitError> {
+pub(crate) fn workers(threads: usize) -> Result<ThreadPool, FitError> {
     let pool = ThreadPoolBuilder::new().num_threads(threads.max(1)).build();
     pool.map_err(|error| FitError::Threads {
         threads,

@@ -33,7 +33,7 @@ const PGD_STEPS: u32 = 10;
 const CATASTROPHIC_GAP: f64 = 0.2;
 
 /// The validation split, prepared once.
-pub struct Validation {
+pub(crate) struct Validation {
     all: Vec<(StandardisedCrop, EyeState)>,
     part: Vec<(StandardisedCrop, EyeState)>,
 }
@@ -58,7 +58,7 @@ impl Validation {
     ///
     /// # Errors
     /// When the device cannot hold the crops.
-    pub fn fill(
+    pub(crate) fn fill(
         &self,
         settings: &FitSettings,
         network: &Network,
@@ -85,7 +85,7 @@ impl Validation {
     }
 
     /// The error that a row whose FGSM and PGD accuracies have parted company ends the run with.
-    pub fn overfitting(&self, row: &EpochRow) -> Option<FitError> {
+    pub(crate) fn overfitting(&self, row: &EpochRow) -> Option<FitError> {
         let (fgsm, pgd) = (row.val_part_fgsm_accuracy?, row.val_part_pgd_accuracy?);
         (fgsm - pgd > CATASTROPHIC_GAP).then_some(FitError::CatastrophicOverfitting {
             epoch: row.epoch,

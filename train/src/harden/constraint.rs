@@ -29,7 +29,7 @@ pub enum Constraint {
 
 impl Constraint {
     /// Whether weights are kept near tight frames.
-    pub fn orthogonality(self) -> bool {
+    pub(crate) fn orthogonality(self) -> bool {
         matches!(self, Self::Orthogonality | Self::Both)
     }
 
@@ -99,13 +99,13 @@ impl Default for Retraction {
 /// One pull of a matrix towards a tight frame: (1 + b) W - b W W^T W (Cisse et al. 2017,
 /// equation 13), one step down the gradient of b/4 ||W W^T - I||^2. Singular values below 1 grow,
 /// those above 1 shrink, as long as b is below 1 and they are below sqrt((2 + b) / b).
-pub fn pulled(matrix: &Tensor, beta: f64) -> Tensor {
+pub(crate) fn pulled(matrix: &Tensor, beta: f64) -> Tensor {
     matrix * (1.0 + beta) - matrix.matmul(&matrix.tr()).matmul(matrix) * beta
 }
 
 impl Retraction {
     /// Pulls the rows of `matrix` `[rows, columns]`, in all `passes` times.
-    pub fn apply(&self, matrix: &Tensor, rng: &mut impl Rng) -> Tensor {
+    pub(crate) fn apply(&self, matrix: &Tensor, rng: &mut impl Rng) -> Tensor {
         let mut matrix = matrix.shallow_clone();
         for _ in 0..self.passes {
             matrix = match self.rows {
@@ -125,7 +125,7 @@ impl Retraction {
 }
 
 /// Restores the constraints of every layer of `network` that has one.
-pub fn restore(network: &Network, retraction: &Retraction, rng: &mut impl Rng) {
+pub(crate) fn restore(network: &Network, retraction: &Retraction, rng: &mut impl Rng) {
     tch::no_grad(|| {
         for layer in &network.spec().layers {
             if let Some(weight) = tight_weight(network, layer) {
@@ -185,7 +185,7 @@ pub fn deviation(weight: &Tensor) -> f64 {
 }
 
 /// [`deviation`] of every convolution and dense layer, constrained or not, in their order.
-pub fn deviations(network: &Network) -> Vec<(String, f64)> {
+pub(crate) fn deviations(network: &Network) -> Vec<(String, f64)> {
     let layers = network.spec().layers.iter();
     let weighty = layers.filter(|layer| {
         matches!(
@@ -203,7 +203,7 @@ pub fn deviations(network: &Network) -> Vec<(String, f64)> {
 
 /// The point of the probability simplex nearest to `values` (Held, Wolfe & Crowder 1974; as in
 /// Duchi et al. 2008): max(v - t, 0) with the one t for which the result sums to 1.
-pub fn onto_simplex(values: &[f64]) -> Vec<f64> {
+pub(crate) fn onto_simplex(values: &[f64]) -> Vec<f64> {
     let mut falling = values.to_vec();
     falling.sort_by(|a, b| b.total_cmp(a));
     let (mut sum, mut threshold) = (0.0, 0.0);

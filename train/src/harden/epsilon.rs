@@ -15,11 +15,11 @@ pub struct EpsilonRange {
 
 /// Largest epsilon accepted: the perturbation is then as strong as the image (0 dB), and what it
 /// teaches is not the eye's state.
-pub const MAX_EPSILON: f64 = 1.0;
+pub(crate) const MAX_EPSILON: f64 = 1.0;
 
 impl EpsilonRange {
     /// An epsilon drawn evenly from the range.
-    pub fn draw(self, rng: &mut impl Rng) -> f64 {
+    pub(crate) fn draw(self, rng: &mut impl Rng) -> f64 {
         self.low + (self.high - self.low) * rng.random::<f64>()
     }
 }

@@ -91,7 +91,7 @@ impl TrainingAttack {
     ///
     /// # Errors
     /// When the device cannot hold what the attack needs.
-    pub fn examples(
+    pub(crate) fn examples(
         self,
         network: &dyn Classifier,
         batch: &Batch,
@@ -118,7 +118,7 @@ impl TrainingAttack {
     ///
     /// # Errors
     /// As [`Self::examples`].
-    pub fn diverging_examples(
+    pub(crate) fn diverging_examples(
         self,
         network: &dyn Classifier,
         batch: &Batch,
@@ -164,7 +164,7 @@ fn uniform(batch: &Batch, size: f64, seed: u64) -> Result<Tensor, tch::TchError>
 
 /// Kullback-Leibler divergence f32 `[N]` of the predictions `logits` `[N,4]` from those of `reference`,
 /// KL(reference || predictions).
-pub fn divergence(reference: &Tensor, logits: &Tensor) -> Tensor {
+pub(crate) fn divergence(reference: &Tensor, logits: &Tensor) -> Tensor {
     let (p, log_p) = (
         reference.softmax(1, Kind::Float),
         reference.log_softmax(1, Kind::Float),

@@ -28,7 +28,7 @@ pub struct CorrectionRow {
 
 /// Corrections of the labels of a manifest's train and val splits.
 #[derive(Clone, Debug)]
-pub struct LabelFixes {
+pub(crate) struct LabelFixes {
     path: std::path::PathBuf,
     rows: BTreeMap<String, Correction>,
     sha256: String,
@@ -45,7 +45,7 @@ struct Correction {
 
 /// Number of labels that corrections changed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Applied {
+pub(crate) struct Applied {
     /// Crops with another label.
     pub changed: usize,
     /// Crops left out.
@@ -99,7 +99,7 @@ impl LabelFixes {
     ///
     /// # Errors
     /// Names the correction that fits no crop of the train or val split.
-    pub fn apply(&self, crops: &mut CropSet) -> Result<Applied, LabelError> {
+    pub(crate) fn apply(&self, crops: &mut CropSet) -> Result<Applied, LabelError> {
         let mut left: BTreeMap<&str, _> = self
             .rows
             .iter()
@@ -162,7 +162,7 @@ impl LabelFixes {
 ///
 /// # Errors
 /// When the file is wrong, or corrects a crop that these correct too.
-pub fn joined(earlier: &Path, rows: Vec<CorrectionRow>) -> Result<Vec<CorrectionRow>, LabelError> {
+pub(crate) fn joined(earlier: &Path, rows: Vec<CorrectionRow>) -> Result<Vec<CorrectionRow>, LabelError> {
     let fixes = LabelFixes::read(earlier)?;
     if let Some(row) = rows.iter().find(|row| fixes.rows.contains_key(&row.path)) {
         return Err(LabelError::Unreadable {

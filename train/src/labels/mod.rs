@@ -19,11 +19,11 @@ use parseye_vision::{eye_state::EyeState, names::UnknownName};
 use std::path::{Path, PathBuf};
 
 /// Name of the grade of an undecidable crop.
-pub const UNDECIDABLE: &str = "undecidable";
+pub(crate) const UNDECIDABLE: &str = "undecidable";
 
 /// Grade of a crop by a person: its state, or undecidable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Grade {
+pub(crate) enum Grade {
     /// It shows this state.
     State(EyeState),
     /// It can be read in more than one way.

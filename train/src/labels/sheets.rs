@@ -21,9 +21,9 @@ use std::{
 };
 
 /// Crops beside each other and below each other on a sheet.
-pub const COLUMNS: usize = 8;
+pub(crate) const COLUMNS: usize = 8;
 /// See [`COLUMNS`].
-pub const ROWS: usize = 5;
+pub(crate) const ROWS: usize = 5;
 
 /// Pixels of a crop on the sheet: enough to see a lid's edge, few enough for 40 on a screen.
 const SIDE: usize = 144;
@@ -39,7 +39,7 @@ const CLIPPED: f64 = 0.01;
 /// Number of a crop on the sheets: a row of key.csv.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct KeyRow {
+pub(crate) struct KeyRow {
     /// Number on the sheets, from 1.
     pub number: usize,
     /// The crop, as the manifest names it.
@@ -51,7 +51,7 @@ pub struct KeyRow {
 ///
 /// # Errors
 /// When a path is in neither train nor val, there is no font, or a file cannot be written.
-pub fn draw_sheets(
+pub(crate) fn draw_sheets(
     crops: &CropSet,
     paths: Vec<String>,
     folder: &Path,
@@ -87,7 +87,7 @@ pub fn draw_sheets(
 ///
 /// # Errors
 /// When there is no font, or a file is there already or cannot be written.
-pub fn draw_numbered(crops: &[&Crop], folder: &Path) -> Result<Vec<PathBuf>, LabelError> {
+pub(crate) fn draw_numbered(crops: &[&Crop], folder: &Path) -> Result<Vec<PathBuf>, LabelError> {
     let rasterizer = Rasterizer::new().map_err(|error| LabelError::Models(error.to_string()))?;
     let mut sheets = Vec::new();
     for (number, crops) in crops.chunks(COLUMNS * ROWS).enumerate() {

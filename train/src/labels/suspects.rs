@@ -65,7 +65,7 @@ pub struct Wanted {
 ///
 /// # Errors
 /// When a model is not that of its fold, or cannot be run.
-pub fn probabilities<'a>(
+pub(crate) fn probabilities<'a>(
     crops: &'a CropSet,
     models: &[OnnxClassifier],
     seed: u64,

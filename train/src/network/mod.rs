@@ -121,7 +121,7 @@ pub enum TensorError {
 }
 
 /// The constraint that an architecture is trained with unless another is given.
-pub fn usual_constraint(architecture: &str) -> Constraint {
+pub(crate) fn usual_constraint(architecture: &str) -> Constraint {
     if architecture.starts_with("parseval-") {
         Constraint::Both
     } else {
@@ -142,7 +142,7 @@ pub fn by_name(architecture: &str) -> Result<NetworkSpec, ArchitectureError> {
 /// # Errors
 /// Names what is wrong with the name and which names are near, or why the network
 /// cannot have the constraint or dropout.
-pub fn build(
+pub(crate) fn build(
     architecture: &str,
     constraint: Constraint,
     dropout: f64,

@@ -15,7 +15,7 @@ use tch::{Device, Kind, Tensor};
 const BATCH_NORM_MOMENTUM: f64 = 0.1;
 
 /// Added to a batch norm's variance, PyTorch's default.
-pub const BATCH_NORM_EPSILON: f64 = 1e-5;
+pub(crate) const BATCH_NORM_EPSILON: f64 = 1e-5;
 
 /// Arithmetic of the convolutions. Parameters, their updates, batch statistics and the loss are
 /// always f32.
@@ -31,7 +31,7 @@ pub enum Precision {
 
 /// Mode of a forward pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
+pub(crate) enum Mode {
     /// Batch norms use and update the batch's statistics.
     Train,
     /// Batch norms use the running statistics: the prediction for one image depends on it alone.
@@ -209,7 +209,7 @@ impl Network {
     }
 
     /// Logits `[N,4]` in f32 of images `[N,1,32,32]`.
-    pub fn forward(&self, images: &Tensor, mode: Mode) -> Tensor {
+    pub(crate) fn forward(&self, images: &Tensor, mode: Mode) -> Tensor {
         let images = self.in_precision(images);
         let mut values: Vec<Tensor> = Vec::with_capacity(self.spec.layers.len());
         for layer in &self.spec.layers {

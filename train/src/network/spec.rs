@@ -127,14 +127,14 @@ impl NetworkSpec {
     }
 
     /// Number of layers that read layer `index`.
-    pub fn readers(&self, index: usize) -> usize {
+    pub(crate) fn readers(&self, index: usize) -> usize {
         let feeds = self.layers.iter().flat_map(|layer| &layer.feeds);
         feeds.filter(|feed| **feed == Feed::Layer(index)).count()
     }
 
     /// Multiplications with an addition for one image, those of convolutions and the dense layer:
     /// nearly all of a network's arithmetic.
-    pub fn multiply_adds(&self) -> u64 {
+    pub(crate) fn multiply_adds(&self) -> u64 {
         // Side in pixels of what each layer gives.
         let mut sides: Vec<i64> = Vec::with_capacity(self.layers.len());
         let mut total = 0;

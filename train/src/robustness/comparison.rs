@@ -6,7 +6,7 @@ use parseye_vision::eye_state::EyeState;
 
 /// A Markdown table of the models' metrics without intervals, which are in each model's own
 /// table. Attacks are white-box macro accuracies except where the heading names another access.
-pub fn of_models(models: &[&ModelReport]) -> String {
+pub(crate) fn of_models(models: &[&ModelReport]) -> String {
     let mut columns: Vec<Column> = vec![
         Column::new("accuracy", |m| Some(m.clean()?.accuracy.value)),
         Column::new("macro", |m| Some(m.clean()?.macro_accuracy.value)),

@@ -24,7 +24,7 @@ use tch::Tensor;
 const CHUNK: usize = 256;
 
 /// Name of the condition in which nothing is done to the crops.
-pub const CLEAN: &str = "clean";
+pub(crate) const CLEAN: &str = "clean";
 
 /// Attack or corruption of the crops before the classifier sees them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

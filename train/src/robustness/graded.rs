@@ -44,7 +44,7 @@ struct GradedRow {
 
 /// Grades of two graders, by path.
 #[derive(Clone, Debug)]
-pub struct Grades {
+pub(crate) struct Grades {
     of_crop: HashMap<String, (EyeState, Option<Grade>)>,
     /// Hash of the file, in hexadecimal.
     pub sha256: String,

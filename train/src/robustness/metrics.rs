@@ -108,7 +108,7 @@ pub fn metrics(
 
 /// Accuracy and macro accuracy over several conditions of the same crops, which is the mean of the
 /// conditions' own metrics, with an interval over people.
-pub fn mean_accuracy(
+pub(crate) fn mean_accuracy(
     samples: &[&Sample],
     conditions: &[&[[f32; STATES]]],
     seed: u64,

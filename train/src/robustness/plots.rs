@@ -14,7 +14,7 @@ const FEWEST_PREDICTIONS: u64 = 10;
 ///
 /// # Errors
 /// When the library cannot draw.
-pub fn charts(models: &[&ModelReport]) -> Result<Vec<(&'static str, String)>, PlotError> {
+pub(crate) fn charts(models: &[&ModelReport]) -> Result<Vec<(&'static str, String)>, PlotError> {
     let mut charts = vec![("reliability.svg", reliability(models).draw()?)];
     for (file, title, access) in [
         ("attacked.svg", "White-box attacks", Access::WhiteBox),

@@ -107,7 +107,7 @@ impl ModelReport {
 }
 
 /// The items, each once, in the order in which they come first.
-pub fn in_order<T: PartialEq>(items: impl Iterator<Item = T>) -> Vec<T> {
+pub(crate) fn in_order<T: PartialEq>(items: impl Iterator<Item = T>) -> Vec<T> {
     let mut once = Vec::new();
     for item in items {
         if !once.contains(&item) {
@@ -253,7 +253,7 @@ impl Setup {
 
 /// The model of a report.
 #[derive(Clone, Debug)]
-pub struct ModelIdentity {
+pub(crate) struct ModelIdentity {
     /// Name in its card.
     pub name: String,
     /// Its file.
@@ -270,7 +270,7 @@ pub struct ModelIdentity {
 
 /// Counts a model's `predictions` on `crops`, also with `grades` where there are any; `seed`
 /// is that of the intervals.
-pub fn from_predictions(
+pub(crate) fn from_predictions(
     model: ModelIdentity,
     crops: &[&Crop],
     predictions: &[Predictions],

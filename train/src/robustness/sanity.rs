@@ -31,7 +31,7 @@ const CHECKED_CROPS: usize = 128;
 
 /// Checks that fail among a classifier's predictions on `samples`, a sentence each; nothing where all
 /// is well.
-pub fn failed_checks(samples: &[&Sample], predictions: &[Predictions]) -> Vec<String> {
+pub(crate) fn failed_checks(samples: &[&Sample], predictions: &[Predictions]) -> Vec<String> {
     let measured: Vec<(&Condition, f64)> = predictions
         .iter()
         .map(|one| (&one.condition, accuracy(samples, &one.logits)))
@@ -99,7 +99,7 @@ pub fn failed_checks(samples: &[&Sample], predictions: &[Predictions]) -> Vec<St
 ///
 /// # Errors
 /// When the device cannot hold what the attacks need.
-pub fn failed_attack_check(
+pub(crate) fn failed_attack_check(
     target: &dyn Classifier,
     transfer_from: Option<&dyn Classifier>,
     crops: &[&Crop],

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 /// Fewest crops of a person that give an accuracy of its own: with fewer a single crop moves it by
 /// more than 5 points.
-pub const FEWEST_CROPS: u64 = 20;
+pub(crate) const FEWEST_CROPS: u64 = 20;
 
 /// Worst people that are named.
 const NAMED: usize = 5;
@@ -37,7 +37,7 @@ pub struct Subject {
 }
 
 /// The spread over people; `None` where nobody has enough crops.
-pub fn spread(samples: &[&Sample], logits: &[[f32; STATES]]) -> Option<SubjectSpread> {
+pub(crate) fn spread(samples: &[&Sample], logits: &[[f32; STATES]]) -> Option<SubjectSpread> {
     let mut people: BTreeMap<&str, Confusion> = BTreeMap::new();
     for (sample, logits) in samples.iter().zip(logits) {
         let counts = people.entry(&sample.subject).or_default();

@@ -101,7 +101,7 @@ pub trait Runner {
 
 /// The library itself.
 #[derive(Debug)]
-pub struct Library {
+pub(crate) struct Library {
     crops: CropSet,
     device: Device,
 }
@@ -260,7 +260,7 @@ impl Runner for Library {
 
 /// Whether a condition is to be kept of an evaluation: of a transfer evaluation only clean and
 /// transfer, so that no white-box metric is ever taken for a transfer one.
-pub fn is_reported(condition: &Condition, is_transfer: bool) -> bool {
+pub(crate) fn is_reported(condition: &Condition, is_transfer: bool) -> bool {
     !is_transfer || matches!(condition.access, None | Some(Access::Transfer))
 }
 

@@ -53,7 +53,7 @@ impl Identity {
 
 /// A cell as `cell.json` keeps it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct CellRecord {
+pub(crate) struct CellRecord {
     /// The cell.
     pub cell: Cell,
     /// Hash of the data.
@@ -149,7 +149,7 @@ impl StudyFolder {
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn create(&self, identity: &Identity) -> Result<(), StudyError> {
+    pub(crate) fn create(&self, identity: &Identity) -> Result<(), StudyError> {
         make(&self.path)?;
         let record = self.path.join(STUDY);
         if record.exists() {
@@ -177,7 +177,7 @@ impl StudyFolder {
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn begin(&self, record: &CellRecord) -> Result<PathBuf, StudyError> {
+    pub(crate) fn begin(&self, record: &CellRecord) -> Result<PathBuf, StudyError> {
         let folder = self.of(&record.cell.id());
         make(&folder)?;
         write_json(&folder.join(CELL), record)?;
@@ -306,7 +306,7 @@ pub fn make(path: &Path) -> Result<(), StudyError> {
 ///
 /// # Errors
 /// When it cannot be written.
-pub fn write_text(path: &Path, text: &str) -> Result<(), StudyError> {
+pub(crate) fn write_text(path: &Path, text: &str) -> Result<(), StudyError> {
     crate::export::write_atomically(path, text.as_bytes()).map_err(|error| StudyError::Write {
         path: path.into(),
         reason: error.to_string(),

@@ -35,7 +35,7 @@ pub fn levels(cells: &[Cell]) -> Vec<Vec<usize>> {
 
 /// The list that `plan` prints: number, state, images to train and name of each cell, and the sum
 /// of what is left. `is_done` takes an id.
-pub fn listing(suite: Suite, cells: &[Cell], is_done: impl Fn(&str) -> bool) -> String {
+pub(crate) fn listing(suite: Suite, cells: &[Cell], is_done: impl Fn(&str) -> bool) -> String {
     let mut text = format!("{suite}: {}\n", suite.title());
     let (mut left, mut trainings, mut evaluations) = (0, 0, 0);
     for (number, cell) in cells.iter().enumerate() {

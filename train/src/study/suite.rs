@@ -59,7 +59,7 @@ impl Suite {
     }
 
     /// Title for headings.
-    pub const fn title(self) -> &'static str {
+    pub(crate) const fn title(self) -> &'static str {
         match self {
             Self::Grid => "Learning rate, weight decay, batch, epochs, width",
             Self::Added => "Examples added to the training set",

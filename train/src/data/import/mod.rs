@@ -89,7 +89,7 @@ pub fn write(
 ///
 /// # Errors
 /// When a folder cannot be read.
-pub fn images_below(folder: &Path) -> Result<Vec<PathBuf>, ImportError> {
+pub(crate) fn images_below(folder: &Path) -> Result<Vec<PathBuf>, ImportError> {
     let mut images = Vec::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {

@@ -26,7 +26,7 @@ const DARK: f64 = 0.55;
 ///
 /// # Errors
 /// See [`svg`].
-pub fn draw(title: &str, confusion: &Confusion) -> Result<String, PlotError> {
+pub(crate) fn draw(title: &str, confusion: &Confusion) -> Result<String, PlotError> {
     svg(title, SIZE, |area| {
         let text = |words: String, at: (i32, i32), size: i32, colour: RGBColor, anchor| {
             area.draw(&Text::new(words, at, letters(size, colour, anchor)))

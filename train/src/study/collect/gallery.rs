@@ -47,7 +47,7 @@ const STEP: (i32, i32) = (CROP_SIZE + 36, CROP_SIZE + 30);
 ///
 /// # Errors
 /// When the model cannot be read or the gallery not written.
-pub fn draw(
+pub(crate) fn draw(
     cell: &Cell,
     folder: &StudyFolder,
     scale: Scale,

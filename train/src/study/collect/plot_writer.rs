@@ -63,7 +63,7 @@ impl PlotWriter {
     ///
     /// # Errors
     /// When it is no SVG.
-    pub fn render(&self, name: &str, svg: &str) -> Result<Option<tiny_skia::Pixmap>, StudyError> {
+    pub(crate) fn render(&self, name: &str, svg: &str) -> Result<Option<tiny_skia::Pixmap>, StudyError> {
         let Some(rasterizer) = &self.rasterizer else {
             return Ok(None);
         };
@@ -93,7 +93,7 @@ impl PlotWriter {
     }
 
     /// Pixels of a PNG for one of the SVG.
-    pub const fn zoom() -> u32 {
+    pub(crate) const fn zoom() -> u32 {
         ZOOM
     }
 }

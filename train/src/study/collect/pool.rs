@@ -64,7 +64,7 @@ fn rows<'a>(paths: &[String], runner: &'a dyn Runner) -> Vec<&'a Sample> {
 ///
 /// # Errors
 /// When a cell's files are damaged.
-pub fn pool(
+pub(crate) fn pool(
     cells: &[Cell],
     folder: &StudyFolder,
     scale: Scale,

@@ -2,7 +2,7 @@
 //! person on both sides of its split), never a target.
 
 /// Caption in legends and tables.
-pub const CAPTION: &str = "original study (other data)";
+pub(crate) const CAPTION: &str = "original study (other data)";
 
 /// A published row.
 #[derive(Clone, Copy, Debug)]
@@ -18,7 +18,7 @@ pub struct Published {
 }
 
 /// Tables 8 and 10.
-pub const PUBLISHED: [Published; 8] = [
+pub(crate) const PUBLISHED: [Published; 8] = [
     row("parseval-16-1", 0.714, [0.665, 0.629, 0.562, 0.400], false),
     row("wrn-16-1", 0.696, [0.652, 0.623, 0.563, 0.396], false),
     row(

@@ -13,7 +13,7 @@ const LOWEST_RATE: f64 = 1e-3;
 const STEPS: f64 = 500.0;
 
 /// A chart of curves.
-pub fn chart(title: &str, curves: &RocCurves) -> Chart {
+pub(crate) fn chart(title: &str, curves: &RocCurves) -> Chart {
     let line = |(number, (name, curve)): (usize, (&str, &RocCurve))| {
         let is_average = matches!(name, "micro" | "macro");
         Line {

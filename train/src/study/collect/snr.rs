@@ -16,7 +16,7 @@ use parseye_vision::snr::STUDY_SNRS_DB;
 const STRONGEST: &str = "pgd-10";
 
 /// A chart of all networks, and one for each family with every attack.
-pub fn charts(pooled: &[Pooled]) -> Vec<(String, Chart)> {
+pub(crate) fn charts(pooled: &[Pooled]) -> Vec<(String, Chart)> {
     let groups: Vec<&str> = in_order(pooled.iter().map(|pooled| pooled.group.as_str()));
     let mut charts = Vec::new();
     let families = in_order(groups.iter().map(|group| family(group)));
@@ -159,7 +159,7 @@ fn lines_of(pooled: &[Pooled], group: &str, number: usize) -> Vec<(String, Line)
 }
 
 /// The architecture that a group's name begins with.
-pub fn family(group: &str) -> &str {
+pub(crate) fn family(group: &str) -> &str {
     let known = ["wrn-16-1", "parseval-16-1", "cnn-4"];
     known
         .into_iter()
