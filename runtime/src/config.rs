@@ -26,13 +26,16 @@ use parseye_vision::{
     eye_monitor::{EyeSettings, VisionSettings},
     locate::DetectorSettings,
     nearest::hint,
-    seconds,
     selfcheck::SelfCheckSettings,
+    settings::{SettingError, check_range, check_seconds},
     temporal::TemporalSettings,
 };
 use renamed::Renamed;
 use serde::{Deserialize, Serialize};
-use std::path::{Path, PathBuf};
+use std::{
+    ops::Bound,
+    path::{Path, PathBuf},
+};
 
 /// File of settings in the folder where the program is started.
 const LOCAL_FILE: &str = "parseye.toml";
@@ -91,6 +94,18 @@ pub struct RecordingSettings {
     pub image_rate: f64,
 }
 
+impl RecordingSettings {
+    /// Checks that the value means something.
+    fn check(&self) -> Result<(), SettingError> {
+        check_range(
+            "image_rate",
+            self.image_rate,
+            (Bound::Excluded(0.0), Bound::Included(MAX_RATE)),
+            format!("frames per second above 0, at most {MAX_RATE}"),
+        )
+    }
+}
+
 impl Default for RecordingSettings {
     fn default() -> Self {
         Self { image_rate: 30.0 }
@@ -126,6 +141,11 @@ pub struct ReportSettings {
 }
 
 impl ReportSettings {
+    /// Checks that every value means something.
+    fn check(&self) -> Result<(), SettingError> {
+        check_seconds("status_every_s", self.status_every_s, 1.0..=3600.0)
+    }
+
     /// When a monitor's log begins a new file.
     pub fn rotation(&self) -> Rotation {
         const MB: u64 = 1_000_000;
@@ -239,48 +259,29 @@ impl Settings {
 
     fn extract(figment: &Figment, files: &[PathBuf]) -> Result<Self, ConfigError> {
         let settings: Self = figment.extract().map_err(|error| of_figment(&error))?;
-        settings.check().map_err(|reason| ConfigError::Wrong {
+        settings.check().map_err(|error| ConfigError::Wrong {
             origin: origins(files),
-            reason,
+            reason: error.to_string(),
         })?;
         Ok(settings)
     }
 
     /// Checks that every value means something.
-    fn check(&self) -> Result<(), String> {
-        self.temporal
-            .check()
-            .map_err(|reason| format!("temporal.{reason}"))?;
-        self.web.check().map_err(|reason| format!("web.{reason}"))?;
-        self.alarm
-            .check()
-            .map_err(|reason| format!("alarm.{reason}"))?;
-        self.mqtt
-            .check()
-            .map_err(|reason| format!("mqtt.{reason}"))?;
-        self.selfcheck
-            .check()
-            .map_err(|reason| format!("selfcheck.{reason}"))?;
-        self.eyes
-            .check()
-            .map_err(|reason| format!("eyes.{reason}"))?;
-        self.detector
-            .check()
-            .map_err(|reason| format!("detector.{reason}"))?;
-        let rate = self.recording.image_rate;
-        if !(rate > 0.0 && rate <= MAX_RATE) {
-            return Err(format!(
-                "recording.image_rate is {rate}; give frames per second above 0, at most {MAX_RATE}"
-            ));
+    fn check(&self) -> Result<(), SettingError> {
+        for (section, checked) in [
+            ("temporal", self.temporal.check()),
+            ("web", self.web.check()),
+            ("alarm", self.alarm.check()),
+            ("mqtt", self.mqtt.check()),
+            ("selfcheck", self.selfcheck.check()),
+            ("eyes", self.eyes.check()),
+            ("detector", self.detector.check()),
+            ("recording", self.recording.check()),
+            ("report", self.report.check()),
+            ("camera", self.camera.check()),
+        ] {
+            checked.map_err(|error| error.in_section(section))?;
         }
-        seconds::check(
-            "report.status_every_s",
-            self.report.status_every_s,
-            1.0..=3600.0,
-        )?;
-        self.camera
-            .check()
-            .map_err(|reason| format!("camera.{reason}"))?;
         Ok(())
     }
 }

@@ -7,7 +7,7 @@ mod camera;
 mod check;
 
 pub use camera::{CameraEvent, CameraEventKind};
-pub use check::{AgreementRecord, CheckEvent, CheckRecord, DriftRecord};
+pub use check::{CheckEvent, CheckRecord, DriftRecord};
 
 use crate::metrics::{FrameLoss, Percentiles};
 use parseye_vision::{
@@ -15,7 +15,7 @@ use parseye_vision::{
     eye_state::{Eye, EyeState, PerEye},
     locate::{Face, crop::Roi},
     reading::{EyeReading, FrameReading, Unseen},
-    selfcheck::Trust,
+    selfcheck::HeadroomState,
     temporal::{
         Alert, AlertKind, AlertPhase, BaselineChange, Closure, ClosureKind, Laterality,
         TemporalUpdate,
@@ -148,10 +148,10 @@ pub struct EyeRecord {
     /// Where the crop was cut; null where none was.
     #[serde(rename = "box")]
     pub square: Option<BoxRecord>,
-    /// How far the answer can be trusted, in a monitor's log: `ok`, `thin`, `none`; absent where it is
+    /// How far the answer can be trusted, in a monitor's log: `ok`, `low`, `exhausted`; absent where it is
     /// not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub trust: Trust,
+    pub trust: Option<HeadroomState>,
     /// Why nothing was measured; absent where something was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Unseen>,

@@ -13,11 +13,10 @@ use parseye_vision::{
     evaluate::manifest::{Manifest, Split},
     eye_monitor::EyeMonitor,
     selfcheck::{
+        agreement::AgreementRecord,
         labelled,
         labelled::LabelledAttack,
-        offline::{
-            AgreementRecord, CheckReport, Distribution, EyeStatistics, OfflineCheck, OfflineOptions,
-        },
+        offline::{CheckReport, Distribution, EyeStatistics, OfflineCheck, OfflineOptions},
     },
 };
 use std::{fmt::Write, path::Path, process::ExitCode, time::Duration};
@@ -58,7 +57,7 @@ fn recording(
     let mut outcome = Outcome::Complete;
     while stop.requested().is_none() {
         match source.next_frame() {
-            Ok(Some(frame)) => check.frame(&frame, &chain.judge(&frame)?.reading)?,
+            Ok(Some(frame)) => check.frame(&frame, &chain.process(&frame)?.reading)?,
             Ok(None) => break,
             // What came before the damage is reported all the same.
             Err(error) => {
@@ -193,8 +192,8 @@ fn text_of(report: &CheckReport) -> Result<String, std::fmt::Error> {
             both.not_monotone
         )?;
     }
-    if !both.natural.is_empty() {
-        let changes = both.natural.iter();
+    if !both.corruptions.is_empty() {
+        let changes = both.corruptions.iter();
         let changes: Vec<String> = changes
             .map(|(change, share)| format!("{} {share:.2}", change.name()))
             .collect();

@@ -4,7 +4,7 @@ use super::{load_model, print, resolve::EvaluatePlan};
 use parseye_events::write_json;
 use parseye_vision::{
     evaluate::{
-        crops::{Evaluation, Figures, evaluate},
+        crops::{Evaluation, Metrics, evaluate},
         manifest::Manifest,
         metrics::Interval,
     },
@@ -69,7 +69,7 @@ fn table(evaluation: &Evaluation) -> Result<String, std::fmt::Error> {
     Ok(text)
 }
 
-fn row(text: &mut String, name: &str, width: usize, figures: &Figures) -> std::fmt::Result {
+fn row(text: &mut String, name: &str, width: usize, figures: &Metrics) -> std::fmt::Result {
     write!(
         text,
         "{name:width$} {:>7} {:>7} {:>8.3} {:>7.3} {:>15} {:>6.3}",

@@ -5,7 +5,7 @@ use super::args::{CheckArgs, DashboardArgs, EvaluateArgs, MonitorArgs, ReplayArg
 use crate::config::Settings;
 use anyhow::{Context, bail, ensure};
 use parseye_capture::name_of;
-use parseye_vision::evaluate::manifest::Split;
+use parseye_vision::{evaluate::manifest::Split, names::UnknownName, snr};
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
@@ -238,7 +238,7 @@ pub fn evaluate(args: EvaluateArgs, mut settings: Settings) -> anyhow::Result<Ev
     let split = args
         .split
         .parse()
-        .map_err(|reason: String| anyhow::anyhow!("--split: {reason}"))?;
+        .map_err(|reason: UnknownName| anyhow::anyhow!("--split: {reason}"))?;
     let inputs = [Some(&args.manifest), settings.model.file.as_ref()];
     let inputs: Vec<&Path> = inputs.into_iter().flatten().map(PathBuf::as_path).collect();
     check_paths(
@@ -306,7 +306,7 @@ pub fn check(args: CheckArgs, mut settings: Settings) -> anyhow::Result<CheckPla
             split: args
                 .split
                 .parse()
-                .map_err(|reason: String| anyhow::anyhow!("--split: {reason}"))?,
+                .map_err(|error: UnknownName| anyhow::anyhow!("--split: {error}"))?,
             at_most: args
                 .at_most
                 .map_or(usize::MAX, |n| usize::try_from(n).unwrap_or(usize::MAX)),
@@ -325,30 +325,9 @@ pub fn check(args: CheckArgs, mut settings: Settings) -> anyhow::Result<CheckPla
     })
 }
 
-/// Ratios in dB that mean something: at -20 dB a perturbation is ten times the picture, at 120 dB it
-/// is below the rounding of f32.
-const MEANINGFUL_DB: std::ops::RangeInclusive<f64> = -20.0..=120.0;
-
 fn snr_list(text: &str) -> anyhow::Result<Vec<f64>> {
     const EXAMPLE: &str = "give decibels separated by commas, such as 50,40,30,20,10,0";
-    let mut list = Vec::new();
-    for part in text.split(',').map(str::trim) {
-        let snr_db: f64 = part
-            .parse()
-            .map_err(|_| anyhow::anyhow!("--snr: '{part}' is not a number; {EXAMPLE}"))?;
-        ensure!(
-            MEANINGFUL_DB.contains(&snr_db),
-            "--snr: {part} dB is outside {} to {} dB; {EXAMPLE}",
-            MEANINGFUL_DB.start(),
-            MEANINGFUL_DB.end()
-        );
-        ensure!(
-            !list.contains(&snr_db),
-            "--snr: {part} stands there twice; {EXAMPLE}"
-        );
-        list.push(snr_db);
-    }
-    Ok(list)
+    snr::parse_list(text).map_err(|error| anyhow::anyhow!("--snr: {error}; {EXAMPLE}"))
 }
 
 /// `out.mp4` for the clip `a` becomes `out-a.mp4`.

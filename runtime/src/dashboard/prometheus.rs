@@ -213,7 +213,7 @@ fn checks(checks: &CheckStatus, registry: &mut Registry) {
     }
     registry.register(
         "eye_trusted",
-        "1 while an eye's headroom is ok, 0 while it is thin or none",
+        "1 while an eye's headroom is ok, 0 while it is low or exhausted",
         trusted,
     );
     let drifts: Gauge = Gauge::default();

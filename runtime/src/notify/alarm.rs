@@ -20,6 +20,7 @@ use parseye_events::{
     event::{AlertEvent, Event},
     fanout::{Next, Subscription, locked},
 };
+use parseye_vision::settings::SettingError;
 use policy::{Action, Policy};
 use std::{
     collections::BTreeSet,
@@ -44,7 +45,7 @@ const LOOK_UP: Duration = Duration::from_millis(50);
 pub enum AlarmError {
     /// A setting that cannot be used here.
     #[error("alarm.{0}")]
-    Setting(String),
+    Setting(#[from] SettingError),
     /// A thread cannot be started.
     #[error("the thread of the alarms cannot be started: {0}; close some programs")]
     Thread(#[source] io::Error),

@@ -3,7 +3,10 @@
 use super::seconds;
 use parseye_vision::{
     eye_state::{Eye, EyeState, PerEye},
-    selfcheck::{CheckReading, Measurement, Missing, Trust, drift::DriftEvent},
+    selfcheck::{
+        CheckReading, HeadroomState, Measurement, Missing, agreement::AgreementRecord,
+        drift::DriftEvent,
+    },
 };
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, time::Duration};
@@ -48,22 +51,11 @@ pub struct CheckRecord {
     pub agreement: Option<AgreementRecord>,
     /// Share of small shifts, scalings, blurs and changes of light that keep the answer.
     pub corruption_agreement: Option<f64>,
-    /// Headroom over the last checks: `ok`, `thin`, `none`; null where it is not known.
-    pub trust: Trust,
+    /// Headroom over the last checks: `ok`, `low`, `exhausted`; null where it is not known.
+    pub trust: Option<HeadroomState>,
     /// For each figure that is null, the reason.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub missing: BTreeMap<String, Missing>,
-}
-
-/// Answers under noise like the camera's.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct AgreementRecord {
-    /// Share that kept the answer, 0 to 1.
-    pub share: f64,
-    /// What the share is at least, with 95 % confidence (Clopper and Pearson).
-    pub at_least: f64,
-    /// Number of draws.
-    pub draws: u64,
 }
 
 /// Two decimals: figures scatter by a decibel.
@@ -77,7 +69,7 @@ fn millionths(value: f64) -> f64 {
 
 impl CheckRecord {
     /// A reading as the log holds it.
-    pub fn new(reading: &CheckReading, trust: Trust) -> Self {
+    pub fn new(reading: &CheckReading, trust: Option<HeadroomState>) -> Self {
         let mut missing = BTreeMap::new();
         let mut figure = |name: &str, value: Measurement| {
             value
@@ -87,10 +79,13 @@ impl CheckRecord {
                 .ok()
         };
         let agreement = match reading.agreement {
-            Ok(agreement) => agreement.share().map(|share| AgreementRecord {
-                share: millionths(share),
-                at_least: millionths(agreement.lower_bound()),
-                draws: agreement.draws,
+            Ok(agreement) => (agreement.draws > 0).then(|| {
+                let record = AgreementRecord::from(agreement);
+                AgreementRecord {
+                    share: record.share.map(millionths),
+                    at_least: record.at_least.map(millionths),
+                    ..record
+                }
             }),
             Err(reason) => {
                 let _ = figure("agreement", Err(reason));
@@ -124,7 +119,7 @@ impl CheckEvent {
         clip: &str,
         (frame, time): (u64, Duration),
         readings: &PerEye<CheckReading>,
-        trust: &PerEye<Trust>,
+        trust: &PerEye<Option<HeadroomState>>,
         unix_time: Option<f64>,
     ) -> Self {
         let record = |eye| CheckRecord::new(readings.get(eye), *trust.get(eye));
@@ -179,22 +174,20 @@ impl DriftRecord {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use parseye_vision::selfcheck::HeadroomState;
-
     #[test]
     fn what_was_not_measured_is_null_with_its_reason() {
         let reading = CheckReading {
             headroom_db: Ok(12.345),
             ..CheckReading::missing(Missing::NoFace)
         };
-        let record = CheckRecord::new(&reading, Some(HeadroomState::Thin));
+        let record = CheckRecord::new(&reading, Some(HeadroomState::Low));
         assert_eq!(record.headroom_db, Some(12.35));
         assert_eq!(record.camera_snr_db, None);
         let json = serde_json::to_value(&record).unwrap();
         assert_eq!(json["missing"]["camera_snr_db"], "no_face");
         assert_eq!(json["missing"]["agreement"], "no_face");
         assert!(json["missing"].get("headroom_db").is_none());
-        assert_eq!(json["trust"], "thin");
+        assert_eq!(json["trust"], "low");
         let back: CheckRecord = serde_json::from_value(json).unwrap();
         assert_eq!(back, record);
     }
@@ -203,8 +196,8 @@ mod tests {
     fn a_drift_survives_its_line_and_says_what_to_do() {
         use crate::event::Event;
         use parseye_vision::selfcheck::{
+            Shift,
             drift::{Detector, DriftPhase, Quantity},
-            page_hinkley::Shift,
         };
         let drift = DriftEvent {
             quantity: Quantity::CameraSnr,

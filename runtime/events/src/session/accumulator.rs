@@ -237,7 +237,7 @@ impl SessionAccumulator {
             self.hold(&source, &last, eyes.time, is_break);
         }
         source.frames += 1;
-        source.tracker.step(&reading_of(eyes));
+        source.tracker.update(&reading_of(eyes));
         let perclos = source.tracker.perclos_of_last_minute();
         let highest = &mut self.figures.perclos_highest;
         if let Some(value) = perclos

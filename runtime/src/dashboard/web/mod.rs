@@ -19,6 +19,7 @@ use crate::live::Fanout;
 use access::Access;
 use connection::BoundedListener;
 use feed::{Feed, TICK};
+use parseye_vision::settings::SettingError;
 use preview::Preview;
 use routes::{Shared, router};
 use std::{
@@ -38,7 +39,7 @@ const FAREWELL: Duration = Duration::from_millis(50);
 pub enum WebError {
     /// The settings mean nothing, or would let anybody in.
     #[error("web.{0}")]
-    Settings(String),
+    Settings(SettingError),
     /// The address cannot be listened on.
     #[error("the web dashboard cannot listen on {address}: {reason}")]
     Address {

@@ -1,5 +1,6 @@
 //! Where the web dashboard listens, and who may look.
 
+use parseye_vision::settings::{SettingError, check_range};
 use serde::{Deserialize, Serialize, Serializer};
 use std::{
     fmt,
@@ -81,12 +82,17 @@ impl Token {
         self.0.as_bytes()
     }
 
-    fn check(&self) -> Result<(), String> {
+    fn check(&self) -> Result<(), SettingError> {
         // These need no escaping in a header, a query and a cookie.
         let plain = |letter: char| letter.is_ascii_alphanumeric() || "-._~".contains(letter);
         if self.0.chars().count() < SHORTEST_TOKEN || !self.0.chars().all(plain) {
-            return Err(format!(
-                "token is too short or holds unusual characters; give at least {SHORTEST_TOKEN} letters, digits or -._~, such as `openssl rand -hex 16` makes"
+            // The token itself is shown by no message.
+            return Err(SettingError::new(
+                "token",
+                "too short or holds unusual characters",
+                format!(
+                    "at least {SHORTEST_TOKEN} letters, digits or -._~, such as `openssl rand -hex 16` makes"
+                ),
             ));
         }
         Ok(())
@@ -115,23 +121,24 @@ impl WebSettings {
     /// Checks that every value means something, and that nobody is let in by mistake.
     ///
     /// # Errors
-    /// The key, what was wrong with it, and what is accepted.
-    pub fn check(&self) -> Result<(), String> {
+    /// With the key, its value, and what is accepted.
+    pub fn check(&self) -> Result<(), SettingError> {
         if let Some(token) = &self.token {
             token.check()?;
         }
-        if !(RESERVED + 1..=MOST_CLIENTS).contains(&self.clients) {
-            return Err(format!(
-                "clients is {}; give {} to {MOST_CLIENTS}",
-                self.clients,
-                RESERVED + 1
-            ));
-        }
+        check_range(
+            "clients",
+            self.clients,
+            RESERVED + 1..=MOST_CLIENTS,
+            format!("{} to {MOST_CLIENTS}", RESERVED + 1),
+        )?;
         for host in &self.hosts {
             let plain = |letter: char| letter.is_ascii_alphanumeric() || "-.".contains(letter);
             if host.is_empty() || !host.chars().all(plain) {
-                return Err(format!(
-                    "hosts holds '{host}'; give names without port, such as \"pi.local\""
+                return Err(SettingError::new(
+                    "hosts",
+                    format_args!("a list with '{host}'"),
+                    "names without port, such as \"pi.local\"",
                 ));
             }
         }
@@ -139,9 +146,13 @@ impl WebSettings {
             && !address.ip().is_loopback()
             && self.token.is_none()
         {
-            return Err(format!(
-                "address is {address}, which other machines can reach; give --token as well, or listen on 127.0.0.1:{} and reach it through `ssh -L`",
-                address.port()
+            return Err(SettingError::new(
+                "address",
+                format_args!("{address}, which other machines can reach"),
+                format!(
+                    "--token as well, or listen on 127.0.0.1:{} and reach it through `ssh -L`",
+                    address.port()
+                ),
             ));
         }
         Ok(())
@@ -151,7 +162,7 @@ impl WebSettings {
     ///
     /// # Errors
     /// When the address is none.
-    pub fn socket_address(&self) -> Result<Option<SocketAddr>, String> {
+    pub fn socket_address(&self) -> Result<Option<SocketAddr>, SettingError> {
         let Some(text) = &self.address else {
             return Ok(None);
         };
@@ -166,8 +177,10 @@ impl WebSettings {
             .or_else(|| here(text.strip_prefix("localhost:")?));
         match address {
             Some(address) => Ok(Some(address)),
-            None => Err(format!(
-                "address is '{text}'; give an IP address and a port, such as 127.0.0.1:8080 or [::1]:8080"
+            None => Err(SettingError::new(
+                "address",
+                format_args!("'{text}'"),
+                "an IP address and a port, such as 127.0.0.1:8080 or [::1]:8080",
             )),
         }
     }
@@ -191,7 +204,10 @@ mod tests {
         assert_eq!(read("localhost:0").unwrap().to_string(), "127.0.0.1:0");
         assert_eq!(read("[::1]:80").unwrap().to_string(), "[::1]:80");
         for wrong in ["", "127.0.0.1", "example.org:80", "127.0.0.1:99999", ":"] {
-            assert!(read(wrong).unwrap_err().contains("such as"), "{wrong}");
+            assert!(
+                read(wrong).unwrap_err().to_string().contains("such as"),
+                "{wrong}"
+            );
         }
     }
 
@@ -209,7 +225,8 @@ mod tests {
         assert_eq!(at("127.0.0.1:80").check(), Ok(()));
         assert_eq!(at("[::1]:80").check(), Ok(()));
         for open in ["0.0.0.0:80", "[::]:80", "192.168.1.5:80"] {
-            assert!(at(open).check().unwrap_err().contains("--token"), "{open}");
+            let refused = at(open).check().unwrap_err().to_string();
+            assert!(refused.contains("--token"), "{open}");
             let mut settings = at(open);
             settings.token = Some(Token("0123456789abcdef0123".into()));
             assert_eq!(settings.check(), Ok(()));
@@ -222,7 +239,8 @@ mod tests {
         ] {
             let mut settings = at("127.0.0.1:80");
             settings.token = Some(Token(bad.into()));
-            assert!(settings.check().unwrap_err().starts_with("token"), "{bad}");
+            let refused = settings.check().unwrap_err().to_string();
+            assert!(refused.starts_with("token"), "{bad}");
             let printed = format!("{settings:?} {}", serde_json::to_string(&settings).unwrap());
             assert!(bad.is_empty() || !printed.contains(bad), "{printed}");
         }

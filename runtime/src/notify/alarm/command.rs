@@ -2,6 +2,7 @@
 
 use super::AlarmSettings;
 use parseye_events::event::{AlertEvent, Event};
+use parseye_vision::settings::SettingError;
 use std::{
     io::{self, Write},
     path::Path,
@@ -45,14 +46,16 @@ impl AlarmCommand {
     /// # Errors
     /// When it cannot be split into words, or its program is not to be found: better now than at
     /// the first alarm.
-    pub fn new(settings: &AlarmSettings) -> Result<Option<Self>, String> {
+    pub fn new(settings: &AlarmSettings) -> Result<Option<Self>, SettingError> {
         let Some(words) = settings.words()? else {
             return Ok(None);
         };
         let program = &words[0];
         if !is_there(program) {
-            return Err(format!(
-                "command: there is no program '{program}'; check its spelling and PATH, or give its whole path"
+            return Err(SettingError::new(
+                "command",
+                format_args!("'{program}', and there is no program of that name"),
+                "a program that PATH leads to, or its whole path",
             ));
         }
         Ok(Some(Self {

@@ -1,5 +1,6 @@
 //! Where the broker is, and what this monitor is called there.
 
+use parseye_vision::settings::SettingError;
 use serde::{Deserialize, Deserializer, Serialize, de};
 use std::fmt;
 
@@ -67,13 +68,15 @@ impl MqttSettings {
     /// Checks that every value means something.
     ///
     /// # Errors
-    /// The key, what was wrong with it, and what is accepted.
-    pub fn check(&self) -> Result<(), String> {
+    /// With the key, its value, and what is accepted.
+    pub fn check(&self) -> Result<(), SettingError> {
         if let Some(broker) = &self.broker
             && parse_address(broker).is_none()
         {
-            return Err(format!(
-                "broker is '{broker}'; give HOST or HOST:PORT, such as localhost:1883"
+            return Err(SettingError::new(
+                "broker",
+                format_args!("'{broker}'"),
+                "HOST or HOST:PORT, such as localhost:1883",
             ));
         }
         let plain = |text: &str, more: &str| {
@@ -81,19 +84,25 @@ impl MqttSettings {
                 .all(|c| c.is_ascii_alphanumeric() || "_-".contains(c) || more.contains(c))
         };
         if self.name.is_empty() || self.name.len() > LONGEST_NAME || !plain(&self.name, "") {
-            return Err(format!(
-                "name is '{}'; give 1 to {LONGEST_NAME} letters, digits, '-' or '_'",
-                self.name
+            return Err(SettingError::new(
+                "name",
+                format_args!("'{}'", self.name),
+                format!("1 to {LONGEST_NAME} letters, digits, '-' or '_'"),
             ));
         }
         if !plain(&self.discovery_prefix, "/") {
-            return Err(format!(
-                "discovery_prefix is '{}'; give letters, digits, '-', '_' or '/'",
-                self.discovery_prefix
+            return Err(SettingError::new(
+                "discovery_prefix",
+                format_args!("'{}'", self.discovery_prefix),
+                "letters, digits, '-', '_' or '/'",
             ));
         }
         if self.password.is_some() && self.username.is_none() {
-            return Err("password is set without username; give both".into());
+            return Err(SettingError::new(
+                "password",
+                "set without username",
+                "both",
+            ));
         }
         Ok(())
     }
@@ -229,7 +238,7 @@ mod tests {
         let of = |change: fn(&mut MqttSettings)| {
             let mut settings = MqttSettings::default();
             change(&mut settings);
-            settings.check().unwrap_err()
+            settings.check().unwrap_err().to_string()
         };
         assert!(of(|s| s.broker = Some("host:x".into())).contains("broker is 'host:x'"));
         for name in [
@@ -246,7 +255,11 @@ mod tests {
                 ..MqttSettings::default()
             };
             assert!(
-                settings.check().unwrap_err().starts_with("name is"),
+                settings
+                    .check()
+                    .unwrap_err()
+                    .to_string()
+                    .starts_with("name is"),
                 "{name}"
             );
         }

@@ -47,8 +47,8 @@ fn room(eye: Option<&EyeCheckStatus>) -> String {
     };
     let judged = match eye.last.trust {
         Some(HeadroomState::Ok) => " ok",
-        Some(HeadroomState::Thin) => " THIN",
-        Some(HeadroomState::None) => " NONE",
+        Some(HeadroomState::Low) => " LOW",
+        Some(HeadroomState::Exhausted) => " EXHAUSTED",
         None => "",
     };
     match (eye.headroom_median_db, eye.last.missing.get("headroom_db")) {
@@ -64,7 +64,7 @@ mod tests {
     use parseye_events::status::RunningDrift;
     use parseye_vision::{
         eye_state::Eye,
-        selfcheck::{drift::Quantity, page_hinkley::Shift},
+        selfcheck::{Shift, drift::Quantity},
     };
 
     #[test]
