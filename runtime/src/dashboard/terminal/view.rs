@@ -435,10 +435,10 @@ fn age_row(status: &LiveStatus) -> Line<'static> {
 
 fn lost_row(lost: &FrameLoss) -> Line<'static> {
     let text = format!(
-        "{}: driver {}, hand-over {}, decode {}, corrupt {}",
+        "{}: driver {}, dropped {}, decode {}, corrupt {}",
         lost.total(),
         lost.driver,
-        lost.latest,
+        lost.dropped,
         lost.decode,
         lost.corrupt
     );

@@ -198,13 +198,13 @@ function showSession() {
     ]);
   }
   if (status) {
-    const { driver, hand_over: handOver, decode, corrupt } = status.lost;
-    const all = driver + handOver + decode + corrupt;
+    const { driver, dropped, decode, corrupt } = status.lost;
+    const all = driver + dropped + decode + corrupt;
     list("camera", [
       ["Camera", status.source.name],
       ["State", status.source.down || trouble || "delivering"],
       ["Format", status.source.format || "unknown", !status.source.format],
-      ["Frames lost", `${all}: driver ${driver}, hand-over ${handOver}, decoding ${decode}, corrupt ${corrupt}`],
+      ["Frames lost", `${all}: driver ${driver}, dropped ${dropped}, decoding ${decode}, corrupt ${corrupt}`],
       ["Model", status.model],
       ...checkRows(status.checks),
     ]);
