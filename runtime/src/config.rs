@@ -1,9 +1,10 @@
 //! Every setting: defaults, then configuration files, then the environment, then flags.
 //!
-//! Files are `$XDG_CONFIG_HOME/parseye/config.toml` (or `~/.config/...`) and `./parseye.toml`, the
-//! latter winning; `--config FILE` takes the place of both. The environment's names are
-//! `PARSEYE_<SECTION>__<KEY>`, such as `PARSEYE_CAMERA__FRAME_RATE=15`. What a flag overrides is
-//! decided by the command line, not here. [`effective`] tells which of them a value comes from.
+//! Files are `$XDG_CONFIG_HOME/parseye/config.toml` (or `~/.config/...`) and `./parseye.toml`, of which
+//! the latter overrides the former; `--config FILE` replaces both. The environment's names are
+//! `PARSEYE_<SECTION>__<KEY>`, such as `PARSEYE_CAMERA__FRAME_RATE=15`. What a flag overrides is left to
+//! the command line. [`effective`] shows the origin of each value, `renamed` accepts names of the last
+//! version.
 
 pub mod effective;
 mod renamed;
@@ -34,17 +35,17 @@ use renamed::Renamed;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
-/// File of settings in the folder where the program is started.
+/// Settings file in the folder where the program is started.
 const LOCAL_FILE: &str = "parseye.toml";
 
-/// Largest file of settings accepted, in bytes: a hundred times the documented one.
+/// Largest settings file accepted, in bytes: a hundred times the documented one.
 const MOST_BYTES: u64 = 1 << 20;
 
-/// What the names of environment settings begin with.
+/// Prefix of environment settings.
 const PREFIX: &str = "PARSEYE_";
 
-/// Variables that begin with [`PREFIX`] but are no settings. They tell the project's own scripts and
-/// tests where their data, a study, a picture or a browser is, and which libtorch to fetch.
+/// Variables that begin with [`PREFIX`] but are no settings. The project's own scripts and tests read from
+/// them where their data, a study, an image or a browser is, and which libtorch to fetch.
 const NOT_SETTINGS: [&str; 5] = [
     "PARSEYE_DATA",
     "PARSEYE_STUDY",
@@ -61,25 +62,25 @@ pub struct Settings {
     pub camera: CameraSettings,
     /// Recordings of `parseye replay`.
     pub recording: RecordingSettings,
-    /// Finding the face.
+    /// The face detector.
     pub detector: DetectorSettings,
-    /// Cutting the eyes.
+    /// The eye crops.
     pub eyes: EyeSettings,
-    /// Judging the eyes.
+    /// The eye-state model.
     pub model: ModelSettings,
     /// Blinks, long closures, PERCLOS.
     pub temporal: TemporalSettings,
     /// What alerts set off.
     pub alarm: AlarmSettings,
-    /// How far answers can be trusted.
+    /// The self-check of predictions.
     pub selfcheck: SelfCheckSettings,
-    /// What is written where.
+    /// The event log and the status line.
     pub report: ReportSettings,
     /// The terminal dashboard.
     pub terminal: TerminalSettings,
     /// The web dashboard.
     pub web: WebSettings,
-    /// Who else is told.
+    /// The MQTT broker.
     pub mqtt: MqttSettings,
 }
 
@@ -97,15 +98,15 @@ impl Default for RecordingSettings {
     }
 }
 
-/// Judging the eyes.
+/// The eye-state model.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ModelSettings {
-    /// An eye-state model made by `train`; none takes the one built in.
+    /// File of a model made by `train`; none takes the one built in.
     pub file: Option<PathBuf>,
 }
 
-/// What is written where.
+/// The event log and the status line.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ReportSettings {
@@ -120,13 +121,13 @@ pub struct ReportSettings {
     /// Whether a monitor's log begins a new file with each day (UTC), so that a day can be kept,
     /// sent or removed alone.
     pub rotate_daily: bool,
-    /// Old files of the log that stay, the oldest going first; 0 keeps all, since only the user
-    /// can say that what was recorded may go.
+    /// Old files of the log that are kept, the oldest being removed first; 0 keeps all, since only the
+    /// user can decide that a record may be removed.
     pub keep: u32,
 }
 
 impl ReportSettings {
-    /// When a monitor's log begins a new file.
+    /// Returns when a monitor's log begins a new file.
     pub fn rotation(&self) -> Rotation {
         const MB: u64 = 1_000_000;
         Rotation {
@@ -157,7 +158,7 @@ pub enum ConfigError {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// The system's words.
+        /// The system's message.
         reason: String,
     },
     /// A file or the environment holds something wrong.
@@ -171,7 +172,7 @@ pub enum ConfigError {
 }
 
 impl Settings {
-    /// The settings of seeing alone.
+    /// Returns the settings of an [`EyeMonitor`](parseye_vision::eye_monitor::EyeMonitor).
     pub fn vision(&self) -> VisionSettings {
         VisionSettings {
             detector: self.detector.clone(),
@@ -183,12 +184,12 @@ impl Settings {
     /// Reads the settings for a command line; `explicit` is the file of `--config`.
     ///
     /// # Errors
-    /// When a file cannot be read or a value means nothing.
+    /// When a file cannot be read or a value is invalid.
     pub fn load(explicit: Option<&Path>) -> Result<Self, ConfigError> {
         Self::load_with_origins(explicit).map(|(settings, _)| settings)
     }
 
-    /// The same, with where each value comes from.
+    /// Does the same and returns the origin of each value.
     ///
     /// # Errors
     /// As [`Self::load`].
@@ -205,7 +206,7 @@ impl Settings {
         Self::merge(&files, env.split("__"))
     }
 
-    /// The settings of one file's text over the defaults, without the environment; `path` is named in
+    /// Reads the text of one settings file over the defaults, without the environment; `path` is named in
     /// errors.
     ///
     /// # Errors

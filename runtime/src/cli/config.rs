@@ -10,7 +10,7 @@ use std::process::ExitCode;
 /// Runs the command.
 ///
 /// # Errors
-/// When a flag means nothing, or stdout cannot be written.
+/// When a flag's value is invalid, or stdout cannot be written.
 pub fn run(args: ConfigArgs, settings: Settings, origins: &Origins) -> anyhow::Result<ExitCode> {
     let plan = resolve::monitor(args.monitor, settings.clone())?;
     let effective = Effective::new(origins, &settings, &plan.settings)?;

@@ -1,4 +1,4 @@
-//! `parseye cameras` and `parseye models`: what is there.
+//! `parseye cameras` and `parseye models`: lists of cameras and models.
 
 use super::print;
 use parseye_capture::list_cameras;
@@ -59,8 +59,8 @@ pub fn models(as_json: bool) -> anyhow::Result<ExitCode> {
         .max()
         .unwrap_or(0);
     let mut text = String::new();
-    for (place, words) in rows {
-        writeln!(text, "{place:width$}  {words}")?;
+    for (place, description) in rows {
+        writeln!(text, "{place:width$}  {description}")?;
     }
     print(&text)?;
     Ok(ExitCode::SUCCESS)
@@ -111,7 +111,7 @@ fn models_in(folder: &Path) -> Vec<PathBuf> {
 }
 
 fn row(place: String, model: Result<EyeStateModel, ModelError>) -> (String, String) {
-    let words = match model {
+    let description = match model {
         Ok(model) => {
             let card = model.card();
             format!(
@@ -126,5 +126,5 @@ fn row(place: String, model: Result<EyeStateModel, ModelError>) -> (String, Stri
         }
         Err(error) => format!("cannot be used: {}", error.reason),
     };
-    (place, words)
+    (place, description)
 }

@@ -1,9 +1,9 @@
-//! From flags and settings to what a command does: every value checked, every path decided, before
+//! From flags and settings to the plan of a command: every value is checked and every path decided before
 //! anything is read or written.
 
 use super::args::{CheckArgs, DashboardArgs, EvaluateArgs, MonitorArgs, ReplayArgs, SummarizeArgs};
 use crate::config::Settings;
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, anyhow, bail, ensure};
 use parseye_capture::name_of;
 use parseye_vision::evaluate::manifest::Split;
 use std::{
@@ -26,7 +26,7 @@ pub struct MonitorPlan {
 pub struct ReplaySource {
     /// Where it is.
     pub path: PathBuf,
-    /// What events call it.
+    /// Its name in events.
     pub clip: String,
     /// Where its annotated video goes.
     pub annotate: Option<PathBuf>,
@@ -41,13 +41,13 @@ pub struct ReplayPlan {
     pub sources: Vec<ReplaySource>,
     /// Confirmed blinks.
     pub truth: Option<PathBuf>,
-    /// Where the sums go.
+    /// Where the summary goes.
     pub summary: Option<PathBuf>,
     /// Whether the one source is played at its own pace instead.
     pub realtime: bool,
-    /// Whether they begin again at their end.
+    /// Whether they start again at their end.
     pub loop_forever: bool,
-    /// Ends by itself after this long: on the clock at the source's own pace, else of the recordings.
+    /// Ends by itself after this long: by the clock at the source's own pace, else of the recordings.
     pub duration: Option<Duration>,
 }
 
@@ -58,9 +58,9 @@ pub struct EvaluatePlan {
     pub settings: Settings,
     /// List of labelled crops.
     pub manifest: PathBuf,
-    /// Crops to judge.
+    /// Crops to evaluate.
     pub split: Split,
-    /// Where all figures go.
+    /// Where all metrics go.
     pub json: Option<PathBuf>,
 }
 
@@ -71,9 +71,9 @@ pub struct SummarizePlan {
     pub settings: Settings,
     /// Event logs.
     pub logs: Vec<PathBuf>,
-    /// Where all figures go.
+    /// Where all metrics go.
     pub json: Option<PathBuf>,
-    /// Where the picture goes; its name ends in svg or png.
+    /// Where the plot goes; its name ends in svg or png.
     pub plot: Option<PathBuf>,
 }
 
@@ -86,7 +86,7 @@ pub struct CheckPlan {
     pub snrs_db: Vec<f64>,
     /// What is checked.
     pub subject: CheckSubject,
-    /// Where all figures go.
+    /// Where all metrics go.
     pub json: Option<PathBuf>,
 }
 
@@ -114,7 +114,7 @@ pub enum CheckSubject {
 /// Resolves `parseye monitor`.
 ///
 /// # Errors
-/// When a value means nothing.
+/// When a value is invalid.
 pub fn monitor(args: MonitorArgs, mut settings: Settings) -> anyhow::Result<MonitorPlan> {
     let duration = args.duration.map(duration).transpose()?;
     settings.camera.id = args.camera.or(settings.camera.id);
@@ -127,14 +127,14 @@ pub fn monitor(args: MonitorArgs, mut settings: Settings) -> anyhow::Result<Moni
     settings
         .mqtt
         .check()
-        .map_err(|reason| anyhow::anyhow!("--mqtt: mqtt.{reason}"))?;
+        .map_err(|reason| anyhow!("--mqtt: mqtt.{reason}"))?;
     Ok(MonitorPlan { settings, duration })
 }
 
-/// Takes the flags of what runs live into the settings.
+/// Merges the flags of a live run into the settings.
 ///
 /// # Errors
-/// When a value means nothing, or would let anybody in.
+/// When a value is invalid, or would open the web dashboard to anybody.
 pub fn dashboards(args: DashboardArgs, settings: &mut Settings) -> anyhow::Result<()> {
     settings.terminal.dashboard &= !args.no_terminal;
     settings.selfcheck.mode = args.self_check.unwrap_or(settings.selfcheck.mode);
@@ -142,8 +142,7 @@ pub fn dashboards(args: DashboardArgs, settings: &mut Settings) -> anyhow::Resul
     web.address = args.web.or(web.address.take());
     web.token = args.token.map(Into::into).or(web.token.take());
     web.preview |= args.preview;
-    web.check()
-        .map_err(|reason| anyhow::anyhow!("web.{reason}"))
+    web.check().map_err(|reason| anyhow!("web.{reason}"))
 }
 
 fn duration(seconds: f64) -> anyhow::Result<Duration> {
@@ -153,15 +152,15 @@ fn duration(seconds: f64) -> anyhow::Result<Duration> {
     }
 }
 
-/// Takes `--on-alarm` into the settings.
+/// Merges `--on-alarm` into the settings.
 ///
 /// # Errors
-/// When it is no command.
+/// When it is not a command.
 pub fn alarm(command: Option<String>, settings: &mut Settings) -> anyhow::Result<()> {
     if command.is_some() {
         settings.alarm.command = command;
         let checked = settings.alarm.check();
-        checked.map_err(|reason| anyhow::anyhow!("--on-alarm: {reason}"))?;
+        checked.map_err(|reason| anyhow!("--on-alarm: {reason}"))?;
     }
     Ok(())
 }
@@ -179,7 +178,7 @@ pub fn replay(args: ReplayArgs, mut settings: Settings) -> anyhow::Result<Replay
         "--realtime plays one recording; give one, or leave it out"
     );
     if let (false, Some(flag)) = (args.realtime, args.dashboards.given()) {
-        bail!("{flag} shows what happens live; give --realtime as well, or leave it out");
+        bail!("{flag} is for live runs; give --realtime as well, or leave it out");
     }
     dashboards(args.dashboards, &mut settings)?;
     alarm(args.on_alarm, &mut settings)?;
@@ -190,7 +189,7 @@ pub fn replay(args: ReplayArgs, mut settings: Settings) -> anyhow::Result<Replay
         let clip = name_of(&path);
         if let Some(other) = seen.insert(clip.clone(), path.clone()) {
             bail!(
-                "{} and {} are both called '{clip}' in the log; rename one, or replay them one after the other",
+                "{} and {} have the same name '{clip}' in the log; rename one, or replay them one after the other",
                 other.display(),
                 path.display()
             );
@@ -235,10 +234,7 @@ pub fn replay(args: ReplayArgs, mut settings: Settings) -> anyhow::Result<Replay
 /// When the split is unknown, or the output would overwrite an input.
 pub fn evaluate(args: EvaluateArgs, mut settings: Settings) -> anyhow::Result<EvaluatePlan> {
     settings.model.file = args.model.or(settings.model.file);
-    let split = args
-        .split
-        .parse()
-        .map_err(|reason: String| anyhow::anyhow!("--split: {reason}"))?;
+    let split = split(&args.split)?;
     let inputs = [Some(&args.manifest), settings.model.file.as_ref()];
     let inputs: Vec<&Path> = inputs.into_iter().flatten().map(PathBuf::as_path).collect();
     check_paths(
@@ -253,16 +249,26 @@ pub fn evaluate(args: EvaluateArgs, mut settings: Settings) -> anyhow::Result<Ev
     })
 }
 
+fn split(name: &str) -> anyhow::Result<Split> {
+    name.parse::<Split>()
+        .map_err(|error| anyhow!("--split: {error}"))
+}
+
 /// Resolves `parseye summarize`.
 ///
 /// # Errors
-/// When the picture is of an unknown kind, or an output would overwrite a log.
+/// When the plot has an unknown format or this program draws none, or an output would overwrite a log.
 pub fn summarize(args: SummarizeArgs, settings: Settings) -> anyhow::Result<SummarizePlan> {
     if let Some(plot) = &args.plot {
+        ensure!(
+            cfg!(feature = "plots"),
+            "--plot {}: this parseye was built without plots; build it with `--features plots`, or leave out --plot",
+            plot.display()
+        );
         let extension = plot.extension().unwrap_or_default().to_ascii_lowercase();
         ensure!(
             extension == "svg" || extension == "png",
-            "--plot {}: a picture of unknown kind; give a name that ends in .svg or .png",
+            "--plot {}: unknown image format; give a name that ends in .svg or .png",
             plot.display()
         );
     }
@@ -287,7 +293,7 @@ pub fn summarize(args: SummarizeArgs, settings: Settings) -> anyhow::Result<Summ
 /// Resolves `parseye check`.
 ///
 /// # Errors
-/// When a value means nothing, or the output would overwrite an input.
+/// When a value is invalid, or the output would overwrite an input.
 pub fn check(args: CheckArgs, mut settings: Settings) -> anyhow::Result<CheckPlan> {
     settings.model.file = args.model.or(settings.model.file);
     settings.selfcheck.seed = args.seed.unwrap_or(settings.selfcheck.seed);
@@ -299,21 +305,18 @@ pub fn check(args: CheckArgs, mut settings: Settings) -> anyhow::Result<CheckPla
             path,
             every: Duration::try_from_secs_f64(args.every)
                 .with_context(|| format!("--every is {}; give seconds, 0 or more", args.every))
-                .map_err(|error| anyhow::anyhow!("{error}"))?,
+                .map_err(|error| anyhow!("{error}"))?,
         },
         (None, Some(manifest)) => CheckSubject::Labelled {
             manifest,
-            split: args
-                .split
-                .parse()
-                .map_err(|reason: String| anyhow::anyhow!("--split: {reason}"))?,
+            split: split(&args.split)?,
             at_most: args
                 .at_most
                 .map_or(usize::MAX, |n| usize::try_from(n).unwrap_or(usize::MAX)),
         },
         (None, None) => bail!("nothing to check; give a SOURCE or --manifest"),
     };
-    // Last, for it touches the output: nothing else may fail any more.
+    // Last, since it creates the output: nothing else may fail any more.
     let inputs: Vec<&Path> = inputs.iter().map(PathBuf::as_path).collect();
     let outputs: Vec<&Path> = args.json.iter().map(PathBuf::as_path).collect();
     check_paths(&inputs, &outputs)?;
@@ -325,8 +328,8 @@ pub fn check(args: CheckArgs, mut settings: Settings) -> anyhow::Result<CheckPla
     })
 }
 
-/// Ratios in dB that mean something: at -20 dB a perturbation is ten times the picture, at 120 dB it
-/// is below the rounding of f32.
+/// Ratios in dB that are meaningful: at -20 dB a perturbation is ten times the image, at 120 dB it is below
+/// the rounding of f32.
 const MEANINGFUL_DB: std::ops::RangeInclusive<f64> = -20.0..=120.0;
 
 fn snr_list(text: &str) -> anyhow::Result<Vec<f64>> {
@@ -335,7 +338,7 @@ fn snr_list(text: &str) -> anyhow::Result<Vec<f64>> {
     for part in text.split(',').map(str::trim) {
         let snr_db: f64 = part
             .parse()
-            .map_err(|_| anyhow::anyhow!("--snr: '{part}' is not a number; {EXAMPLE}"))?;
+            .map_err(|_| anyhow!("--snr: '{part}' is not a number; {EXAMPLE}"))?;
         ensure!(
             MEANINGFUL_DB.contains(&snr_db),
             "--snr: {part} dB is outside {} to {} dB; {EXAMPLE}",
@@ -344,7 +347,7 @@ fn snr_list(text: &str) -> anyhow::Result<Vec<f64>> {
         );
         ensure!(
             !list.contains(&snr_db),
-            "--snr: {part} stands there twice; {EXAMPLE}"
+            "--snr: {part} is given twice; {EXAMPLE}"
         );
         list.push(snr_db);
     }
@@ -361,10 +364,10 @@ fn with_clip(out: &Path, clip: &str) -> PathBuf {
     out.with_file_name(name)
 }
 
-/// No output may overwrite an input or another output, and each must be writable: hours of work
+/// Checks that no output overwrites an input or another output, and that each is writable: hours of work
 /// must not end in a mistyped folder.
 fn check_paths(inputs: &[&Path], outputs: &[&Path]) -> anyhow::Result<()> {
-    // Two spellings of a file that is not there yet are compared as they stand.
+    // Two spellings of a file that does not exist yet are compared as they are.
     let resolved = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
     let mut taken: Vec<(PathBuf, &Path)> =
         inputs.iter().map(|path| (resolved(path), *path)).collect();
@@ -395,7 +398,7 @@ fn check_paths(inputs: &[&Path], outputs: &[&Path]) -> anyhow::Result<()> {
                     path.display()
                 )
             })
-            .map_err(|error| anyhow::anyhow!("{error:#}"))?;
+            .map_err(|error| anyhow!("{error:#}"))?;
     }
     Ok(())
 }
@@ -414,7 +417,7 @@ mod tests {
     }
 
     #[test]
-    fn no_output_overwrites_anything_that_was_named() {
+    fn no_output_overwrites_an_input_or_another_output() {
         let folder = tempfile::tempdir().unwrap();
         let (a, b) = (folder.path().join("a.mp4"), folder.path().join("b.mp4"));
         std::fs::write(&a, "x").unwrap();

@@ -1,14 +1,11 @@
-//! `parseye summarize`: event logs in, sums and a picture out.
+//! `parseye summarize`: event logs in, a summary and a plot out.
 
 use super::{complain, print, resolve::SummarizePlan};
-use anyhow::anyhow;
 use parseye_events::{
-    ReportError,
-    session::{read, text, timeline_plot},
+    session::{read, text},
     write_json,
 };
-use parseye_plot::Rasterizer;
-use std::{fs, path::Path, process::ExitCode};
+use std::process::ExitCode;
 
 /// Runs the command.
 ///
@@ -27,9 +24,33 @@ pub fn run(plan: &SummarizePlan) -> anyhow::Result<ExitCode> {
     if let Some(path) = &plan.json {
         write_json(path, &session.figures)?;
     }
+    #[cfg(feature = "plots")]
     if let Some(path) = &plan.plot {
-        let svg =
-            timeline_plot::draw(&session.figures, &session.timeline, &plan.settings.temporal)?;
+        plot::write(path, &session, &plan.settings.temporal)?;
+    }
+    print(&text::text(&session.figures))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The timeline as SVG or PNG.
+#[cfg(feature = "plots")]
+mod plot {
+    use anyhow::anyhow;
+    use parseye_events::{
+        ReportError,
+        session::{Session, timeline_plot},
+    };
+    use parseye_plot::Rasterizer;
+    use parseye_vision::temporal::TemporalSettings;
+    use std::{fs, path::Path};
+
+    /// Draws the timeline into a file, as PNG unless its name ends in svg.
+    pub(super) fn write(
+        path: &Path,
+        session: &Session,
+        settings: &TemporalSettings,
+    ) -> anyhow::Result<()> {
+        let svg = timeline_plot::draw(&session.figures, &session.timeline, settings)?;
         let bytes = match is_svg(path) {
             true => svg.into_bytes(),
             false => Rasterizer::new()
@@ -37,15 +58,14 @@ pub fn run(plan: &SummarizePlan) -> anyhow::Result<ExitCode> {
                 .png(&svg)?,
         };
         fs::write(path, bytes).map_err(|error| ReportError::File {
-            path: path.clone(),
+            path: path.to_path_buf(),
             reason: error.to_string(),
         })?;
+        Ok(())
     }
-    print(&text::text(&session.figures))?;
-    Ok(ExitCode::SUCCESS)
-}
 
-fn is_svg(path: &Path) -> bool {
-    path.extension()
-        .is_some_and(|extension| extension.eq_ignore_ascii_case("svg"))
+    fn is_svg(path: &Path) -> bool {
+        path.extension()
+            .is_some_and(|extension| extension.eq_ignore_ascii_case("svg"))
+    }
 }

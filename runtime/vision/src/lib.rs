@@ -25,3 +25,4 @@ pub mod seconds;
 pub mod selfcheck;
 pub mod snr;
 pub mod temporal;
+pub mod timed_window;

@@ -1,4 +1,4 @@
-//! What an alert may set off, as the user sets it.
+//! Settings of what an alert sets off.
 
 use parseye_vision::{seconds, temporal::AlertKind};
 use serde::{Deserialize, Serialize};
@@ -15,7 +15,7 @@ pub struct AlarmSettings {
     pub on: Vec<AlertKind>,
     /// Whether the terminal's bell rings.
     pub bell: bool,
-    /// A command to run; none runs none. Split into words as a shell does, but run without one.
+    /// A command to run; none runs none. Split into words as a shell does, but run without a shell.
     pub command: Option<String>,
     /// Seconds after which the command is ended.
     ///
@@ -27,7 +27,7 @@ pub struct AlarmSettings {
     /// Least seconds between two alarms, so that flickering eyes cannot start a storm. The next
     /// alarm waits, and comes if its alert is still on.
     ///
-    /// 5: as often as an alert that goes on is told again.
+    /// 5: the interval at which an alert that lasts is repeated.
     pub least_between_s: f64,
     /// Whether a tone sounds; needs a program built with the feature `sound`.
     pub sound: bool,

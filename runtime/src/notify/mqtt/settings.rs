@@ -1,4 +1,4 @@
-//! Where the broker is, and what this monitor is called there.
+//! Where the broker is, and the name of this monitor there.
 
 use serde::{Deserialize, Deserializer, Serialize, de};
 use std::fmt;
@@ -17,7 +17,7 @@ pub struct MqttSettings {
     pub username: Option<String>,
     /// Password at the broker; the environment (`PARSEYE_MQTT__PASSWORD`) keeps it out of files.
     pub password: Option<Password>,
-    /// First part of the topics where Home Assistant looks for devices; empty tells it nothing.
+    /// First part of the topics where Home Assistant looks for devices; empty sends it nothing.
     pub discovery_prefix: String,
 }
 
