@@ -6,7 +6,7 @@
 //! the command line. [`effective`] shows the origin of each value, `renamed` accepts names of the last
 //! version.
 
-pub mod effective;
+pub(crate) mod effective;
 mod renamed;
 
 use crate::{
@@ -128,7 +128,7 @@ pub struct ReportSettings {
 
 impl ReportSettings {
     /// Returns when a monitor's log begins a new file.
-    pub fn rotation(&self) -> Rotation {
+    pub(crate) fn rotation(&self) -> Rotation {
         const MB: u64 = 1_000_000;
         Rotation {
             bytes: (self.rotate_mb > 0).then(|| u64::from(self.rotate_mb) * MB),
@@ -193,7 +193,9 @@ impl Settings {
     ///
     /// # Errors
     /// As [`Self::load`].
-    pub fn load_with_origins(explicit: Option<&Path>) -> Result<(Self, Origins), ConfigError> {
+    pub(crate) fn load_with_origins(
+        explicit: Option<&Path>,
+    ) -> Result<(Self, Origins), ConfigError> {
         let files = match explicit {
             Some(path) => vec![path.to_path_buf()],
             None => user_file()

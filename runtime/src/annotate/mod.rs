@@ -41,14 +41,14 @@ const BLINK_SHOWN: Duration = Duration::from_millis(250);
 
 /// Draws the readings of one source's frames on them, and counts blinks.
 #[derive(Clone, Debug, Default)]
-pub struct Annotator {
+pub(crate) struct Annotator {
     blinks: u64,
     last_blink: Option<Duration>,
 }
 
 impl Annotator {
     /// Draws a reading, and the closures that ended with it, on its frame.
-    pub fn draw(
+    pub(crate) fn draw(
         &mut self,
         image: &mut RgbImage,
         clip: &str,
@@ -91,13 +91,13 @@ impl Annotator {
 }
 
 /// Returns the width in pixels of a line that is just visible when the whole image is shown.
-pub fn line_width(image: &RgbImage) -> u32 {
+pub(crate) fn line_width(image: &RgbImage) -> u32 {
     (image.width().max(image.height()) / 320).max(1)
 }
 
 /// Draws the squares of face and eyes with lines of `width` pixels, the eyes' in the colours of their
 /// states.
-pub fn outline_face_and_eyes(image: &mut RgbImage, reading: &FrameReading, width: u32) {
+pub(crate) fn outline_face_and_eyes(image: &mut RgbImage, reading: &FrameReading, width: u32) {
     if let Some(face) = &reading.face {
         draw_square(image, &face.square, STEEL_BLUE, width);
     }

@@ -84,7 +84,7 @@ impl VideoWriter {
     ///
     /// # Errors
     /// When the file cannot be created.
-    pub fn create(path: &Path) -> Result<Self, VideoError> {
+    pub(crate) fn create(path: &Path) -> Result<Self, VideoError> {
         File::create(path).map_err(|error| VideoError::Unwritable {
             path: path.into(),
             reason: error.to_string(),
@@ -102,7 +102,7 @@ impl VideoWriter {
     ///
     /// # Errors
     /// When ffmpeg is missing or gives up.
-    pub fn write(&mut self, frame: RgbImage, time: Duration) -> Result<(), VideoError> {
+    pub(crate) fn write(&mut self, frame: RgbImage, time: Duration) -> Result<(), VideoError> {
         let Some((last, last_time)) = self.held.take() else {
             self.first_time = time;
             self.held = Some((frame, time));
@@ -125,7 +125,7 @@ impl VideoWriter {
     ///
     /// # Errors
     /// When ffmpeg is missing or could not finish the file.
-    pub fn finish(mut self) -> Result<(), VideoError> {
+    pub(crate) fn finish(mut self) -> Result<(), VideoError> {
         if let Some((last, _)) = self.held.take() {
             if self.encoder.is_none() {
                 self.start(&last, SINGLE_FRAME_RATE)?;

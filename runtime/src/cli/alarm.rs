@@ -12,7 +12,7 @@ use crate::{
 ///
 /// # Errors
 /// When the command of the settings is not found, or a thread cannot be started.
-pub fn start(settings: &Settings, dashboards: &Dashboards) -> anyhow::Result<Alarm> {
+pub(super) fn start(settings: &Settings, dashboards: &Dashboards) -> anyhow::Result<Alarm> {
     let events = dashboards.fanout().subscribe(CAPACITY);
     let report = dashboards.reporter();
     Ok(Alarm::start(&settings.alarm, events, report)?)

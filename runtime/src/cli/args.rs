@@ -4,13 +4,14 @@ use clap::{Args as ClapArgs, Parser, Subcommand};
 use clap_complete::Shell;
 use parseye_capture::Backend;
 use parseye_vision::selfcheck::schedule::CheckMode;
+use serde::de::{self, Deserialize, IntoDeserializer};
 use std::path::PathBuf;
 
 /// Watches a person's eyes through an ordinary camera: open, partially open, closed or not
 /// visible, blink by blink.
 #[derive(Debug, Parser)]
 #[command(name = "parseye", version, disable_help_subcommand = true)]
-pub struct Args {
+pub(crate) struct Args {
     /// Settings (TOML) to use instead of ./parseye.toml and ~/.config/parseye/config.toml
     #[arg(long, value_name = "FILE", global = true)]
     pub config: Option<PathBuf>,
@@ -21,7 +22,7 @@ pub struct Args {
 
 /// The commands.
 #[derive(Debug, Subcommand)]
-pub enum CommandArgs {
+pub(crate) enum CommandArgs {
     /// Watch a camera until Ctrl-C
     Monitor(MonitorArgs),
     /// List the cameras
@@ -49,7 +50,7 @@ pub enum CommandArgs {
 
 /// `parseye models`.
 #[derive(Debug, ClapArgs)]
-pub struct ModelsArgs {
+pub(crate) struct ModelsArgs {
     /// Print their whole cards as JSON: training, data and measured metrics
     #[arg(long)]
     pub json: bool,
@@ -57,7 +58,7 @@ pub struct ModelsArgs {
 
 /// `parseye monitor`.
 #[derive(Debug, ClapArgs)]
-pub struct MonitorArgs {
+pub(crate) struct MonitorArgs {
     /// Camera: a number, a device or a part of its name, as `parseye cameras` lists them, or
     /// `pipe:COMMAND`, a program that writes Motion JPEG to its standard output
     #[arg(long, value_name = "ID")]
@@ -87,7 +88,7 @@ pub struct MonitorArgs {
 
 /// Dashboards and self-check of a live run.
 #[derive(Debug, Default, ClapArgs)]
-pub struct DashboardArgs {
+pub(crate) struct DashboardArgs {
     /// Write a status line instead of filling the terminal with a dashboard
     #[arg(long)]
     pub no_terminal: bool,
@@ -108,7 +109,7 @@ pub struct DashboardArgs {
 
 /// `parseye replay`.
 #[derive(Debug, ClapArgs)]
-pub struct ReplayArgs {
+pub(crate) struct ReplayArgs {
     /// Video files, folders of images, or single images
     #[arg(value_name = "SOURCE", required = true)]
     pub sources: Vec<PathBuf>,
@@ -147,7 +148,7 @@ pub struct ReplayArgs {
 
 /// `parseye evaluate`.
 #[derive(Debug, ClapArgs)]
-pub struct EvaluateArgs {
+pub(crate) struct EvaluateArgs {
     /// List of labelled crops
     #[arg(long, value_name = "FILE")]
     pub manifest: PathBuf,
@@ -164,7 +165,7 @@ pub struct EvaluateArgs {
 
 impl DashboardArgs {
     /// Returns the first flag that was given, for commands that refuse them.
-    pub fn given(&self) -> Option<&'static str> {
+    pub(crate) fn given(&self) -> Option<&'static str> {
         [
             ("--no-terminal", self.no_terminal),
             ("--web", self.web.is_some()),
@@ -177,18 +178,14 @@ impl DashboardArgs {
     }
 }
 
-fn backend(name: &str) -> Result<Backend, String> {
-    match name {
-        "auto" => Ok(Backend::Auto),
-        "v4l2" => Ok(Backend::V4l2),
-        "nokhwa" => Ok(Backend::Nokhwa),
-        _ => Err("there is auto, v4l2 and nokhwa".into()),
-    }
+/// Parses a backend by its name in settings files.
+fn backend(name: &str) -> Result<Backend, de::value::Error> {
+    Backend::deserialize(name.into_deserializer())
 }
 
 /// `parseye summarize`.
 #[derive(Debug, ClapArgs)]
-pub struct SummarizeArgs {
+pub(crate) struct SummarizeArgs {
     /// Event logs, or the parts of one; their order does not matter
     #[arg(value_name = "LOG", required = true)]
     pub logs: Vec<PathBuf>,
@@ -202,7 +199,7 @@ pub struct SummarizeArgs {
 
 /// `parseye config`.
 #[derive(Debug, ClapArgs)]
-pub struct ConfigArgs {
+pub(crate) struct ConfigArgs {
     /// Print the settings as TOML that --config reads back
     #[arg(long, required = true)]
     pub print: bool,
@@ -216,7 +213,7 @@ pub struct ConfigArgs {
 
 /// `parseye check`.
 #[derive(Debug, ClapArgs)]
-pub struct CheckArgs {
+pub(crate) struct CheckArgs {
     /// Video file, folder of images, or single image
     #[arg(
         value_name = "SOURCE",
@@ -269,7 +266,7 @@ pub struct CheckArgs {
 
 /// `parseye man`.
 #[derive(Debug, ClapArgs)]
-pub struct ManArgs {
+pub(crate) struct ManArgs {
     /// Folder for the program's page and one for each command; without it, the program's page goes to
     /// the standard output
     #[arg(value_name = "DIR")]
@@ -278,7 +275,7 @@ pub struct ManArgs {
 
 /// `parseye completions`.
 #[derive(Debug, ClapArgs)]
-pub struct CompletionsArgs {
+pub(crate) struct CompletionsArgs {
     /// For which shell
     #[arg(value_name = "SHELL")]
     pub shell: Shell,

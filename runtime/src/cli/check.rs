@@ -27,7 +27,7 @@ use std::{fmt::Write, path::Path, process::ExitCode, time::Duration};
 /// # Errors
 /// When the source, the model or its gradient is wrong, or an output failed. A damaged recording is
 /// reported and changes the exit status only.
-pub fn run(plan: &CheckPlan) -> anyhow::Result<ExitCode> {
+pub(super) fn run(plan: &CheckPlan) -> anyhow::Result<ExitCode> {
     let model = load_model(&plan.settings)?;
     match &plan.subject {
         CheckSubject::Recording { path, every } => recording(plan, &model, path, *every),

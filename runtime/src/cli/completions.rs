@@ -10,7 +10,7 @@ use std::process::ExitCode;
 ///
 /// # Errors
 /// When stdout cannot be written.
-pub fn run(shell: Shell) -> anyhow::Result<ExitCode> {
+pub(super) fn run(shell: Shell) -> anyhow::Result<ExitCode> {
     // Into memory first: a reader that has gone is no error here, but the generator would panic.
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Args::command(), PROGRAM, &mut script);

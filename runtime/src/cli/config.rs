@@ -11,7 +11,11 @@ use std::process::ExitCode;
 ///
 /// # Errors
 /// When a flag's value is invalid, or stdout cannot be written.
-pub fn run(args: ConfigArgs, settings: Settings, origins: &Origins) -> anyhow::Result<ExitCode> {
+pub(super) fn run(
+    args: ConfigArgs,
+    settings: Settings,
+    origins: &Origins,
+) -> anyhow::Result<ExitCode> {
     let plan = resolve::monitor(args.monitor, settings.clone())?;
     let effective = Effective::new(origins, &settings, &plan.settings)?;
     let text = match args.json {

@@ -21,7 +21,7 @@ use std::{
 
 /// The dashboards of a live run; dropping them ends them and restores the terminal.
 #[derive(Debug)]
-pub struct Dashboards {
+pub(super) struct Dashboards {
     fanout: Fanout,
     messages: Messages,
     // The terminal is restored first, so that what follows can be read.
@@ -35,7 +35,7 @@ impl Dashboards {
     ///
     /// # Errors
     /// When it cannot listen there, or a signal cannot be caught.
-    pub fn listen(settings: &Settings, stop: &Stop) -> anyhow::Result<Self> {
+    pub(super) fn listen(settings: &Settings, stop: &Stop) -> anyhow::Result<Self> {
         let fanout = Fanout::new();
         let web = web::serve(&settings.web, &fanout)?;
         if let Some(web) = &web {
@@ -63,19 +63,19 @@ impl Dashboards {
     }
 
     /// Returns where events and status are published.
-    pub fn fanout(&self) -> &Fanout {
+    pub(super) fn fanout(&self) -> &Fanout {
         &self.fanout
     }
 
     /// Returns a function that reports a line to the user without garbling a dashboard on the terminal.
-    pub fn reporter(&self) -> impl FnMut(&str) + Send + 'static {
+    pub(super) fn reporter(&self) -> impl FnMut(&str) + Send + 'static {
         let messages = self.messages.clone();
         move |line| messages.report(line)
     }
 
     /// Fills the terminal, where there is one that was not declined, once the source is open and its errors
     /// are reported. Returns whether it did; else a status line is due.
-    pub fn fill_terminal(&mut self, settings: &Settings, stop: &Stop) -> bool {
+    pub(super) fn fill_terminal(&mut self, settings: &Settings, stop: &Stop) -> bool {
         if !settings.terminal.dashboard || !terminal::is_possible() {
             return false;
         }

@@ -16,7 +16,7 @@ use std::{fmt::Write, process::ExitCode};
 ///
 /// # Errors
 /// When the manifest, an image or the model is wrong, or an output failed.
-pub fn run(plan: &EvaluatePlan) -> anyhow::Result<ExitCode> {
+pub(super) fn run(plan: &EvaluatePlan) -> anyhow::Result<ExitCode> {
     let model = load_model(&plan.settings)?;
     let manifest = Manifest::read(&plan.manifest)?;
     let evaluation = evaluate(&manifest, plan.split, &model)?;

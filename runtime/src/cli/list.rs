@@ -20,7 +20,7 @@ const FOLDER: &str = "models";
 ///
 /// # Errors
 /// When stdout cannot be written.
-pub fn cameras() -> anyhow::Result<ExitCode> {
+pub(super) fn cameras() -> anyhow::Result<ExitCode> {
     let mut text = String::new();
     for camera in list_cameras() {
         writeln!(text, "{}  {}", camera.path.display(), camera.name)?;
@@ -40,7 +40,7 @@ pub fn cameras() -> anyhow::Result<ExitCode> {
 ///
 /// # Errors
 /// When stdout cannot be written.
-pub fn models(as_json: bool) -> anyhow::Result<ExitCode> {
+pub(super) fn models(as_json: bool) -> anyhow::Result<ExitCode> {
     let mut models = vec![("built in".to_owned(), EyeStateModel::built_in())];
     models.extend(model_files().iter().map(|path| {
         let place = path.display().to_string();

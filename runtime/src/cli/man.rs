@@ -22,7 +22,7 @@ struct Page {
 ///
 /// # Errors
 /// When one cannot be written.
-pub fn run(folder: Option<&Path>) -> anyhow::Result<ExitCode> {
+pub(super) fn run(folder: Option<&Path>) -> anyhow::Result<ExitCode> {
     let program = command();
     let Some(folder) = folder else {
         print(&program_page(&program)?.text)?;

@@ -2,7 +2,7 @@
 //! ([`resolve`]), then run; each command has its own module.
 
 mod alarm;
-pub mod args;
+pub(crate) mod args;
 mod check;
 mod completions;
 mod config;

@@ -14,7 +14,7 @@ use std::{
 
 /// What `parseye monitor` does.
 #[derive(Debug)]
-pub struct MonitorPlan {
+pub(super) struct MonitorPlan {
     /// Settings with the flags' values.
     pub settings: Settings,
     /// Ends by itself after this long.
@@ -23,7 +23,7 @@ pub struct MonitorPlan {
 
 /// One recording of `parseye replay`.
 #[derive(Debug)]
-pub struct ReplaySource {
+pub(super) struct ReplaySource {
     /// Where it is.
     pub path: PathBuf,
     /// Its name in events.
@@ -34,7 +34,7 @@ pub struct ReplaySource {
 
 /// What `parseye replay` does.
 #[derive(Debug)]
-pub struct ReplayPlan {
+pub(super) struct ReplayPlan {
     /// Settings with the flags' values.
     pub settings: Settings,
     /// In order.
@@ -53,7 +53,7 @@ pub struct ReplayPlan {
 
 /// What `parseye evaluate` does.
 #[derive(Debug)]
-pub struct EvaluatePlan {
+pub(super) struct EvaluatePlan {
     /// Settings with the flags' values.
     pub settings: Settings,
     /// List of labelled crops.
@@ -66,7 +66,7 @@ pub struct EvaluatePlan {
 
 /// What `parseye summarize` does.
 #[derive(Debug)]
-pub struct SummarizePlan {
+pub(super) struct SummarizePlan {
     /// Settings.
     pub settings: Settings,
     /// Event logs.
@@ -79,7 +79,7 @@ pub struct SummarizePlan {
 
 /// What `parseye check` does.
 #[derive(Debug)]
-pub struct CheckPlan {
+pub(super) struct CheckPlan {
     /// Settings with the flags' values.
     pub settings: Settings,
     /// Signal-to-noise ratios of the table in dB.
@@ -92,7 +92,7 @@ pub struct CheckPlan {
 
 /// What `parseye check` checks.
 #[derive(Debug)]
-pub enum CheckSubject {
+pub(super) enum CheckSubject {
     /// A recording.
     Recording {
         /// Where it is.
@@ -115,7 +115,7 @@ pub enum CheckSubject {
 ///
 /// # Errors
 /// When a value is invalid.
-pub fn monitor(args: MonitorArgs, mut settings: Settings) -> anyhow::Result<MonitorPlan> {
+pub(super) fn monitor(args: MonitorArgs, mut settings: Settings) -> anyhow::Result<MonitorPlan> {
     let duration = args.duration.map(duration).transpose()?;
     settings.camera.id = args.camera.or(settings.camera.id);
     settings.camera.backend = args.backend.unwrap_or(settings.camera.backend);
@@ -135,7 +135,7 @@ pub fn monitor(args: MonitorArgs, mut settings: Settings) -> anyhow::Result<Moni
 ///
 /// # Errors
 /// When a value is invalid, or would open the web dashboard to anybody.
-pub fn dashboards(args: DashboardArgs, settings: &mut Settings) -> anyhow::Result<()> {
+pub(super) fn dashboards(args: DashboardArgs, settings: &mut Settings) -> anyhow::Result<()> {
     settings.terminal.dashboard &= !args.no_terminal;
     settings.selfcheck.mode = args.self_check.unwrap_or(settings.selfcheck.mode);
     let web = &mut settings.web;
@@ -156,7 +156,7 @@ fn duration(seconds: f64) -> anyhow::Result<Duration> {
 ///
 /// # Errors
 /// When it is not a command.
-pub fn alarm(command: Option<String>, settings: &mut Settings) -> anyhow::Result<()> {
+pub(super) fn alarm(command: Option<String>, settings: &mut Settings) -> anyhow::Result<()> {
     if command.is_some() {
         settings.alarm.command = command;
         let checked = settings.alarm.check();
@@ -169,7 +169,7 @@ pub fn alarm(command: Option<String>, settings: &mut Settings) -> anyhow::Result
 ///
 /// # Errors
 /// When two sources have one name, or an output would overwrite an input or another output.
-pub fn replay(args: ReplayArgs, mut settings: Settings) -> anyhow::Result<ReplayPlan> {
+pub(super) fn replay(args: ReplayArgs, mut settings: Settings) -> anyhow::Result<ReplayPlan> {
     settings.model.file = args.model.or(settings.model.file);
     settings.report.log = args.log.or(settings.report.log);
     let several = args.sources.len() > 1;
@@ -232,7 +232,7 @@ pub fn replay(args: ReplayArgs, mut settings: Settings) -> anyhow::Result<Replay
 ///
 /// # Errors
 /// When the split is unknown, or the output would overwrite an input.
-pub fn evaluate(args: EvaluateArgs, mut settings: Settings) -> anyhow::Result<EvaluatePlan> {
+pub(super) fn evaluate(args: EvaluateArgs, mut settings: Settings) -> anyhow::Result<EvaluatePlan> {
     settings.model.file = args.model.or(settings.model.file);
     let split = split(&args.split)?;
     let inputs = [Some(&args.manifest), settings.model.file.as_ref()];
@@ -258,7 +258,7 @@ fn split(name: &str) -> anyhow::Result<Split> {
 ///
 /// # Errors
 /// When the plot has an unknown format or this program draws none, or an output would overwrite a log.
-pub fn summarize(args: SummarizeArgs, settings: Settings) -> anyhow::Result<SummarizePlan> {
+pub(super) fn summarize(args: SummarizeArgs, settings: Settings) -> anyhow::Result<SummarizePlan> {
     if let Some(plot) = &args.plot {
         ensure!(
             cfg!(feature = "plots"),
@@ -294,7 +294,7 @@ pub fn summarize(args: SummarizeArgs, settings: Settings) -> anyhow::Result<Summ
 ///
 /// # Errors
 /// When a value is invalid, or the output would overwrite an input.
-pub fn check(args: CheckArgs, mut settings: Settings) -> anyhow::Result<CheckPlan> {
+pub(super) fn check(args: CheckArgs, mut settings: Settings) -> anyhow::Result<CheckPlan> {
     settings.model.file = args.model.or(settings.model.file);
     settings.selfcheck.seed = args.seed.unwrap_or(settings.selfcheck.seed);
     let snrs_db = snr_list(&args.snr)?;

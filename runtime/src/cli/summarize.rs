@@ -11,7 +11,7 @@ use std::process::ExitCode;
 ///
 /// # Errors
 /// When a log cannot be read, or an output cannot be written.
-pub fn run(plan: &SummarizePlan) -> anyhow::Result<ExitCode> {
+pub(super) fn run(plan: &SummarizePlan) -> anyhow::Result<ExitCode> {
     let session = read(&plan.logs, &plan.settings.temporal)?;
     for log in session.figures.logs.iter().filter(|log| log.damaged > 0) {
         complain(&format!(

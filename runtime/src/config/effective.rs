@@ -18,7 +18,7 @@ const SECRETS: [&str; 2] = ["password", "token"];
 
 /// The origin of a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Origin {
+pub(crate) enum Origin {
     /// The program's default.
     Default,
     /// A file of settings.
@@ -42,7 +42,7 @@ impl fmt::Display for Origin {
 
 /// The origins of the loaded values.
 #[derive(Clone, Debug)]
-pub struct Origins(Figment);
+pub(crate) struct Origins(Figment);
 
 impl Origins {
     pub(super) fn new(figment: Figment) -> Self {
@@ -75,7 +75,7 @@ fn variable_of(key: &[String]) -> String {
 
 /// The settings in force with their origins.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Effective {
+pub(crate) struct Effective {
     values: Vec<Setting>,
 }
 
@@ -107,7 +107,11 @@ impl Effective {
     ///
     /// # Errors
     /// When a path is not UTF-8, which no settings file can hold.
-    pub fn new(origins: &Origins, loaded: &Settings, now: &Settings) -> Result<Self, ConfigError> {
+    pub(crate) fn new(
+        origins: &Origins,
+        loaded: &Settings,
+        now: &Settings,
+    ) -> Result<Self, ConfigError> {
         let (loaded, now) = (values(loaded)?, values(now)?);
         let mut before = Vec::new();
         flatten(&mut Vec::new(), loaded, &mut before);
@@ -130,7 +134,7 @@ impl Effective {
     ///
     /// # Errors
     /// When a value cannot be written as TOML.
-    pub fn toml(&self) -> Result<String, ConfigError> {
+    pub(crate) fn toml(&self) -> Result<String, ConfigError> {
         let mut text = String::from(
             "# The settings in force and where each comes from. `parseye --config FILE` reads this \
              back.\n",
@@ -160,7 +164,7 @@ impl Effective {
 
     /// Returns the same for programs: each key holds `value` (null where not set or a secret), `set`,
     /// `from` (`default`, `file`, `environment`, `command_line`) and, for the middle two, `name`.
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         let mut all = Value::Object(Map::new());
         for setting in &self.values {
             let mut place = &mut all;

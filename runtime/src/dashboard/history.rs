@@ -25,7 +25,7 @@ const MARK_RATE: u32 = 2;
 
 /// The last minutes in slices of equal length, and statistics since the start.
 #[derive(Clone, Debug)]
-pub struct History {
+pub(super) struct History {
     /// Length of a slice in seconds.
     slice_s: f64,
     slices: TimedWindow<Slice>,
@@ -35,7 +35,7 @@ pub struct History {
 
 /// Both eyes in one slice of time. Ranges, not means, so that a blink of one frame is not lost.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Slice {
+pub(super) struct Slice {
     /// Number of the slice; it begins at this many slice lengths.
     pub index: u64,
     /// Time at which it begins.
@@ -48,7 +48,7 @@ pub struct Slice {
 
 /// One eye in one slice of time.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct EyeSlice {
+pub(super) struct EyeSlice {
     /// Minimum and maximum of P(closed); `None` where nothing was measured.
     pub closed: Option<(f64, f64)>,
     confidence_sum: f64,
@@ -57,7 +57,7 @@ pub struct EyeSlice {
 
 /// A closure, to be marked on a chart.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Mark {
+pub(super) struct Mark {
     /// Time of the first closed frame in seconds.
     pub start: f64,
     /// How long it lasted in seconds.
@@ -70,7 +70,7 @@ pub struct Mark {
 
 /// Statistics since the start.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub struct Session {
+pub(super) struct Session {
     /// Seconds from the first frame to the newest.
     pub seconds: f64,
     /// Frames seen by this reader.
@@ -97,7 +97,7 @@ pub struct Session {
 
 /// What an event changed in a [`History`].
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Change {
+pub(super) enum Change {
     /// Nothing that a chart shows.
     None,
     /// The newest slice; the ones before it are complete.
@@ -110,7 +110,7 @@ pub enum Change {
 
 impl History {
     /// Creates an empty history of `span_s` seconds in slices of `slice_s` seconds, both above 0.
-    pub fn new(span_s: f64, slice_s: f64) -> Self {
+    pub(super) fn new(span_s: f64, slice_s: f64) -> Self {
         // A window holds both of its ends, so that one of `count` slices is `count - 1` of them long.
         let count = (span_s / slice_s).ceil().max(1.0);
         let span = seconds::duration((count - 1.0) * slice_s);
@@ -123,7 +123,7 @@ impl History {
     }
 
     /// Takes an event and returns what it changed.
-    pub fn take(&mut self, event: &Event) -> Change {
+    pub(super) fn take(&mut self, event: &Event) -> Change {
         match event {
             Event::Start(_) => {
                 self.restart();
@@ -143,34 +143,34 @@ impl History {
     }
 
     /// Takes what only the status holds: PERCLOS.
-    pub fn take_status(&mut self, status: &LiveStatus) {
+    pub(super) fn take_status(&mut self, status: &LiveStatus) {
         if let Some(slice) = self.slices.back_mut() {
             slice.perclos = status.perclos;
         }
     }
 
     /// Returns the slices in order of time; slices without any frame are left out.
-    pub fn slices(&self) -> impl DoubleEndedIterator<Item = &Slice> {
+    pub(super) fn slices(&self) -> impl DoubleEndedIterator<Item = &Slice> {
         self.slices.iter()
     }
 
     /// Returns the newest slice, to which frames are still being added.
-    pub fn newest(&self) -> Option<&Slice> {
+    pub(super) fn newest(&self) -> Option<&Slice> {
         self.slices.back()
     }
 
     /// Returns the slices that are complete: all but the newest.
-    pub fn complete(&self) -> impl Iterator<Item = &Slice> {
+    pub(super) fn complete(&self) -> impl Iterator<Item = &Slice> {
         self.slices().take(self.slices.len().saturating_sub(1))
     }
 
     /// Returns the marks in the order in which they ended.
-    pub fn marks(&self) -> impl Iterator<Item = &Mark> {
+    pub(super) fn marks(&self) -> impl Iterator<Item = &Mark> {
         self.marks.iter()
     }
 
     /// Returns the statistics since the start.
-    pub fn session(&self) -> &Session {
+    pub(super) fn session(&self) -> &Session {
         &self.session
     }
 
@@ -252,7 +252,7 @@ impl EyeSlice {
     }
 
     /// Mean confidence, 0.25 to 1; `None` where nothing was measured.
-    pub fn confidence(&self) -> Option<f64> {
+    pub(super) fn confidence(&self) -> Option<f64> {
         (self.measured > 0).then(|| self.confidence_sum / f64::from(self.measured))
     }
 }

@@ -19,7 +19,7 @@ const MAX_HELD: usize = 100;
 
 /// A line with its time.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Message {
+pub(super) struct Message {
     /// Since the program started.
     pub time: Duration,
     /// One line.
@@ -67,7 +67,7 @@ impl Messages {
     }
 
     /// Reports something to the user, in one line.
-    pub fn report(&self, line: &str) {
+    pub(crate) fn report(&self, line: &str) {
         let message = Message {
             time: self.begin.elapsed(),
             text: line.into(),
@@ -83,7 +83,7 @@ impl Messages {
     }
 
     /// Returns the newest message.
-    pub fn newest(&self) -> Option<Message> {
+    pub(super) fn newest(&self) -> Option<Message> {
         locked(&self.shared).newest.clone()
     }
 

@@ -18,7 +18,7 @@ use prometheus_client::{
 use std::{fmt, sync::atomic::AtomicU64};
 
 /// Content type of the response.
-pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+pub(super) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 type Labels<const N: usize> = [(&'static str, &'static str); N];
 type Ratio = Gauge<f64, AtomicU64>;
@@ -30,7 +30,7 @@ type Counts = Family<Labels<1>, Counter>;
 ///
 /// # Errors
 /// None in practice: writing to a string does not fail.
-pub fn metrics(
+pub(super) fn metrics(
     status: Option<&LiveStatus>,
     ages: &FrameAges,
     healthy: bool,

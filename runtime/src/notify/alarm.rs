@@ -34,14 +34,14 @@ use std::{
 
 /// Events that may wait for this reader. It never works for longer than a few milliseconds, in
 /// which a camera brings one frame; this is minutes of them.
-pub const CAPACITY: usize = 4096;
+pub(crate) const CAPACITY: usize = 4096;
 
 /// How often the command and waiting alerts are checked.
 const POLL_EVERY: Duration = Duration::from_millis(50);
 
 /// Why alarms cannot be given: one line for the user.
 #[derive(Debug, thiserror::Error)]
-pub enum AlarmError {
+pub(crate) enum AlarmError {
     /// A setting that cannot be used here.
     #[error("alarm.{0}")]
     Setting(String),
@@ -52,7 +52,7 @@ pub enum AlarmError {
 
 /// The running reader. Dropping it ends it at once, and a command that is still running with it.
 #[derive(Debug)]
-pub struct Alarm {
+pub(crate) struct Alarm {
     thread: Option<JoinHandle<()>>,
     leave: Arc<AtomicBool>,
 }
@@ -62,7 +62,7 @@ impl Alarm {
     ///
     /// # Errors
     /// When the command is not to be found, or a thread cannot be started.
-    pub fn start(
+    pub(crate) fn start(
         settings: &AlarmSettings,
         events: Subscription<Event>,
         report: impl FnMut(&str) + Send + 'static,
@@ -97,7 +97,7 @@ impl Alarm {
 
     /// Reads all events to their end, and then ends a command that is still running. To be called
     /// after [`crate::live::Fanout::end`].
-    pub fn finish(mut self) {
+    pub(crate) fn finish(mut self) {
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }

@@ -3,7 +3,7 @@
 //! Each reads the run's [`Fanout`](crate::live::Fanout) on threads of its own and delays nothing. When to
 //! warn is decided by [`parseye_vision::temporal::alert`].
 
-pub mod alarm;
+pub(crate) mod alarm;
 pub mod mqtt;
 #[cfg(target_os = "linux")]
-pub mod service;
+pub(crate) mod service;

@@ -36,7 +36,7 @@ const BEATS: u32 = 4;
 
 /// The thread that notifies the service manager.
 #[derive(Debug)]
-pub struct ServiceReport {
+pub(crate) struct ServiceReport {
     end: Sender<()>,
     thread: JoinHandle<()>,
 }
@@ -46,7 +46,7 @@ pub struct ServiceReport {
 ///
 /// # Errors
 /// When no thread can be started.
-pub fn start(
+pub(crate) fn start(
     fanout: &Fanout,
     report: impl FnMut(&str) + Send + 'static,
 ) -> io::Result<Option<ServiceReport>> {
@@ -91,7 +91,7 @@ impl ServiceReport {
     }
 
     /// Notifies that the run is stopping, which the watchdog does not time.
-    pub fn finish(self) {
+    pub(crate) fn finish(self) {
         // The thread is there as long as its end is.
         let _ = self.end.send(());
         let _ = self.thread.join();

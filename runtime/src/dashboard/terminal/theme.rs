@@ -6,7 +6,7 @@ use ratatui::style::{Color, Modifier, Style};
 
 /// What the terminal can show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Theme {
+pub(super) struct Theme {
     /// Colours.
     pub colour: bool,
     /// Characters beyond ASCII.
@@ -21,7 +21,7 @@ const PLAIN_UP: [char; 9] = ['_', '_', '.', ',', '-', '=', '+', '*', '#'];
 
 impl Theme {
     /// Reads the environment: `NO_COLOR` (<https://no-color.org>), and the locale's encoding.
-    pub fn from_environment(variable: impl Fn(&str) -> Option<String>) -> Self {
+    pub(super) fn from_environment(variable: impl Fn(&str) -> Option<String>) -> Self {
         let set = |name: &str| variable(name).filter(|value| !value.is_empty());
         let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(set);
         let utf8 = locale.is_some_and(|locale| {

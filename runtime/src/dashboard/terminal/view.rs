@@ -33,7 +33,7 @@ use std::time::Duration;
 
 /// What is drawn.
 #[derive(Clone, Copy, Debug)]
-pub struct View<'a> {
+pub(super) struct View<'a> {
     /// The newest status; `None` before the first frame.
     pub status: Option<&'a LiveStatus>,
     /// The last minutes.
@@ -65,7 +65,7 @@ const EYE_ROWS: u16 = 6;
 
 impl View<'_> {
     /// Draws on the whole screen.
-    pub fn draw(&self, frame: &mut Frame<'_>) {
+    pub(super) fn draw(&self, frame: &mut Frame<'_>) {
         let area = frame.area();
         let fits = |(width, height)| area.width >= width && area.height >= height;
         let framed = fits(FRAMED);

@@ -59,7 +59,7 @@ impl AlarmSettings {
     ///
     /// # Errors
     /// The key, what was wrong with it, and what is accepted.
-    pub fn check(&self) -> Result<(), String> {
+    pub(super) fn check(&self) -> Result<(), String> {
         for (key, value, least) in [
             // Shorter, and a command could not even start.
             ("command_limit_s", self.command_limit_s, 0.1),
@@ -90,7 +90,7 @@ impl AlarmSettings {
     ///
     /// # Errors
     /// When a quotation does not end, or there is no word.
-    pub fn words(&self) -> Result<Option<Vec<String>>, String> {
+    pub(super) fn words(&self) -> Result<Option<Vec<String>>, String> {
         let Some(command) = &self.command else {
             return Ok(None);
         };
@@ -106,12 +106,12 @@ impl AlarmSettings {
     }
 
     /// [`Self::command_limit_s`].
-    pub fn command_limit(&self) -> Duration {
+    pub(super) fn command_limit(&self) -> Duration {
         seconds::duration(self.command_limit_s)
     }
 
     /// [`Self::least_between_s`].
-    pub fn least_between(&self) -> Duration {
+    pub(super) fn least_between(&self) -> Duration {
         seconds::duration(self.least_between_s)
     }
 }

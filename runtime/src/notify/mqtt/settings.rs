@@ -42,7 +42,7 @@ const LONGEST_NAME: usize = 23;
 
 /// Host and port of a broker.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BrokerAddress {
+pub(super) struct BrokerAddress {
     /// Name or number, an IPv6 number without brackets.
     pub host: String,
     /// TCP port.
@@ -60,7 +60,7 @@ impl fmt::Display for BrokerAddress {
 
 impl MqttSettings {
     /// The broker, where one is given that [`Self::check`] let pass.
-    pub fn address(&self) -> Option<BrokerAddress> {
+    pub(super) fn address(&self) -> Option<BrokerAddress> {
         self.broker.as_deref().and_then(parse_address)
     }
 
@@ -68,7 +68,7 @@ impl MqttSettings {
     ///
     /// # Errors
     /// The key, what was wrong with it, and what is accepted.
-    pub fn check(&self) -> Result<(), String> {
+    pub(super) fn check(&self) -> Result<(), String> {
         if let Some(broker) = &self.broker
             && parse_address(broker).is_none()
         {
@@ -132,7 +132,7 @@ pub struct Password(String);
 
 impl Password {
     /// The password itself.
-    pub fn reveal(&self) -> &str {
+    pub(super) fn reveal(&self) -> &str {
         &self.0
     }
 }
