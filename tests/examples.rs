@@ -15,7 +15,7 @@ use support::{
     synthetic_face::{Blink, write_clip},
 };
 
-/// The program of an example. Whatever builds all targets has built it; else it is built now.
+/// The program of an example. `make test` has built it; else it is built now.
 fn example(name: &str) -> PathBuf {
     let test = std::env::current_exe().expect("the test has a path");
     let profile = test.ancestors().nth(2).expect("a target folder");
