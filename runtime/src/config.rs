@@ -152,6 +152,7 @@ impl Default for ReportSettings {
 
 /// Why the settings cannot be used: one line with the origin, the key and the remedy.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum ConfigError {
     /// A file that was asked for cannot be read.
     #[error("{path}: cannot be read: {reason}; check the path, or leave out --config")]

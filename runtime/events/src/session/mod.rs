@@ -16,6 +16,7 @@ mod record;
 pub mod statistics;
 pub mod text;
 pub mod timeline;
+#[cfg(feature = "plots")]
 pub mod timeline_plot;
 
 use accumulator::{Refusal, SessionAccumulator};

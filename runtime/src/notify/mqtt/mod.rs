@@ -20,6 +20,7 @@ use crate::live::Fanout;
 
 /// Why nothing can be published: one line with the remedy.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum MqttError {
     /// This program has no MQTT.
     #[error(
