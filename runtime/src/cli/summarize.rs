@@ -13,7 +13,7 @@ use std::process::ExitCode;
 /// When a log cannot be read, or an output cannot be written.
 pub(super) fn run(plan: &SummarizePlan) -> anyhow::Result<ExitCode> {
     let session = read(&plan.logs, &plan.settings.temporal)?;
-    for log in session.figures.logs.iter().filter(|log| log.damaged > 0) {
+    for log in session.statistics.logs.iter().filter(|log| log.damaged > 0) {
         complain(&format!(
             "note: {}: {} of {} lines are damaged and left out",
             log.path.display(),
@@ -22,13 +22,13 @@ pub(super) fn run(plan: &SummarizePlan) -> anyhow::Result<ExitCode> {
         ));
     }
     if let Some(path) = &plan.json {
-        write_json(path, &session.figures)?;
+        write_json(path, &session.statistics)?;
     }
     #[cfg(feature = "plots")]
     if let Some(path) = &plan.plot {
         plot::write(path, &session, &plan.settings.temporal)?;
     }
-    print(&text::text(&session.figures))?;
+    print(&text::text(&session.statistics))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -36,10 +36,7 @@ pub(super) fn run(plan: &SummarizePlan) -> anyhow::Result<ExitCode> {
 #[cfg(feature = "plots")]
 mod plot {
     use anyhow::anyhow;
-    use parseye_events::{
-        ReportError,
-        session::{Session, timeline_plot},
-    };
+    use parseye_events::{ReportError, session::Session};
     use parseye_plot::Rasterizer;
     use parseye_vision::temporal::TemporalSettings;
     use std::{fs, path::Path};
@@ -50,7 +47,7 @@ mod plot {
         session: &Session,
         settings: &TemporalSettings,
     ) -> anyhow::Result<()> {
-        let svg = timeline_plot::draw(&session.figures, &session.timeline, settings)?;
+        let svg = session.plot(settings)?;
         let bytes = match is_svg(path) {
             true => svg.into_bytes(),
             false => Rasterizer::new()

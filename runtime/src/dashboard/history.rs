@@ -134,7 +134,7 @@ impl History {
             Event::LongClosure(closure) => self.take_closure(closure, true),
             Event::Alert(alert) => {
                 if alert.phase == AlertPhase::Raised {
-                    *self.session.alerts.of(alert.kind) += 1;
+                    *self.session.alerts.get_mut(alert.kind) += 1;
                 }
                 Change::None
             }

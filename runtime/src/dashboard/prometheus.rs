@@ -87,7 +87,7 @@ fn counts(status: &LiveStatus, registry: &mut Registry) {
             "cause",
             &[
                 ("driver", lost.driver),
-                ("hand_over", lost.latest),
+                ("dropped", lost.dropped),
                 ("decode", lost.decode),
                 ("corrupt", lost.corrupt),
             ],

@@ -101,7 +101,7 @@ impl LatestFrame {
         let captured = *locked(&self.captured);
         FrameLoss {
             driver: captured.driver,
-            latest: self.dropped.load(Ordering::Relaxed),
+            dropped: self.dropped.load(Ordering::Relaxed),
             decode: captured.decode,
             corrupt: captured.corrupt,
         }
@@ -416,7 +416,7 @@ fn camera_event(clip: &str, event: CaptureEvent) -> Event {
         time: seconds(event.time),
         kind: CameraEventKind::Opened,
         reason: None,
-        words: None,
+        message: None,
         format: None,
         frames: None,
         unix_time: unix_time(),
@@ -430,17 +430,17 @@ fn camera_event(clip: &str, event: CaptureEvent) -> Event {
         Change::Lost(reason) => {
             record.kind = CameraEventKind::Lost;
             record.reason = Some(reason.fault);
-            record.words = Some(reason.words);
+            record.message = Some(reason.words);
         }
         Change::Waiting(reason) => {
             record.kind = CameraEventKind::Waiting;
             record.reason = Some(reason.fault);
-            record.words = Some(reason.words);
+            record.message = Some(reason.words);
         }
         Change::Damaged { frames, words } => {
             record.kind = CameraEventKind::Damaged;
             record.reason = Some(CameraFault::Corrupt);
-            record.words = Some(words);
+            record.message = Some(words);
             record.frames = Some(frames);
         }
     }

@@ -94,7 +94,7 @@ fn every_value_of_the_status_has_its_metric() {
     for (series, value) in [
         ("parseye_frames_total", 22_580.0),
         ("parseye_frames_lost_total{cause=\"driver\"}", 3.0),
-        ("parseye_frames_lost_total{cause=\"hand_over\"}", 17.0),
+        ("parseye_frames_lost_total{cause=\"dropped\"}", 17.0),
         ("parseye_frames_lost_total{cause=\"decode\"}", 0.0),
         ("parseye_frames_lost_total{cause=\"corrupt\"}", 1.0),
         ("parseye_blinks_total{eye=\"both\"}", 188.0),

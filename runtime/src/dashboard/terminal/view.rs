@@ -438,7 +438,7 @@ fn lost_row(lost: &FrameLoss) -> Line<'static> {
         "{}: driver {}, dropped {}, decode {}, corrupt {}",
         lost.total(),
         lost.driver,
-        lost.latest,
+        lost.dropped,
         lost.decode,
         lost.corrupt
     );

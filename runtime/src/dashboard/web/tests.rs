@@ -175,7 +175,7 @@ fn status_health_and_metrics_follow_the_monitor() {
     events.next("status");
     let status: serde_json::Value = serde_json::from_slice(&get(&server, "/api/status").2).unwrap();
     assert_eq!(status["right"]["state"], "closed");
-    assert_eq!(status["lost"]["hand_over"], 17);
+    assert_eq!(status["lost"]["dropped"], 17);
     assert_eq!(get(&server, "/healthz").0, 200);
     let metrics = get(&server, "/metrics");
     assert!(

@@ -44,8 +44,10 @@ pub enum HeadroomState {
     /// Noise must grow well before answers change.
     Ok,
     /// Little more noise would change one answer of ten.
+    #[serde(rename = "low", alias = "thin")]
     Thin,
     /// The camera's own noise changes more than one answer of ten.
+    #[serde(rename = "exhausted", alias = "none")]
     None,
 }
 

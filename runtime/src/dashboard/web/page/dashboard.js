@@ -198,7 +198,7 @@ function showSession() {
     ]);
   }
   if (status) {
-    const { driver, hand_over: dropped, decode, corrupt } = status.lost;
+    const { driver, dropped, decode, corrupt } = status.lost;
     const all = driver + dropped + decode + corrupt;
     list("camera", [
       ["Camera", status.source.name],
