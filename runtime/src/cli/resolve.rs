@@ -257,14 +257,9 @@ fn split(name: &str) -> anyhow::Result<Split> {
 /// Resolves `parseye summarize`.
 ///
 /// # Errors
-/// When the plot has an unknown format or this program draws none, or an output would overwrite a log.
+/// When the plot has an unknown format, or an output would overwrite a log.
 pub(super) fn summarize(args: SummarizeArgs, settings: Settings) -> anyhow::Result<SummarizePlan> {
     if let Some(plot) = &args.plot {
-        ensure!(
-            cfg!(feature = "plots"),
-            "--plot {}: this parseye was built without plots; build it with `--features plots`, or leave out --plot",
-            plot.display()
-        );
         let extension = plot.extension().unwrap_or_default().to_ascii_lowercase();
         ensure!(
             extension == "svg" || extension == "png",
