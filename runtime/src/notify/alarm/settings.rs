@@ -59,7 +59,7 @@ impl AlarmSettings {
     ///
     /// # Errors
     /// The key, what was wrong with it, and what is accepted.
-    pub(super) fn check(&self) -> Result<(), String> {
+    pub(crate) fn check(&self) -> Result<(), String> {
         for (key, value, least) in [
             // Shorter, and a command could not even start.
             ("command_limit_s", self.command_limit_s, 0.1),

@@ -68,7 +68,7 @@ impl MqttSettings {
     ///
     /// # Errors
     /// The key, what was wrong with it, and what is accepted.
-    pub(super) fn check(&self) -> Result<(), String> {
+    pub(crate) fn check(&self) -> Result<(), String> {
         if let Some(broker) = &self.broker
             && parse_address(broker).is_none()
         {
