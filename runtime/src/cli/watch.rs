@@ -64,7 +64,7 @@ pub fn watch(
             // A recording's log is as long as the recording; a camera's has no end.
             Some(match watched.mode {
                 Mode::Monitor => log.rotated(settings.report.rotation()),
-                Mode::Replay | Mode::Realtime => log,
+                _ => log,
             })
         }
         None => None,

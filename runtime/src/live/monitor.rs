@@ -17,9 +17,11 @@ use crossbeam::{
 };
 use parseye_capture::{CameraFault, CaptureLoss, LiveOpener, LiveSource, SourceError};
 use parseye_events::{
-    event::{CameraEvent, CameraEventKind, EndEvent, Event, EyesEvent, Outcome, seconds},
+    clock::unix_time,
+    event::{CameraEvent, CameraEventKind, EndEvent, Event, EyesEvent, Outcome},
     fanout::locked,
     metrics::{FrameLoss, Percentiles},
+    rounding::{milliseconds, seconds},
     summary::RunAccumulator,
 };
 use parseye_vision::{eye_monitor::EyeMonitor, frame::Frame, temporal::TemporalUpdate};
@@ -29,7 +31,7 @@ use std::{
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread::{JoinHandle, Thread},
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant},
 };
 
 pub use super::capture::SILENCE;
@@ -341,7 +343,7 @@ impl Watch<'_> {
         }
         self.tally.add_frame(&judged.reading, &judged.times);
         let mut eyes = EyesEvent::new(&self.name, &judged.reading, unix_time());
-        eyes.age_ms = Some((age.as_secs_f64() * 1e6).round() / 1e3);
+        eyes.age_ms = Some(milliseconds(age));
         let checks = self.fanout.self_check();
         let trust = checks.trust();
         eyes.left.trust = trust.left;
@@ -445,10 +447,4 @@ fn camera_event(clip: &str, event: CaptureEvent) -> Event {
         }
     }
     Event::Camera(record)
-}
-
-/// The wall clock in seconds since 1970, to the microsecond; `None` for a clock set before that.
-pub fn unix_time() -> Option<f64> {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
-    Some(seconds(since))
 }

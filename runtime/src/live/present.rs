@@ -3,8 +3,9 @@
 use super::capture::{CaptureEvent, Change};
 use hdrhistogram::Histogram;
 use parseye_events::{
-    event::{EyeRecord, FaceRecord, seconds},
+    event::{EyeRecord, FaceRecord},
     metrics::{FrameLoss, Percentiles},
+    rounding::seconds,
     status::{CheckStatus, LiveStatus, RunningAlert, SourceStatus},
     summary::{BlinkCounts, RunAccumulator},
 };
@@ -178,7 +179,7 @@ impl Present {
         let last = ages.len().checked_sub(1)?;
         let at = |share: f64| {
             let age = ages[(share * last as f64).round() as usize];
-            (age.as_secs_f64() * 1e6).round() / 1e3
+            parseye_events::rounding::milliseconds(age)
         };
         Some(Percentiles {
             p50: at(0.5),

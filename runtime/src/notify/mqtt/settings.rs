@@ -59,7 +59,8 @@ impl fmt::Display for BrokerAddress {
 }
 
 impl MqttSettings {
-    /// The broker, where one is given that [`Self::check`] let pass.
+    /// Returns the broker, where one is given that [`Self::check`] accepted.
+    #[cfg(feature = "mqtt")]
     pub(super) fn address(&self) -> Option<BrokerAddress> {
         self.broker.as_deref().and_then(parse_address)
     }
@@ -131,7 +132,8 @@ fn parse_address(text: &str) -> Option<BrokerAddress> {
 pub struct Password(String);
 
 impl Password {
-    /// The password itself.
+    /// Returns the password itself.
+    #[cfg(any(feature = "mqtt", test))]
     pub(super) fn reveal(&self) -> &str {
         &self.0
     }
