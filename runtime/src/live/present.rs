@@ -5,7 +5,7 @@ use hdrhistogram::Histogram;
 use parseye_events::{
     event::{EyeRecord, FaceRecord},
     metrics::{FrameLoss, Percentiles},
-    rounding::seconds,
+    rounding::{milliseconds, seconds},
     status::{CheckStatus, LiveStatus, RunningAlert, SourceStatus},
     summary::{BlinkCounts, RunAccumulator},
 };
@@ -179,7 +179,7 @@ impl Present {
         let last = ages.len().checked_sub(1)?;
         let at = |share: f64| {
             let age = ages[(share * last as f64).round() as usize];
-            parseye_events::rounding::milliseconds(age)
+            milliseconds(age)
         };
         Some(Percentiles {
             p50: at(0.5),

@@ -30,7 +30,6 @@ pub struct StartEvent {
 /// What a run processes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[non_exhaustive]
 pub enum Mode {
     /// Recordings.
     Replay,

@@ -63,3 +63,18 @@ fn no_frames_have_no_metrics() {
     assert_eq!(json["duration_s"], 0.0);
     assert!(json["timing"]["fps"].is_null() && json["timing"]["total"].is_null());
 }
+
+#[test]
+fn the_text_is_what_people_read() {
+    let (one, two) = (run_of(100), run_of(50));
+    let mut all = one.clone();
+    all.merge(&two);
+    let score = Score::of_counts(9, 1, 2);
+    let summary = RunSummary {
+        all: all.summary(Some(score)),
+        clips: [("drive", &one), ("walk", &two)]
+            .map(|(name, run)| (name.to_owned(), run.summary(None)))
+            .into(),
+    };
+    insta::assert_snapshot!(summary.text());
+}

@@ -10,7 +10,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use sha2::{Digest, Sha256};
-use std::{fmt::Write, net::IpAddr, sync::Arc};
+use std::{net::IpAddr, sync::Arc};
 use subtle::ConstantTimeEq;
 
 /// Nothing inline, nothing from elsewhere, in no frame.
@@ -117,15 +117,11 @@ impl Access {
 
 impl Secret {
     fn new(token: &Token, port: u16) -> Self {
-        let mut cookie = String::new();
-        for byte in Sha256::digest([b"parseye session of ", token.as_bytes()].concat()) {
-            // Writing to a string cannot fail.
-            let _ = write!(cookie, "{byte:02x}");
-        }
+        let cookie = Sha256::digest([b"parseye session of ", token.as_bytes()].concat());
         Self {
             digest: Sha256::digest(token.as_bytes()).into(),
             cookie_name: format!("parseye_{port}"),
-            cookie,
+            cookie: hex::encode(cookie),
         }
     }
 

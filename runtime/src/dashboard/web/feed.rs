@@ -12,6 +12,7 @@ use axum::body::Bytes;
 use parseye_events::{
     event::Event,
     fanout::{Next, Subscription, locked},
+    rounding::thousandths,
     status::LiveStatus,
 };
 use serde::Serialize;
@@ -250,20 +251,16 @@ impl State {
     }
 }
 
+/// Rounded to a thousandth, finer than a pixel of any chart.
 fn row(slice: &Slice) -> SliceRow {
     let eye = |eye: &EyeSlice| {
-        let low = eye.closed.map(|(low, _)| rounded(low));
-        let high = eye.closed.map(|(_, high)| rounded(high));
-        (low, high, eye.confidence().map(rounded))
+        let low = eye.closed.map(|(low, _)| thousandths(low));
+        let high = eye.closed.map(|(_, high)| thousandths(high));
+        (low, high, eye.confidence().map(thousandths))
     };
     let begin = slice.index as f64 * SLICE_S;
     let (left, right) = (eye(&slice.eyes.left), eye(&slice.eyes.right));
-    (begin, left, right, slice.perclos.map(rounded))
-}
-
-/// Rounds to a thousandth, finer than a pixel of any chart.
-fn rounded(share: f64) -> f64 {
-    (share * 1e3).round() / 1e3
+    (begin, left, right, slice.perclos.map(thousandths))
 }
 
 /// Serialises a server-sent event. JSON without indentation holds no line break.
