@@ -251,7 +251,7 @@ impl State {
     }
 }
 
-/// Rounded to a thousandth, finer than a pixel of any chart.
+/// Converts a slice, its shares rounded to a thousandth: finer than a pixel of any chart.
 fn row(slice: &Slice) -> SliceRow {
     let eye = |eye: &EyeSlice| {
         let low = eye.closed.map(|(low, _)| thousandths(low));
