@@ -20,7 +20,6 @@ use crate::{
     export::write_whole,
     labels::sheets,
     network::onnx::OnnxClassifier,
-    stdout,
 };
 use anyhow::{Context, bail};
 use parseye_vision::{
@@ -345,7 +344,7 @@ fn print(models: &[&ModelReport]) -> std::io::Result<()> {
     if models.len() > 1 {
         tables.push(comparison::of_models(models));
     }
-    stdout::print(&tables.join("\n"))
+    parseye_command_line::print(&tables.join("\n"))
 }
 
 #[cfg(test)]
