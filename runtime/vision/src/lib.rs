@@ -24,5 +24,8 @@ pub mod onnx;
 pub mod reading;
 pub mod seconds;
 pub mod selfcheck;
+pub mod settings;
 pub mod snr;
+pub mod statistics;
 pub mod temporal;
+pub mod timed_window;

@@ -50,3 +50,19 @@ pub const fn all<T: Copy, const N: usize>(variants: &[T]) -> [T; N] {
     }
     array
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evaluate::manifest::Split;
+
+    #[test]
+    fn names_are_parsed_and_slips_explained() {
+        assert_eq!(parse("split", "val"), Ok(Split::Val));
+        let error = parse::<Split>("split", "tset").unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "unknown split 'tset' (did you mean 'test'?); known: train, val, test"
+        );
+    }
+}

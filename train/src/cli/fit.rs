@@ -277,7 +277,11 @@ impl FitArguments {
     ///
     /// # Errors
     /// When the architecture does not exist or arguments contradict each other.
-    pub(crate) fn resolve(&self, device: Device, files: FileHashes) -> Result<FitSettings, ArgumentError> {
+    pub(crate) fn resolve(
+        &self,
+        device: Device,
+        files: FileHashes,
+    ) -> Result<FitSettings, ArgumentError> {
         let all_cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let (network, target) = (&self.network, &self.target);
         let (optimisation, computation) = (&self.optimisation, &self.computation);

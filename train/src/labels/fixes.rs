@@ -162,7 +162,10 @@ impl LabelFixes {
 ///
 /// # Errors
 /// When the file is wrong, or corrects a crop that these correct too.
-pub(crate) fn joined(earlier: &Path, rows: Vec<CorrectionRow>) -> Result<Vec<CorrectionRow>, LabelError> {
+pub(crate) fn joined(
+    earlier: &Path,
+    rows: Vec<CorrectionRow>,
+) -> Result<Vec<CorrectionRow>, LabelError> {
     let fixes = LabelFixes::read(earlier)?;
     if let Some(row) = rows.iter().find(|row| fixes.rows.contains_key(&row.path)) {
         return Err(LabelError::Unreadable {

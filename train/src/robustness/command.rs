@@ -17,12 +17,12 @@ use crate::{
     export::write_atomically,
     labels::sheets,
     network::onnx::OnnxClassifier,
-    stdout,
 };
 use anyhow::{Context, bail};
 use parseye_vision::{
     classify::card::ModelCard,
     evaluate::manifest::{Sample, Split},
+    names::UnknownName,
     snr::{self, SnrListError},
 };
 use sha2::{Digest, Sha256};
@@ -125,8 +125,8 @@ impl FromStr for SnrList {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 enum SplitArgumentError {
     /// No such split.
-    #[error("{0}")]
-    Unknown(String),
+    #[error(transparent)]
+    Unknown(#[from] UnknownName),
     /// The split that models are trained on.
     #[error(
         "the train split cannot be evaluated on: models were trained on its crops; give val or test"
@@ -135,8 +135,7 @@ enum SplitArgumentError {
 }
 
 fn evaluation_split(name: &str) -> Result<Split, SplitArgumentError> {
-    let split: Result<Split, _> = name.parse();
-    match split.map_err(|error| SplitArgumentError::Unknown(error.to_string()))? {
+    match name.parse()? {
         Split::Train => Err(SplitArgumentError::Train),
         split => Ok(split),
     }
@@ -392,7 +391,7 @@ fn print(models: &[&ModelReport]) -> std::io::Result<()> {
     if models.len() > 1 {
         tables.push(comparison::of_models(models));
     }
-    stdout::print(&tables.join("\n"))
+    parseye_command_line::print(&tables.join("\n"))
 }
 
 #[cfg(test)]

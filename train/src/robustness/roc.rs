@@ -51,7 +51,11 @@ impl RocCurves {
 }
 
 /// The curves of logits given for samples, in the same order.
-pub(crate) fn roc_curves(samples: &[&Sample], logits: &[[f32; STATES]], temperature: f32) -> RocCurves {
+pub(crate) fn roc_curves(
+    samples: &[&Sample],
+    logits: &[[f32; STATES]],
+    temperature: f32,
+) -> RocCurves {
     let ranking = Ranking::new(
         samples
             .iter()

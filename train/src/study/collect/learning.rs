@@ -29,7 +29,10 @@ type RowValue = fn(&LearningRow) -> f64;
 ///
 /// # Errors
 /// When a metrics.csv is damaged.
-pub(crate) fn charts(cells: &[Cell], folder: &StudyFolder) -> Result<Vec<(String, Chart)>, StudyError> {
+pub(crate) fn charts(
+    cells: &[Cell],
+    folder: &StudyFolder,
+) -> Result<Vec<(String, Chart)>, StudyError> {
     let mut groups: Vec<(&str, Vec<Vec<LearningRow>>)> = Vec::new();
     for cell in cells {
         let id = cell.id();

@@ -63,7 +63,11 @@ impl PlotWriter {
     ///
     /// # Errors
     /// When it is no SVG.
-    pub(crate) fn render(&self, name: &str, svg: &str) -> Result<Option<tiny_skia::Pixmap>, StudyError> {
+    pub(crate) fn render(
+        &self,
+        name: &str,
+        svg: &str,
+    ) -> Result<Option<tiny_skia::Pixmap>, StudyError> {
         let Some(rasterizer) = &self.rasterizer else {
             return Ok(None);
         };
