@@ -38,7 +38,7 @@ impl Grade {
     }
 
     /// Name in files.
-    pub const fn name(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             Self::State(state) => state.name(),
             Self::Undecidable => UNDECIDABLE,

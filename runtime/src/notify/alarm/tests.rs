@@ -229,7 +229,7 @@ fn a_command_that_is_not_there_is_refused_at_the_start() {
         let error = Alarm::start(&settings, Fanout::new().subscribe(1), |_| {}).unwrap_err();
         let error = error.to_string();
         assert!(
-            error.starts_with("alarm.command: ") && error.contains("PATH"),
+            error.starts_with("alarm.command is ") && error.contains("PATH"),
             "{error}"
         );
     }
