@@ -3,6 +3,7 @@
 //! trusted.
 
 pub mod annotate;
+pub mod channels;
 #[doc(hidden)]
 pub mod cli;
 pub mod config;

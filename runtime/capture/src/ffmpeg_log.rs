@@ -122,7 +122,7 @@ impl FfmpegLog {
         self.too_large
     }
 
-    /// Tells whether ffmpeg took a text file for a recording of a text terminal, which it does by the
+    /// Returns whether ffmpeg took a text file for a recording of a text terminal, which it does by the
     /// file's extension.
     pub fn is_text(&self) -> bool {
         self.is_text

@@ -14,7 +14,7 @@ use std::{
 /// Extensions of the image files that are read, in lower case.
 const EXTENSIONS: [&str; 4] = ["png", "jpg", "jpeg", "bmp"];
 
-/// Tells whether the path has the extension of an image file.
+/// Returns whether the path has the extension of an image file.
 pub(crate) fn is_image(path: &Path) -> bool {
     path.extension().is_some_and(|extension| {
         EXTENSIONS

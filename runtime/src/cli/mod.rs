@@ -1,12 +1,10 @@
 //! The command line. Flags are first taken as they stand ([`args`]), then checked and joined with
 //! the settings ([`resolve`]), then run; each command has its own module.
 
-mod alarm;
 pub mod args;
 mod check;
 mod completions;
 mod config;
-mod dashboards;
 mod evaluate;
 mod list;
 mod man;

@@ -1,7 +1,7 @@
 //! The recent past and the sums of a running monitor, for the dashboards: bounded memory, whatever
 //! the length of the run.
 //!
-//! It is fed with what a reader of [`crate::live::Fanout`] gets and asks no clock, so that a
+//! It is fed with what a reader of [`crate::channels`] gets and asks no clock, so that a
 //! script of events always gives the same picture. The log remains the record; a reader that lost
 //! events of its queue shows a little less than there was.
 

@@ -4,7 +4,7 @@
 //! The vision thread only copies a frame's brightness when this thread wants one, and never waits.
 //! What the figures mean is [`parseye_vision::selfcheck`]'s.
 
-use super::Fanout;
+use crate::channels::LiveChannels;
 use crossbeam::queue::ArrayQueue;
 use image::GrayImage;
 use parseye_events::{
@@ -110,13 +110,14 @@ pub enum SelfCheckError {
 }
 
 impl SelfCheckThread {
-    /// Starts to check what the monitor says through `fanout`; `None` where the settings say so.
-    /// Call it before the first event.
+    /// Starts to check the frames that are offered to `slot` and to follow the events of `channels`; `None`
+    /// where the settings switch it off. Call it before the first event.
     ///
     /// # Errors
     /// When the model cannot be set up for another thread, or the system refuses one.
     pub fn start(
-        fanout: &Fanout,
+        channels: &LiveChannels,
+        slot: &Arc<SelfCheckSlot>,
         model: &EyeStateModel,
         gradient: Option<&GradientModel>,
         settings: &SelfCheckSettings,
@@ -127,8 +128,9 @@ impl SelfCheckThread {
         let checker = Checker::new(model, gradient, settings, Parts::ALL)?;
         let drift = || DriftMonitor::new(model.card(), DriftTuning::default());
         let mut thread = Watcher {
-            events: fanout.subscribe(WAITING),
-            fanout: fanout.clone(),
+            events: channels.events.subscribe(WAITING),
+            channels: channels.clone(),
+            slot: Arc::clone(slot),
             mode: settings.mode,
             share,
             checker,
@@ -149,7 +151,7 @@ impl SelfCheckThread {
         Ok(Some(Self(thread)))
     }
 
-    /// Waits for the end, after [`Fanout::end`]; a step takes some milliseconds at most.
+    /// Waits for the end of the thread, after that of the events; a step takes some milliseconds at most.
     pub fn finish(self) {
         // A thread that panicked has said so.
         let _ = self.0.join();
@@ -196,7 +198,8 @@ struct Ended;
 
 struct Watcher {
     events: Subscription<Event>,
-    fanout: Fanout,
+    channels: LiveChannels,
+    slot: Arc<SelfCheckSlot>,
     mode: CheckMode,
     share: Share,
     checker: Checker,
@@ -234,7 +237,7 @@ impl Watcher {
 
     /// Waits until a check is due.
     fn wait_for_a_reason(&mut self) -> Result<(), Ended> {
-        let asked = Arc::clone(self.fanout.self_check().asked());
+        let asked = Arc::clone(self.slot.asked());
         let mut changed = false;
         while !asked.swap(false, Ordering::Relaxed) {
             match self.mode {
@@ -250,8 +253,7 @@ impl Watcher {
     /// Looks at frames that follow each other; gives the last. `None` when none came in time.
     fn observe(&mut self) -> Result<Option<(CheckFrame, FrameReading)>, Ended> {
         const PATIENCE: Duration = Duration::from_secs(1);
-        let slot = self.fanout.clone();
-        let slot = slot.self_check();
+        let slot = Arc::clone(&self.slot);
         // What lies there may be old.
         while slot.newest.pop().is_some() {}
         slot.wanted.store(true, Ordering::Relaxed);
@@ -326,9 +328,8 @@ impl Watcher {
                         self.drifting.remove(&key);
                     }
                 }
-                self.fanout.publish(Event::Drift(record));
-                locked(&self.fanout.self_check().status).drifts =
-                    self.drifting.values().cloned().collect();
+                self.channels.events.publish(Event::Drift(record));
+                locked(&self.slot.status).drifts = self.drifting.values().cloned().collect();
             }
         }
         let states = PerEye::from_fn(|eye| records.get(eye).state);
@@ -346,11 +347,12 @@ impl Watcher {
         }
         let now = checked.time;
         let trust = PerEye::from_fn(|eye| self.headroom.get(eye).trust(now));
-        let slot = self.fanout.self_check();
+        let slot = &self.slot;
         *locked(&slot.trust) = trust;
         let clip = self
-            .fanout
-            .status()
+            .channels
+            .status
+            .get()
             .map(|status| status.source.name.clone())
             .unwrap_or_default();
         let event = CheckEvent::new(&clip, (checked.frame, now), readings, &trust, unix_time());
@@ -364,15 +366,15 @@ impl Watcher {
             status.left = Some(eye(Eye::Left, &event.left));
             status.right = Some(eye(Eye::Right, &event.right));
         }
-        self.fanout.publish(Event::Check(event));
+        self.channels.events.publish(Event::Check(event));
     }
 
     /// Figures that are too old to be the present's are taken back.
     fn expire(&self) {
-        let Some(now) = self.fanout.status().map(|status| status.time) else {
+        let Some(now) = self.channels.status.get().map(|status| status.time) else {
             return;
         };
-        let slot = self.fanout.self_check();
+        let slot = &self.slot;
         let mut status = locked(&slot.status);
         if status
             .time

@@ -96,7 +96,7 @@ impl Alarm {
     }
 
     /// Reads all events to their end, and then ends a command that is still running. To be called
-    /// after [`crate::live::Fanout::end`].
+    /// after the end of the events.
     pub fn finish(mut self) {
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();

@@ -10,7 +10,7 @@
 //! that the user has started (alarms, cameras behind a pipe) inherit them; systemd listens to the main
 //! process alone, which is its default.
 
-use crate::live::Fanout;
+use crate::channels::LatestStatus;
 use parseye_events::status::{LiveStatus, SourceStatus};
 use sd_notify::NotifyState;
 use std::{
@@ -42,30 +42,30 @@ pub struct ServiceReport {
     thread: JoinHandle<()>,
 }
 
-/// Tells the service manager that started this program of the run that `fanout` shows; `None` where
+/// Tells the service manager that started this program of the run with this status; `None` where
 /// none did. `tell` tells the user, once, when that fails.
 ///
 /// # Errors
 /// When no thread can be started.
 pub fn start(
-    fanout: &Fanout,
+    status: &LatestStatus,
     tell: impl FnMut(&str) + Send + 'static,
 ) -> io::Result<Option<ServiceReport>> {
     if std::env::var_os(SOCKET).is_none() {
         return Ok(None);
     }
     let watchdog = sd_notify::watchdog_enabled();
-    ServiceReport::start(fanout, watchdog, sd_notify::notify, tell).map(Some)
+    ServiceReport::start(status, watchdog, sd_notify::notify, tell).map(Some)
 }
 
 impl ServiceReport {
     fn start(
-        fanout: &Fanout,
+        status: &LatestStatus,
         watchdog: Option<Duration>,
         mut send: impl FnMut(&[NotifyState]) -> io::Result<()> + Send + 'static,
         mut tell: impl FnMut(&str) + Send + 'static,
     ) -> io::Result<Self> {
-        let fanout = fanout.clone();
+        let status = status.clone();
         let (end, ended) = mpsc::channel();
         let thread = std::thread::Builder::new().name("service".into());
         let thread = thread.spawn(move || {
@@ -82,7 +82,7 @@ impl ServiceReport {
             };
             let mut pulse = Pulse::new(watchdog);
             while ended.recv_timeout(pulse.wait()) == Err(RecvTimeoutError::Timeout) {
-                if let Some(said) = pulse.beat(fanout.status()) {
+                if let Some(said) = pulse.beat(status.get()) {
                     send(&said.states(watchdog.is_some()));
                 }
             }
@@ -246,12 +246,12 @@ mod tests {
         };
 
         // What the vision thread does.
-        let fanout = Fanout::new();
+        let latest = LatestStatus::default();
         let moving = Arc::new(AtomicBool::new(true));
-        let (shown, moves) = (fanout.clone(), Arc::clone(&moving));
+        let (shown, moves) = (latest.clone(), Arc::clone(&moving));
         let vision = std::thread::spawn(move || {
             while moves.load(Ordering::Relaxed) {
-                shown.set_status(status(7, None));
+                shown.set(status(7, None));
                 std::thread::sleep(Duration::from_millis(1));
             }
         });
@@ -262,7 +262,7 @@ mod tests {
             sender.send(text.as_bytes()).map(drop)
         };
         let watchdog = Duration::from_millis(80);
-        let report = ServiceReport::start(&fanout, Some(watchdog), send, |_| ()).unwrap();
+        let report = ServiceReport::start(&latest, Some(watchdog), send, |_| ()).unwrap();
         let first = listen().unwrap();
         assert!(first.contains("READY=1\n"), "{first}");
         for _ in 0..5 {
@@ -287,20 +287,20 @@ mod tests {
 
     #[test]
     fn a_manager_that_cannot_be_told_is_complained_about_once() {
-        let fanout = Fanout::new();
+        let latest = LatestStatus::default();
         let (sender, told) = mpsc::channel();
         let refuse = |_: &[NotifyState]| Err(io::Error::other("gone"));
         let tell = move |line: &str| sender.send(line.to_owned()).unwrap();
         let watchdog = Some(Duration::from_millis(20));
-        let report = ServiceReport::start(&fanout, watchdog, refuse, tell).unwrap();
+        let report = ServiceReport::start(&latest, watchdog, refuse, tell).unwrap();
         let begin = Instant::now();
         let mut words = Vec::new();
         while words.is_empty() {
             assert!(begin.elapsed() < SOON);
-            fanout.set_status(status(1, None));
+            latest.set(status(1, None));
             words.extend(told.recv_timeout(Duration::from_millis(10)));
         }
-        fanout.set_status(status(2, None));
+        latest.set(status(2, None));
         report.finish();
         words.extend(told.iter());
         assert_eq!(words.len(), 1, "{words:?}");

@@ -90,7 +90,7 @@ impl FrameReader {
         self.counts.corrupt.store(corrupt, Ordering::Relaxed);
     }
 
-    /// Tells whether the receiver was dropped. `unread` keeps the channel open, so the counts, which
+    /// Returns whether the receiver was dropped. `unread` keeps the channel open, so the counts, which
     /// both ends share, show it.
     pub(super) fn is_disconnected(&self) -> bool {
         Arc::strong_count(&self.counts) == 1

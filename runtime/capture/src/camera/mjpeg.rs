@@ -140,7 +140,7 @@ pub fn jpeg_length(bytes: &[u8]) -> Option<usize> {
     None
 }
 
-/// Tells whether an image has its own Huffman tables.
+/// Returns whether an image has its own Huffman tables.
 pub(super) fn has_huffman_tables(image: &[u8]) -> bool {
     const TABLES: u8 = 0xC4;
     let mut state = State::Between;

@@ -170,7 +170,7 @@ impl LastMessage {
             .clone()
     }
 
-    /// Tells whether the program's standard error is closed, so that no message follows.
+    /// Returns whether the program's standard error is closed, so that no message follows.
     fn is_complete(&self) -> bool {
         Arc::strong_count(&self.0) == 1
     }

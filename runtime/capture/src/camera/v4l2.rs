@@ -327,7 +327,7 @@ fn start(device: &v4l::Device) -> io::Result<Stream<'static>> {
     Ok(stream)
 }
 
-/// Tells whether a buffer holds a frame from before the camera was started: loopback cameras first deliver
+/// Returns whether a buffer holds a frame from before the camera was started: loopback cameras first deliver
 /// what they were fed last, even if that was long ago. Valid for the first buffers only, since a driver may
 /// use a clock of its own without reporting so.
 fn is_stale(about: &Metadata, started: Duration) -> bool {

@@ -1,4 +1,4 @@
-//! The terminal dashboard: a thread that reads the [`Fanout`], draws ten times a second, and leaves
+//! The terminal dashboard: a thread that reads events and status, draws ten times a second, and leaves
 //! the terminal as it found it however the program ends.
 //!
 //! It is only a reader. When its terminal goes away or blocks, it ends or hangs alone; the log and
@@ -13,13 +13,13 @@ pub use settings::TerminalSettings;
 pub use view::View;
 
 use crate::{
+    channels::{LatestStatus, Stop},
     dashboard::{history::History, messages::Messages},
-    live::{Fanout, Stop},
 };
 use crossbeam::channel::{self, Receiver};
 use parseye_events::{
     event::Event,
-    fanout::{Next, Subscription},
+    fanout::{Fanout, Next, Subscription},
 };
 use ratatui::{
     Terminal,
@@ -91,7 +91,8 @@ pub fn is_possible() -> bool {
 /// # Errors
 /// When the terminal refuses, or the system refuses a thread.
 pub fn start(
-    fanout: &Fanout,
+    events: &Fanout<Event>,
+    status: &LatestStatus,
     stop: &Stop,
     options: TerminalOptions,
 ) -> io::Result<TerminalDashboard> {
@@ -99,8 +100,8 @@ pub fn start(
     let leave = Arc::new(AtomicBool::new(false));
     let (leaving, left) = channel::bounded(1);
     let mut shower = Shower {
-        events: fanout.subscribe(EVENTS),
-        fanout: fanout.clone(),
+        events: events.subscribe(EVENTS),
+        status: status.clone(),
         history: History::new(SPAN_S, SLICE_S),
         look: Look::of_environment(|name| std::env::var(name).ok()),
         stop: stop.clone(),
@@ -186,7 +187,7 @@ fn give_back_before_panics() {
 }
 
 struct Shower {
-    fanout: Fanout,
+    status: LatestStatus,
     events: Subscription<Event>,
     history: History,
     look: Look,
@@ -212,7 +213,7 @@ impl Shower {
                 screen.terminal.resize(size.into())?;
                 painted = Instant::now();
             }
-            let status = self.fanout.status();
+            let status = self.status.get();
             let message = self.options.messages.newest();
             let view = View {
                 status: status.as_deref(),

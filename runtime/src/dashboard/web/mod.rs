@@ -1,5 +1,5 @@
 //! The web dashboard: a page that shows the monitor live, its status as JSON, a health check, and
-//! metrics for Prometheus, served by one thread that reads the [`Fanout`] like every other reader.
+//! metrics for Prometheus, served by one thread that reads the [`LiveChannels`] like every other reader.
 //!
 //! Nobody who looks can slow the monitor down: the number of clients and what is kept for each are
 //! bounded, and a client that does not read is cut off. Who may look is decided in `access`.
@@ -15,7 +15,7 @@ mod tests;
 
 pub use settings::{Token, WebSettings};
 
-use crate::live::Fanout;
+use crate::channels::LiveChannels;
 use access::Access;
 use connection::BoundedListener;
 use feed::{Feed, TICK};
@@ -68,7 +68,10 @@ pub struct WebServer {
 ///
 /// # Errors
 /// When the settings are wrong or the address cannot be listened on.
-pub fn serve(settings: &WebSettings, fanout: &Fanout) -> Result<Option<WebServer>, WebError> {
+pub fn serve(
+    settings: &WebSettings,
+    channels: &LiveChannels,
+) -> Result<Option<WebServer>, WebError> {
     settings.check().map_err(WebError::Settings)?;
     let Some(address) = settings.socket_address().map_err(WebError::Settings)? else {
         return Ok(None);
@@ -91,7 +94,11 @@ pub fn serve(settings: &WebSettings, fanout: &Fanout) -> Result<Option<WebServer
         BoundedListener::bind(address, clients).map_err(|error| refused(&error))?
     };
     let address = listener.address().map_err(|error| refused(&error))?;
-    let feed = Arc::new(Feed::new(fanout.clone(), settings.preview, Instant::now()));
+    let feed = Arc::new(Feed::new(
+        channels.clone(),
+        settings.preview,
+        Instant::now(),
+    ));
     let shared = Shared {
         feed: Arc::clone(&feed),
         preview: settings.preview.then(Arc::<Preview>::default),

@@ -17,7 +17,8 @@ pub mod settings;
 pub use publisher::MqttPublisher;
 pub use settings::MqttSettings;
 
-use crate::live::Fanout;
+use crate::channels::LatestStatus;
+use parseye_events::{event::Event, fanout::Fanout};
 
 /// Why nothing can be told to a broker: one line with the remedy.
 #[derive(Debug, thiserror::Error)]
@@ -43,14 +44,17 @@ pub enum MqttError {
 /// be reached is no error.
 #[cfg(feature = "mqtt")]
 pub fn start(
-    fanout: &Fanout,
+    events: &Fanout<Event>,
+    status: &LatestStatus,
     settings: &MqttSettings,
     tell: impl FnMut(&str) + Send + 'static,
 ) -> Result<Option<MqttPublisher>, MqttError> {
     let Some(broker) = settings.address() else {
         return Ok(None);
     };
-    Ok(Some(MqttPublisher::start(fanout, settings, broker, tell)?))
+    Ok(Some(MqttPublisher::start(
+        events, status, settings, broker, tell,
+    )?))
 }
 
 /// What [`start`] gives where there is no MQTT: nothing ever.
@@ -72,7 +76,8 @@ impl MqttPublisher {
 /// When there is a broker in the settings.
 #[cfg(not(feature = "mqtt"))]
 pub fn start(
-    _: &Fanout,
+    _: &Fanout<Event>,
+    _: &LatestStatus,
     settings: &MqttSettings,
     _: impl FnMut(&str) + Send + 'static,
 ) -> Result<Option<MqttPublisher>, MqttError> {
@@ -91,9 +96,12 @@ mod tests {
     #[test]
     fn a_broker_is_refused_by_a_program_without_mqtt() {
         let mut settings = MqttSettings::default();
-        assert!(start(&Fanout::new(), &settings, |_| {}).unwrap().is_none());
+        let start = |settings: &MqttSettings| {
+            start(&Fanout::new(), &LatestStatus::default(), settings, |_| {})
+        };
+        assert!(start(&settings).unwrap().is_none());
         settings.broker = Some("localhost".into());
-        let error = start(&Fanout::new(), &settings, |_| {}).unwrap_err();
+        let error = start(&settings).unwrap_err();
         assert!(error.to_string().contains("--features mqtt"), "{error}");
     }
 }

@@ -6,11 +6,11 @@ use super::{
     messages::{OFFLINE, ONLINE, Topics, discovery},
     settings::{BrokerAddress, Password},
 };
-use crate::live::Fanout;
+use crate::channels::LatestStatus;
 use crossbeam::channel::{self, Receiver, Sender};
 use parseye_events::{
     event::Event,
-    fanout::{Next, Subscription},
+    fanout::{Fanout, Next, Subscription},
 };
 use rumqttc::{
     Client, Connection, ConnectionError, Event as MqttEvent, LastWill, MqttOptions, Outgoing,
@@ -59,7 +59,8 @@ pub struct MqttPublisher {
 
 impl MqttPublisher {
     pub(super) fn start(
-        fanout: &Fanout,
+        events: &Fanout<Event>,
+        status: &LatestStatus,
         settings: &MqttSettings,
         broker: BrokerAddress,
         tell: impl FnMut(&str) + Send + 'static,
@@ -104,12 +105,12 @@ impl MqttPublisher {
                 .into_iter()
                 .map(|(topic, config)| (topic, config.to_string()))
                 .collect(),
-            fanout: fanout.clone(),
+            status: status.clone(),
             news,
             online: false,
             last_state: None,
         };
-        let events = fanout.subscribe(QUEUE);
+        let events = events.subscribe(QUEUE);
         let (sender, ended) = channel::bounded(1);
         std::thread::Builder::new()
             .name("mqtt".into())
@@ -123,7 +124,7 @@ impl MqttPublisher {
         Ok(Self { ended })
     }
 
-    /// Waits, after [`Fanout::end`], until the broker knows that the monitor has ended; at most
+    /// Waits, after the end of the events, until the broker knows that the monitor has ended; at most
     /// half a second and a little.
     pub fn finish(self) {
         let _ = self.ended.recv_timeout(GOODBYE + LOOK_UP);
@@ -135,7 +136,7 @@ struct Publisher {
     client: Client,
     topics: Topics,
     discovery: Vec<(String, String)>,
-    fanout: Fanout,
+    status: LatestStatus,
     /// Whether the broker can be reached, whenever that changes.
     news: Receiver<bool>,
     online: bool,
@@ -190,7 +191,7 @@ impl Publisher {
         if !due || !self.online {
             return;
         }
-        let Some(status) = self.fanout.status() else {
+        let Some(status) = self.status.get() else {
             return;
         };
         if let Ok(text) = serde_json::to_string(status.as_ref()) {

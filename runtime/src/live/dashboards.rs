@@ -1,9 +1,9 @@
-//! The dashboards around a live run: the web server, the terminal, and what a closed terminal
-//! means. Whoever runs live starts these before the source is opened, says everything through their
-//! [`Fanout`], and drops them at the end.
+//! The dashboards of a live run: the web server, the terminal, and what a closed terminal means. They are
+//! started before the source is opened and dropped at the end.
 
-use super::complain;
+use super::LiveRunError;
 use crate::{
+    channels::{LiveChannels, Stop},
     config::Settings,
     dashboard::{
         messages::Messages,
@@ -12,22 +12,20 @@ use crate::{
         web,
         web::WebServer,
     },
-    live::{Fanout, Stop},
 };
-use std::{
-    io::{self, Write},
-    sync::{Arc, atomic::AtomicBool},
-};
+use std::sync::{Arc, atomic::AtomicBool};
 
 /// What shows a live run; dropping it ends it and gives the terminal back.
 #[derive(Debug)]
-pub struct Dashboards {
-    fanout: Fanout,
+pub(super) struct Dashboards {
+    channels: LiveChannels,
     messages: Messages,
     // The terminal is given back first, so that what follows can be read.
     terminal: Option<TerminalDashboard>,
     web: Option<WebServer>,
     hung_up: Arc<AtomicBool>,
+    /// Writes a line to stderr, whatever fills the terminal.
+    report: fn(&str),
 }
 
 impl Dashboards {
@@ -35,12 +33,15 @@ impl Dashboards {
     ///
     /// # Errors
     /// When it cannot listen there, or a signal cannot be caught.
-    pub fn listen(settings: &Settings, stop: &Stop) -> anyhow::Result<Self> {
-        let fanout = Fanout::new();
-        let web = web::serve(&settings.web, &fanout)?;
+    pub(super) fn listen(
+        channels: &LiveChannels,
+        settings: &Settings,
+        stop: &Stop,
+        report: fn(&str),
+    ) -> Result<Self, LiveRunError> {
+        let web = web::serve(&settings.web, channels)?;
         if let Some(web) = &web {
-            // That nobody reads it is no reason to end.
-            let _ = writeln!(io::stderr(), "parseye: web dashboard at {}", url(web));
+            report(&format!("web dashboard at {}", url(web)));
         }
         let hung_up = Arc::new(AtomicBool::new(false));
         // A terminal that closes must not cut off the log; a run that nothing else shows ends with
@@ -48,34 +49,31 @@ impl Dashboards {
         #[cfg(unix)]
         {
             use signal_hook::{consts::SIGHUP, flag};
-            flag::register(SIGHUP, Arc::clone(&hung_up))?;
+            flag::register(SIGHUP, Arc::clone(&hung_up)).map_err(LiveRunError::Signal)?;
             if alone(settings) {
-                flag::register_usize(SIGHUP, stop.signal(), usize::try_from(SIGHUP)?)?;
+                flag::register_usize(SIGHUP, stop.signal(), SIGHUP as usize)
+                    .map_err(LiveRunError::Signal)?;
             }
         }
         Ok(Self {
-            fanout,
-            messages: Messages::to_stderr(|line| complain(&line)),
+            channels: channels.clone(),
+            messages: Messages::to_stderr(report),
             terminal: None,
             web,
             hung_up,
+            report,
         })
     }
 
-    /// Where everything is said.
-    pub fn fanout(&self) -> &Fanout {
-        &self.fanout
-    }
-
-    /// Tells the user lines in a way that leaves a dashboard on the terminal alone.
-    pub fn teller(&self) -> impl FnMut(&str) + Send + 'static {
+    /// Returns a function that reports a line to the user without garbling a dashboard on the terminal.
+    pub(super) fn reporter(&self) -> impl FnMut(&str) + Send + 'static {
         let messages = self.messages.clone();
         move |line| messages.tell(line)
     }
 
     /// Fills the terminal, where there is one that was not declined, once the source is open and
-    /// its errors are told. Says whether it did; else a status line is due.
-    pub fn fill_terminal(&mut self, settings: &Settings, stop: &Stop) -> bool {
+    /// its errors are reported. Returns whether it did; else a status line is due.
+    pub(super) fn fill_terminal(&mut self, settings: &Settings, stop: &Stop) -> bool {
         if !settings.terminal.dashboard || !terminal::is_possible() {
             return false;
         }
@@ -85,9 +83,9 @@ impl Dashboards {
             messages: self.messages.clone(),
             alone: alone(settings),
         };
-        match terminal::start(&self.fanout, stop, options) {
+        match terminal::start(&self.channels.events, &self.channels.status, stop, options) {
             Ok(terminal) => self.terminal = Some(terminal),
-            Err(error) => complain(&format!(
+            Err(error) => (self.report)(&format!(
                 "the terminal cannot show the dashboard: {error}; a status line follows instead"
             )),
         }
