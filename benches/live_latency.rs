@@ -184,7 +184,7 @@ fn measure(seconds: f64, checked: bool) -> Result<Measured, Box<dyn Error>> {
     }
     Ok(Measured {
         ages,
-        dropped: watched.lost.latest,
+        dropped: watched.lost.dropped,
         checks: ran.then(|| (made, busy.map(|busy| busy / seconds))),
     })
 }

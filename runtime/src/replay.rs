@@ -126,19 +126,19 @@ fn replay_frames(
             }
         };
         let decode_wait = begin.elapsed();
-        let mut result = eye_monitor.judge(&frame)?;
+        let mut result = eye_monitor.process(&frame)?;
         result.times.decode_wait = decode_wait;
         statistics.add_frame(&result.reading, &result.times);
-        statistics.add_changes(&result.changes);
+        statistics.add_changes(&result.update);
         if let Some(log) = &mut outputs.log {
             log.write(&Event::Eyes(EyesEvent::new(clip, &result.reading, None)))?;
-            for event in Event::of_changes(clip, &result.changes, None) {
+            for event in Event::of_changes(clip, &result.update, None) {
                 log.write(&event)?;
             }
         }
         if let Some(video) = &mut outputs.video {
             let mut image = frame.rgb;
-            annotator.draw(&mut image, clip, &result.reading, &result.changes.ended);
+            annotator.draw(&mut image, clip, &result.reading, &result.update.ended);
             video.write(image, result.reading.time)?;
         }
         begin = Instant::now();

@@ -100,7 +100,7 @@ fn check(log: &Path, whole: &[u8], at_kill: u64, found: &mut Found) {
     }
     if !bytes.is_empty() {
         let session = session::read(&[log.to_path_buf()], &TemporalSettings::default());
-        let logs = session.expect("a killed run's log is read").figures.logs;
+        let logs = session.expect("a killed run's log is read").statistics.logs;
         assert_eq!(logs[0].damaged, u64::from(is_cut));
     }
 }

@@ -20,7 +20,7 @@ mod settings;
 mod v4l2;
 
 pub use fault::CameraFault;
-pub use settings::{Backend, CameraSettings, CameraSettingsError};
+pub use settings::{Backend, CameraSettings};
 
 use super::{
     CaptureLoss, FrameSource, MAX_RATE, SourceError,

@@ -30,8 +30,7 @@ mod shortened;
 mod video;
 
 pub use camera::{
-    Backend, Camera, CameraDescription, CameraFault, CameraOpener, CameraSettings,
-    CameraSettingsError, list_cameras,
+    Backend, Camera, CameraDescription, CameraFault, CameraOpener, CameraSettings, list_cameras,
 };
 pub use images::ImageFolder;
 pub use live::{CaptureLoss, LiveOpener, LiveSource, Read, STALL_TIMEOUT};
@@ -59,7 +58,7 @@ use std::{
 };
 
 /// Highest frame rate accepted, in frames per second; no camera that shows a face is faster.
-pub const MAX_RATE: f64 = 1000.0;
+pub const MAX_RATE: f64 = parseye_vision::frame::MAX_FRAME_RATE as f64;
 
 /// A sequence of frames, read one after the other.
 pub trait FrameSource: Send {

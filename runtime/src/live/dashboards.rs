@@ -68,7 +68,7 @@ impl Dashboards {
     /// Returns a function that reports a line to the user without garbling a dashboard on the terminal.
     pub(super) fn reporter(&self) -> impl FnMut(&str) + Send + 'static {
         let messages = self.messages.clone();
-        move |line| messages.tell(line)
+        move |line| messages.report(line)
     }
 
     /// Fills the terminal, where there is one that was not declined, once the source is open and

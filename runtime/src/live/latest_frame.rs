@@ -84,7 +84,7 @@ impl LatestFrame {
         let captured = *locked(&self.shared.captured);
         FrameLoss {
             driver: captured.driver,
-            latest: self.shared.dropped.load(Ordering::Relaxed),
+            dropped: self.shared.dropped.load(Ordering::Relaxed),
             decode: captured.decode,
             corrupt: captured.corrupt,
         }

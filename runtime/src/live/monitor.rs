@@ -19,6 +19,7 @@ use parseye_events::{
     clock::unix_time,
     event::{EndEvent, Event, EyesEvent, Outcome},
     metrics::{FrameLoss, Percentiles},
+    rounding::milliseconds,
     summary::RunAccumulator,
 };
 use parseye_vision::{eye_monitor::EyeMonitor, frame::Frame, temporal::TemporalUpdate};
@@ -213,7 +214,7 @@ impl VisionLoop<'_> {
             let time = frame.time;
             self.report(vec![CaptureEvent { time, change }], eye_monitor);
         }
-        let result = eye_monitor.judge(frame)?;
+        let result = eye_monitor.process(frame)?;
         let now = self.latest.now();
         let age = now.saturating_sub(frame.time);
         self.present.take_frame(&result, now, age);
@@ -227,14 +228,15 @@ impl VisionLoop<'_> {
         }
         self.statistics.add_frame(&result.reading, &result.times);
         let mut eyes = EyesEvent::new(&self.name, &result.reading, unix_time());
-        eyes.age_ms = Some((age.as_secs_f64() * 1e6).round() / 1e3);
+        eyes.age_ms = Some(milliseconds(age));
         let checks = &self.options.self_check;
         let trust = checks.trust();
         eyes.left.trust = trust.left;
         eyes.right.trust = trust.right;
-        checks.offer(&frame.luma, &result.reading);
         self.channels.events.publish(Event::Eyes(eyes));
-        self.publish(&result.changes);
+        // Afterwards, so that a drift follows the frame that showed it.
+        checks.offer(&self.name, &frame.luma, &result.reading);
+        self.publish(&result.update);
         Ok(())
     }
 
@@ -253,7 +255,7 @@ impl VisionLoop<'_> {
             let is_lost = matches!(event.change, Change::Lost(_));
             self.channels.events.publish(event.into_event(&self.name));
             if is_lost {
-                let update = eye_monitor.unseen(time);
+                let update = eye_monitor.interrupt(time);
                 self.present.take_alerts(&update.alerts);
                 self.publish(&update);
             }

@@ -111,6 +111,7 @@ pub struct LiveRun<'a> {
     /// Writes a line to the user.
     report: fn(&str),
     channels: LiveChannels,
+    self_check: Arc<SelfCheckSlot>,
     readers: Readers,
 }
 
@@ -120,8 +121,9 @@ struct Readers {
     /// First of all, since what follows may take longer than systemd's watchdog waits.
     #[cfg(target_os = "linux")]
     service: Option<AtEnd<ServiceReport>>,
-    /// Ends the events: the readers below take those that wait for them, then end.
-    _events: AtEnd<Fanout<Event>>,
+    /// Ends the events and the self-check's readings: the readers below take those that wait for them,
+    /// then end.
+    _events: AtEnd<(Fanout<Event>, Arc<SelfCheckSlot>)>,
     alarm: Option<AtEnd<Alarm>>,
     self_check: Option<AtEnd<SelfCheckThread>>,
     /// Restores the terminal, so that what is reported from here on can be read.
@@ -145,10 +147,15 @@ impl<'a> LiveRun<'a> {
         report: fn(&str),
     ) -> Result<Self, LiveRunError> {
         let channels = LiveChannels::new();
+        let self_check = Arc::<SelfCheckSlot>::default();
+        let inputs = (channels.events.clone(), Arc::clone(&self_check));
         let mut readers = Readers {
             #[cfg(target_os = "linux")]
             service: None,
-            _events: AtEnd::new(channels.events.clone(), |events| events.end()),
+            _events: AtEnd::new(inputs, |(events, readings)| {
+                events.end();
+                readings.end();
+            }),
             alarm: None,
             self_check: None,
             dashboards: Dashboards::listen(&channels, settings, stop, report)?,
@@ -164,6 +171,7 @@ impl<'a> LiveRun<'a> {
             stop,
             report,
             channels,
+            self_check,
             readers,
         })
     }
@@ -182,11 +190,10 @@ impl<'a> LiveRun<'a> {
         if let Some(busy) = source.failure() {
             (self.report)(&format!("note: {busy}; waiting for it"));
         }
-        let self_check = Arc::<SelfCheckSlot>::default();
         self.readers.start(
             log,
             channels,
-            &self_check,
+            &self.self_check,
             (&options.model, options.gradient.as_ref()),
             (settings, self.stop),
         )?;
@@ -202,7 +209,7 @@ impl<'a> LiveRun<'a> {
             duration: options.duration,
             stall_timeout: options.stall_timeout,
             model: options.model.card().name.clone(),
-            self_check,
+            self_check: self.self_check,
         };
         let monitored = monitor(source, &mut eye_monitor, channels, &options, self.stop);
         let log_trouble = self.readers.stop();
@@ -220,7 +227,7 @@ impl<'a> LiveRun<'a> {
         // A recording's log is as long as the recording; a camera's has no end.
         Ok(Some(match options.mode {
             Mode::Monitor => log.rotated(self.settings.report.rotation()),
-            Mode::Replay | Mode::Realtime => log,
+            _ => log,
         }))
     }
 }

@@ -1,7 +1,10 @@
 //! Which camera is wanted, and how it should deliver.
 
 use super::MAX_RATE;
-use parseye_vision::frame::MAX_SIDE;
+use parseye_vision::{
+    frame::MAX_SIDE,
+    settings::{SettingError, check_range},
+};
 use serde::{Deserialize, Deserializer, Serialize};
 
 /// The library or interface that cameras are read through.
@@ -36,43 +39,22 @@ pub struct CameraSettings {
     pub frame_rate: f64,
 }
 
-/// A camera setting that is out of range: the key, its value, and what is accepted.
-#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
-#[non_exhaustive]
-pub enum CameraSettingsError {
-    /// Width or height.
-    #[error("{key} is {value}; give pixels from 1 to {MAX_SIDE}")]
-    Size {
-        /// `width` or `height`.
-        key: &'static str,
-        /// Its value in pixels.
-        value: u32,
-    },
-    /// The frame rate.
-    #[error("frame_rate is {value}; give frames per second from 1 to {MAX_RATE}")]
-    FrameRate {
-        /// Its value in frames per second.
-        value: f64,
-    },
-}
-
 impl CameraSettings {
     /// Checks that every value is in range.
     ///
     /// # Errors
-    /// The first setting that is not.
-    pub fn check(&self) -> Result<(), CameraSettingsError> {
+    /// With the key, its value, and what is accepted.
+    pub fn check(&self) -> Result<(), SettingError> {
         for (key, value) in [("width", self.width), ("height", self.height)] {
-            if !(1..=MAX_SIDE).contains(&value) {
-                return Err(CameraSettingsError::Size { key, value });
-            }
+            let expected = format!("pixels from 1 to {MAX_SIDE}");
+            check_range(key, value, 1..=MAX_SIDE, expected)?;
         }
-        if !(1.0..=MAX_RATE).contains(&self.frame_rate) {
-            return Err(CameraSettingsError::FrameRate {
-                value: self.frame_rate,
-            });
-        }
-        Ok(())
+        check_range(
+            "frame_rate",
+            self.frame_rate,
+            1.0..=MAX_RATE,
+            format!("frames per second from 1 to {MAX_RATE}"),
+        )
     }
 }
 

@@ -3,7 +3,8 @@
 use parseye_capture::{CameraFault, SourceError};
 use parseye_events::{
     clock::unix_time,
-    event::{CameraEvent, CameraEventKind, Event, seconds},
+    event::{CameraEvent, CameraEventKind, Event},
+    rounding::seconds,
 };
 use std::time::Duration;
 
@@ -84,7 +85,7 @@ impl CaptureEvent {
             time: seconds(self.time),
             kind,
             reason,
-            words: message,
+            message,
             format,
             frames,
             unix_time: unix_time(),

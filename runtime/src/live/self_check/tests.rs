@@ -1,6 +1,7 @@
 //! The thread from outside: frames and events in, checks out, in every mode.
 
 use super::*;
+use parseye_events::event::EyesEvent;
 use parseye_vision::{
     locate::Roi,
     reading::{EyeReading, Unseen},
@@ -89,9 +90,10 @@ impl Run {
     /// What the vision thread does with a frame.
     fn frame(&mut self, eye: EyeReading) {
         let reading = reading(self.frame, eye);
-        self.slot.offer(&luma(self.frame), &reading);
         let event = EyesEvent::new("made up", &reading, None);
         self.channels.events.publish(Event::Eyes(event));
+        let checks = &self.slot;
+        checks.offer("made up", &luma(self.frame), &reading);
         self.frame += 1;
     }
 
@@ -124,6 +126,7 @@ impl Run {
 
     fn end(mut self) {
         self.channels.events.end();
+        self.slot.end();
         if let Some(thread) = self.thread.take() {
             thread.finish();
         }
