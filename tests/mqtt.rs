@@ -4,7 +4,7 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 use parseye::{
-    live::Fanout,
+    live::LiveChannels,
     notify::{
         mqtt,
         mqtt::{MqttPublisher, MqttSettings},
@@ -230,11 +230,13 @@ fn settings(port: u16, password: &str) -> MqttSettings {
 
 type Told = Arc<Mutex<Vec<String>>>;
 
-fn start(fanout: &Fanout, settings: &MqttSettings) -> (MqttPublisher, Told) {
+fn start(channels: &LiveChannels, settings: &MqttSettings) -> (MqttPublisher, Told) {
     let told = Told::default();
     let mine = Arc::clone(&told);
     let tell = move |line: &str| mine.lock().unwrap().push(line.to_owned());
-    let publisher = mqtt::start(fanout, settings, tell).unwrap().unwrap();
+    let publisher = mqtt::start(&channels.events, &channels.status, settings, tell)
+        .unwrap()
+        .unwrap();
     (publisher, told)
 }
 
@@ -244,17 +246,17 @@ fn a_subscriber_sees_the_state_the_events_and_the_end() {
         return;
     };
     let early = broker.subscribe();
-    let fanout = Fanout::new();
-    fanout.set_status(status(7));
-    let (publisher, told) = start(&fanout, &settings(broker.port, PASSWORD));
+    let channels = LiveChannels::new();
+    channels.status.set(status(7));
+    let (publisher, told) = start(&channels, &settings(broker.port, PASSWORD));
     early.wait_for("parseye/desk/availability", |payload| payload == "online");
     early.wait_for("parseye/desk/state", |_| true);
-    fanout.publish(end_event(42));
+    channels.events.publish(end_event(42));
     early.wait_for("parseye/desk/event/end", |payload| {
         payload.contains("\"frames\":42")
     });
     // Whoever comes later sees the newest state, but no old events.
-    fanout.set_status(status(8));
+    channels.status.set(status(8));
     early.wait_for("parseye/desk/state", |payload| {
         payload.contains("\"frame\":8")
     });
@@ -283,7 +285,7 @@ fn a_subscriber_sees_the_state_the_events_and_the_end() {
             .values()
             .all(|config| config["state_topic"] == "parseye/desk/state")
     );
-    fanout.end();
+    channels.events.end();
     publisher.finish();
     late.wait_for("parseye/desk/availability", |payload| payload == "offline");
     assert!(told.lock().unwrap().is_empty(), "{told:?}");
@@ -341,13 +343,13 @@ fn a_cut_connection_is_told_by_the_broker_and_made_again() {
     };
     let cable = Cable::to(broker.port);
     let heard = broker.subscribe();
-    let fanout = Fanout::new();
-    fanout.set_status(status(1));
-    let (publisher, told) = start(&fanout, &settings(cable.port, PASSWORD));
+    let channels = LiveChannels::new();
+    channels.status.set(status(1));
+    let (publisher, told) = start(&channels, &settings(cable.port, PASSWORD));
     heard.wait_for("parseye/desk/state", |_| true);
     cable.cut();
     heard.wait_for("parseye/desk/availability", |payload| payload == "offline");
-    fanout.set_status(status(2));
+    channels.status.set(status(2));
     heard.wait_for("parseye/desk/state", |payload| {
         payload.contains("\"frame\":2")
     });
@@ -359,7 +361,7 @@ fn a_cut_connection_is_told_by_the_broker_and_made_again() {
         lines[0].contains("trying again") && lines[1].contains("reached again"),
         "{lines:?}"
     );
-    fanout.end();
+    channels.events.end();
     publisher.finish();
 }
 
@@ -369,13 +371,13 @@ fn a_wrong_password_and_an_absent_broker_are_told_once_and_delay_nothing() {
         return;
     };
     for (port, words) in [(broker.port, "password"), (free_port(), "refused")] {
-        let fanout = Fanout::new();
-        fanout.set_status(status(1));
-        let (publisher, told) = start(&fanout, &settings(port, "wrong secret"));
+        let channels = LiveChannels::new();
+        channels.status.set(status(1));
+        let (publisher, told) = start(&channels, &settings(port, "wrong secret"));
         wait_until("a word", || !told.lock().unwrap().is_empty());
         // Far more than can wait: publishing comes back all the same.
-        (0..10_000).for_each(|frames| fanout.publish(end_event(frames)));
-        fanout.end();
+        (0..10_000).for_each(|frames| channels.events.publish(end_event(frames)));
+        channels.events.end();
         publisher.finish();
         let lines = told.lock().unwrap();
         assert_eq!(lines.len(), 1, "{lines:?}");

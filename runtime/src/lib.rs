@@ -59,6 +59,8 @@
 
 mod annotate;
 #[doc(hidden)]
+pub mod channels;
+#[doc(hidden)]
 pub mod cli;
 #[doc(hidden)]
 pub mod config;

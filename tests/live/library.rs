@@ -7,12 +7,9 @@ use super::{
 };
 use parseye::{
     config::Settings,
-    live::{
-        Fanout, Stop,
-        monitor::{MonitorOptions, Monitored, SILENCE, monitor},
-    },
+    live::{LiveChannels, MonitorOptions, Monitored, Stop, WatchedSource, monitor},
 };
-use parseye_capture::LiveOpener;
+use parseye_capture::STALL_TIMEOUT;
 use parseye_events::{
     event::{CameraEventKind, Event, Outcome},
     fanout::{Next, Subscription},
@@ -26,22 +23,14 @@ fn chain() -> EyeMonitor {
     EyeMonitor::new(&settings.vision(), &EyeStateModel::built_in().unwrap()).unwrap()
 }
 
-fn watch(mut camera: DrawnCamera, fanout: &Fanout, stop: &Stop) -> Monitored {
-    let first = camera.open();
+fn watch(camera: DrawnCamera, channels: &LiveChannels, stop: &Stop) -> Monitored {
+    let source = WatchedSource::open(Box::new(camera)).unwrap();
     let options = MonitorOptions {
-        duration: None,
-        silence: Some(SILENCE),
+        stall_timeout: Some(STALL_TIMEOUT),
         model: "m".into(),
+        ..MonitorOptions::default()
     };
-    monitor(
-        Box::new(camera),
-        first,
-        &mut chain(),
-        fanout,
-        &options,
-        stop,
-    )
-    .unwrap()
+    monitor(source, &mut chain(), channels, &options, stop).unwrap()
 }
 
 fn all(events: &Subscription<Event>) -> Vec<Event> {
@@ -67,14 +56,14 @@ fn a_monitor_accounts_for_every_frame_of_every_opening() {
         return;
     }
     const FRAMES: u64 = 100;
-    let fanout = Fanout::new();
-    let reader = fanout.subscribe(10_000);
+    let channels = LiveChannels::new();
+    let reader = channels.events.subscribe(10_000);
     let openings = vec![(FRAMES, Then::IsUnplugged), (FRAMES, Then::Ends)];
-    let watched = watch(DrawnCamera::new(openings), &fanout, &Stop::new());
-    fanout.end();
+    let watched = watch(DrawnCamera::new(openings), &channels, &Stop::new());
+    channels.events.end();
     let lost = watched.lost;
     assert!(lost.dropped > 0, "this source is faster than any reader");
-    assert_eq!(watched.tally.frames() + lost.dropped, 2 * FRAMES);
+    assert_eq!(watched.statistics.frames() + lost.dropped, 2 * FRAMES);
     assert_eq!(lost.driver, 4);
     assert_eq!(watched.outcome, Outcome::Complete);
 
@@ -88,7 +77,7 @@ fn a_monitor_accounts_for_every_frame_of_every_opening() {
             _ => None,
         })
         .collect();
-    assert_eq!(eyes.len() as u64, watched.tally.frames());
+    assert_eq!(eyes.len() as u64, watched.statistics.frames());
     assert!(eyes.windows(2).all(|pair| pair[0].frame < pair[1].frame));
     assert!(eyes.windows(2).all(|pair| pair[0].time <= pair[1].time));
     // The last frame of each opening is never dropped by another.
@@ -106,7 +95,10 @@ fn a_monitor_accounts_for_every_frame_of_every_opening() {
     let Some(Event::End(end)) = events.last() else {
         panic!("the end is not last")
     };
-    assert_eq!((end.frames, end.lost), (watched.tally.frames(), Some(lost)));
+    assert_eq!(
+        (end.frames, end.lost),
+        (watched.statistics.frames(), Some(lost))
+    );
     assert!(end.frame_age_ms.is_some() && end.unix_time.is_some());
 }
 
@@ -116,22 +108,26 @@ fn a_camera_that_hangs_or_is_gone_keeps_nobody_from_stopping() {
         return;
     }
     for then in [Then::Hangs, Then::IsUnplugged] {
-        let fanout = Fanout::new();
-        let reader = fanout.subscribe(10_000);
+        let channels = LiveChannels::new();
+        let reader = channels.events.subscribe(10_000);
         let stop = Stop::new();
-        let (watching, wish) = (fanout.clone(), stop.clone());
+        let (watching, wish) = (channels.clone(), stop.clone());
         let asks = std::thread::spawn(move || {
             // The present is shown while nothing comes.
             let begin = Instant::now();
-            while watching.status().is_none_or(|status| status.frames == 0) {
+            while watching
+                .status
+                .get()
+                .is_none_or(|status| status.frames == 0)
+            {
                 assert!(begin.elapsed() < SOON);
                 std::thread::sleep(Duration::from_millis(10));
             }
             wish.request(15);
         });
-        let watched = watch(DrawnCamera::new(vec![(3, then)]), &fanout, &stop);
+        let watched = watch(DrawnCamera::new(vec![(3, then)]), &channels, &stop);
         asks.join().unwrap();
-        fanout.end();
+        channels.events.end();
         assert_eq!(watched.outcome, Outcome::Interrupted);
         let events = all(&reader);
         assert!(matches!(events.last(), Some(Event::End(_))), "{then:?}");
@@ -143,20 +139,20 @@ fn nobody_who_does_not_read_delays_a_frame_or_costs_another_an_event() {
     if !has_face_detector() {
         return;
     }
-    let fanout = Fanout::new();
-    let reads = fanout.subscribe(10_000);
-    let sleeps = fanout.subscribe(1);
+    let channels = LiveChannels::new();
+    let reads = channels.events.subscribe(10_000);
+    let sleeps = channels.events.subscribe(1);
     let watched = watch(
         DrawnCamera::new(vec![(50, Then::Ends)]),
-        &fanout,
+        &channels,
         &Stop::new(),
     );
-    fanout.end();
+    channels.events.end();
     let events = all(&reads);
     let eyes = events
         .iter()
         .filter(|event| matches!(event, Event::Eyes(_)));
-    assert_eq!(eyes.count() as u64, watched.tally.frames());
+    assert_eq!(eyes.count() as u64, watched.statistics.frames());
     assert_eq!(reads.lost(), 0);
     assert_eq!(sleeps.lost() as usize, events.len() - 1);
 }

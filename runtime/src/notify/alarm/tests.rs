@@ -1,7 +1,7 @@
 //! Alarms end to end: events in, what a command saw out.
 
 use super::*;
-use crate::live::Fanout;
+use parseye_events::fanout::Fanout;
 use parseye_vision::temporal::{AlertKind, AlertPhase};
 use std::{
     path::{Path, PathBuf},
@@ -32,7 +32,7 @@ fn cleared() -> Event {
 }
 
 struct Bench {
-    fanout: Fanout,
+    fanout: Fanout<Event>,
     folder: tempfile::TempDir,
     reports: Receiver<String>,
     alarm: Option<Alarm>,

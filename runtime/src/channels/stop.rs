@@ -1,4 +1,4 @@
-//! The wish to stop, set by a signal and read between frames, so that logs and videos are closed
+//! The request to stop, set by a signal and read between frames, so that logs and videos are closed
 //! properly.
 
 use std::sync::{
@@ -6,27 +6,27 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-/// A wish to stop that all threads share. Cloning shares it.
+/// A request to stop; clones share it.
 #[derive(Clone, Debug, Default)]
 pub struct Stop(Arc<AtomicUsize>);
 
 impl Stop {
-    /// No wish yet.
+    /// Creates one that is not set.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Asks to stop because of a signal; its number is kept. Zero would be no wish.
+    /// Requests to stop because of a signal, whose number must not be 0.
     pub fn request(&self, signal: usize) {
         self.0.store(signal, Ordering::Relaxed);
     }
 
-    /// The number of the signal that asked to stop, where one did.
+    /// Returns the number of the signal that requested to stop, if one did.
     pub fn requested(&self) -> Option<usize> {
         Some(self.0.load(Ordering::Relaxed)).filter(|signal| *signal != 0)
     }
 
-    /// The number that a signal handler stores its signal in.
+    /// Returns the number that a signal handler stores its signal in.
     pub fn signal(&self) -> Arc<AtomicUsize> {
         Arc::clone(&self.0)
     }
@@ -37,7 +37,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_clone_sees_the_wish() {
+    fn every_clone_sees_the_request() {
         let stop = Stop::new();
         let other = stop.clone();
         assert_eq!(other.requested(), None);

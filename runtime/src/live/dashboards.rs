@@ -1,9 +1,9 @@
-//! The dashboards around a live run: the web server, the terminal, and what a closed terminal means. The
-//! caller starts them before the source is opened, publishes everything through their [`Fanout`], and
-//! drops them at the end.
+//! The dashboards of a live run: the web server, the terminal, and what a closed terminal means. They are
+//! started before the source is opened and dropped at the end.
 
-use super::complain;
+use super::LiveRunError;
 use crate::{
+    channels::{LiveChannels, Stop},
     config::Settings,
     dashboard::{
         messages::Messages,
@@ -12,59 +12,57 @@ use crate::{
         web,
         web::WebServer,
     },
-    live::{Fanout, Stop},
 };
-use std::{
-    io::{self, Write},
-    sync::{Arc, atomic::AtomicBool},
-};
+use std::sync::{Arc, atomic::AtomicBool};
 
-/// The dashboards of a live run; dropping them ends them and restores the terminal.
+/// What shows a live run; dropping it ends it and gives the terminal back.
 #[derive(Debug)]
 pub(super) struct Dashboards {
-    fanout: Fanout,
+    channels: LiveChannels,
     messages: Messages,
-    // The terminal is restored first, so that what follows can be read.
+    // The terminal is given back first, so that what follows can be read.
     terminal: Option<TerminalDashboard>,
     web: Option<WebServer>,
     hung_up: Arc<AtomicBool>,
+    /// Writes a line to stderr, whatever fills the terminal.
+    report: fn(&str),
 }
 
 impl Dashboards {
-    /// Starts the web dashboard where one was asked for, before anything else is touched.
+    /// Listens where the web dashboard was asked for, before anything else is touched.
     ///
     /// # Errors
     /// When it cannot listen there, or a signal cannot be caught.
-    pub(super) fn listen(settings: &Settings, stop: &Stop) -> anyhow::Result<Self> {
-        let fanout = Fanout::new();
-        let web = web::serve(&settings.web, &fanout)?;
+    pub(super) fn listen(
+        channels: &LiveChannels,
+        settings: &Settings,
+        stop: &Stop,
+        report: fn(&str),
+    ) -> Result<Self, LiveRunError> {
+        let web = web::serve(&settings.web, channels)?;
         if let Some(web) = &web {
-            // A closed stderr is no reason to end.
-            let _ = writeln!(io::stderr(), "parseye: web dashboard at {}", url(web));
+            report(&format!("web dashboard at {}", url(web)));
         }
         let hung_up = Arc::new(AtomicBool::new(false));
-        // A terminal that closes must not cut off the log; a run that nothing else shows or records ends
-        // with it.
+        // A terminal that closes must not cut off the log; a run that nothing else shows ends with
+        // it, since nobody would know of it.
         #[cfg(unix)]
         {
             use signal_hook::{consts::SIGHUP, flag};
-            flag::register(SIGHUP, Arc::clone(&hung_up))?;
+            flag::register(SIGHUP, Arc::clone(&hung_up)).map_err(LiveRunError::Signal)?;
             if alone(settings) {
-                flag::register_usize(SIGHUP, stop.signal(), usize::try_from(SIGHUP)?)?;
+                flag::register_usize(SIGHUP, stop.signal(), SIGHUP as usize)
+                    .map_err(LiveRunError::Signal)?;
             }
         }
         Ok(Self {
-            fanout,
-            messages: Messages::to_stderr(|line| complain(&line)),
+            channels: channels.clone(),
+            messages: Messages::to_stderr(report),
             terminal: None,
             web,
             hung_up,
+            report,
         })
-    }
-
-    /// Returns where events and status are published.
-    pub(super) fn fanout(&self) -> &Fanout {
-        &self.fanout
     }
 
     /// Returns a function that reports a line to the user without garbling a dashboard on the terminal.
@@ -73,8 +71,8 @@ impl Dashboards {
         move |line| messages.report(line)
     }
 
-    /// Fills the terminal, where there is one that was not declined, once the source is open and its errors
-    /// are reported. Returns whether it did; else a status line is due.
+    /// Fills the terminal, where there is one that was not declined, once the source is open and
+    /// its errors are reported. Returns whether it did; else a status line is due.
     pub(super) fn fill_terminal(&mut self, settings: &Settings, stop: &Stop) -> bool {
         if !settings.terminal.dashboard || !terminal::is_possible() {
             return false;
@@ -85,9 +83,9 @@ impl Dashboards {
             messages: self.messages.clone(),
             alone: alone(settings),
         };
-        match terminal::start(&self.fanout, stop, options) {
+        match terminal::start(&self.channels.events, &self.channels.status, stop, options) {
             Ok(terminal) => self.terminal = Some(terminal),
-            Err(error) => complain(&format!(
+            Err(error) => (self.report)(&format!(
                 "the terminal cannot show the dashboard: {error}; a status line follows instead"
             )),
         }
@@ -95,7 +93,7 @@ impl Dashboards {
     }
 }
 
-/// Returns whether nothing but the terminal shows or records the run.
+/// Whether nobody but the terminal gets anything of the run.
 fn alone(settings: &Settings) -> bool {
     settings.web.address.is_none()
         && settings.report.log.is_none()
