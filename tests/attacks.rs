@@ -1,4 +1,4 @@
-//! What a user of the attacks relies on, judged without their own helpers: budgets and 8 bits are
+//! What a user of the attacks relies on, evaluated without their own helpers: budgets and 8 bits are
 //! kept, seeds repeat, the known optimum of a linear classifier is reached, and classifiers that
 //! hide their gradient are found out.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
@@ -18,10 +18,12 @@ use parseye_train::{
     data::batch::Batch,
 };
 use tch::{Device, Kind, Tensor};
-use toy_classifiers::{Bent, Gradient, Linear, PIXELS, batch, patterns, pictures, random, values};
+use toy_classifiers::{
+    Bent, Gradient, Linear, PIXELS, batch, labelled_images, patterns, random, values,
+};
 
 /// Cross-entropy and whether it errs, from the definition, in f64.
-fn judged(target: &dyn Classifier, images: &Tensor, labels: &Tensor) -> Vec<(f64, bool)> {
+fn evaluated(target: &dyn Classifier, images: &Tensor, labels: &Tensor) -> Vec<(f64, bool)> {
     let logits = values(&target.logits(images));
     let labels: Vec<i64> = Vec::try_from(labels).unwrap();
     logits
@@ -36,8 +38,8 @@ fn judged(target: &dyn Classifier, images: &Tensor, labels: &Tensor) -> Vec<(f64
         .collect()
 }
 
-fn mean_loss(judged: &[(f64, bool)]) -> f64 {
-    judged.iter().map(|(loss, _)| loss).sum::<f64>() / judged.len() as f64
+fn mean_loss(evaluated: &[(f64, bool)]) -> f64 {
+    evaluated.iter().map(|(loss, _)| loss).sum::<f64>() / evaluated.len() as f64
 }
 
 const ALL: [&str; 10] = [
@@ -60,8 +62,8 @@ fn budgets() -> [Budget; 2] {
 #[test]
 fn every_attack_keeps_its_budget_and_eight_bits_and_repeats_by_seed() {
     let target = Bent::new(1);
-    let batch = pictures(&target, 2);
-    let clean = judged(&target, &batch.images, &batch.labels);
+    let batch = labelled_images(&target, 2);
+    let clean = evaluated(&target, &batch.images, &batch.labels);
     for name in ALL {
         let attack = by_name(name).unwrap();
         for budget in budgets() {
@@ -83,19 +85,22 @@ fn every_attack_keeps_its_budget_and_eight_bits_and_repeats_by_seed() {
                 assert!(size <= 0.03 * (1.0 + 1e-5), "{name} {budget:?}: {size}");
             }
             assert!(attacked.equal(&perturb(1)), "{name} {budget:?}");
-            // Of several starts the first is the picture itself, and may win whatever the seed.
+            // Of several starts the first is the image itself, and may win whatever the seed.
             if !["fgsm", "pgd-4x3"].contains(&name) {
                 assert!(!attacked.equal(&perturb(2)), "{name} {budget:?}");
             }
-            let judged = judged(&target, &attacked, &batch.labels);
+            let evaluated = evaluated(&target, &attacked, &batch.labels);
             if attack.access() != Access::Random {
-                assert!(mean_loss(&judged) > mean_loss(&clean), "{name} {budget:?}");
+                assert!(
+                    mean_loss(&evaluated) > mean_loss(&clean),
+                    "{name} {budget:?}"
+                );
                 let errors = |of: &[(f64, bool)]| of.iter().filter(|(_, errs)| *errs).count();
-                assert!(errors(&judged) > errors(&clean), "{name} {budget:?}");
+                assert!(errors(&evaluated) > errors(&clean), "{name} {budget:?}");
             }
-            // Attacks that keep the best point never help, not for a single picture.
+            // Attacks that keep the best point never help, not for a single image.
             if ["pgd", "apg", "wor"].contains(&&name[..3]) {
-                for ((loss_before, erred), (loss, errs)) in clean.iter().zip(&judged) {
+                for ((loss_before, erred), (loss, errs)) in clean.iter().zip(&evaluated) {
                     assert!(*errs || !erred, "{name} {budget:?}");
                     assert!(
                         *loss >= loss_before - 1e-5 || (*errs && !erred),
@@ -139,7 +144,7 @@ fn noise_of_an_l2_budget_has_the_snr_asked_for() {
 
 #[test]
 fn the_optimum_of_a_linear_classifier_is_reached() {
-    // Classes 2 and 3 never matter: the answer is the sign of a . x.
+    // Classes 2 and 3 never matter: the prediction is the sign of a . x.
     let a = random(4, &[PIXELS as i64, 1]);
     let zero = a.zeros_like();
     let target = Linear {
@@ -155,7 +160,7 @@ fn the_optimum_of_a_linear_classifier_is_reached() {
             Norm::Linf => budget.epsilon * norm_1,
             Norm::L2 => budget.epsilon * 32.0 * norm_2,
         };
-        // Five pictures that the best attack just breaks, five that no attack can break.
+        // Five images that the best attack just breaks, five that no attack can break.
         let margins: Vec<f32> = (0..10)
             .map(|i| (gain * if i < 5 { 0.99 } else { 1.01 }) as f32)
             .collect();
@@ -266,13 +271,13 @@ fn square_needs_no_gradient() {
 #[test]
 fn the_worst_is_no_weaker_than_any_and_leaves_what_errs_alone() {
     let target = Bent::new(8);
-    let batch = pictures(&target, 9);
+    let batch = labelled_images(&target, 9);
     let budget = Budget::linf(0.012);
     let errs = |name: &str| -> Vec<bool> {
         let attack = by_name(name).unwrap();
         let attacked = attack.perturb(&target, &batch, budget, 3).unwrap();
-        let judged = judged(&target, &attacked, &batch.labels);
-        judged.iter().map(|(_, errs)| *errs).collect()
+        let evaluated = evaluated(&target, &attacked, &batch.labels);
+        evaluated.iter().map(|(_, errs)| *errs).collect()
     };
     let worst = errs("worst-100");
     for name in ["fgsm", "pgd-20x5", "apgd-ce", "apgd-t", "square-100"] {
@@ -307,7 +312,7 @@ fn transfer_asks_the_other_classifier_alone() {
         }
     }
     let other = Bent::new(10);
-    let batch = pictures(&other, 11);
+    let batch = labelled_images(&other, 11);
     let attack = || by_name("pgd-5").unwrap();
     let transfer = Transfer {
         from: &other,
@@ -353,7 +358,7 @@ fn an_honest_classifier_passes_and_one_that_hides_its_gradient_does_not() {
     wrong.labels = (&wrong.labels + 1).remainder(4);
     assert!(matches!(
         sanity::check(&honest, &wrong, None, 1),
-        Err(SanityError::NothingStands { n: 32, .. })
+        Err(SanityError::NothingCorrect { n: 32, .. })
     ));
 }
 

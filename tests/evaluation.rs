@@ -1,4 +1,4 @@
-//! What a user of `train evaluate` relies on: every condition is judged once and in order, results
+//! What a user of `train evaluate` relies on: every condition is evaluated once and in order, results
 //! repeat and are kept, what the attacker knew is named, and wrong input is explained.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -13,11 +13,12 @@ use parseye_train::{
     corruption::{Family, SEVERITIES},
     data::crops::{Crop, CropSet},
     export::finish::write_model,
-    robustness::{Condition, EvaluationPlan, RobustnessError, judge},
+    robustness::{Condition, EvaluationPlan, RobustnessError, evaluate},
 };
 use parseye_vision::{evaluate::manifest::Split, eye_state::EyeState};
 use std::path::Path;
-use training_runs::{circumstances, quick, refuses, train};
+use strum::VariantArray;
+use training_runs::{export_context, quick, refuses, train};
 
 fn plan() -> EvaluationPlan {
     EvaluationPlan {
@@ -52,11 +53,14 @@ fn conditions_come_in_order_and_a_bigger_budget_hurts() {
         Linear::of(&set.crops[..20], 1.0),
     );
     let mut announced = Vec::new();
-    let answers = judge(&target, &crops, &plan(), Some(&other), &mut |condition| {
+    let predictions = evaluate(&target, &crops, &plan(), Some(&other), &mut |condition| {
         announced.push(condition.clone());
     })
     .unwrap();
-    let conditions: Vec<Condition> = answers.iter().map(|one| one.condition.clone()).collect();
+    let conditions: Vec<Condition> = predictions
+        .iter()
+        .map(|one| one.condition.clone())
+        .collect();
     assert_eq!(conditions, announced);
     let of = |access, snr_db| Condition {
         attack: "fgsm".into(),
@@ -73,7 +77,7 @@ fn conditions_come_in_order_and_a_bigger_budget_hurts() {
     ];
     assert_eq!(conditions, expected);
     let right = |index: usize| {
-        let all = crops.iter().zip(&answers[index].logits);
+        let all = crops.iter().zip(&predictions[index].logits);
         all.filter(|(crop, logits)| EyeState::most_likely(logits) == crop.sample.label)
             .count()
     };
@@ -83,8 +87,8 @@ fn conditions_come_in_order_and_a_bigger_budget_hurts() {
         right(3) <= right(4),
         "white-box is never weaker than transfer"
     );
-    let again = judge(&target, &crops, &plan(), Some(&other), &mut |_| {}).unwrap();
-    assert_eq!(answers, again);
+    let again = evaluate(&target, &crops, &plan(), Some(&other), &mut |_| {}).unwrap();
+    assert_eq!(predictions, again);
 }
 
 #[test]
@@ -97,9 +101,9 @@ fn natural_transformations_do_not_depend_on_the_other_crops() {
         ..plan()
     };
     let all: Vec<&Crop> = set.crops.iter().collect();
-    let whole = judge(&target, &all, &plan, None, &mut |_| {}).unwrap();
-    assert_eq!(whole.len(), 1 + Family::ALL.len() * SEVERITIES);
-    let last = judge(&target, &all[all.len() - 1..], &plan, None, &mut |_| {}).unwrap();
+    let whole = evaluate(&target, &all, &plan, None, &mut |_| {}).unwrap();
+    assert_eq!(whole.len(), 1 + Family::VARIANTS.len() * SEVERITIES);
+    let last = evaluate(&target, &all[all.len() - 1..], &plan, None, &mut |_| {}).unwrap();
     for (whole, last) in whole.iter().zip(&last) {
         let (a, b) = (whole.logits.last().unwrap(), &last.logits[0]);
         // Matrix products of other shapes sum in another order.
@@ -116,18 +120,18 @@ fn nothing_to_judge_and_broken_models_are_refused() {
     let (_folder, set) = drawn();
     let crops: Vec<&Crop> = set.crops.iter().collect();
     let broken = Linear::of(&set.crops, f64::NAN);
-    let error = judge(&broken, &crops, &plan(), None, &mut |_| {}).unwrap_err();
+    let error = evaluate(&broken, &crops, &plan(), None, &mut |_| {}).unwrap_err();
     assert!(
         error.to_string().contains("not finite under clean"),
         "{error}"
     );
-    let error = judge(&broken, &[], &plan(), None, &mut |_| {}).unwrap_err();
+    let error = evaluate(&broken, &[], &plan(), None, &mut |_| {}).unwrap_err();
     assert!(matches!(error, RobustnessError::NoCrops));
     let plan = EvaluationPlan {
         attacks: vec!["fgms".into()],
         ..plan()
     };
-    let error = judge(&broken, &crops, &plan, None, &mut |_| {}).unwrap_err();
+    let error = evaluate(&broken, &crops, &plan, None, &mut |_| {}).unwrap_err();
     assert!(
         error.to_string().contains("did you mean 'fgsm'?"),
         "{error}"
@@ -152,8 +156,8 @@ fn figures_are_kept_and_gone_on_with() {
     let one = &first.models[0];
     assert_eq!((one.name.as_str(), one.temperature), ("one", 0.5));
     assert_eq!(one.transfer_from.as_deref(), Some("two"));
-    assert_eq!(one.results.len(), 5 + Family::ALL.len() * SEVERITIES);
-    let clean = &one.results[0].figures;
+    assert_eq!(one.results.len(), 5 + Family::VARIANTS.len() * SEVERITIES);
+    let clean = &one.results[0].metrics;
     assert_eq!((clean.n, clean.subjects), (40, 2));
     assert!(clean.ece_uncalibrated != clean.ece);
     assert_eq!(one.by_source["odd"].n, 40);
@@ -165,12 +169,12 @@ fn figures_are_kept_and_gone_on_with() {
         .results
         .iter()
         .filter(|row| row.condition.attack.starts_with("corruption/blur/"))
-        .map(|row| row.figures.macro_accuracy.value)
+        .map(|row| row.metrics.macro_accuracy.value)
         .collect();
     let mean = blurred.iter().sum::<f64>() / 5.0;
     assert!((corruption.by_family["blur"].macro_accuracy.value - mean).abs() < 1e-12);
 
-    // A second model joins the first, whose figures stay what they were.
+    // A second model joins the first, whose metrics stay what they were.
     bench.run(&["one", "two"], &options).unwrap();
     let both = bench.report();
     assert_eq!(both.models.len(), 2);
@@ -229,7 +233,7 @@ fn what_the_attacker_knew_has_a_column_of_its_own() {
 fn a_class_balanced_part_is_judged_where_it_is_asked_for() {
     let bench = Bench::new();
     bench.run(&["one"], &["--crops", "12"]).unwrap();
-    let clean = &bench.report().models[0].results[0].figures;
+    let clean = &bench.report().models[0].results[0].metrics;
     assert!(
         clean
             .confusion
@@ -299,7 +303,7 @@ fn grades_plots_and_failures_are_made_where_they_are_asked_for() {
         let binned: u64 = model.reliability.iter().map(|bin| bin.n).sum();
         assert_eq!(binned as usize, bench.set.crops.len());
         let list = Path::new(&failures).join(&model.name).join("failures.csv");
-        let wrong = model.results[0].figures.accuracy.value;
+        let wrong = model.results[0].metrics.accuracy.value;
         let wrong = ((1.0 - wrong) * bench.set.crops.len() as f64).round() as usize;
         let listed = std::fs::read_to_string(list).unwrap().lines().count();
         assert_eq!(listed.saturating_sub(1), wrong.min(80));
@@ -310,7 +314,7 @@ fn grades_plots_and_failures_are_made_where_they_are_asked_for() {
     }
     assert!(!Path::new(&plots).join("attacked.svg").exists());
 
-    // Figures with grades are others than those without, and grades of other data none at all.
+    // Metrics with grades are others than those without, and grades of other data none at all.
     let error = bench.run(&["one"], &[]).unwrap_err().to_string();
     assert!(error.contains("graded_sha256"), "{error}");
     let other = grades.replace("test,open,open", "test,closed,open");
@@ -330,9 +334,9 @@ fn the_program_attacks_a_model_file_and_keeps_the_figures() {
     let out = tempfile::tempdir().unwrap();
     let run = training_runs::run(&quick(), &crops, out.path(), false).unwrap();
     let model = out.path().join("drawn.onnx");
-    write_model(&run, &crops, &circumstances(), &model).unwrap();
+    write_model(&run, &crops, &export_context(), &model).unwrap();
     let (model, data) = (model.to_str().unwrap(), data.path().to_str().unwrap());
-    let json = out.path().join("figures.json");
+    let json = out.path().join("metrics.json");
     let json = json.to_str().unwrap();
     let given = ["evaluate", model, "--data", data, "--json", json];
     let with = |more: &[&'static str]| [&given[..], more].concat();
@@ -372,7 +376,7 @@ fn the_program_attacks_a_model_file_and_keeps_the_figures() {
         &with(&["--attack", "fgsm", "--snr", "50,4O"]),
         &["'4O' is not a number"],
     );
-    refuses(&with(&["--attack", "fgsm"]), &["figures.json", "--json"]);
+    refuses(&with(&["--attack", "fgsm"]), &["metrics.json", "--json"]);
     refuses(
         &["evaluate", "/nowhere.onnx", "--data", data, "--json", json],
         &["/nowhere.onnx", "cannot be read"],

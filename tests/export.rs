@@ -1,4 +1,4 @@
-//! What `train` exports is what it trained: answers and gradients, through the runtime's engine and
+//! What `train` exports is what it trained: predictions and gradients, through the runtime's engine and
 //! read back into tch, for every kind of network; anything else is refused.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -19,7 +19,7 @@ use parseye_train::{
 };
 use parseye_vision::classify::{EyeStateModel, StandardisedCrop, gradient::GradientModel};
 use tch::{Device, Kind, Tensor};
-use training_runs::{circumstances, drawn, quick, run};
+use training_runs::{drawn, export_context, quick, run};
 
 /// A network of random weights, its batch norms away from identity, or a fold that is wrong would
 /// go unseen; convex sums away from one half for the same reason.
@@ -52,7 +52,7 @@ fn model_of(network: &Network) -> EyeStateModel {
     let out = tempfile::tempdir().unwrap();
     let run = run(&quick(), &crops, out.path(), false).unwrap();
     let path = out.path().join("m.onnx");
-    let card = write_model(&run, &crops, &circumstances(), &path).unwrap();
+    let card = write_model(&run, &crops, &export_context(), &path).unwrap();
     EyeStateModel::from_bytes(&model_bytes(network, &card).unwrap(), "test").unwrap()
 }
 
@@ -113,8 +113,8 @@ fn half_precision_agrees_with_single() {
     let half = parity::logits(&fresh("wrn-16-1", Precision::Bf16), &inputs).unwrap();
     // Eight bits of mantissa round by 2^-9 at most; thirty-odd roundings on the way through sixteen
     // layers add up like a random walk to about 1.2 % of what is rounded. Processors with and without
-    // bf16 instructions round in different places, so single answers stray further; their root mean
-    // square does not. Wrong arithmetic differs by as much as the answers themselves.
+    // bf16 instructions round in different places, so single predictions stray further; their root mean
+    // square does not. Wrong arithmetic differs by as much as the predictions themselves.
     let rms = |values: &mut dyn Iterator<Item = f32>| {
         let (sum, count) =
             values.fold((0.0, 0.0_f32), |(sum, count), v| (sum + v * v, count + 1.0));
@@ -150,7 +150,7 @@ fn answers_and_gradients_of_every_kind_of_network_survive_the_export() {
             100.0 * agreement
         );
 
-        // Read back into tch: the same answers and gradients as the network it came from.
+        // Read back into tch: the same predictions and gradients as the network it came from.
         let path = folder.path().join(format!("{kind}.onnx"));
         std::fs::write(&path, &bytes).unwrap();
         let back = OnnxClassifier::read(&path, Device::Cpu).unwrap();
@@ -179,7 +179,7 @@ fn answers_and_gradients_of_every_kind_of_network_survive_the_export() {
 }
 
 #[test]
-fn gradients_agree_where_a_picture_is_flat_and_pooled_pixels_are_equal() {
+fn gradients_agree_where_an_image_is_flat_and_pooled_pixels_are_equal() {
     let (_data, crops) = drawn();
     // A glare: within it every square of a pooling layer holds equal pixels.
     let glaring: Vec<Crop> = crops
@@ -187,7 +187,7 @@ fn gradients_agree_where_a_picture_is_flat_and_pooled_pixels_are_equal() {
         .iter()
         .map(|crop| {
             let mut crop = crop.clone();
-            for (x, _, pixel) in crop.picture.enumerate_pixels_mut() {
+            for (x, _, pixel) in crop.image.enumerate_pixels_mut() {
                 if x > 12 {
                     pixel.0 = [255];
                 }
@@ -228,12 +228,12 @@ fn a_finished_run_leaves_a_model_and_its_gradient() {
     let out = tempfile::tempdir().unwrap();
     let run = run(&quick(), &crops, out.path(), false).unwrap();
     let path = out.path().join("drawn.onnx");
-    write_model(&run, &crops, &circumstances(), &path).unwrap();
+    write_model(&run, &crops, &export_context(), &path).unwrap();
     let model = EyeStateModel::from_file(&path).unwrap();
     assert_eq!(gradient_path(&path), out.path().join("drawn.gradient.onnx"));
     let gradient = GradientModel::from_file(&gradient_path(&path), &model).unwrap();
     let crop = &crops.val[0];
-    let answer = gradient
+    let prediction = gradient
         .runner()
         .unwrap()
         .gradient(&crop.standardised(), crop.sample.label);
@@ -242,7 +242,7 @@ fn a_finished_run_leaves_a_model_and_its_gradient() {
         .unwrap()
         .logits(&crop.standardised())
         .unwrap();
-    for (a, b) in answer.unwrap().logits.iter().zip(own) {
+    for (a, b) in prediction.unwrap().logits.iter().zip(own) {
         assert!((a - b).abs() < 1e-4);
     }
 }

@@ -14,7 +14,7 @@ use parseye_train::{
 use parseye_vision::eye_state::EyeState;
 use std::{collections::HashMap, path::Path, sync::atomic::AtomicBool};
 use tch::Device;
-use training_runs::{circumstances, drawn, refuses, run, run_with, settings, train};
+use training_runs::{drawn, export_context, refuses, run, run_with, settings, train};
 
 /// The crop whose label the test falsifies.
 const PLANTED: &str = "p0_open_2.png";
@@ -46,7 +46,7 @@ fn fold_models(crops: &CropSet, folder: &Path) -> [String; 2] {
         std::fs::create_dir(&out).unwrap();
         let run = run(&settings, &crops, &out, false).unwrap();
         let path = folder.join(format!("fold{index}.onnx"));
-        write_model(&run, &crops, &circumstances(), &path).unwrap();
+        write_model(&run, &crops, &export_context(), &path).unwrap();
         path.to_str().unwrap().to_owned()
     })
 }
@@ -244,7 +244,7 @@ fn a_student_follows_its_teacher_as_far_as_it_is_told() {
     };
     let taught = run(&clean, &crops, &folder("teacher"), false).unwrap();
     let path = out.path().join("teacher.onnx");
-    write_model(&taught, &crops, &circumstances(), &path).unwrap();
+    write_model(&taught, &crops, &export_context(), &path).unwrap();
     let teacher = OnnxClassifier::read(&path, Device::Cpu).unwrap();
     let never = AtomicBool::new(false);
     let student = |weight: f64, name: &str| {
@@ -256,7 +256,7 @@ fn a_student_follows_its_teacher_as_far_as_it_is_told() {
             ..clean.clone()
         };
         let wrong = mislabelled(&crops);
-        let around = parseye_train::fit::Surroundings {
+        let context = parseye_train::fit::FitContext {
             teacher: Some(&teacher),
             crops: &wrong,
             base: None,
@@ -264,7 +264,7 @@ fn a_student_follows_its_teacher_as_far_as_it_is_told() {
             folder: &folder(name),
             stop: &never,
         };
-        let run = parseye_train::fit::fit(&settings, around, false, |_| Ok(())).unwrap();
+        let run = parseye_train::fit::fit(&settings, context, false, |_| Ok(())).unwrap();
         run.state.history.last().unwrap().val_macro_accuracy
     };
     // The labels are wrong throughout, the validation's are right.

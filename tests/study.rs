@@ -12,7 +12,7 @@ use clap::Parser;
 use made_up_study::MadeUp;
 use parseye_train::study::{
     command::{StudyArguments, run_with},
-    folder::{Answers, Identity, StudyFolder},
+    folder::{CellPredictions, Identity, StudyFolder},
     suite::{Scale, Suite},
 };
 use std::{path::Path, process::Command, sync::atomic::AtomicBool};
@@ -201,20 +201,20 @@ fn answers_survive_their_file_and_damage_is_named() {
     let folder = StudyFolder::open(out.path(), &Identity::new("made-up", scale)).unwrap();
     let cells = Suite::Noise.cells(scale);
     let id = cells.last().unwrap().id();
-    let answers: Answers = folder.answers(&id).unwrap();
-    assert_eq!(answers.conditions.len(), 12);
+    let predictions: CellPredictions = folder.predictions(&id).unwrap();
+    assert_eq!(predictions.conditions.len(), 12);
     assert!(
-        answers
+        predictions
             .conditions
             .iter()
-            .all(|(_, logits)| logits.len() == answers.paths.len())
+            .all(|(_, logits)| logits.len() == predictions.paths.len())
     );
     let copy = folder.of("copy");
     std::fs::create_dir_all(&copy).unwrap();
-    folder.write_answers("copy", &answers).unwrap();
-    assert_eq!(folder.answers("copy").unwrap(), answers);
+    folder.write_predictions("copy", &predictions).unwrap();
+    assert_eq!(folder.predictions("copy").unwrap(), predictions);
     std::fs::write(copy.join("answers.safetensors"), "x").unwrap();
-    let error = folder.answers("copy").unwrap_err().to_string();
+    let error = folder.predictions("copy").unwrap_err().to_string();
     assert!(
         error.contains("answers.safetensors") && error.contains("run the study again"),
         "{error}"
@@ -311,7 +311,7 @@ fn make_executable(path: &Path) {
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
 }
 
-/// Where the pictures are kept for a look at them: set `STUDY_PLOTS` to a folder.
+/// Where the images are kept for a look at them: set `STUDY_PLOTS` to a folder.
 fn plots_folder() -> (tempfile::TempDir, std::path::PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let path = std::env::var_os("STUDY_PLOTS").map_or(folder.path().into(), Into::into);
@@ -342,7 +342,7 @@ fn what_was_measured_is_in_the_tables_and_plots() {
         assert_eq!(&row[column("people")], made_up_study::PEOPLE.to_string());
         assert_eq!(&row[column("folds")], "3");
     }
-    // A figure of the table from the answers themselves.
+    // A metric of the table from the predictions themselves.
     let scale = Scale {
         folds: 3,
         quick: false,
@@ -354,7 +354,7 @@ fn what_was_measured_is_in_the_tables_and_plots() {
         .iter()
         .filter(|cell| cell.name().starts_with("cnn-4-whitebox-fold"))
         .map(|cell| {
-            let answers = folder.answers(&cell.id()).unwrap();
+            let predictions = folder.predictions(&cell.id()).unwrap();
             let label = |path: &str| {
                 runner
                     .samples
@@ -364,7 +364,7 @@ fn what_was_measured_is_in_the_tables_and_plots() {
                     .label
             };
             let most = parseye_vision::eye_state::EyeState::most_likely;
-            let pairs = answers.paths.iter().zip(&answers.conditions[0].1);
+            let pairs = predictions.paths.iter().zip(&predictions.conditions[0].1);
             pairs
                 .filter(|(path, logits)| label(path) == most(logits))
                 .count()

@@ -22,7 +22,10 @@ fn every_misuse_is_explained() {
     );
     refuses(&with(&["--arch", "wnr-16-1"]), &["did you mean 'wrn-16-1'"]);
     refuses(&with(&["--fgsm-eps", "-0.1"]), &["-0.1", "0.001..0.03"]);
-    refuses(&with(&["--fgsm-eps", "0.03..0.001"]), &["backwards"]);
+    refuses(
+        &with(&["--fgsm-eps", "0.03..0.001"]),
+        &["starts above its end"],
+    );
     refuses(&with(&["--learning-rate", "0"]), &["above 0"]);
     refuses(
         &with(&["--arch", "parsval-16-1"]),
@@ -51,7 +54,7 @@ fn every_misuse_is_explained() {
             "--adversarial",
             "half",
         ]),
-        &["every picture"],
+        &["every image"],
     );
     refuses(
         &with(&["--fgsm-eps", "0.003", "--augment", "fgsm"]),
@@ -115,7 +118,7 @@ fn every_misuse_is_explained() {
 }
 
 #[test]
-fn a_bad_manifest_or_picture_stops_before_training() {
+fn a_bad_manifest_or_image_stops_before_training() {
     let (data, _) = drawn();
     let manifest = data.path().join("manifest.csv");
     let good = std::fs::read_to_string(&manifest).unwrap();
@@ -128,12 +131,12 @@ fn a_bad_manifest_or_picture_stops_before_training() {
     ];
     std::fs::write(&manifest, good.replacen(",open,", ",opne,", 1)).unwrap();
     refuses(&arguments, &["manifest.csv, line 2", "did you mean 'open'"]);
-    // The first row's person is in train, whose pictures would leak.
+    // The first row's person is in train, whose images would leak.
     std::fs::write(&manifest, good.replacen(",train,", ",test,", 1)).unwrap();
     refuses(&arguments, &["line 3", "'p0'", "one split"]);
     std::fs::write(&manifest, &good).unwrap();
-    std::fs::write(data.path().join("p0_open_0.png"), b"no picture").unwrap();
-    refuses(&arguments, &["p0_open_0.png", "not a readable picture"]);
+    std::fs::write(data.path().join("p0_open_0.png"), b"no image").unwrap();
+    refuses(&arguments, &["p0_open_0.png", "not a readable image"]);
     std::fs::remove_file(data.path().join("p0_open_0.png")).unwrap();
     refuses(&arguments, &["p0_open_0.png is missing"]);
 }
@@ -162,11 +165,11 @@ fn a_damaged_checkpoint_is_named_and_a_begun_run_is_not_overwritten() {
 #[test]
 fn published_layouts_become_manifests_split_by_person() {
     let from = tempfile::tempdir().unwrap();
-    let picture = image::GrayImage::new(8, 8);
+    let image = image::GrayImage::new(8, 8);
     let save = |path: &str| {
         let path = from.path().join(path);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        picture.save(path).unwrap();
+        image.save(path).unwrap();
     };
     for subject in 0..20 {
         for number in 0..3 {
@@ -201,7 +204,7 @@ fn published_layouts_become_manifests_split_by_person() {
             "{}",
             String::from_utf8_lossy(&output.stderr)
         );
-        // Reading it checks that every picture is there and nobody is in two splits.
+        // Reading it checks that every image is there and nobody is in two splits.
         let manifest =
             parseye_vision::evaluate::manifest::Manifest::read(&out.path().join("manifest.csv"))
                 .unwrap();

@@ -9,10 +9,10 @@ use parseye_train::{
     checkpoint::{Checkpoint, RunState},
     data::crops::Crop,
     export::{finish::write_model, references},
-    fit::{FitError, FitSettings, Keep},
+    fit::{FitError, FitSettings, KeptEpoch},
     harden::{
-        added::{AddedExamples, Kind},
-        adversarial::{Adversarial, Share},
+        added::{AddedExamples, AddedKind},
+        adversarial::{Adversarial, AttackedShare},
         constraint::{Constraint, Retraction},
         epsilon::EpsilonRange,
         loss::{Loss, TrainingAttack},
@@ -25,7 +25,7 @@ use std::{
     sync::atomic::{AtomicBool, Ordering},
 };
 use tch::Device;
-use training_runs::{adversarial, circumstances, drawn, quick, run, run_with, settings};
+use training_runs::{adversarial, drawn, export_context, quick, run, run_with, settings};
 
 fn same_tensors(a: &Checkpoint, b: &Checkpoint) -> bool {
     let pairs = [
@@ -85,7 +85,7 @@ fn it_learns_repeats_resumes_and_writes_a_model_that_the_runtime_reads_alike() {
     );
 
     let path = out.path().join("drawn.onnx");
-    let card = write_model(&run_a, &crops, &circumstances(), &path).unwrap();
+    let card = write_model(&run_a, &crops, &export_context(), &path).unwrap();
     let model = EyeStateModel::from_file(&path).unwrap();
     assert_eq!(model.card().training, card.training);
     assert_eq!(
@@ -235,12 +235,13 @@ fn every_way_of_hardening_learns_repeats_and_resumes() {
         ("n-fgsm", with(&|a| a.attack = TrainingAttack::NFgsm)),
         (
             "pgd",
-            with(&|a| (a.attack, a.share) = (TrainingAttack::Pgd(2), Share::All)),
+            with(&|a| (a.attack, a.share) = (TrainingAttack::Pgd(2), AttackedShare::All)),
         ),
         (
             "trades",
             with(&|a| {
-                (a.loss, a.share, a.attack) = (Loss::Trades, Share::All, TrainingAttack::Pgd(2))
+                (a.loss, a.share, a.attack) =
+                    (Loss::Trades, AttackedShare::All, TrainingAttack::Pgd(2))
             }),
         ),
         ("awp", with(&|a| a.weight_perturbation = 0.005)),
@@ -290,7 +291,7 @@ fn added_examples_come_from_the_base_model() {
     };
     let base = run(&quick(), &crops, &folder("base"), false).unwrap();
     let path = out.path().join("base.onnx");
-    write_model(&base, &crops, &circumstances(), &path).unwrap();
+    write_model(&base, &crops, &export_context(), &path).unwrap();
     let base = OnnxClassifier::read(&path, Device::Cpu).unwrap();
     let with = |kind| FitSettings {
         adversarial: None,
@@ -316,8 +317,8 @@ fn added_examples_come_from_the_base_model() {
         )
         .unwrap()
     };
-    let fgsm = train(&with(Kind::Fgsm), "fgsm");
-    let noise = train(&with(Kind::Noise), "noise");
+    let fgsm = train(&with(AddedKind::Fgsm), "fgsm");
+    let noise = train(&with(AddedKind::Noise), "noise");
     let neither = train(
         &FitSettings {
             adversarial: None,
@@ -326,7 +327,7 @@ fn added_examples_come_from_the_base_model() {
         "neither",
     );
     assert!(!same_tensors(&fgsm, &noise) && !same_tensors(&noise, &neither));
-    let command = with(Kind::Fgsm).command();
+    let command = with(AddedKind::Fgsm).command();
     assert!(
         command.contains("--augment fgsm --fgsm-eps 0.05 --fraction 1 --base BASE"),
         "{command}"
@@ -338,7 +339,7 @@ fn the_last_epoch_is_kept_on_request() {
     let (_data, crops) = drawn();
     let out = tempfile::tempdir().unwrap();
     let settings = FitSettings {
-        keep: Keep::Last,
+        keep: KeptEpoch::Last,
         epochs: 3,
         ..quick()
     };
@@ -355,14 +356,14 @@ fn the_last_epoch_is_kept_on_request() {
 fn a_training_that_overfits_to_its_own_attack_is_stopped_by_name() {
     let (_data, crops) = drawn();
     let out = tempfile::tempdir().unwrap();
-    // FGSM on every picture with a budget far too large for it, the known recipe.
+    // FGSM on every image with a budget far too large for it, the known recipe.
     let settings = FitSettings {
         adversarial: Some(Adversarial {
             epsilon: EpsilonRange {
                 low: 0.5,
                 high: 0.5,
             },
-            share: Share::All,
+            share: AttackedShare::All,
             ..adversarial()
         }),
         epochs: 12,

@@ -1,4 +1,4 @@
-//! Models that answer at once, and `train evaluate` around them.
+//! Models that respond at once, and `train evaluate` around them.
 
 use crate::training_runs::drawn_crops;
 use clap::Parser;
@@ -122,7 +122,7 @@ fn card(name: &str) -> ModelCard {
 pub struct Bench {
     pub folder: tempfile::TempDir,
     pub set: EvaluationSet,
-    pub judged: Cell<usize>,
+    pub evaluated: Cell<usize>,
 }
 
 impl Bench {
@@ -134,7 +134,7 @@ impl Bench {
         Self {
             folder,
             set,
-            judged: Cell::new(0),
+            evaluated: Cell::new(0),
         }
     }
 
@@ -150,7 +150,7 @@ impl Bench {
         all.extend(more);
         let arguments = parsed(&all).map_err(anyhow::Error::msg)?;
         run_with(&arguments, &|path: &Path, _| {
-            self.judged.set(self.judged.get() + 1);
+            self.evaluated.set(self.evaluated.get() + 1);
             let name = path.file_name().unwrap().to_str().unwrap();
             let mut card = card(name);
             if name == "two" && more.contains(&"45") {

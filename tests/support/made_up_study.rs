@@ -1,15 +1,15 @@
-//! A runner that trains nothing: made-up people, metrics and answers, so that the plan, the order,
-//! resuming and collecting are tested in seconds. Answers get worse with stronger disturbances and
-//! hardened networks withstand more, so that plots look as real ones do.
+//! A runner that trains nothing: made-up people, metrics and predictions, so that the plan, the order,
+//! resuming and collecting are tested in seconds. Predictions get worse with stronger perturbations and
+//! hardened networks are more robust, so that plots look as real ones do.
 
 use parseye_train::{
     attack::Access,
     checkpoint,
     fit::FitError,
-    robustness::{Condition, Estimate, Figures},
+    robustness::{Condition, Estimate, Metrics},
     study::{
-        execute::{EvaluationJob, Perturbed, RocCurve, Runner},
-        folder::Answers,
+        execute::{EvaluationJob, Perturbed, Runner},
+        folder::CellPredictions,
         suite::Scale,
     },
 };
@@ -122,7 +122,7 @@ impl Runner for MadeUp {
         Ok(())
     }
 
-    fn evaluate(&mut self, job: &EvaluationJob) -> anyhow::Result<Answers> {
+    fn evaluate(&mut self, job: &EvaluationJob) -> anyhow::Result<CellPredictions> {
         assert!(job.model.is_file() && job.from.is_none_or(Path::is_file));
         self.evaluated += 1;
         let crops: Vec<&Sample> = self
@@ -178,7 +178,7 @@ impl Runner for MadeUp {
                 add(attack, Some(access), Some(*snr));
             }
         }
-        Ok(Answers {
+        Ok(CellPredictions {
             paths: crops
                 .iter()
                 .map(|sample| sample.path.to_string_lossy().into_owned())
@@ -188,13 +188,13 @@ impl Runner for MadeUp {
         })
     }
 
-    fn figures(
+    fn metrics(
         &self,
         samples: &[&Sample],
         logits: &[[f32; STATES]],
         _temperature: f32,
         _seed: u64,
-    ) -> anyhow::Result<Figures> {
+    ) -> anyhow::Result<Metrics> {
         assert_eq!(samples.len(), logits.len());
         let mut confusion = Confusion::default();
         for (sample, logits) in samples.iter().zip(logits) {
@@ -212,7 +212,7 @@ impl Runner for MadeUp {
             .iter()
             .map(|sample| sample.subject.as_str())
             .collect();
-        Ok(Figures {
+        Ok(Metrics {
             n: samples.len() as u64,
             subjects: subjects.len(),
             accuracy: around(confusion.accuracy()),
@@ -230,37 +230,6 @@ impl Runner for MadeUp {
         })
     }
 
-    fn roc(&self, samples: &[&Sample], logits: &[[f32; STATES]]) -> Vec<RocCurve> {
-        EyeState::ALL
-            .map(|state| {
-                let mut scored: Vec<(f32, bool)> = samples
-                    .iter()
-                    .zip(logits)
-                    .map(|(sample, logits)| (logits[state.index()], sample.label == state))
-                    .collect();
-                scored.sort_by(|a, b| b.0.total_cmp(&a.0));
-                let right = scored.iter().filter(|(_, right)| *right).count() as f64;
-                let wrong = scored.len() as f64 - right;
-                let mut points = vec![[0.0, 0.0]];
-                let (mut fpr, mut tpr, mut auc) = (0.0, 0.0, 0.0);
-                for (_, is_right) in scored {
-                    if is_right {
-                        tpr += 1.0 / right;
-                    } else {
-                        fpr += 1.0 / wrong;
-                        auc += tpr / wrong;
-                    }
-                    points.push([fpr, tpr]);
-                }
-                RocCurve {
-                    name: state.name().into(),
-                    points,
-                    auc,
-                }
-            })
-            .into()
-    }
-
     fn perturb(
         &mut self,
         model: &Path,
@@ -271,7 +240,7 @@ impl Runner for MadeUp {
         assert!(model.is_file());
         let amount = attack.map_or(0.0, |(_, snr)| 10_f32.powf(-snr as f32 / 20.0));
         let mut rng = ChaCha8Rng::seed_from_u64(1);
-        let mut picture = |state: usize| {
+        let mut image = |state: usize| {
             std::array::from_fn::<f32, PIXELS, _>(|at| {
                 let (x, y) = ((at % 32) as f32 - 16.0, (at / 32) as f32 - 16.0);
                 let lid = [9.0, 5.0, 1.0, 30.0][state];
@@ -287,8 +256,8 @@ impl Runner for MadeUp {
                 base + amount * (2.0 * rng.random::<f32>() - 1.0)
             })
         };
-        let pictures = (0..STATES).map(&mut picture).collect();
-        let answers = EyeState::ALL.map(|state| {
+        let images = (0..STATES).map(&mut image).collect();
+        let predictions = EyeState::ALL.map(|state| {
             if amount > 0.05 {
                 EyeState::Closed
             } else {
@@ -296,8 +265,8 @@ impl Runner for MadeUp {
             }
         });
         Ok(Perturbed {
-            pictures,
-            answers: answers.into(),
+            images,
+            predictions: predictions.into(),
         })
     }
 }

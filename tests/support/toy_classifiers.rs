@@ -1,4 +1,4 @@
-//! Classifiers small enough that the best attack on them is known, and pictures for them.
+//! Classifiers small enough that the best attack on them is known, and images for them.
 
 use parseye_train::{attack::Classifier, data::batch::Batch};
 use rand::{RngExt, SeedableRng};
@@ -90,8 +90,8 @@ impl Classifier for Linear {
     }
 }
 
-/// Pictures on which the classifier is right, but for every fifth, within a narrow range of grays.
-pub fn pictures(target: &dyn Classifier, seed: u64) -> Batch {
+/// Images on which the classifier is right, but for every fifth, within a narrow range of grays.
+pub fn labelled_images(target: &dyn Classifier, seed: u64) -> Batch {
     const RANGE: f64 = 0.95;
     let images = random(seed, &[20, 1, 32, 32]).clamp(-RANGE, RANGE);
     let mut labels: Vec<i64> = Vec::try_from(target.logits(&images).argmax(1, false)).unwrap();
@@ -117,7 +117,7 @@ pub fn batch(images: Tensor, labels: &[i64], range: f64) -> Batch {
     }
 }
 
-/// A linear classifier of four coarse patterns, which squares can find, and pictures of them.
+/// A linear classifier of four coarse patterns, which squares can find, and images of them.
 pub fn patterns(gradient: Gradient) -> (Linear, Batch) {
     let pattern = |sign: fn(i64, i64) -> bool| {
         let values: Vec<f32> = (0..1024)

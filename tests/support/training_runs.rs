@@ -7,10 +7,10 @@ use parseye_train::{
     attack::Classifier,
     checkpoint::{Checkpoint, RunState},
     data::{augment::Augmentation, crops::CropSet},
-    export::finish::Circumstances,
-    fit::{FitError, FitSettings, Keep, Surroundings, fit},
+    export::finish::ExportContext,
+    fit::{FitContext, FitError, FitSettings, KeptEpoch, fit},
     harden::{
-        adversarial::{Adversarial, Share},
+        adversarial::{Adversarial, AttackedShare},
         constraint::{Constraint, Retraction},
         epsilon::EpsilonRange,
         loss::{Loss, TrainingAttack},
@@ -39,7 +39,7 @@ pub fn adversarial() -> Adversarial {
             high: 0.03,
         },
         attack: TrainingAttack::Fgsm,
-        share: Share::Half,
+        share: AttackedShare::Half,
         loss: Loss::CrossEntropy,
         trades_weight: 6.0,
         weight_perturbation: 0.0,
@@ -59,7 +59,7 @@ pub fn settings() -> FitSettings {
         teacher: None,
         label_fixes_sha256: None,
         weight_average: 0.0,
-        keep: Keep::Best,
+        keep: KeptEpoch::Best,
         fold: None,
         epochs: 3,
         epoch_crops: 512,
@@ -103,7 +103,7 @@ pub fn run_with(
     let _alone = alone.then(|| GENERATOR.write().unwrap_or_else(PoisonError::into_inner));
     let _shared = (!alone).then(|| GENERATOR.read().unwrap_or_else(PoisonError::into_inner));
     tch::set_num_threads(1);
-    let around = Surroundings {
+    let context = FitContext {
         crops,
         base,
         teacher: None,
@@ -111,7 +111,7 @@ pub fn run_with(
         folder: out,
         stop,
     };
-    fit(settings, around, resume, report)
+    fit(settings, context, resume, report)
 }
 
 pub fn run(
@@ -124,8 +124,8 @@ pub fn run(
     run_with(settings, crops, None, out, resume, |_| Ok(()), &never)
 }
 
-pub fn circumstances() -> Circumstances {
-    Circumstances {
+pub fn export_context() -> ExportContext {
+    ExportContext {
         name: "drawn".into(),
         device: Device::Cpu,
     }

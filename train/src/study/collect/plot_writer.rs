@@ -1,23 +1,23 @@
-//! Writes pictures: SVG as drawn, and PNG rendered from the very same SVG.
+//! Writes plots: SVG as drawn, and PNG rendered from the very same SVG.
 
 use crate::study::{StudyError, folder::write_text};
 use parseye_plot::{NoFont, Rasterizer, raster::ZOOM};
 use resvg::tiny_skia;
 use std::path::{Path, PathBuf};
 
-/// Writes pictures into one folder.
+/// Writes plots into one folder.
 #[derive(Debug)]
-pub struct Pictures {
+pub struct PlotWriter {
     folder: PathBuf,
     rasterizer: Option<Rasterizer>,
-    /// What was written.
+    /// Files that were written.
     pub written: Vec<PathBuf>,
-    /// Why there are no PNG pictures, where there are none.
+    /// Why there are no PNG plots, where there are none.
     pub no_png: Option<String>,
 }
 
-impl Pictures {
-    /// Pictures in `folder`, with the fonts of this system.
+impl PlotWriter {
+    /// Creates a writer into `folder`, with the fonts of this system.
     pub fn new(folder: &Path) -> Self {
         Self::with(folder, Rasterizer::new())
     }
@@ -28,7 +28,7 @@ impl Pictures {
             Err(reason) => (
                 None,
                 Some(format!(
-                    "{reason}; then collect again, the SVG pictures are whole"
+                    "{reason}; then collect again, the SVG plots are complete"
                 )),
             ),
         };
@@ -63,7 +63,11 @@ impl Pictures {
     ///
     /// # Errors
     /// When it is no SVG.
-    pub fn render(&self, name: &str, svg: &str) -> Result<Option<tiny_skia::Pixmap>, StudyError> {
+    pub(crate) fn render(
+        &self,
+        name: &str,
+        svg: &str,
+    ) -> Result<Option<tiny_skia::Pixmap>, StudyError> {
         let Some(rasterizer) = &self.rasterizer else {
             return Ok(None);
         };
@@ -79,7 +83,7 @@ impl Pictures {
     /// # Errors
     /// When it cannot be written.
     pub fn keep(&mut self, path: PathBuf, bytes: &[u8]) -> Result<(), StudyError> {
-        crate::export::write_whole(&path, bytes).map_err(|error| StudyError::Write {
+        crate::export::write_atomically(&path, bytes).map_err(|error| StudyError::Write {
             path: path.clone(),
             reason: error.to_string(),
         })?;
@@ -87,13 +91,13 @@ impl Pictures {
         Ok(())
     }
 
-    /// Where a file of this name goes.
+    /// Path of a file of this name.
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.join(name)
     }
 
     /// Pixels of a PNG for one of the SVG.
-    pub const fn zoom() -> u32 {
+    pub(crate) const fn zoom() -> u32 {
         ZOOM
     }
 }
@@ -107,10 +111,10 @@ mod tests {
     #[test]
     fn without_fonts_there_is_an_svg_and_a_reason() {
         let folder = tempfile::tempdir().unwrap();
-        let mut pictures = Pictures::with(folder.path(), Err(NoFont));
-        pictures.write("plot", SVG).unwrap();
+        let mut plots = PlotWriter::with(folder.path(), Err(NoFont));
+        plots.write("plot", SVG).unwrap();
         assert!(folder.path().join("plot.svg").is_file());
         assert!(!folder.path().join("plot.png").exists());
-        assert!(pictures.no_png.unwrap().contains("install one"));
+        assert!(plots.no_png.unwrap().contains("install one"));
     }
 }

@@ -1,4 +1,4 @@
-//! Counts a classifier's answers: accuracy, recall, areas under ROC curves and calibration, with
+//! Metrics of a classifier's predictions: accuracy, recall, areas under ROC curves and calibration, with
 //! 95 % intervals that respect that crops of one person are alike.
 
 use super::roc::Ranking;
@@ -17,10 +17,10 @@ use parseye_vision::{
 use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeMap;
 
-/// A figure with its 95 % interval over people; no interval for fewer than two.
+/// A metric with its 95 % interval over people; no interval for fewer than two.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Estimate {
-    /// The figure; NaN (null in JSON) where it is not defined, as an area under the curve of a
+    /// The metric; NaN (null in JSON) where it is not defined, as an area under the curve of a
     /// single state.
     #[serde(deserialize_with = "number_or_null")]
     pub value: f64,
@@ -35,18 +35,18 @@ fn number_or_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::
     Ok(Option::<f64>::deserialize(deserializer)?.unwrap_or(f64::NAN))
 }
 
-/// Figures over some crops under one condition.
+/// Metrics over some crops under one condition.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Figures {
+pub struct Metrics {
     /// Number of crops.
     pub n: u64,
     /// Number of people.
     pub subjects: usize,
-    /// Share answered rightly.
+    /// Share classified correctly.
     pub accuracy: Estimate,
-    /// Mean over the states that occur of the share of each answered rightly.
+    /// Mean over the states that occur of the share of each classified correctly.
     pub macro_accuracy: Estimate,
-    /// Share of each state that occurs answered rightly.
+    /// Share of each state that occurs classified correctly.
     pub recall: BTreeMap<String, Estimate>,
     /// Area under the ROC curve of all pairs of crop and state.
     pub auc_micro: Estimate,
@@ -58,23 +58,23 @@ pub struct Figures {
     /// The same with temperature 1.
     #[serde(deserialize_with = "number_or_null")]
     pub ece_uncalibrated: f64,
-    /// Rows are the label, columns the answer, both open, partially_open, closed, not_visible.
+    /// Rows are the label, columns the prediction, both open, partially_open, closed, not_visible.
     pub confusion: Confusion,
 }
 
-/// Counts the answers `logits`, given for `samples` in the same order. `temperature` is the
+/// Counts the predictions `logits`, given for `samples` in the same order. `temperature` is the
 /// model's, fitted on the validation split; `seed` is that of the bootstrap.
-pub fn figures(
+pub fn metrics(
     samples: &[&Sample],
     logits: &[[f32; STATES]],
     temperature: f32,
     seed: u64,
-) -> Figures {
+) -> Metrics {
     let people = People::new(samples);
     let by_person = people.confusions(samples, logits);
-    let answers = samples.iter().zip(logits).zip(&people.of_sample);
+    let predictions = samples.iter().zip(logits).zip(&people.of_sample);
     let ranking = Ranking::new(
-        answers.map(|((sample, logits), person)| (sample.label, *person, *logits)),
+        predictions.map(|((sample, logits), person)| (sample.label, *person, *logits)),
         temperature,
     );
     let everybody: Vec<usize> = (0..people.count).collect();
@@ -92,7 +92,7 @@ pub fn figures(
         let recall = |c: &Confusion| c.recall(state).unwrap_or(f64::NAN);
         Some((name, Estimate::of_counts(&by_person, seed, recall)))
     });
-    Figures {
+    Metrics {
         n: confusion.n(),
         subjects: people.count,
         accuracy: Estimate::of_counts(&by_person, seed, Confusion::accuracy),
@@ -107,8 +107,8 @@ pub fn figures(
 }
 
 /// Accuracy and macro accuracy over several conditions of the same crops, which is the mean of the
-/// conditions' own figures, with an interval over people.
-pub fn mean_accuracy(
+/// conditions' own metrics, with an interval over people.
+pub(crate) fn mean_accuracy(
     samples: &[&Sample],
     conditions: &[&[[f32; STATES]]],
     seed: u64,
@@ -129,11 +129,11 @@ pub fn mean_accuracy(
 }
 
 impl Estimate {
-    /// A figure of counts, and its interval from the counts of each person.
-    fn of_counts(by_person: &[Confusion], seed: u64, figure: impl Fn(&Confusion) -> f64) -> Self {
+    /// A metric of counts, and its interval from the counts of each person.
+    fn of_counts(by_person: &[Confusion], seed: u64, metric: impl Fn(&Confusion) -> f64) -> Self {
         Self {
-            value: figure(&sum(&mut by_person.iter())),
-            ..Self::interval(by_person, seed, |drawn| figure(&sum(drawn)))
+            value: metric(&sum(&mut by_person.iter())),
+            ..Self::interval(by_person, seed, |drawn| metric(&sum(drawn)))
         }
     }
 
@@ -141,9 +141,9 @@ impl Estimate {
     pub(super) fn interval<G>(
         groups: &[G],
         seed: u64,
-        figure: impl Fn(&mut dyn Iterator<Item = &G>) -> f64,
+        metric: impl Fn(&mut dyn Iterator<Item = &G>) -> f64,
     ) -> Self {
-        let interval = clustered_interval(groups, seed, figure);
+        let interval = clustered_interval(groups, seed, metric);
         Self {
             value: f64::NAN,
             low: interval.map(|interval| interval.low),
@@ -191,7 +191,7 @@ impl People {
     }
 }
 
-/// Whether each answer is right, with its confidence at a temperature.
+/// Whether each prediction is right, with its confidence at a temperature.
 fn confidences(
     samples: &[&Sample],
     logits: &[[f32; STATES]],
@@ -204,7 +204,7 @@ fn confidences(
     })
 }
 
-/// The answers in bins of confidence, as a reliability diagram shows them.
+/// The predictions in bins of confidence, as a reliability diagram shows them.
 pub fn reliability(
     samples: &[&Sample],
     logits: &[[f32; STATES]],
@@ -241,8 +241,8 @@ pub(crate) mod tests {
         std::array::from_fn(|index| if index == state.index() { size } else { 0.0 })
     }
 
-    fn all_of(samples: &[Sample], logits: &[[f32; STATES]], temperature: f32) -> Figures {
-        figures(&samples.iter().collect::<Vec<_>>(), logits, temperature, 0)
+    fn all_of(samples: &[Sample], logits: &[[f32; STATES]], temperature: f32) -> Metrics {
+        metrics(&samples.iter().collect::<Vec<_>>(), logits, temperature, 0)
     }
 
     #[test]
@@ -257,32 +257,32 @@ pub(crate) mod tests {
         ];
         let mut logits: Vec<_> = samples.iter().map(|s| logits_for(s.label, 4.0)).collect();
         logits[0] = logits_for(EyeState::Closed, 4.0);
-        let figures = all_of(&samples, &logits, 2.0);
-        assert_eq!((figures.n, figures.subjects), (5, 2));
-        assert_eq!(figures.accuracy.value, 0.8);
-        assert_eq!(figures.macro_accuracy.value, 0.875);
-        assert_eq!(figures.recall["open"].value, 0.75);
-        assert_eq!(figures.recall.len(), 2);
+        let metrics = all_of(&samples, &logits, 2.0);
+        assert_eq!((metrics.n, metrics.subjects), (5, 2));
+        assert_eq!(metrics.accuracy.value, 0.8);
+        assert_eq!(metrics.macro_accuracy.value, 0.875);
+        assert_eq!(metrics.recall["open"].value, 0.75);
+        assert_eq!(metrics.recall.len(), 2);
         // Open against closed: of 4 pairs 3 are won and one, with equal scores, is half won; and
         // the same from the other side.
-        assert!((figures.auc_macro.value - 0.875).abs() < 1e-12);
+        assert!((metrics.auc_macro.value - 0.875).abs() < 1e-12);
         // Confidence e^4 / (e^4 + 3) and e^2 / (e^2 + 3), both in one bin, where 0.8 are right.
         let at = |gap: f64| gap.exp() / (gap.exp() + 3.0);
-        assert!((figures.ece_uncalibrated - (at(4.0) - 0.8)).abs() < 1e-6);
-        assert!((figures.ece - (at(2.0) - 0.8).abs()).abs() < 1e-6);
+        assert!((metrics.ece_uncalibrated - (at(4.0) - 0.8)).abs() < 1e-6);
+        assert!((metrics.ece - (at(2.0) - 0.8).abs()).abs() < 1e-6);
         // All draws are of "a" alone (1/2), "b" alone (2/2), or both: the interval is the range.
-        let recall = figures.recall["open"];
+        let recall = metrics.recall["open"];
         assert_eq!((recall.low, recall.high), (Some(0.5), Some(1.0)));
     }
 
     #[test]
     fn figures_survive_json_also_where_they_are_undefined() {
         let samples = [sample(EyeState::Open, "a")];
-        let figures = all_of(&samples, &[logits_for(EyeState::Open, 1.0)], 1.0);
-        assert!(figures.auc_macro.value.is_nan());
-        assert_eq!(figures.accuracy.low, None);
-        let json = serde_json::to_string(&figures).unwrap();
-        let back: Figures = serde_json::from_str(&json).unwrap();
+        let metrics = all_of(&samples, &[logits_for(EyeState::Open, 1.0)], 1.0);
+        assert!(metrics.auc_macro.value.is_nan());
+        assert_eq!(metrics.accuracy.low, None);
+        let json = serde_json::to_string(&metrics).unwrap();
+        let back: Metrics = serde_json::from_str(&json).unwrap();
         assert_eq!(serde_json::to_string(&back).unwrap(), json);
     }
 
@@ -293,18 +293,18 @@ pub(crate) mod tests {
             .collect();
         let refs: Vec<&Sample> = samples.iter().collect();
         let condition = |step: usize| -> Vec<[f32; STATES]> {
-            let answer = |i: usize| {
+            let prediction = |i: usize| {
                 if i.is_multiple_of(step) {
                     EyeState::Closed
                 } else {
                     samples[i].label
                 }
             };
-            (0..40).map(|i| logits_for(answer(i), 1.0)).collect()
+            (0..40).map(|i| logits_for(prediction(i), 1.0)).collect()
         };
         let (a, b) = (condition(2), condition(5));
         let (accuracy, macro_accuracy) = mean_accuracy(&refs, &[&a, &b], 0);
-        let (one, two) = (figures(&refs, &a, 1.0, 0), figures(&refs, &b, 1.0, 0));
+        let (one, two) = (metrics(&refs, &a, 1.0, 0), metrics(&refs, &b, 1.0, 0));
         let mean = |x: Estimate, y: Estimate| (x.value + y.value) / 2.0;
         assert!((accuracy.value - mean(one.accuracy, two.accuracy)).abs() < 1e-12);
         let expected = mean(one.macro_accuracy, two.macro_accuracy);
