@@ -1,6 +1,8 @@
 //! Replays small clips that ffmpeg makes on the spot.
 
 use super::*;
+use parseye_test_needs::needs;
+use parseye_testkit::places::recordings;
 use parseye_vision::frame::MAX_SIDE;
 use tempfile::TempDir;
 
@@ -305,21 +307,11 @@ fn versions_choose_the_option_they_know() {
     assert_eq!(version("ffmpeg version N-113-gabc Copyright"), None);
 }
 
+#[needs(clips)]
 #[test]
 fn all_real_clips_are_whole() {
-    let root = std::env::var("PARSEYE_DATA").map_or_else(
-        |_| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data"),
-        PathBuf::from,
-    );
-    let Ok(entries) = fs::read_dir(root.join("clips")) else {
-        eprintln!(
-            "skipped: no clips below {} (set PARSEYE_DATA)",
-            root.display()
-        );
-        return;
-    };
     let mut clips = 0;
-    for entry in entries {
+    for entry in fs::read_dir(recordings().join("clips")).unwrap() {
         let path = entry.unwrap().path();
         if path.extension().is_some_and(|ending| ending == "mp4") {
             let mut source = VideoFile::open(&path).unwrap();
