@@ -14,7 +14,6 @@ mod dashboards;
 mod documents;
 #[cfg(target_os = "linux")]
 mod faults;
-mod help;
 #[cfg(unix)]
 mod live;
 mod manual;
@@ -22,6 +21,7 @@ mod misuse;
 #[cfg(feature = "mqtt")]
 mod mqtt;
 mod other_processors;
+mod printed;
 mod replay;
 mod selfcheck;
 #[cfg(target_os = "linux")]

@@ -3,6 +3,7 @@
 
 pub mod documents;
 pub mod drawn_crops;
+pub mod help;
 pub mod places;
 #[cfg(feature = "script")]
 pub mod script;
