@@ -12,6 +12,7 @@ mod browser;
 #[cfg(unix)]
 mod dashboards;
 mod documents;
+mod examples;
 #[cfg(target_os = "linux")]
 mod faults;
 #[cfg(unix)]

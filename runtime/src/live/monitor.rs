@@ -17,9 +17,11 @@ use crossbeam::{
 };
 use parseye_capture::{CameraFault, CaptureLoss, LiveOpener, LiveSource, SourceError};
 use parseye_events::{
-    event::{CameraEvent, CameraEventKind, EndEvent, Event, EyesEvent, Outcome, seconds},
+    clock::unix_time,
+    event::{CameraEvent, CameraEventKind, EndEvent, Event, EyesEvent, Outcome},
     fanout::locked,
     metrics::{FrameLoss, Percentiles},
+    rounding::{milliseconds, seconds},
     summary::RunAccumulator,
 };
 use parseye_vision::{eye_monitor::EyeMonitor, frame::Frame, temporal::TemporalUpdate};
@@ -29,7 +31,7 @@ use std::{
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread::{JoinHandle, Thread},
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant},
 };
 
 pub use super::capture::SILENCE;
@@ -101,7 +103,7 @@ impl LatestFrame {
         let captured = *locked(&self.captured);
         FrameLoss {
             driver: captured.driver,
-            latest: self.dropped.load(Ordering::Relaxed),
+            dropped: self.dropped.load(Ordering::Relaxed),
             decode: captured.decode,
             corrupt: captured.corrupt,
         }
@@ -327,7 +329,7 @@ impl Watch<'_> {
             let time = frame.time;
             self.tell(vec![CaptureEvent { time, change }], chain);
         }
-        let judged = chain.judge(frame)?;
+        let judged = chain.process(frame)?;
         let now = self.latest.now();
         let age = now.saturating_sub(frame.time);
         self.present.take(&judged, now, age);
@@ -341,14 +343,16 @@ impl Watch<'_> {
         }
         self.tally.add_frame(&judged.reading, &judged.times);
         let mut eyes = EyesEvent::new(&self.name, &judged.reading, unix_time());
-        eyes.age_ms = Some((age.as_secs_f64() * 1e6).round() / 1e3);
+        eyes.age_ms = Some(milliseconds(age));
         let checks = self.fanout.self_check();
         let trust = checks.trust();
         eyes.left.trust = trust.left;
         eyes.right.trust = trust.right;
-        checks.offer(&frame.luma, &judged.reading);
         self.fanout.publish(Event::Eyes(eyes));
-        self.say(&judged.changes);
+        // Afterwards, so that a drift follows the frame that showed it.
+        let checks = self.fanout.self_check();
+        checks.offer(&self.name, &frame.luma, &judged.reading);
+        self.say(&judged.update);
         Ok(())
     }
 
@@ -367,7 +371,7 @@ impl Watch<'_> {
             let is_lost = matches!(event.change, Change::Lost(_));
             self.fanout.publish(camera_event(&self.name, event));
             if is_lost {
-                let unseen = chain.unseen(time);
+                let unseen = chain.interrupt(time);
                 self.present.take_alerts(&unseen.alerts);
                 self.say(&unseen);
             }
@@ -416,7 +420,7 @@ fn camera_event(clip: &str, event: CaptureEvent) -> Event {
         time: seconds(event.time),
         kind: CameraEventKind::Opened,
         reason: None,
-        words: None,
+        message: None,
         format: None,
         frames: None,
         unix_time: unix_time(),
@@ -430,25 +434,19 @@ fn camera_event(clip: &str, event: CaptureEvent) -> Event {
         Change::Lost(reason) => {
             record.kind = CameraEventKind::Lost;
             record.reason = Some(reason.fault);
-            record.words = Some(reason.words);
+            record.message = Some(reason.words);
         }
         Change::Waiting(reason) => {
             record.kind = CameraEventKind::Waiting;
             record.reason = Some(reason.fault);
-            record.words = Some(reason.words);
+            record.message = Some(reason.words);
         }
         Change::Damaged { frames, words } => {
             record.kind = CameraEventKind::Damaged;
             record.reason = Some(CameraFault::Corrupt);
-            record.words = Some(words);
+            record.message = Some(words);
             record.frames = Some(frames);
         }
     }
     Event::Camera(record)
-}
-
-/// The wall clock in seconds since 1970, to the microsecond; `None` for a clock set before that.
-pub fn unix_time() -> Option<f64> {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
-    Some(seconds(since))
 }

@@ -3,8 +3,9 @@
 use super::capture::{CaptureEvent, Change};
 use hdrhistogram::Histogram;
 use parseye_events::{
-    event::{EyeRecord, FaceRecord, seconds},
+    event::{EyeRecord, FaceRecord},
     metrics::{FrameLoss, Percentiles},
+    rounding::{milliseconds, seconds},
     status::{CheckStatus, LiveStatus, RunningAlert, SourceStatus},
     summary::{BlinkCounts, RunAccumulator},
 };
@@ -63,7 +64,7 @@ impl Present {
         if let Some(ages) = &mut self.ages {
             ages.saturating_record(u64::try_from(age.as_nanos()).unwrap_or(u64::MAX));
         }
-        self.take_alerts(&judged.changes.alerts);
+        self.take_alerts(&judged.update.alerts);
         self.last = Some(judged.reading.clone());
     }
 
@@ -178,7 +179,7 @@ impl Present {
         let last = ages.len().checked_sub(1)?;
         let at = |share: f64| {
             let age = ages[(share * last as f64).round() as usize];
-            (age.as_secs_f64() * 1e6).round() / 1e3
+            milliseconds(age)
         };
         Some(Percentiles {
             p50: at(0.5),

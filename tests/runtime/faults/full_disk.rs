@@ -75,7 +75,7 @@ fn a_replay_that_fills_the_disk_says_so_and_its_log_can_be_read() {
     assert!((10..whole.len()).contains(&kept.len()), "{}", kept.len());
     assert_eq!(kept[..], whole[..kept.len()]);
     let session = session::read(&[log], &TemporalSettings::default()).unwrap();
-    assert_eq!(session.figures.logs[0].damaged, 0);
+    assert_eq!(session.statistics.logs[0].damaged, 0);
 }
 
 /// Plays a clip live, with its log on a disk; gives what it says.

@@ -101,7 +101,7 @@ fn check(log: &Path, whole: &[u8], at_kill: u64, found: &mut Found) {
     }
     if !bytes.is_empty() {
         let session = session::read(&[log.to_path_buf()], &TemporalSettings::default());
-        let logs = session.expect("a killed run's log is read").figures.logs;
+        let logs = session.expect("a killed run's log is read").statistics.logs;
         assert_eq!(logs[0].damaged, u64::from(is_cut));
     }
 }
@@ -194,7 +194,11 @@ fn a_log_that_is_written_without_pause_can_be_continued() {
     for _ in 0..KILLS {
         let _ = fs::remove_file(&path);
         let child = Command::new(std::env::current_exe().unwrap())
-            .args(["--ignored", "--exact", "kills::writes_until_it_is_killed"])
+            .args([
+                "--ignored",
+                "--exact",
+                "faults::kills::writes_until_it_is_killed",
+            ])
             .env(LOG, &path)
             .stdout(Stdio::null())
             .spawn()

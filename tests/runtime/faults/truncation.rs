@@ -151,7 +151,7 @@ fn every_cut_of_a_log_is_told() {
         fs::write(&path, bytes).unwrap();
         session::read(std::slice::from_ref(&path), &TemporalSettings::default())
     };
-    let whole = read(LOG.as_bytes()).unwrap().figures;
+    let whole = read(LOG.as_bytes()).unwrap().statistics;
     assert_eq!(
         whole.runs.first[0].sources[0].outcome,
         Some(Outcome::Complete)
@@ -161,7 +161,7 @@ fn every_cut_of_a_log_is_told() {
     for cut in 0..LOG.len() - 1 {
         let bytes = &LOG.as_bytes()[..cut];
         let figures = match read(bytes) {
-            Ok(session) => session.figures,
+            Ok(session) => session.statistics,
             Err(error) => {
                 let line = error.to_string();
                 assert!(cut < first_line, "{cut}: {line}");
@@ -180,13 +180,13 @@ fn every_cut_of_a_log_is_told() {
         let is_whole = last.is_empty() || LOG.as_bytes()[cut] == b'\n';
         assert_eq!(log.damaged, u64::from(!is_whole), "{cut}");
         for damage in &log.damages {
-            assert_eq!(damage.reason, "cut off", "{cut}");
+            assert_eq!(damage.reason, session::LineDefect::CutOff, "{cut}");
         }
     }
     // What some file systems leave of lines that were not yet on the disk.
     let log = &read(&[LOG.as_bytes(), &[0; 5000]].concat())
         .unwrap()
-        .figures
+        .statistics
         .logs[0];
     assert_eq!((log.lines, log.damaged), (4, 1));
 }

@@ -44,7 +44,7 @@ fn a_recording_plays_at_its_own_pace() {
     let end = events.last().unwrap();
     assert_eq!(end["outcome"], "complete");
     let judged = of_kind(&events, "eyes").len();
-    let lost = end["lost"]["hand_over"].as_u64().unwrap() as usize;
+    let lost = end["lost"]["dropped"].as_u64().unwrap() as usize;
     assert_eq!(judged + lost, FRAMES, "{end}");
     let last = of_kind(&events, "eyes")[judged - 1];
     assert!(last["time"].as_f64().unwrap() >= 59.0 / 30.0, "{last}");
@@ -171,7 +171,7 @@ fn misuse_of_live_sources_is_named() {
     run(
         2,
         &["monitor", "--backend", "v4l"],
-        &["auto, v4l2 and nokhwa"],
+        &["`auto`, `v4l2`, `nokhwa`"],
     );
     run(1, &["monitor", "--camera", "pipe:"], &["no command"]);
     run(

@@ -11,7 +11,7 @@ const DAY: Duration = Duration::from_secs(86_400);
 
 fn start() -> StartEvent {
     StartEvent {
-        schema: 1,
+        schema: crate::event::SCHEMA,
         version: "0".into(),
         mode: Mode::Monitor,
         model: ModelName {
