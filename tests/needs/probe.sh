@@ -1,7 +1,18 @@
 #!/bin/sh
 # Prints what this machine has of the things that only some tests need (src/lib.rs says what each is), one
-# word a line. The attribute `needs`, `make test` and `.ci/run` all ask here.
+# word a line. The attribute `needs`, `make test` and `.ci/run` all ask here. With --renew it prints nothing, and
+# has the tests built anew if that has changed since it was last asked so.
 root=$(cd "$(dirname "$0")/../.." && pwd)
+if [ "${1:-}" = --renew ]; then
+    known=${CARGO_TARGET_DIR:-$root/target}/test-needs
+    found=$("$0")
+    if [ "$found" != "$(cat "$known" 2>/dev/null)" ]; then
+        touch "$root/tests/needs/src/lib.rs"
+        mkdir -p "${known%/*}"
+        echo "$found" >"$known"
+    fi
+    exit
+fi
 
 has() { command -v "$1" >/dev/null 2>&1; }
 all_of() {
