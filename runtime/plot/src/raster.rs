@@ -100,6 +100,7 @@ impl Rasterizer {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use parseye_test_needs::needs;
 
     const SVG: &str = r#"<svg width="60" height="30" viewBox="0 0 60 30" xmlns="http://www.w3.org/2000/svg"><text x="2" y="20" font-family="sans-serif" font-size="18">eye</text></svg>"#;
 
@@ -109,15 +110,10 @@ mod tests {
         assert!(error.to_string().contains("install one"));
     }
 
+    #[needs(font)]
     #[test]
     fn with_fonts_the_labels_are_in_the_png() {
-        let rasterizer = match Rasterizer::new() {
-            Ok(rasterizer) => rasterizer,
-            Err(reason) => {
-                eprintln!("skipped: {reason}");
-                return;
-            }
-        };
+        let rasterizer = Rasterizer::new().unwrap();
         let png = image::load_from_memory(&rasterizer.png(SVG).unwrap())
             .unwrap()
             .to_rgba8();

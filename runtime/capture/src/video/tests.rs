@@ -1,6 +1,8 @@
 //! Decodes small clips that ffmpeg generates.
 
 use super::*;
+use parseye_test_needs::needs;
+use parseye_testkit::places::recordings;
 use parseye_vision::frame::MAX_SIDE;
 use tempfile::TempDir;
 
@@ -305,21 +307,11 @@ fn the_version_decides_which_option_is_used() {
     assert_eq!(version("ffmpeg version N-113-gabc Copyright"), None);
 }
 
+#[needs(clips)]
 #[test]
 fn all_real_clips_are_whole() {
-    let root = std::env::var("PARSEYE_DATA").map_or_else(
-        |_| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data"),
-        PathBuf::from,
-    );
-    let Ok(entries) = fs::read_dir(root.join("clips")) else {
-        eprintln!(
-            "skipped: no clips below {} (set PARSEYE_DATA)",
-            root.display()
-        );
-        return;
-    };
     let mut clips = 0;
-    for entry in entries {
+    for entry in fs::read_dir(recordings().join("clips")).unwrap() {
         let path = entry.unwrap().path();
         if path.extension().is_some_and(|ending| ending == "mp4") {
             let mut source = VideoFile::open(&path).unwrap();
