@@ -22,6 +22,7 @@ test: ## set up what is missing, libtorch too, and run every test
 	@.ci/system-packages.sh test
 	@models/fetch-locator.sh
 	@train/fetch-libtorch.sh
+	@$(CARGO) build --locked --workspace --examples
 	@$(CARGO) test --locked --workspace --lib --bins --tests $(ARGS)
 	@$(if $(ARGS),,$(CARGO) test --locked --workspace --doc)
 

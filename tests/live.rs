@@ -185,7 +185,7 @@ fn misuse_of_live_sources_is_named() {
     run(
         2,
         &["monitor", "--backend", "v4l"],
-        &["auto, v4l2 and nokhwa"],
+        &["`auto`, `v4l2`, `nokhwa`"],
     );
     run(1, &["monitor", "--camera", "pipe:"], &["no command"]);
     run(

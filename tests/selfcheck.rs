@@ -13,8 +13,7 @@ use parseye_vision::{
     eye_state::{Eye, EyeState, PerEye},
     locate::Roi,
     selfcheck::{
-        CheckFrame, CheckReading, Checker, Missing, Progress, SelfCheckSettings, checker::Parts,
-        labelled,
+        CheckFrame, CheckReading, Checker, Missing, Parts, Progress, SelfCheckSettings, labelled,
     },
 };
 use std::{
@@ -420,7 +419,7 @@ fn a_live_run_checks_itself_and_says_how_far_its_readings_can_be_trusted() {
     assert!(before.all(|event| event["left"].get("trust").is_none()));
     let trust = eyes.iter().find(|event| judged(event)).expect("trust")["left"]["trust"].as_str();
     assert!(
-        ["ok", "thin", "none"].contains(&trust.unwrap()),
+        ["ok", "low", "exhausted"].contains(&trust.unwrap()),
         "{trust:?}"
     );
 

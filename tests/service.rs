@@ -72,7 +72,7 @@ fn a_manager_hears_that_a_run_is_ready_how_it_does_that_it_lives_and_that_it_end
     for _ in 0..3 {
         let next = manager.hears();
         assert!(next.contains("WATCHDOG=1\n"), "{next}");
-        assert!(next.contains("frames judged"), "{next}");
+        assert!(next.contains("frames processed"), "{next}");
         assert!(!next.contains("READY=1"), "{next}");
     }
     run.signal("TERM");

@@ -121,19 +121,19 @@ fn replay_frames(
             }
         };
         let decode_wait = begin.elapsed();
-        let mut judged = chain.judge(&frame)?;
+        let mut judged = chain.process(&frame)?;
         judged.times.decode_wait = decode_wait;
         tally.add_frame(&judged.reading, &judged.times);
-        tally.add_changes(&judged.changes);
+        tally.add_changes(&judged.update);
         if let Some(log) = &mut outputs.log {
             log.write(&Event::Eyes(EyesEvent::new(clip, &judged.reading, None)))?;
-            for event in Event::of_changes(clip, &judged.changes, None) {
+            for event in Event::of_changes(clip, &judged.update, None) {
                 log.write(&event)?;
             }
         }
         if let Some(video) = &mut outputs.video {
             let mut picture = frame.rgb;
-            annotator.draw(&mut picture, clip, &judged.reading, &judged.changes.ended);
+            annotator.draw(&mut picture, clip, &judged.reading, &judged.update.ended);
             video.write(picture, judged.reading.time)?;
         }
         begin = Instant::now();

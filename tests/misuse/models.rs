@@ -135,7 +135,7 @@ fn every_unusable_manifest_says_where() {
         ),
         (
             "broken.png,open,s,p,,test,human,,\n",
-            &["broken.png", "not a readable picture"],
+            &["broken.png", "not a readable image"],
         ),
     ];
     for (rows, words) in cases {

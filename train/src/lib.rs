@@ -27,5 +27,4 @@ pub mod progress;
 pub mod robustness;
 pub mod run;
 pub mod schedule;
-mod stdout;
 pub mod study;

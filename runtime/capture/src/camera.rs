@@ -25,7 +25,10 @@ use super::{
     live::{LiveOpener, LiveSource, Read},
 };
 use choose::{Advice, Node};
-use parseye_vision::frame::{Frame, MAX_SIDE};
+use parseye_vision::{
+    frame::{Frame, MAX_SIDE},
+    settings::{SettingError, check_range},
+};
 use serde::{Deserialize, Deserializer, Serialize};
 use std::{
     path::{Path, PathBuf},
@@ -76,22 +79,18 @@ impl CameraSettings {
     /// Checks that every value means something.
     ///
     /// # Errors
-    /// The key, its value, and what is accepted.
-    pub fn check(&self) -> Result<(), String> {
+    /// With the key, its value, and what is accepted.
+    pub fn check(&self) -> Result<(), SettingError> {
         for (key, value) in [("width", self.width), ("height", self.height)] {
-            if !(1..=MAX_SIDE).contains(&value) {
-                return Err(format!(
-                    "{key} is {value}; give pixels from 1 to {MAX_SIDE}"
-                ));
-            }
+            let expected = format!("pixels from 1 to {MAX_SIDE}");
+            check_range(key, value, 1..=MAX_SIDE, expected)?;
         }
-        if !(1.0..=MAX_RATE).contains(&self.frame_rate) {
-            return Err(format!(
-                "frame_rate is {}; give frames per second from 1 to {MAX_RATE}",
-                self.frame_rate
-            ));
-        }
-        Ok(())
+        check_range(
+            "frame_rate",
+            self.frame_rate,
+            1.0..=MAX_RATE,
+            format!("frames per second from 1 to {MAX_RATE}"),
+        )
     }
 }
 

@@ -25,7 +25,7 @@ use parseye_vision::frame::{Frame, MAX_PIXELS, MAX_SIDE};
 use std::path::{Path, PathBuf};
 
 /// Highest frame rate accepted, in frames a second; no camera that shows a face is faster.
-pub const MAX_RATE: f64 = 1000.0;
+pub const MAX_RATE: f64 = parseye_vision::frame::MAX_FRAME_RATE as f64;
 
 /// Something that delivers frames one after the other.
 pub trait FrameSource: Send {

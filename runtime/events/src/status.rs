@@ -10,7 +10,7 @@ use super::{
 use crate::metrics::{FrameLoss, Percentiles};
 use parseye_vision::{
     eye_state::Eye,
-    selfcheck::{drift::Quantity, page_hinkley::Shift},
+    selfcheck::{Shift, drift::Quantity},
     temporal::AlertKind,
 };
 use serde::Serialize;

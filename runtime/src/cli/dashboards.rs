@@ -1,6 +1,6 @@
-//! The dashboards around a live run: the web server, the terminal, and what a closed terminal
-//! means. Whoever runs live starts these before the source is opened, says everything through their
-//! [`Fanout`], and drops them at the end.
+//! The dashboards around a live run: the web server, the terminal, and what a closed terminal means. The
+//! caller starts them before the source is opened, publishes everything through their [`Fanout`], and
+//! drops them at the end.
 
 use super::complain;
 use crate::{
@@ -19,32 +19,32 @@ use std::{
     sync::{Arc, atomic::AtomicBool},
 };
 
-/// What shows a live run; dropping it ends it and gives the terminal back.
+/// The dashboards of a live run; dropping them ends them and restores the terminal.
 #[derive(Debug)]
-pub struct Dashboards {
+pub(super) struct Dashboards {
     fanout: Fanout,
     messages: Messages,
-    // The terminal is given back first, so that what follows can be read.
+    // The terminal is restored first, so that what follows can be read.
     terminal: Option<TerminalDashboard>,
     web: Option<WebServer>,
     hung_up: Arc<AtomicBool>,
 }
 
 impl Dashboards {
-    /// Listens where the web dashboard was asked for, before anything else is touched.
+    /// Starts the web dashboard where one was asked for, before anything else is touched.
     ///
     /// # Errors
     /// When it cannot listen there, or a signal cannot be caught.
-    pub fn listen(settings: &Settings, stop: &Stop) -> anyhow::Result<Self> {
+    pub(super) fn listen(settings: &Settings, stop: &Stop) -> anyhow::Result<Self> {
         let fanout = Fanout::new();
         let web = web::serve(&settings.web, &fanout)?;
         if let Some(web) = &web {
-            // That nobody reads it is no reason to end.
+            // A closed stderr is no reason to end.
             let _ = writeln!(io::stderr(), "parseye: web dashboard at {}", url(web));
         }
         let hung_up = Arc::new(AtomicBool::new(false));
-        // A terminal that closes must not cut off the log; a run that nothing else shows ends with
-        // it, since nobody would know of it.
+        // A terminal that closes must not cut off the log; a run that nothing else shows or records ends
+        // with it.
         #[cfg(unix)]
         {
             use signal_hook::{consts::SIGHUP, flag};
@@ -62,20 +62,20 @@ impl Dashboards {
         })
     }
 
-    /// Where everything is said.
-    pub fn fanout(&self) -> &Fanout {
+    /// Returns where events and status are published.
+    pub(super) fn fanout(&self) -> &Fanout {
         &self.fanout
     }
 
-    /// Tells the user lines in a way that leaves a dashboard on the terminal alone.
-    pub fn teller(&self) -> impl FnMut(&str) + Send + 'static {
+    /// Returns a function that reports a line to the user without garbling a dashboard on the terminal.
+    pub(super) fn reporter(&self) -> impl FnMut(&str) + Send + 'static {
         let messages = self.messages.clone();
-        move |line| messages.tell(line)
+        move |line| messages.report(line)
     }
 
-    /// Fills the terminal, where there is one that was not declined, once the source is open and
-    /// its errors are told. Says whether it did; else a status line is due.
-    pub fn fill_terminal(&mut self, settings: &Settings, stop: &Stop) -> bool {
+    /// Fills the terminal, where there is one that was not declined, once the source is open and its errors
+    /// are reported. Returns whether it did; else a status line is due.
+    pub(super) fn fill_terminal(&mut self, settings: &Settings, stop: &Stop) -> bool {
         if !settings.terminal.dashboard || !terminal::is_possible() {
             return false;
         }
@@ -95,7 +95,7 @@ impl Dashboards {
     }
 }
 
-/// Whether nobody but the terminal gets anything of the run.
+/// Returns whether nothing but the terminal shows or records the run.
 fn alone(settings: &Settings) -> bool {
     settings.web.address.is_none()
         && settings.report.log.is_none()

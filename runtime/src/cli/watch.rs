@@ -64,7 +64,7 @@ pub fn watch(
             // A recording's log is as long as the recording; a camera's has no end.
             Some(match watched.mode {
                 Mode::Monitor => log.rotated(settings.report.rotation()),
-                Mode::Replay | Mode::Realtime => log,
+                _ => log,
             })
         }
         None => None,
@@ -84,16 +84,16 @@ pub fn watch(
     let log = match log {
         Some(log) => {
             let events = fanout.subscribe(LogWriter::QUEUE);
-            Some(LogWriter::start(events, log, dashboards.teller())?)
+            Some(LogWriter::start(events, log, dashboards.reporter())?)
         }
         None => None,
     };
     let gradient = load_gradient(settings, &model)?;
     let checks = SelfCheckThread::start(&fanout, &model, gradient.as_ref(), &settings.selfcheck)?;
     ask_on_signal(&fanout)?;
-    let mqtt = mqtt::start(&fanout, &settings.mqtt, dashboards.teller())?;
+    let mqtt = mqtt::start(&fanout, &settings.mqtt, dashboards.reporter())?;
     #[cfg(target_os = "linux")]
-    let service = service::start(&fanout, dashboards.teller())?;
+    let service = service::start(&fanout, dashboards.reporter())?;
     let status = match dashboards.fill_terminal(settings, stop) {
         true => None,
         false => Some(StatusLine::start(&fanout, settings.report.status_every_s)?),

@@ -68,6 +68,7 @@ impl Fanout {
     /// Ends all subscriptions: readers get what waits for them, then the end.
     pub fn end(&self) {
         self.shared.events.end();
+        self.shared.self_check.end();
     }
 
     /// Number of present readers, those that have gone since the last event included.

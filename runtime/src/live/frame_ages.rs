@@ -21,6 +21,7 @@ impl Default for FrameAges {
 
 impl FrameAges {
     /// Shares the histogram with a registry of metrics.
+    #[cfg(feature = "web")]
     pub(crate) fn histogram(&self) -> Histogram {
         self.0.clone()
     }

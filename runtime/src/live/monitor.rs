@@ -329,7 +329,7 @@ impl Watch<'_> {
             let time = frame.time;
             self.tell(vec![CaptureEvent { time, change }], chain);
         }
-        let judged = chain.judge(frame)?;
+        let judged = chain.process(frame)?;
         let now = self.latest.now();
         let age = now.saturating_sub(frame.time);
         self.present.take(&judged, now, age);
@@ -348,9 +348,11 @@ impl Watch<'_> {
         let trust = checks.trust();
         eyes.left.trust = trust.left;
         eyes.right.trust = trust.right;
-        checks.offer(&frame.luma, &judged.reading);
         self.fanout.publish(Event::Eyes(eyes));
-        self.say(&judged.changes);
+        // Afterwards, so that a drift follows the frame that showed it.
+        let checks = self.fanout.self_check();
+        checks.offer(&self.name, &frame.luma, &judged.reading);
+        self.say(&judged.update);
         Ok(())
     }
 
@@ -369,7 +371,7 @@ impl Watch<'_> {
             let is_lost = matches!(event.change, Change::Lost(_));
             self.fanout.publish(camera_event(&self.name, event));
             if is_lost {
-                let unseen = chain.unseen(time);
+                let unseen = chain.interrupt(time);
                 self.present.take_alerts(&unseen.alerts);
                 self.say(&unseen);
             }

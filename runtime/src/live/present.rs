@@ -64,7 +64,7 @@ impl Present {
         if let Some(ages) = &mut self.ages {
             ages.saturating_record(u64::try_from(age.as_nanos()).unwrap_or(u64::MAX));
         }
-        self.take_alerts(&judged.changes.alerts);
+        self.take_alerts(&judged.update.alerts);
         self.last = Some(judged.reading.clone());
     }
 

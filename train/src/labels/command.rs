@@ -9,9 +9,9 @@ use crate::{
     data::crops::CropSet,
     device::{self, DeviceChoice},
     network::onnx::OnnxClassifier,
-    stdout::print,
 };
 use anyhow::Context;
+use parseye_command_line::print;
 use parseye_vision::eye_state::EyeState;
 use std::path::PathBuf;
 

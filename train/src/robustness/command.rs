@@ -20,12 +20,13 @@ use crate::{
     export::write_whole,
     labels::sheets,
     network::onnx::OnnxClassifier,
-    stdout,
 };
 use anyhow::{Context, bail};
 use parseye_vision::{
     classify::card::ModelCard,
     evaluate::manifest::{Sample, Split},
+    names::UnknownName,
+    snr,
 };
 use sha2::{Digest, Sha256};
 use std::{
@@ -110,10 +111,6 @@ pub struct EvaluateArguments {
 #[derive(Clone, Debug, PartialEq)]
 pub struct SnrList(pub Vec<f64>);
 
-/// Ratios that mean something: at -20 dB the perturbation is ten times the picture, at 120 dB it is
-/// below the rounding of f32.
-const MEANINGFUL_DB: std::ops::RangeInclusive<f64> = -20.0..=120.0;
-
 /// What a list looks like, for error messages.
 const EXAMPLE: &str = "give decibels separated by commas, such as 50,45,40,33,30,25,20";
 
@@ -121,30 +118,17 @@ impl FromStr for SnrList {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let mut list = Vec::new();
-        for part in text.split(',') {
-            let part = part.trim();
-            let snr_db: f64 = part
-                .parse()
-                .map_err(|_| format!("'{part}' is not a number; {EXAMPLE}"))?;
-            if !MEANINGFUL_DB.contains(&snr_db) {
-                return Err(format!(
-                    "{part} dB is outside {} to {} dB; {EXAMPLE}",
-                    MEANINGFUL_DB.start(),
-                    MEANINGFUL_DB.end()
-                ));
-            }
-            if list.contains(&snr_db) {
-                return Err(format!("{part} stands there twice; {EXAMPLE}"));
-            }
-            list.push(snr_db);
-        }
-        Ok(Self(list))
+        let list = snr::parse_list(text);
+        list.map(Self)
+            .map_err(|error| format!("{error}; {EXAMPLE}"))
     }
 }
 
 fn judged_split(name: &str) -> Result<Split, String> {
-    match name.parse()? {
+    match name
+        .parse()
+        .map_err(|error: UnknownName| error.to_string())?
+    {
         Split::Train => {
             Err("a model says nothing of itself on what it was trained on; give val or test".into())
         }
@@ -360,7 +344,7 @@ fn print(models: &[&ModelReport]) -> std::io::Result<()> {
     if models.len() > 1 {
         tables.push(comparison::of_models(models));
     }
-    stdout::print(&tables.join("\n"))
+    parseye_command_line::print(&tables.join("\n"))
 }
 
 #[cfg(test)]

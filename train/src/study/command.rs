@@ -11,7 +11,6 @@ use super::{
     slurm,
     suite::{Scale, Suite},
 };
-use crate::stdout;
 use clap::{Args, ValueEnum};
 use std::{
     path::{Path, PathBuf},
@@ -231,6 +230,5 @@ fn absolute(path: &Path) -> Result<PathBuf, StudyError> {
 }
 
 fn print(text: &str) -> Result<(), StudyError> {
-    stdout::print(text)
-        .map_err(|error| StudyError::Setting(format!("standard output cannot be written: {error}")))
+    parseye_command_line::print(text).map_err(|error| StudyError::Setting(error.to_string()))
 }

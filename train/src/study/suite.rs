@@ -5,10 +5,8 @@
 
 use super::cell::{Cell, Evaluation, Work};
 use crate::attack::budget::Norm;
+use parseye_vision::snr::STUDY_SNRS_DB;
 use std::{collections::BTreeMap, fmt, str::FromStr};
-
-/// The study's perturbation SNRs in dB: epsilons of about 0.003 to 0.03.
-const STUDY_SNRS_DB: [f64; 4] = [50.0, 45.0, 40.0, 33.0];
 
 /// The study's levels and those beyond, where hardened networks give way.
 const SNRS_DB: [f64; 7] = [50.0, 45.0, 40.0, 33.0, 30.0, 25.0, 20.0];

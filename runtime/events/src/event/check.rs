@@ -3,7 +3,7 @@
 use crate::rounding::{hundredths, millionths, seconds};
 use parseye_vision::{
     eye_state::{Eye, EyeState, PerEye},
-    selfcheck::{CheckReading, Measurement, Missing, Trust},
+    selfcheck::{CheckReading, Measurement, Missing, HeadroomState},
 };
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, time::Duration};
@@ -51,7 +51,7 @@ pub struct CheckRecord {
     #[serde(alias = "natural_agreement")]
     pub corruption_agreement: Option<f64>,
     /// Headroom over the last checks: `ok`, `low`, `exhausted`; null where it is not known.
-    pub trust: Trust,
+    pub trust: Option<HeadroomState>,
     /// For each value that is null, the reason.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub missing: BTreeMap<String, Missing>,
@@ -70,7 +70,7 @@ pub struct AgreementRecord {
 
 impl CheckRecord {
     /// Makes the record of one eye's reading.
-    pub fn new(reading: &CheckReading, trust: Trust) -> Self {
+    pub fn new(reading: &CheckReading, trust: Option<HeadroomState>) -> Self {
         let mut missing = BTreeMap::new();
         let mut measured = |name: &str, value: Measurement| {
             value
@@ -121,7 +121,7 @@ impl CheckEvent {
         clip: &str,
         (frame, time): (u64, Duration),
         readings: &PerEye<CheckReading>,
-        trust: &PerEye<Trust>,
+        trust: &PerEye<Option<HeadroomState>>,
         unix_time: Option<f64>,
     ) -> Self {
         let record = |eye| CheckRecord::new(readings.get(eye), *trust.get(eye));
@@ -147,7 +147,7 @@ mod tests {
             headroom_db: Ok(12.345),
             ..CheckReading::missing(Missing::NoFace)
         };
-        let record = CheckRecord::new(&reading, Some(HeadroomState::Thin));
+        let record = CheckRecord::new(&reading, Some(HeadroomState::Low));
         assert_eq!(record.headroom_db, Some(12.35));
         assert_eq!(record.camera_snr_db, None);
         let json = serde_json::to_value(&record).unwrap();

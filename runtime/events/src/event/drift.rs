@@ -47,7 +47,7 @@ mod tests {
     use crate::event::Event;
     use parseye_vision::selfcheck::{
         drift::{Detector, DriftPhase, Quantity},
-        page_hinkley::Shift,
+        Shift,
     };
 
     #[test]

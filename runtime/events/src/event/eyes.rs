@@ -5,7 +5,7 @@ use parseye_vision::{
     eye_state::{Eye, EyeState, PerEye},
     locate::{Face, crop::Roi},
     reading::{EyeReading, FrameReading, Unseen},
-    selfcheck::Trust,
+    selfcheck::HeadroomState,
 };
 use serde::{Deserialize, Serialize};
 
@@ -59,7 +59,7 @@ pub struct EyeRecord {
     /// How far the prediction can be trusted, in a monitor's log: `ok`, `low`, `exhausted`; absent where
     /// it is not known. Schema 1 said `thin` and `none` for the last two.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub trust: Trust,
+    pub trust: Option<HeadroomState>,
     /// Why nothing was measured; absent where something was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Unseen>,

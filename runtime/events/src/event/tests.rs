@@ -10,7 +10,7 @@ use parseye_vision::{
     selfcheck::{
         CheckReading, HeadroomState, Missing,
         drift::{Detector, DriftEvent, DriftPhase, Quantity},
-        page_hinkley::Shift,
+        Shift,
     },
     temporal::{
         Alert, AlertKind, AlertPhase, BaselineChange, Closure, ClosureKind, Laterality,
@@ -152,8 +152,8 @@ fn check_event() -> Event {
         right: CheckReading::missing(Missing::NoFace),
     };
     let trust = PerEye {
-        left: Some(HeadroomState::Thin),
-        right: Some(HeadroomState::None),
+        left: Some(HeadroomState::Low),
+        right: Some(HeadroomState::Exhausted),
     };
     let frame = (2250, Duration::from_secs(75));
     Event::Check(CheckEvent::new(CLIP, frame, &readings, &trust, UNIX_TIME))

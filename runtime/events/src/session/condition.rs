@@ -45,7 +45,7 @@ impl Condition {
     }
 
     /// Returns the name in the JSON of a session.
-    pub(super) const fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Self::State(state) => state.name(),
             Self::NoFace => "no_face",

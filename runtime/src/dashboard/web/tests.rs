@@ -7,6 +7,8 @@ use parseye_vision::temporal::Laterality;
 use std::{
     io::{BufRead, BufReader, Read, Write},
     net::TcpStream,
+    sync::Arc,
+    time::Duration,
 };
 
 const TOKEN: &str = "0123456789abcdef0123";
@@ -33,9 +35,9 @@ fn connect(server: &WebServer) -> TcpStream {
 }
 
 /// A response: status, head, body.
-struct Answer(u16, String, Vec<u8>);
+struct Response(u16, String, Vec<u8>);
 
-impl Answer {
+impl Response {
     fn text(&self) -> String {
         String::from_utf8_lossy(&self.2).into_owned()
     }
@@ -48,11 +50,11 @@ impl Answer {
     }
 }
 
-fn ask(server: &WebServer, request: &str) -> Answer {
+fn ask(server: &WebServer, request: &str) -> Response {
     let mut stream = connect(server);
     stream.write_all(request.as_bytes()).unwrap();
     let mut bytes = Vec::new();
-    // A refused connection may be reset after its answer.
+    // A refused connection may be reset after its response.
     let _ = stream.read_to_end(&mut bytes);
     let end = bytes
         .windows(4)
@@ -60,10 +62,10 @@ fn ask(server: &WebServer, request: &str) -> Answer {
         .expect("a whole head");
     let head = String::from_utf8(bytes[..end].to_vec()).unwrap();
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-    Answer(status, head, bytes[end + 4..].to_vec())
+    Response(status, head, bytes[end + 4..].to_vec())
 }
 
-fn get_with(server: &WebServer, path: &str, headers: &str) -> Answer {
+fn get_with(server: &WebServer, path: &str, headers: &str) -> Response {
     let host = server.address();
     ask(
         server,
@@ -71,7 +73,7 @@ fn get_with(server: &WebServer, path: &str, headers: &str) -> Answer {
     )
 }
 
-fn get(server: &WebServer, path: &str) -> Answer {
+fn get(server: &WebServer, path: &str) -> Response {
     get_with(server, path, "")
 }
 
@@ -243,10 +245,10 @@ fn without_the_token_nothing_is_shown() {
         "/nothing",
         "/?token=wrong",
     ] {
-        let answer = get(&server, path);
-        assert_eq!(answer.0, 401, "{path}");
-        assert_eq!(answer.header("www-authenticate"), Some("Bearer"));
-        assert!(answer.header("set-cookie").is_none() && !answer.text().contains(TOKEN));
+        let response = get(&server, path);
+        assert_eq!(response.0, 401, "{path}");
+        assert_eq!(response.header("www-authenticate"), Some("Bearer"));
+        assert!(response.header("set-cookie").is_none() && !response.text().contains(TOKEN));
     }
     let bearer = format!("Authorization: Bearer {TOKEN}\r\n");
     assert_eq!(get_with(&server, "/api/status", &bearer).0, 200);
@@ -273,11 +275,11 @@ fn a_foreign_name_is_refused() {
         "Host: 127.0.0.1.evil.example\r\n",
         "",
     ] {
-        let answer = ask(
+        let response = ask(
             &server,
             &format!("GET /api/status HTTP/1.1\r\n{host}Connection: close\r\n\r\n"),
         );
-        assert!([400, 421].contains(&answer.0), "{host}: {}", answer.0);
+        assert!([400, 421].contains(&response.0), "{host}: {}", response.0);
     }
     assert_eq!(get(&server, "/").0, 200);
 }
@@ -315,7 +317,7 @@ fn an_address_that_cannot_be_had_is_explained() {
 }
 
 #[test]
-fn a_picture_is_made_only_when_somebody_asks() {
+fn a_preview_is_encoded_only_on_request() {
     let settings = WebSettings {
         preview: true,
         ..settings()
@@ -341,16 +343,16 @@ fn a_picture_is_made_only_when_somebody_asks() {
             },
         }));
     });
-    let answer = get(&server, "/picture.jpg?1");
+    let response = get(&server, "/picture.jpg?1");
     pipeline.join().unwrap();
     assert_eq!(
-        (answer.0, answer.header("content-type")),
+        (response.0, response.header("content-type")),
         (200, Some("image/jpeg"))
     );
-    let picture = image::load_from_memory(&answer.2).unwrap().to_rgb8();
-    assert_eq!(picture.dimensions(), (480, 240));
+    let preview = image::load_from_memory(&response.2).unwrap().to_rgb8();
+    assert_eq!(preview.dimensions(), (480, 240));
     assert!(
-        picture
+        preview
             .get_pixel(9, 9)
             .0
             .iter()
@@ -421,9 +423,9 @@ fn more_clients_than_places_are_turned_away_and_the_places_come_back() {
             stream,
             "GET /healthz HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
         );
-        let mut answer = String::new();
-        let _ = stream.read_to_string(&mut answer);
-        !answer.contains("no frame yet")
+        let mut response = String::new();
+        let _ = stream.read_to_string(&mut response);
+        !response.contains("no frame yet")
     };
     let becomes = |wanted: bool| {
         (0..1000).any(|_| {

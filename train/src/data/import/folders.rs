@@ -44,7 +44,7 @@ pub fn find(folder: &Path, source: &str) -> Result<Vec<Found>, ImportError> {
         };
         let label: EyeState = class
             .parse()
-            .map_err(|error: parseye_vision::eye_state::UnknownState| wrong(error.to_string()))?;
+            .map_err(|error: parseye_vision::names::UnknownName| wrong(error.to_string()))?;
         found.push(Found {
             sample: Sample {
                 path: Path::new(source).join(inside),

@@ -5,7 +5,7 @@
 pub const CAPTION: &str = "original study (other data)";
 
 /// SNRs in dB of the published figures after the clean one.
-pub const SNRS_DB: [f64; 4] = [50.0, 45.0, 40.0, 33.0];
+pub use parseye_vision::snr::STUDY_SNRS_DB as SNRS_DB;
 
 /// A published row.
 #[derive(Clone, Copy, Debug)]

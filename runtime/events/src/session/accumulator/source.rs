@@ -107,7 +107,7 @@ impl OpenSource {
             self.interval(last.time..eyes.time, moment)
         });
         self.frames += 1;
-        self.tracker.step(&reading_of(eyes));
+        self.tracker.update(&reading_of(eyes));
         self.last = Some(LastFrame {
             time: eyes.time,
             number: eyes.frame,

@@ -1,4 +1,5 @@
-//! Topics and what is said in them. docs/EVENTS.md describes them for subscribers.
+//! The topics of a monitor, and their description for Home Assistant. docs/EVENTS.md describes them for
+//! subscribers.
 
 use super::MqttSettings;
 use parseye_vision::{
@@ -7,48 +8,48 @@ use parseye_vision::{
 };
 use serde_json::{Value, json};
 
-/// Said in the availability topic while the monitor runs.
-pub const ONLINE: &str = "online";
+/// Payload of the availability topic while the monitor runs.
+pub(super) const ONLINE: &str = "online";
 
-/// Said there when it has ended, by the broker when the connection broke.
-pub const OFFLINE: &str = "offline";
+/// Payload of the availability topic once it has ended; published by the broker when the connection broke.
+pub(super) const OFFLINE: &str = "offline";
 
 /// Seconds after which Home Assistant shows a state as unknown; one comes every second.
 const EXPIRES_AFTER_S: u64 = 15;
 
 /// The topics of a monitor.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Topics {
+pub(super) struct Topics {
     base: String,
 }
 
 impl Topics {
-    /// Topics under `parseye/NAME`.
-    pub fn new(name: &str) -> Self {
+    /// Names the topics under `parseye/NAME`.
+    pub(super) fn new(name: &str) -> Self {
         Self {
             base: format!("parseye/{name}"),
         }
     }
 
-    /// The newest state, retained.
-    pub fn state(&self) -> String {
+    /// Returns the topic of the newest state, retained.
+    pub(super) fn state(&self) -> String {
         format!("{}/state", self.base)
     }
 
-    /// [`ONLINE`] or [`OFFLINE`], retained.
-    pub fn availability(&self) -> String {
+    /// Returns the topic of [`ONLINE`] or [`OFFLINE`], retained.
+    pub(super) fn availability(&self) -> String {
         format!("{}/availability", self.base)
     }
 
-    /// Events of a kind, each once.
-    pub fn event(&self, kind: &str) -> String {
+    /// Returns the topic of events of a kind, each published once.
+    pub(super) fn event(&self, kind: &str) -> String {
         format!("{}/event/{kind}", self.base)
     }
 }
 
-/// What tells Home Assistant of a monitor: topics and what is retained there. Empty where it shall
-/// not be told.
-pub fn discovery(settings: &MqttSettings) -> Vec<(String, Value)> {
+/// Returns the discovery messages for Home Assistant: topics and retained payloads. Empty where the settings
+/// name no discovery prefix.
+pub(super) fn discovery(settings: &MqttSettings) -> Vec<(String, Value)> {
     if settings.discovery_prefix.is_empty() {
         return Vec::new();
     }
@@ -109,10 +110,9 @@ pub fn discovery(settings: &MqttSettings) -> Vec<(String, Value)> {
         (AlertKind::Drowsiness, "drowsiness", "Drowsiness"),
     ] {
         // The name in the template is the one that alerts have in the state.
-        let kind = json!(kind);
         let template = format!(
             "{{{{ 'ON' if value_json.alerts | selectattr('kind', 'eq', '{}') | list else 'OFF' }}}}",
-            kind.as_str().unwrap_or(key)
+            kind.name()
         );
         entities.push(Entity {
             component: "binary_sensor",
@@ -135,7 +135,7 @@ pub fn discovery(settings: &MqttSettings) -> Vec<(String, Value)> {
     described.collect()
 }
 
-/// Something that Home Assistant shows.
+/// An entity of Home Assistant.
 struct Entity {
     component: &'static str,
     key: &'static str,

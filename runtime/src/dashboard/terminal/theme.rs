@@ -1,12 +1,12 @@
 //! What the terminal can show: colours or none, block characters or plain ones. Every state has a
-//! word and a sign beside its colour, so that nothing is said by colour alone.
+//! label and a symbol beside its colour, so that nothing is shown by colour alone.
 
 use parseye_vision::eye_state::EyeState;
 use ratatui::style::{Color, Modifier, Style};
 
 /// What the terminal can show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Look {
+pub(super) struct Theme {
     /// Colours.
     pub colour: bool,
     /// Characters beyond ASCII.
@@ -19,9 +19,9 @@ const EIGHTHS_UP: [char; 9] = ['▁', '▁', '▂', '▃', '▄', '▅', '▆', 
 /// The same without block characters, from low to high.
 const PLAIN_UP: [char; 9] = ['_', '_', '.', ',', '-', '=', '+', '*', '#'];
 
-impl Look {
-    /// From the environment: `NO_COLOR` (<https://no-color.org>), and the locale's encoding.
-    pub fn of_environment(variable: impl Fn(&str) -> Option<String>) -> Self {
+impl Theme {
+    /// Reads the environment: `NO_COLOR` (<https://no-color.org>), and the locale's encoding.
+    pub(super) fn from_environment(variable: impl Fn(&str) -> Option<String>) -> Self {
         let set = |name: &str| variable(name).filter(|value| !value.is_empty());
         let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(set);
         let utf8 = locale.is_some_and(|locale| {
@@ -35,7 +35,7 @@ impl Look {
         }
     }
 
-    /// A bar for a share from 0 to 1, `width` characters with its empty part.
+    /// Returns a bar for a share from 0 to 1, `width` characters with its empty part.
     pub(super) fn bar(self, share: f64, width: usize) -> String {
         let share = share.clamp(0.0, 1.0);
         if !self.unicode {
@@ -51,14 +51,14 @@ impl Look {
         bar + &" ".repeat(missing)
     }
 
-    /// A line of shares from 0 to 1; a blank where there is none.
+    /// Returns a line of characters for shares from 0 to 1; a blank where there is none.
     pub(super) fn sparkline(self, shares: impl Iterator<Item = Option<f64>>) -> String {
         let levels = if self.unicode { EIGHTHS_UP } else { PLAIN_UP };
         let level = |share: f64| levels[(share.clamp(0.0, 1.0) * 8.0).round() as usize];
         shares.map(|share| share.map_or(' ', level)).collect()
     }
 
-    /// Colour of a state; no colour where there is none to show.
+    /// Returns the colour of a state; none where the terminal shows no colours.
     pub(super) fn of_state(self, state: EyeState) -> Style {
         // Cyan, yellow and red stay apart for the colour-blind, too.
         let colour = match state {
@@ -70,7 +70,7 @@ impl Look {
         self.coloured(colour)
     }
 
-    /// What must be seen at once.
+    /// Returns the style of what must be seen at once.
     pub(super) fn alarm(self) -> Style {
         let style = Style::new().add_modifier(Modifier::BOLD | Modifier::REVERSED);
         match self.colour {
@@ -79,7 +79,7 @@ impl Look {
         }
     }
 
-    /// What needs no attention.
+    /// Returns the style of what needs no attention.
     pub(super) fn quiet(self) -> Style {
         self.coloured(Color::DarkGray)
     }
@@ -92,8 +92,8 @@ impl Look {
     }
 }
 
-/// A picture of a state in three characters.
-pub(super) const fn sign(state: EyeState) -> &'static str {
+/// Returns a state's symbol, three characters.
+pub(super) const fn symbol(state: EyeState) -> &'static str {
     match state {
         EyeState::Open => "(O)",
         EyeState::PartiallyOpen => "(=)",
@@ -102,8 +102,8 @@ pub(super) const fn sign(state: EyeState) -> &'static str {
     }
 }
 
-/// A state as a heading.
-pub(super) const fn word(state: EyeState) -> &'static str {
+/// Returns a state's name as a heading.
+pub(super) const fn label(state: EyeState) -> &'static str {
     match state {
         EyeState::Open => "OPEN",
         EyeState::PartiallyOpen => "PARTLY OPEN",
@@ -117,30 +117,30 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const ALL: Look = Look {
+    const ALL: Theme = Theme {
         colour: true,
         unicode: true,
     };
 
     #[test]
     fn the_environment_decides() {
-        let look = |pairs: &[(&str, &str)]| {
-            Look::of_environment(|name| {
+        let theme = |pairs: &[(&str, &str)]| {
+            Theme::from_environment(|name| {
                 let (_, value) = pairs.iter().find(|(key, _)| *key == name)?;
                 Some((*value).to_owned())
             })
         };
-        assert_eq!(look(&[("LANG", "de_DE.UTF-8")]), ALL);
-        assert_eq!(look(&[("LANG", "C.utf8"), ("NO_COLOR", "")]), ALL);
-        assert!(!look(&[("LANG", "C.UTF-8"), ("NO_COLOR", "1")]).colour);
-        assert!(cfg!(windows) || !look(&[("LANG", "C.UTF-8"), ("LC_ALL", "C")]).unicode);
+        assert_eq!(theme(&[("LANG", "de_DE.UTF-8")]), ALL);
+        assert_eq!(theme(&[("LANG", "C.utf8"), ("NO_COLOR", "")]), ALL);
+        assert!(!theme(&[("LANG", "C.UTF-8"), ("NO_COLOR", "1")]).colour);
+        assert!(cfg!(windows) || !theme(&[("LANG", "C.UTF-8"), ("LC_ALL", "C")]).unicode);
     }
 
     #[test]
     fn bars_and_lines_are_drawn_to_an_eighth() {
         assert_eq!(ALL.bar(0.5, 4), "██  ");
         assert_eq!(ALL.bar(0.53, 4), "██▏ ");
-        let plain = Look {
+        let plain = Theme {
             unicode: false,
             ..ALL
         };
@@ -154,8 +154,8 @@ mod tests {
     proptest! {
         #[test]
         fn a_bar_fills_its_width(share in -1.0_f64..2.0, width in 0_usize..60, unicode: bool) {
-            let look = Look { colour: false, unicode };
-            prop_assert_eq!(look.bar(share, width).chars().count(), width);
+            let theme = Theme { colour: false, unicode };
+            prop_assert_eq!(theme.bar(share, width).chars().count(), width);
         }
     }
 }
