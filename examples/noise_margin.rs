@@ -9,7 +9,10 @@ use parseye::{
     capture::open_recording,
     vision::{
         classify::gradient::GradientModel,
-        selfcheck::{SelfCheckSettings, offline::OfflineCheck, offline::OfflineOptions},
+        selfcheck::{
+            SelfCheckSettings,
+            offline::{OfflineCheck, OfflineOptions},
+        },
     },
 };
 use std::{path::PathBuf, time::Duration};

@@ -3,7 +3,7 @@
 use crate::rounding::{hundredths, millionths, seconds};
 use parseye_vision::{
     eye_state::{Eye, EyeState, PerEye},
-    selfcheck::{CheckReading, Measurement, Missing, HeadroomState},
+    selfcheck::{CheckReading, HeadroomState, Measurement, Missing},
 };
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, time::Duration};

@@ -46,8 +46,8 @@ mod tests {
     use super::*;
     use crate::event::Event;
     use parseye_vision::selfcheck::{
-        drift::{Detector, DriftPhase, Quantity},
         Shift,
+        drift::{Detector, DriftPhase, Quantity},
     };
 
     #[test]

@@ -8,9 +8,8 @@ use parseye_vision::{
     locate::{Face, crop::Roi},
     reading::{EyeReading, FrameReading, Unseen},
     selfcheck::{
-        CheckReading, HeadroomState, Missing,
+        CheckReading, HeadroomState, Missing, Shift,
         drift::{Detector, DriftEvent, DriftPhase, Quantity},
-        Shift,
     },
     temporal::{
         Alert, AlertKind, AlertPhase, BaselineChange, Closure, ClosureKind, Laterality,
