@@ -33,7 +33,7 @@ fn main() -> anyhow::Result<()> {
     let mut monitor = EyeMonitor::new(&VisionSettings::default(), &model)?;
     let mut source = open_recording(&path, 30.0)?;
     while let Some(frame) = source.next_frame()? {
-        check.frame(&frame, &monitor.judge(&frame)?.reading)?;
+        check.frame(&frame, &monitor.process(&frame)?.reading)?;
     }
     let eyes = check.report("recording")?.both;
     println!("medians in dB, {} eyes:", eyes.camera_snr_db.n);

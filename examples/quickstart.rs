@@ -14,7 +14,7 @@ fn main() -> anyhow::Result<()> {
     let mut video = Video::open(&PathBuf::from(path))?;
     let (mut frames, mut faces) = (0, 0);
     while let Some(frame) = video.next_frame()? {
-        let result = monitor.judge(&frame)?;
+        let result = monitor.process(&frame)?;
         frames += 1;
         faces += u32::from(result.reading.face.is_some());
         for closure in result.changes.ended {

@@ -18,7 +18,7 @@ fn main() -> anyhow::Result<()> {
     let mut monitor = EyeMonitor::new(&VisionSettings::default(), &model)?;
     let mut last = None;
     while let Some(frame) = camera.next_frame()? {
-        let eyes = monitor.judge(&frame)?.reading.eyes;
+        let eyes = monitor.process(&frame)?.reading.eyes;
         let states = Eye::ALL.map(|eye| eyes.get(eye).state());
         if last.replace(states) != Some(states) {
             let [left, right] = states;

@@ -5,7 +5,7 @@ use super::args::{CheckArgs, DashboardArgs, EvaluateArgs, MonitorArgs, ReplayArg
 use crate::config::Settings;
 use anyhow::{Context, anyhow, bail, ensure};
 use parseye_capture::name_of;
-use parseye_vision::{evaluate::manifest::Split, names::UnknownName, snr};
+use parseye_vision::{evaluate::manifest::Split, snr};
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
