@@ -2,7 +2,7 @@
 //!
 //! # Layout
 //! [`EventLog`] gathers lines and hands them to the system in one piece at least once a second and
-//! at the end; whoever writes gets the errors, which suits a replay. [`LogWriter`] is for a monitor: a
+//! at the end; the writer gets the errors, which suits a replay. [`LogWriter`] is for a monitor: a
 //! thread that keeps lines until they can be written. `file` is where lines end up, and `rotation` says
 //! when a new file begins.
 
