@@ -18,8 +18,8 @@
 //! let mut monitor = EyeMonitor::new(&VisionSettings::default(), &model)?;
 //! let mut video = Video::open(Path::new("face.mp4"))?;
 //! while let Some(frame) = video.next_frame()? {
-//!     let result = monitor.judge(&frame)?;
-//!     for closure in result.changes.ended {
+//!     let result = monitor.process(&frame)?;
+//!     for closure in result.update.ended {
 //!         println!("{:?} of {:?}: {:?}", closure.kind, closure.eye, closure.duration());
 //!     }
 //! }
