@@ -4,7 +4,10 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use parseye_events::{session, session::timeline_plot, session::statistics::MOST_LISTED, session::text, session::timeline::COLUMNS};
+use parseye_events::{
+    session,
+    session::{statistics::MOST_LISTED, text, timeline::COLUMNS, timeline_plot},
+};
 use parseye_vision::temporal::TemporalSettings;
 use std::path::Path;
 

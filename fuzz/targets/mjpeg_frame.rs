@@ -4,8 +4,11 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use parseye_vision::{frame::Frame, frame::is_too_large};
-use parseye_capture::{camera::mjpeg::Splitter, camera::mjpeg::picture_length, camera::pixels};
+use parseye_capture::camera::{
+    mjpeg::{Splitter, picture_length},
+    pixels,
+};
+use parseye_vision::frame::{Frame, is_too_large};
 use std::time::Duration;
 
 /// Far below [`parseye_capture::camera::mjpeg::LARGEST`], so that an input can reach it.

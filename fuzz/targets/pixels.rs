@@ -4,7 +4,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use parseye_capture::{camera::pixels::Damage, camera::pixels::Layout, camera::pixels::PixelFormat, camera::pixels::decode};
+use parseye_capture::camera::pixels::{Damage, Layout, PixelFormat, decode};
 
 fuzz_target!(|input: &[u8]| {
     let Some((&[format, width, height, stride], buffer)) = input.split_first_chunk() else {

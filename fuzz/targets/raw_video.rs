@@ -4,7 +4,10 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use parseye_capture::{ffmpeg_log::FfmpegLog, raw_video::RawFrame, raw_video::RawVideo};
+use parseye_capture::{
+    ffmpeg_log::FfmpegLog,
+    raw_video::{RawFrame, RawVideo},
+};
 use parseye_vision::frame::is_too_large;
 use std::time::Duration;
 

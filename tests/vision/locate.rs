@@ -11,10 +11,10 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use std::path::{Path, PathBuf};
 
-/// The locator of this workspace and the real data, or `None` with a word why not.
+/// The face detector of this workspace and the real data, or `None` with a word why not.
 fn at_hand(detect_every: u32) -> Option<(FaceTracker, PathBuf)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let network = root.join("models/locator").join(FACE_DETECTOR_FILE);
+    let network = root.join("models/face-detector").join(FACE_DETECTOR_FILE);
     let data =
         std::env::var("PARSEYE_DATA").map_or_else(|_| root.join("../shared/data"), PathBuf::from);
     for (path, remedy) in [(&network, "run `make models`"), (&data, "set PARSEYE_DATA")] {
@@ -28,7 +28,7 @@ fn at_hand(detect_every: u32) -> Option<(FaceTracker, PathBuf)> {
 
 #[test]
 fn nearly_every_frame_of_the_real_clips_has_a_face() {
-    let Some((mut locator, data)) = at_hand(1) else {
+    let Some((mut tracker, data)) = at_hand(1) else {
         return;
     };
     let mut paths: Vec<_> = std::fs::read_dir(data.join("clips"))
@@ -39,12 +39,12 @@ fn nearly_every_frame_of_the_real_clips_has_a_face() {
     paths.sort();
     assert_eq!(paths.len(), 12);
     for path in paths {
-        locator.reset();
+        tracker.reset();
         let mut source = VideoFile::open(&path).unwrap();
         let (mut frames, mut found, mut profiles) = (0_u32, 0_u32, 0_u32);
         while let Some(frame) = source.next_frame().unwrap() {
             frames += 1;
-            if let Some(face) = locator.locate(&frame.rgb, &frame.luma) {
+            if let Some(face) = tracker.track(&frame.rgb, &frame.luma) {
                 found += 1;
                 profiles += u32::from(face.is_profile());
                 assert!(
@@ -66,7 +66,7 @@ fn nearly_every_frame_of_the_real_clips_has_a_face() {
 /// Noise that a person still sees a face in: sparse looks alone find it in none of these frames.
 #[test]
 fn a_face_is_followed_through_heavy_noise() {
-    let Some((mut locator, data)) = at_hand(1) else {
+    let Some((mut tracker, data)) = at_hand(1) else {
         return;
     };
     let mut source = VideoFile::open(&data.join("clips/liveportrait_d11.mp4")).unwrap();
@@ -81,7 +81,7 @@ fn a_face_is_followed_through_heavy_noise() {
             *level = noisy.round().clamp(0.0, 255.0) as u8;
         }
         frames += 1;
-        found += u32::from(locator.locate(&rgb, &luma_of(&rgb)).is_some());
+        found += u32::from(tracker.track(&rgb, &luma_of(&rgb)).is_some());
     }
     let share = f64::from(found) / f64::from(frames);
     assert!(share > 0.95, "{found} of {frames}");
@@ -89,7 +89,7 @@ fn a_face_is_followed_through_heavy_noise() {
 
 #[test]
 fn pictures_without_a_face_have_none() {
-    let Some((mut locator, _)) = at_hand(1) else {
+    let Some((mut tracker, _)) = at_hand(1) else {
         return;
     };
     let noise = RgbImage::from_fn(320, 240, |x, y| {
@@ -102,14 +102,14 @@ fn pictures_without_a_face_have_none() {
         RgbImage::new(1, 1),
         RgbImage::new(0, 0),
     ] {
-        assert_eq!(locator.locate(&picture, &luma_of(&picture)), None);
+        assert_eq!(tracker.track(&picture, &luma_of(&picture)), None);
     }
 }
 
 /// Detected seldom, as well.
 #[test]
 fn a_face_that_jumps_is_found_again_in_the_same_frame() {
-    let Some((mut locator, data)) = at_hand(10) else {
+    let Some((mut tracker, data)) = at_hand(10) else {
         return;
     };
     let clip = data.join("clips/liveportrait_d0.mp4");
@@ -127,7 +127,7 @@ fn a_face_that_jumps_is_found_again_in_the_same_frame() {
     let far = i64::from(2 * face.width());
     let mut locate = |picture: RgbImage| {
         let luma = luma_of(&picture);
-        locator.locate(&picture, &luma)
+        tracker.track(&picture, &luma)
     };
     let first = locate(place(0)).unwrap();
     let second = locate(place(far)).unwrap();

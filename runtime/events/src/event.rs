@@ -428,7 +428,7 @@ impl From<&Face> for FaceRecord {
     fn from(face: &Face) -> Self {
         let centre = |point: &[f32; 2]| point.map(|value| rounded(value, 1e3));
         Self {
-            score: rounded(face.score, 1e6),
+            score: rounded(face.confidence, 1e6),
             square: BoxRecord::from(&face.square),
             eyes: PerEye::from_fn(|eye| centre(face.eyes.get(eye))),
         }

@@ -166,7 +166,7 @@ impl Canvas<'_> {
         // Coordinates far outside would make the line drawing run for long without a visible pixel.
         let limit = 2.0 * parseye_vision::frame::MAX_SIDE as f32;
         let corner = |u, v| {
-            let [x, y] = square.to_picture([u, v]);
+            let [x, y] = square.to_image([u, v]);
             Point::new(x.clamp(-limit, limit) as i32, y.clamp(-limit, limit) as i32)
         };
         let corners = [

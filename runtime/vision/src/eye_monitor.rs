@@ -80,7 +80,7 @@ pub struct StageTimes {
 /// Why frames cannot be judged.
 #[derive(Debug, thiserror::Error)]
 pub enum VisionError {
-    /// The face locator.
+    /// The face detector.
     #[error(transparent)]
     Locate(#[from] LocateError),
     /// The eye-state model.
@@ -102,21 +102,21 @@ pub struct FrameResult {
 /// Processes the frames of one source after another.
 #[derive(Debug)]
 pub struct EyeMonitor {
-    locator: FaceTracker,
+    detector: FaceTracker,
     classifier: EyeClassifier,
     settings: VisionSettings,
     tracker: TemporalTracker,
 }
 
 impl EyeMonitor {
-    /// Loads the locator and readies the model for the calling thread.
+    /// Loads the face detector and readies the model for the calling thread.
     ///
     /// # Errors
     /// When either cannot be used.
     pub fn new(settings: &VisionSettings, model: &EyeStateModel) -> Result<Self, VisionError> {
-        let locator = find_face_detector(settings.detector.file.as_deref())?;
+        let detector = find_face_detector(settings.detector.file.as_deref())?;
         Ok(Self {
-            locator: FaceTracker::open(&locator, settings.detector.detect_every)?,
+            detector: FaceTracker::open(&detector, settings.detector.detect_every)?,
             classifier: model.classifier()?,
             settings: settings.clone(),
             tracker: TemporalTracker::new(&settings.temporal),
@@ -125,7 +125,7 @@ impl EyeMonitor {
 
     /// Forgets the face and the past: the next frame is the first of another source.
     pub fn reset(&mut self) {
-        self.locator.reset();
+        self.detector.reset();
         self.tracker = TemporalTracker::new(&self.settings.temporal);
     }
 
@@ -140,7 +140,7 @@ impl EyeMonitor {
     /// When the eye-state network fails.
     pub fn judge(&mut self, frame: &Frame) -> Result<FrameResult, VisionError> {
         let begin = Instant::now();
-        let face = self.locator.locate(&frame.rgb, &frame.luma);
+        let face = self.detector.track(&frame.rgb, &frame.luma);
         let located = Instant::now();
         let (eyes, crop, classify) = self.classify_eyes(frame, face.as_ref())?;
         let reading = FrameReading {
@@ -191,7 +191,7 @@ impl EyeMonitor {
             Some(face) => face,
         };
         let begin = Instant::now();
-        let squares = face.eye_squares(self.settings.eyes.crop_side);
+        let squares = face.eye_rois(self.settings.eyes.crop_side);
         let crops = PerEye::from_fn(|eye| standardised(frame, squares.get(eye)));
         let cropped = Instant::now();
         let mut judge = |crop, square| {

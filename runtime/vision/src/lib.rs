@@ -19,7 +19,6 @@ pub mod installed;
 pub mod instructions;
 pub mod locate;
 pub mod nearest;
-pub mod onnx;
 pub mod reading;
 pub mod seconds;
 pub mod selfcheck;

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use std::{ops::RangeInclusive, path::PathBuf};
 
-/// What `detect_every` may be. Further apart, a face that turns slowly is lost from one detection to the
+/// Range of `detect_every`. Further apart, a face that turns slowly is lost from one detection to the
 /// next.
 const DETECT_EVERY: RangeInclusive<u32> = 1..=30;
 
@@ -29,19 +29,28 @@ impl Default for DetectorSettings {
     }
 }
 
+/// A setting of the face detector that is out of range.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DetectorSettingsError {
+    /// `detect_every` is out of range.
+    #[error(
+        "detect_every is {0}; give a number of frames from {least} to {most}",
+        least = DETECT_EVERY.start(),
+        most = DETECT_EVERY.end()
+    )]
+    DetectEvery(u32),
+}
+
 impl DetectorSettings {
-    /// Checks that every value means something.
+    /// Checks that every value is in range.
     ///
     /// # Errors
     /// The key, its value, and what is accepted.
-    pub fn check(&self) -> Result<(), String> {
+    pub fn check(&self) -> Result<(), DetectorSettingsError> {
         let every = self.detect_every;
         if !DETECT_EVERY.contains(&every) {
-            return Err(format!(
-                "detect_every is {every}; give a number of frames from {} to {}",
-                DETECT_EVERY.start(),
-                DETECT_EVERY.end()
-            ));
+            return Err(DetectorSettingsError::DetectEvery(every));
         }
         Ok(())
     }

@@ -2,7 +2,11 @@
 
 use super::{ROUNDING, farthest, random};
 use crate::{
-    classify::input::{PIXELS, SIDE, StandardisedCrop},
+    classify::{
+        engine,
+        input::{PIXELS, SIDE, StandardisedCrop},
+        onnx_file,
+    },
     convolution::{fuse, op::FusedConvolution, pool::FusedPool},
 };
 use rand::{RngExt, SeedableRng};
@@ -47,8 +51,8 @@ fn drawn_crop(seed: u64) -> StandardisedCrop {
 }
 
 fn read(model: &[u8]) -> TypedModel {
-    let proto = crate::onnx::decode(model).unwrap();
-    crate::onnx::read(&proto, &[&[1, 1, SIDE, SIDE]]).unwrap()
+    let proto = onnx_file::decode(model).unwrap();
+    engine::read(proto, &[&[1, 1, SIDE, SIDE]]).unwrap()
 }
 
 fn count<O: Op>(model: &TypedModel) -> usize {

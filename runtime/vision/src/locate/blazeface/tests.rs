@@ -1,7 +1,7 @@
-//! The network gives what tract makes of the same file, and no other file is taken.
+//! The network predicts what tract does with the same file, and no other file is accepted.
 
 use super::*;
-use crate::locate::FACE_DETECTOR_FILE;
+use crate::{classify::engine::tests::by_whole_reader, locate::FACE_DETECTOR_FILE};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -50,15 +50,14 @@ fn drawn_input(seed: u64) -> Vec<f32> {
 }
 
 #[test]
-fn the_layers_answer_as_tract_does() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let path = root.join("models/locator").join(FACE_DETECTOR_FILE);
+fn the_layers_predict_as_tract_does() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let path = root.join("models/face-detector").join(FACE_DETECTOR_FILE);
     if !path.is_file() {
         eprintln!("skipped: {} is missing; run `make models`", path.display());
         return;
     }
-    let proto = onnx::decode(&std::fs::read(&path).unwrap()).unwrap();
-    let plan = onnx::plan(&proto, &[&[1, SIDE, SIDE, 3]]).unwrap();
+    let plan = by_whole_reader(&std::fs::read(&path).unwrap(), &[&[1, SIDE, SIDE, 3]]);
     let mut face = BlazeFace::open(&path).unwrap();
     // The second run is on what the first one left in memory.
     for seed in 0..12 {
@@ -80,7 +79,7 @@ fn the_layers_answer_as_tract_does() {
                 let apart = (found - expected).abs();
                 assert!(
                     apart < ROUNDING,
-                    "output {at}, picture {seed}: {found}, {expected}"
+                    "output {at}, image {seed}: {found}, {expected}"
                 );
             }
         }
