@@ -228,7 +228,7 @@ fn an_unwritable_output_is_refused_before_anything_is_judged() {
 #[test]
 fn a_full_disk_is_one_line() {
     if !has_face_detector() || !Path::new("/dev/full").exists() {
-        eprintln!("skipped: no locator or no /dev/full");
+        eprintln!("skipped: no face detector or no /dev/full");
         return;
     }
     let folder = folder();

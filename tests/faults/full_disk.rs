@@ -168,7 +168,7 @@ fn a_live_run_waits_for_space_and_loses_nothing() {
 #[test]
 fn a_live_run_whose_disk_stays_full_fails_in_the_end() {
     if !has_face_detector() || !Path::new("/dev/full").exists() {
-        eprintln!("skipped: no locator or no /dev/full");
+        eprintln!("skipped: no face detector or no /dev/full");
         return;
     }
     let folder = folder();

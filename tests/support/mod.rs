@@ -51,10 +51,10 @@ fn away_from_settings(mut command: Command, folder: &Path) -> Command {
     command
 }
 
-/// Where `make models` puts the face locator.
+/// Where `make models` puts the face detector.
 pub fn face_detector_path() -> PathBuf {
     root()
-        .join("models/locator")
+        .join("models/face-detector")
         .join(parseye_vision::locate::FACE_DETECTOR_FILE)
 }
 
@@ -62,7 +62,7 @@ pub fn face_detector_path() -> PathBuf {
 pub fn has_face_detector() -> bool {
     let there = face_detector_path().is_file();
     if !there {
-        eprintln!("skipped: no face locator; run `make models`");
+        eprintln!("skipped: no face detector; run `make models`");
     }
     there
 }

@@ -149,7 +149,7 @@ fn common_sections() -> Roff {
         ),
         (
             "/usr/share/parseye/",
-            "Where a package installs it: the face locator and the models.",
+            "Where a package installs it: the face detector and the models.",
         ),
         (
             "/usr/share/doc/parseye/",
