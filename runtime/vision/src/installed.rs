@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 /// Returns the data folder of a program at this path, whether it exists or not.
-pub fn share_of(program: &Path) -> Option<PathBuf> {
+pub(crate) fn share_of(program: &Path) -> Option<PathBuf> {
     Some(program.parent()?.parent()?.join("share/parseye"))
 }
 

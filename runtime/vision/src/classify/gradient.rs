@@ -162,7 +162,7 @@ impl GradientRunner {
     /// sign is a step of FGSM.
     ///
     /// # Errors
-    /// When the graph fails or gives numbers that are not finite.
+    /// When the graph fails or gives values that are not finite.
     pub fn gradient(
         &mut self,
         crop: &StandardisedCrop,

@@ -102,7 +102,7 @@ pub enum Operator {
     Sign,
     /// Softmax along one axis.
     Softmax {
-        /// The axis, the last one where the node does not say.
+        /// The axis, the last one where the node does not give it.
         axis: Option<usize>,
     },
     /// Difference of two inputs, broadcast.
@@ -117,7 +117,7 @@ pub enum Operator {
 /// The square window of a convolution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {
-    /// Side in pixels; the weights' own where the node does not say.
+    /// Side in pixels; the weights' own where the node does not give it.
     pub side: Option<usize>,
     /// Pixels from one window to the next, at least 1.
     pub stride: usize,
@@ -191,7 +191,7 @@ pub enum NodeFault {
     InputCount {
         /// Number of inputs.
         found: usize,
-        /// Numbers that are supported.
+        /// Counts that are supported.
         supported: &'static str,
     },
     /// Not one output.
@@ -529,7 +529,7 @@ impl<'a> Inputs<'a> {
     }
 
     /// The shape of an input of f32.
-    fn numbers(self, index: usize) -> Result<&'a Shape, NodeFault> {
+    fn floats(self, index: usize) -> Result<&'a Shape, NodeFault> {
         match self.0.get(index) {
             Some(Value::Computed(shape) | Value::Constant(shape)) => Ok(shape),
             _ => Err(self.unfit(index, "f32")),
@@ -546,7 +546,7 @@ impl<'a> Inputs<'a> {
 
     /// Channels, height and width of an input of shape [1, channels, height, width].
     fn image(self, index: usize) -> Result<[usize; 3], NodeFault> {
-        match self.numbers(index)?.as_slice() {
+        match self.floats(index)?.as_slice() {
             &[1, channels, height, width] => Ok([channels, height, width]),
             _ => Err(self.unfit(index, "f32 of shape [1, channels, height, width]")),
         }
@@ -571,7 +571,7 @@ impl<'a> Inputs<'a> {
     }
 
     fn mismatch(self) -> NodeFault {
-        let shape = |index| self.numbers(index).cloned().unwrap_or_default();
+        let shape = |index| self.floats(index).cloned().unwrap_or_default();
         NodeFault::Mismatch(shape(0), shape(1))
     }
 }
@@ -612,10 +612,10 @@ impl Operator {
                 cost: Cost::default(),
             }),
             Self::Relu | Self::Sign | Self::Identity => {
-                Ok(Inference::of(inputs.numbers(0)?.clone(), Cost::default()))
+                Ok(Inference::of(inputs.floats(0)?.clone(), Cost::default()))
             }
             Self::Softmax { axis } => {
-                let shape = inputs.numbers(0)?;
+                let shape = inputs.floats(0)?;
                 match axis {
                     Some(axis) if *axis >= shape.len() => {
                         Err(inputs.unfit(0, "f32 that has the axis of attribute `axis`"))
@@ -627,7 +627,7 @@ impl Operator {
                 Some(Value::Bools(shape)) => Ok(Inference::of(shape.clone(), Cost::default())),
                 _ => Err(inputs.unfit(0, "booleans")),
             },
-            Self::Flatten => match inputs.numbers(0)?.as_slice() {
+            Self::Flatten => match inputs.floats(0)?.as_slice() {
                 [1, rest @ ..] => {
                     let features =
                         usize::try_from(product(rest)).map_err(|_| NodeFault::TooLarge)?;
@@ -637,7 +637,7 @@ impl Operator {
             },
             Self::Reshape => reshape(inputs),
             Self::Transpose { order } => {
-                let shape = inputs.numbers(0)?;
+                let shape = inputs.floats(0)?;
                 let output: Option<Shape> = order
                     .iter()
                     .map(|index| shape.get(*index).copied())
@@ -665,9 +665,9 @@ fn product(factors: &[usize]) -> u64 {
 /// The side of a convolution's window, which its weights and its attribute must agree on.
 fn side_of(window: Window, side: usize) -> Result<usize, NodeFault> {
     match window.side {
-        Some(said) if said != side => Err(NodeFault::AttributeValue {
+        Some(declared) if declared != side => Err(NodeFault::AttributeValue {
             name: "kernel_shape",
-            found: format!("[{said}, {said}]"),
+            found: format!("[{declared}, {declared}]"),
             supported: format!("the weights' [{side}, {side}]"),
         }),
         _ => Ok(side),
@@ -765,7 +765,7 @@ fn max_pool(side: usize, stride: usize, inputs: Inputs<'_>) -> Result<Inference,
 }
 
 fn gemm(transposed: bool, inputs: Inputs<'_>) -> Result<Inference, NodeFault> {
-    let &[1, features] = inputs.numbers(0)?.as_slice() else {
+    let &[1, features] = inputs.floats(0)?.as_slice() else {
         return Err(inputs.unfit(0, "f32 of shape [1, features]"));
     };
     let (expected, outputs) = match inputs.constant(1)?.as_slice() {
@@ -787,7 +787,7 @@ fn gemm(transposed: bool, inputs: Inputs<'_>) -> Result<Inference, NodeFault> {
 }
 
 fn mat_mul(inputs: Inputs<'_>) -> Result<Inference, NodeFault> {
-    let (left, right) = (inputs.numbers(0)?, inputs.constant(1)?);
+    let (left, right) = (inputs.floats(0)?, inputs.constant(1)?);
     match (left.as_slice(), right.as_slice()) {
         ([rows @ .., inner], [expected, outputs]) if inner == expected && !rows.is_empty() => {
             let cost = Cost {
@@ -803,7 +803,7 @@ fn mat_mul(inputs: Inputs<'_>) -> Result<Inference, NodeFault> {
 
 /// The shape of two inputs together, whose dimensions, counted from the last, are equal or 1.
 fn broadcast(inputs: Inputs<'_>) -> Result<Shape, NodeFault> {
-    let (a, b) = (inputs.numbers(0)?, inputs.numbers(1)?);
+    let (a, b) = (inputs.floats(0)?, inputs.floats(1)?);
     let rank = a.len().max(b.len());
     let side = |shape: &Shape, index: usize| {
         let missing = rank - shape.len();
@@ -819,7 +819,7 @@ fn broadcast(inputs: Inputs<'_>) -> Result<Shape, NodeFault> {
 }
 
 fn reshape(inputs: Inputs<'_>) -> Result<Inference, NodeFault> {
-    let shape = inputs.numbers(0)?;
+    let shape = inputs.floats(0)?;
     let Some(Value::Dimensions(wanted)) = inputs.0.get(1) else {
         return Err(inputs.unfit(1, "an int64 constant that lists a shape"));
     };

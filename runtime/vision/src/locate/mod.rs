@@ -6,7 +6,7 @@
 
 pub mod blazeface;
 pub mod crop;
-pub mod motion;
+mod motion;
 mod settings;
 pub mod track;
 
@@ -22,7 +22,7 @@ pub const FACE_DETECTOR_FILE: &str = "face_detection_front_128x128.onnx";
 
 /// Below this ratio of eye distance to face width the head is turned so far that an eye hides
 /// behind the nose: the far eye's crop shows no eye. Frontal faces measure 0.35 to 0.5.
-pub const PROFILE_RATIO: f32 = 0.3;
+const PROFILE_RATIO: f32 = 0.3;
 
 /// A face in an image.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -52,7 +52,7 @@ impl Face {
         y.atan2(x)
     }
 
-    /// Tells whether the head is turned too far to classify both eyes ([`PROFILE_RATIO`]).
+    /// Tells whether the head is turned too far to classify both eyes.
     pub fn is_profile(&self) -> bool {
         self.eye_distance() < PROFILE_RATIO * self.square.side
     }

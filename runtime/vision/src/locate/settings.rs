@@ -11,7 +11,7 @@ const DETECT_EVERY: RangeInclusive<u32> = 1..=30;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DetectorSettings {
-    /// The face detector's ONNX file; none looks where `make models` puts it.
+    /// The face detector's ONNX file; none searches where `make models` puts it.
     pub file: Option<PathBuf>,
     /// The network runs in one frame of so many, 1 to 30, while the face is nearly still; in between it
     /// is followed by block matching on its gray levels.

@@ -3,7 +3,7 @@
 //! is nearly still, only in some frames.
 //!
 //! Detection on one region is left to [`super::blazeface`], the motion between two detections to
-//! [`super::motion`].
+//! `motion.rs`.
 
 use super::{
     Face, LocateError,
@@ -119,7 +119,7 @@ impl FaceTracker {
             // The person in front of the camera is the one to monitor.
             faces.sort_by(|a, b| b.square.side.total_cmp(&a.square.side));
             for face in faces {
-                // A second detection, at another scale and roll-aligned, drops what only looked like a
+                // A second detection, at another scale and roll-aligned, drops what resembled a
                 // face by chance and places the eyes more exactly.
                 if let Some(confirmed) = self.confirm(rgb, &face) {
                     return Some(confirmed);

@@ -45,12 +45,12 @@ fn constant(name: &str, dims: &[i64]) -> pb::TensorProto {
     let product = dims
         .iter()
         .try_fold(1_i64, |product, side| product.checked_mul(*side));
-    let numbers = product.unwrap_or(0).clamp(0, 1 << 20);
+    let elements = product.unwrap_or(0).clamp(0, 1 << 20);
     pb::TensorProto {
         name: name.into(),
         dims: dims.to_vec(),
         data_type: DataType::Float as i32,
-        float_data: vec![0.5; numbers as usize],
+        float_data: vec![0.5; elements as usize],
         ..pb::TensorProto::default()
     }
 }
@@ -129,7 +129,7 @@ fn operators_and_attributes_of_others_are_named() {
 
 #[test]
 fn what_would_fill_the_memory_is_refused() {
-    // Two lists of 8,192 numbers make a table of 67 million, of which the file holds none.
+    // Two vectors of 8,192 elements make a matrix of 67 million, of which the file holds none.
     let lists = vec![constant("row", &[1, 8192]), constant("column", &[8192, 1])];
     refused(
         vec![node("Mul", &["row", "column"], "x")],

@@ -1,4 +1,4 @@
-//! Layers beside their definitions, number by number.
+//! Layers beside their definitions, one output after another.
 
 use super::{ROUNDING, farthest, random};
 use crate::{
@@ -10,10 +10,10 @@ use crate::{
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-/// A number that no layer gives.
+/// A value that no layer gives.
 const UNTOUCHED: f32 = -77.0;
 
-/// The layer by its definition, number by number.
+/// The layer by its definition, one output after another.
 fn by_definition(layer: &Layer, input: &[f32], residual: &[f32]) -> Vec<f32> {
     let (from, to) = (layer.input, layer.output);
     let read = |y: usize, x: usize, channel: usize| {
@@ -57,11 +57,11 @@ fn by_definition(layer: &Layer, input: &[f32], residual: &[f32]) -> Vec<f32> {
     output
 }
 
-/// A picture with pixels of one value around it.
-fn bordered(picture: &[f32], shape: Shape, border: usize, around: f32) -> Vec<f32> {
+/// An image with pixels of one value around it.
+fn bordered(image: &[f32], shape: Shape, border: usize, around: f32) -> Vec<f32> {
     let side = vec![around; border * shape.channels];
     let edge = vec![around; border * (shape.width + 2 * border) * shape.channels];
-    let rows = picture.chunks_exact(shape.width * shape.channels);
+    let rows = image.chunks_exact(shape.width * shape.channels);
     let inner = rows.flat_map(|row| [&side, row, &side].concat());
     edge.iter()
         .copied()
@@ -192,7 +192,7 @@ fn blocks_are_computed_as_defined_on_all_instructions_and_in_place() {
         height: 1,
         width: 1,
     };
-    // Rows, columns, channels in and out, stride, padding. What goes through together is the whole picture,
+    // Rows, columns, channels in and out, stride, padding. What is computed together is the whole image,
     // some rows of it, the last of them fewer, and single ones.
     for (height, width, from, to, stride, padding) in [
         (8, 8, 16, 16, 1, 1),
@@ -236,21 +236,21 @@ fn blocks_are_computed_as_defined_on_all_instructions_and_in_place() {
             rectified: true,
             border: Depthwise::BORDER,
         };
-        let picture = random(input.volume(), &mut chance);
-        let expected = block_by_definition(&picture, input, (stride, padding), &weights, &mix);
+        let image = random(input.volume(), &mut chance);
+        let expected = block_by_definition(&image, input, (stride, padding), &weights, &mix);
         let shape = mix.output;
         let block = Separable::new(filter, Convolution::new(mix).unwrap()).unwrap();
-        let picture = bordered(&picture, input, Depthwise::BORDER, 0.0);
+        let image = bordered(&image, input, Depthwise::BORDER, 0.0);
         for instructions in Instructions::available() {
             let block = block.clone().on(instructions);
             let mut found = vec![UNTOUCHED; block.output_volume()];
-            block.run(&picture, &mut found);
+            block.run(&image, &mut found);
             let expected_here = bordered(&expected, shape, Depthwise::BORDER, UNTOUCHED);
             let apart = farthest(&found, &expected_here);
             assert!(apart < ROUNDING, "{apart} on {instructions:?}, {input:?}");
             assert_eq!(block.keeps_shape(), input == shape);
             if block.keeps_shape() {
-                let mut found = picture.clone();
+                let mut found = image.clone();
                 block.run_in_place(&mut found);
                 let expected_here = bordered(&expected, shape, Depthwise::BORDER, 0.0);
                 let apart = farthest(&found, &expected_here);
@@ -280,7 +280,7 @@ fn what_does_not_fit_together_is_refused() {
     // The last window would end outside.
     assert!(Depthwise::new(shape(8, 16), 1, 0, &weights).is_none());
     assert!(Depthwise::new(shape(0, 16), 1, 1, &weights).is_none());
-    // The second convolution must go over single pixels of what the first gives, and add all of the input.
+    // The second convolution must be pointwise on what the first gives, and add all of the input.
     let mix = |kernel: usize, channels: usize, added: Option<usize>, border: usize| {
         let kernel = Size2d {
             height: kernel,
@@ -320,7 +320,7 @@ fn what_does_not_fit_together_is_refused() {
 }
 
 #[test]
-fn what_is_not_a_number_is_not_hidden() {
+fn nan_is_not_hidden() {
     let mut chance = ChaCha8Rng::seed_from_u64(2);
     let shape = |channels| Shape {
         height: 4,
@@ -354,13 +354,13 @@ fn what_is_not_a_number_is_not_hidden() {
 }
 
 #[test]
-fn aligned_numbers_begin_at_a_cache_line_and_so_do_their_copies() {
+fn aligned_buffers_begin_at_a_cache_line_and_so_do_their_copies() {
     for count in [0, 1, 15, 16, 17, 1000] {
-        let mut numbers = Aligned::zeros(count);
-        numbers.fill(1.5);
-        for numbers in [numbers.clone(), numbers] {
-            assert_eq!(numbers.as_ptr().align_offset(64), 0);
-            assert_eq!(*numbers, vec![1.5; count]);
+        let mut buffer = Aligned::zeros(count);
+        buffer.fill(1.5);
+        for buffer in [buffer.clone(), buffer] {
+            assert_eq!(buffer.as_ptr().align_offset(64), 0);
+            assert_eq!(*buffer, vec![1.5; count]);
         }
     }
 }

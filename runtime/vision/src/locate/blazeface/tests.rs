@@ -5,7 +5,7 @@ use crate::{classify::engine::tests::by_whole_reader, locate::FACE_DETECTOR_FILE
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-/// Farthest that an output may be from tract's, of numbers up to 200: the order of summation differs in
+/// Farthest that an output may be from tract's, of values up to 200: the order of summation differs in
 /// each of 38 layers.
 const ROUNDING: f32 = 2e-3;
 
