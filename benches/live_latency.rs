@@ -130,11 +130,11 @@ fn self_check_seconds() -> Option<f64> {
 }
 
 fn measure(seconds: f64, checked: bool) -> Result<Measured, Box<dyn Error>> {
-    let locator = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../models/locator")
+    let detector = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../models/face-detector")
         .join(FACE_DETECTOR_FILE);
     let mut settings = Settings::default();
-    settings.detector.file = Some(locator);
+    settings.detector.file = Some(detector);
     let model = EyeStateModel::built_in()?;
     let mut chain = EyeMonitor::new(&settings.vision(), &model)?;
     let camera = DrawnCamera {
