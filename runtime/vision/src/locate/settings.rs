@@ -30,19 +30,6 @@ impl Default for DetectorSettings {
     }
 }
 
-/// A setting of the face detector that is out of range.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum DetectorSettingsError {
-    /// `detect_every` is out of range.
-    #[error(
-        "detect_every is {0}; give a number of frames from {least} to {most}",
-        least = DETECT_EVERY.start(),
-        most = DETECT_EVERY.end()
-    )]
-    DetectEvery(u32),
-}
-
 impl DetectorSettings {
     /// Checks that every value is in range.
     ///
