@@ -18,8 +18,8 @@
 //! let mut monitor = EyeMonitor::new(&VisionSettings::default(), &model)?;
 //! let mut video = Video::open(Path::new("face.mp4"))?;
 //! while let Some(frame) = video.next_frame()? {
-//!     let result = monitor.judge(&frame)?;
-//!     for closure in result.changes.ended {
+//!     let result = monitor.process(&frame)?;
+//!     for closure in result.update.ended {
 //!         println!("{:?} of {:?}: {:?}", closure.kind, closure.eye, closure.duration());
 //!     }
 //! }
@@ -58,6 +58,8 @@
 //! program without one of them says so when it is asked for it. A library user needs none.
 
 mod annotate;
+#[doc(hidden)]
+pub mod channels;
 #[doc(hidden)]
 pub mod cli;
 #[doc(hidden)]

@@ -2,7 +2,7 @@
 //!
 //! # Layout
 //! [`EventLog`] gathers lines and hands them to the system in one piece at least once a second and
-//! at the end; whoever writes gets the errors, which suits a replay. [`LogWriter`] is for a monitor: a
+//! at the end; the writer gets the errors, which suits a replay. [`LogWriter`] is for a monitor: a
 //! thread that keeps lines until they can be written. `file` is where lines end up, and `rotation` says
 //! when a new file begins.
 
@@ -215,13 +215,10 @@ mod tests {
         assert_eq!(serde_json::from_str::<Event>(last).unwrap(), end(3));
     }
 
+    #[cfg(target_os = "linux")]
     #[test]
     fn a_full_disk_is_one_line_with_the_path() {
         let full = Path::new("/dev/full");
-        if !full.exists() {
-            eprintln!("skipped: this system has no /dev/full");
-            return;
-        }
         let mut log = EventLog::open(full, Existing::Replace).unwrap();
         log.write(&end(1)).unwrap();
         let error = log.finish().unwrap_err().to_string();

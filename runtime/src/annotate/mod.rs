@@ -14,7 +14,8 @@ use embedded_graphics::{
 };
 use image::{Rgb, RgbImage};
 use imageproc::{
-    drawing::{draw_hollow_rect_mut, draw_line_segment_mut},
+    drawing::{draw_hollow_rect_mut, draw_line_segment_mut, draw_polygon_mut},
+    point::Point as Corner,
     rect::Rect,
 };
 use parseye_vision::{
@@ -141,29 +142,31 @@ fn font_for(width: u32) -> &'static MonoFont<'static> {
     }
 }
 
-/// Draws the outline of a rotated square. imageproc's lines are one pixel wide: a wider one consists of
-/// squares half a pixel apart, which leaves no gap at any angle.
+/// Draws the outline of a rotated square, `width` pixels wide: a line for each side, or a filled
+/// quadrangle where it is wider than one pixel.
 fn draw_square(image: &mut RgbImage, square: &Roi, colour: Rgb<u8>, width: u32) {
-    // Coordinates far outside would make the line drawing run for long without a visible pixel.
+    // Coordinates far outside would make the drawing run for long without a visible pixel.
     let limit = 2.0 * MAX_SIDE as f32;
-    let steps = 2 * width.saturating_sub(1);
-    for step in 0..=steps {
-        let outline = Roi {
-            side: square.side + step as f32 - steps as f32 / 2.0,
-            ..*square
-        };
-        let corner = |u, v| {
-            let [x, y] = outline.to_picture([u, v]);
+    let corners = |side: f32| {
+        let outline = Roi { side, ..*square };
+        [[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]].map(|corner| {
+            let [x, y] = outline.to_image(corner);
             (x.clamp(-limit, limit), y.clamp(-limit, limit))
-        };
-        let corners = [
-            corner(0.0, 0.0),
-            corner(1.0, 0.0),
-            corner(1.0, 1.0),
-            corner(0.0, 1.0),
-        ];
-        for (index, begin) in corners.into_iter().enumerate() {
-            draw_line_segment_mut(image, begin, corners[(index + 1) % 4], colour);
+        })
+    };
+    let reach = width.saturating_sub(1) as f32;
+    let (outer, inner) = (
+        corners(square.side + reach),
+        corners((square.side - reach).max(0.0)),
+    );
+    for (begin, end) in [(0, 1), (1, 2), (2, 3), (3, 0)] {
+        let whole = |(x, y): (f32, f32)| Corner::new(x.round() as i32, y.round() as i32);
+        let side = [outer[begin], outer[end], inner[end], inner[begin]].map(whole);
+        // A polygon must not end where it begins, as narrow ones do.
+        if width > 1 && side[0] != side[3] {
+            draw_polygon_mut(image, &side, colour);
+        } else {
+            draw_line_segment_mut(image, outer[begin], outer[end], colour);
         }
     }
 }

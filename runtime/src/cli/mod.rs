@@ -1,12 +1,10 @@
 //! The command line. Flags are first parsed ([`args`]), then checked and joined with the settings
 //! ([`resolve`]), then run; each command has its own module.
 
-mod alarm;
 pub(crate) mod args;
 mod check;
 mod completions;
 mod config;
-mod dashboards;
 mod evaluate;
 mod list;
 mod man;
@@ -16,7 +14,7 @@ mod resolve;
 mod summarize;
 mod watch;
 
-use crate::{config::Settings, live::Stop};
+use crate::{channels::Stop, config::Settings};
 use args::{Args, CommandArgs};
 use clap::Parser;
 use parseye_command_line::{one_line, print};

@@ -1,7 +1,7 @@
 //! The recent past and the session statistics of a running monitor, for the dashboards: bounded memory,
 //! whatever the length of the run.
 //!
-//! It takes the events that a reader of [`crate::live::Fanout`] gets and reads no clock, so that the same
+//! It takes the events that a reader of [`crate::channels`] gets and reads no clock, so that the same
 //! events always give the same charts. The log remains the record; a reader whose queue overflowed shows
 //! a little less than there was.
 

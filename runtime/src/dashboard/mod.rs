@@ -1,6 +1,6 @@
 //! Dashboards of a live run: the terminal, the web page, metrics for Prometheus.
 //!
-//! Each is a reader of the run's [`Fanout`](crate::live::Fanout) and decides nothing. The features `terminal`
+//! Each is a reader of the run's [channels](crate::channels) and decides nothing. The features `terminal`
 //! and `web` build them in; their settings are known to every build.
 
 #[cfg(any(feature = "terminal", feature = "web"))]

@@ -4,7 +4,7 @@
 //! units, `_total` for what only grows, shares as `_ratio`. What is not known at a scrape has no
 //! sample, so that nothing is averaged with a made-up zero. Serving it is [`super::web`]'s.
 
-use crate::live::FrameAges;
+use crate::channels::FrameAges;
 use parseye_events::{
     event::EyeRecord,
     status::{CheckStatus, EyeCheckStatus, LiveStatus},

@@ -42,7 +42,7 @@ const POLL_EVERY: Duration = Duration::from_millis(50);
 
 /// Why alarms cannot be given: one line for the user.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum AlarmError {
+pub enum AlarmError {
     /// A setting that cannot be used here.
     #[error("alarm.{0}")]
     Setting(#[from] SettingError),
@@ -97,7 +97,7 @@ impl Alarm {
     }
 
     /// Reads all events to their end, and then ends a command that is still running. To be called
-    /// after [`crate::live::Fanout::end`].
+    /// after the end of the events.
     pub(crate) fn finish(mut self) {
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();

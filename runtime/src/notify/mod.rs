@@ -1,6 +1,6 @@
 //! Notifiers: what alerts set off (bell, command, sound, desktop notification), an MQTT broker, systemd.
 //!
-//! Each reads the run's [`Fanout`](crate::live::Fanout) on threads of its own and delays nothing. When to
+//! Each reads the run's [channels](crate::channels) on threads of its own and delays nothing. When to
 //! warn is decided by [`parseye_vision::temporal::alert`].
 
 pub(crate) mod alarm;

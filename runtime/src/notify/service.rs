@@ -9,7 +9,7 @@
 //! that the user has started (alarms, cameras behind a pipe) inherit them; systemd listens to the main
 //! process alone, which is its default.
 
-use crate::live::Fanout;
+use crate::channels::LatestStatus;
 use parseye_events::status::{LiveStatus, SourceStatus};
 use sd_notify::NotifyState;
 use std::{
@@ -47,24 +47,24 @@ pub(crate) struct ServiceReport {
 /// # Errors
 /// When no thread can be started.
 pub(crate) fn start(
-    fanout: &Fanout,
+    status: &LatestStatus,
     report: impl FnMut(&str) + Send + 'static,
 ) -> io::Result<Option<ServiceReport>> {
     if std::env::var_os(SOCKET).is_none() {
         return Ok(None);
     }
     let watchdog = sd_notify::watchdog_enabled();
-    ServiceReport::start(fanout, watchdog, sd_notify::notify, report).map(Some)
+    ServiceReport::start(status, watchdog, sd_notify::notify, report).map(Some)
 }
 
 impl ServiceReport {
     fn start(
-        fanout: &Fanout,
+        status: &LatestStatus,
         watchdog: Option<Duration>,
         mut send: impl FnMut(&[NotifyState]) -> io::Result<()> + Send + 'static,
         mut report: impl FnMut(&str) + Send + 'static,
     ) -> io::Result<Self> {
-        let fanout = fanout.clone();
+        let status = status.clone();
         let (end, ended) = mpsc::channel();
         let thread = std::thread::Builder::new().name("service".into());
         let thread = thread.spawn(move || {
@@ -81,7 +81,7 @@ impl ServiceReport {
             };
             let mut pulse = Pulse::new(watchdog);
             while ended.recv_timeout(pulse.wait()) == Err(RecvTimeoutError::Timeout) {
-                if let Some(beat) = pulse.beat(fanout.status()) {
+                if let Some(beat) = pulse.beat(status.get()) {
                     send(&beat.states(watchdog.is_some()));
                 }
             }
@@ -247,12 +247,12 @@ mod tests {
         };
 
         // What the vision thread does.
-        let fanout = Fanout::new();
+        let latest = LatestStatus::default();
         let moving = Arc::new(AtomicBool::new(true));
-        let (shown, moves) = (fanout.clone(), Arc::clone(&moving));
+        let (shown, moves) = (latest.clone(), Arc::clone(&moving));
         let vision = std::thread::spawn(move || {
             while moves.load(Ordering::Relaxed) {
-                shown.set_status(status(7, None));
+                shown.set(status(7, None));
                 std::thread::sleep(Duration::from_millis(1));
             }
         });
@@ -263,7 +263,7 @@ mod tests {
             sender.send(text.as_bytes()).map(drop)
         };
         let watchdog = Duration::from_millis(80);
-        let report = ServiceReport::start(&fanout, Some(watchdog), send, |_| ()).unwrap();
+        let report = ServiceReport::start(&latest, Some(watchdog), send, |_| ()).unwrap();
         let first = listen().unwrap();
         assert!(first.contains("READY=1\n"), "{first}");
         for _ in 0..5 {
@@ -288,20 +288,20 @@ mod tests {
 
     #[test]
     fn a_failing_notification_is_reported_once() {
-        let fanout = Fanout::new();
+        let latest = LatestStatus::default();
         let (sender, reported) = mpsc::channel();
         let refuse = |_: &[NotifyState]| Err(io::Error::other("gone"));
         let report_line = move |line: &str| sender.send(line.to_owned()).unwrap();
         let watchdog = Some(Duration::from_millis(20));
-        let report = ServiceReport::start(&fanout, watchdog, refuse, report_line).unwrap();
+        let report = ServiceReport::start(&latest, watchdog, refuse, report_line).unwrap();
         let begin = Instant::now();
         let mut lines = Vec::new();
         while lines.is_empty() {
             assert!(begin.elapsed() < SOON);
-            fanout.set_status(status(1, None));
+            latest.set(status(1, None));
             lines.extend(reported.recv_timeout(Duration::from_millis(10)));
         }
-        fanout.set_status(status(2, None));
+        latest.set(status(2, None));
         report.finish();
         lines.extend(reported.iter());
         assert_eq!(lines.len(), 1, "{lines:?}");

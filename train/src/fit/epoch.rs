@@ -120,8 +120,11 @@ impl Epoch<'_> {
         let begun = Instant::now();
         let settings = self.settings;
         let mut rng = epoch_rng(settings.seed, self.number);
-        // Dropout draws from libtorch's own generator.
-        tch::manual_seed(rng.random::<u32>().into());
+        let dropout_seed = rng.random::<u32>();
+        if settings.dropout > 0.0 {
+            // Dropout draws from libtorch's own generator, which is one for the whole process.
+            tch::manual_seed(dropout_seed.into());
+        }
         let drawn = self.sampler.draw(settings.epoch_crops, &mut rng);
         let steps = drawn.len().div_ceil(settings.batch_size);
         let (mut loss_sum, mut correct, mut rate) = (0.0, 0_i64, 0.0);

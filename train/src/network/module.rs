@@ -8,7 +8,10 @@ use super::{
 };
 use crate::attack::Classifier;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, PoisonError},
+};
 use tch::{Device, Kind, Tensor};
 
 /// Weight of the newest batch in a batch norm's running statistics, PyTorch's default.
@@ -80,6 +83,9 @@ impl Network {
         device: Device,
         seed: u64,
     ) -> Result<Self, tch::TchError> {
+        // Another thread must not draw from libtorch's one generator between the seed and the last weight.
+        static GENERATOR: Mutex<()> = Mutex::new(());
+        let _alone = GENERATOR.lock().unwrap_or_else(PoisonError::into_inner);
         // The seed is the 64 bits reinterpreted: libtorch takes it as signed.
         tch::manual_seed(seed as i64);
         let mut tensors = BTreeMap::new();

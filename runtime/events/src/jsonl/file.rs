@@ -1,4 +1,4 @@
-//! Where the lines of a log end up: a file that is rotated and opened again when somebody removed
+//! Where the lines of a log end up: a file that is rotated and opened again when another program removed
 //! it, a pipe, a device. Lines go in whole; what to do when they do not is left to the modules above.
 
 use super::{
@@ -60,7 +60,7 @@ pub struct LogFile {
     day: Option<Day>,
 }
 
-/// Pause before rotating is tried again after it failed: the log goes on in its present file.
+/// Pause before rotating is tried again after it failed: the log continues in its present file.
 const ROTATE_AGAIN_AFTER: Duration = Duration::from_secs(60);
 
 /// Longest time that a pipe's reader may take for the rest of a line.
@@ -256,7 +256,7 @@ fn open_to_continue(path: &Path) -> io::Result<File> {
     options.append(true).open(path)
 }
 
-/// Returns whether Linux says that nobody reads a pipe: "no such device or address", ENXIO.
+/// Returns whether an error means that a pipe has no reader, as Linux says it: "no such device or address", ENXIO.
 fn has_no_reader(error: &io::Error) -> bool {
     const ENXIO: i32 = 6;
     cfg!(target_os = "linux") && error.raw_os_error() == Some(ENXIO)
@@ -285,13 +285,13 @@ fn write_whole(file: &mut File, lines: &[u8]) -> (usize, io::Result<()>) {
     let whole = whole_lines(&lines[..written]);
     let cut = written - whole;
     if cut > 0 {
-        // A line that stays torn here is left out by whoever reads.
+        // A line that stays torn here is left out by every reader.
         let _ = take_back(file, cut as u64);
     }
     (whole, outcome)
 }
 
-/// Takes back the last bytes of a file, and goes on where they began: a file that is not opened for
+/// Takes back the last bytes of a file, and continues where they began: a file that is not opened for
 /// appending would leave a hole of zeros in their place.
 fn take_back(file: &mut File, bytes: u64) -> io::Result<()> {
     let end = file.seek(SeekFrom::End(0))?.saturating_sub(bytes);
@@ -352,7 +352,7 @@ fn whole_lines(bytes: &[u8]) -> usize {
 }
 
 /// Ends the last line of a file, so that the next one begins on its own after a program that was killed,
-/// or a power cut. A torn line of an event log is removed; anything else, which may be somebody's text,
+/// or a power cut. A torn line of an event log is removed; anything else, which may be another program's,
 /// gets a line end.
 fn end_last_line(file: &mut File) -> io::Result<()> {
     if !file.metadata()?.is_file() {

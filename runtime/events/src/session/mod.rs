@@ -22,7 +22,7 @@ mod quantiles;
 mod record;
 mod statistics;
 mod text;
-// Without plots nobody reads the columns.
+// Without plots no code reads the columns.
 #[cfg_attr(not(feature = "plots"), allow(dead_code))]
 mod timeline;
 #[cfg(feature = "plots")]

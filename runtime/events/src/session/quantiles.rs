@@ -1,4 +1,5 @@
-//! Quantiles of values between zero and an hour of seconds, in bounded memory.
+//! Quantiles of any number of values in bounded memory. Those of few values are
+//! [`parseye_vision::statistics`]'s.
 
 use hdrhistogram::Histogram;
 use serde::Serialize;

@@ -1,4 +1,4 @@
-//! The terminal dashboard: a reader of the [`Fanout`](crate::live::Fanout) that draws ten times a second
+//! The terminal dashboard: a reader of the run's [channels](crate::channels) that draws ten times a second
 //! and leaves the terminal as it found it however the program ends.
 //!
 //! `view` is what is drawn, a pure function; `theme` what the terminal can show; `screen` the thread, the

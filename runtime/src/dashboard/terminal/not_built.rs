@@ -1,7 +1,8 @@
 //! The terminal dashboard of a program that was built without it: a status line takes its place.
 
 use super::TerminalOptions;
-use crate::live::{Fanout, Stop};
+use crate::channels::{LatestStatus, Stop};
+use parseye_events::{event::Event, fanout::Fanout};
 use std::io;
 
 /// A dashboard that does not exist.
@@ -16,7 +17,12 @@ pub fn is_possible() -> bool {
 ///
 /// # Errors
 /// Always.
-pub fn start(_: &Fanout, _: &Stop, _: TerminalOptions) -> io::Result<TerminalDashboard> {
+pub fn start(
+    _: &Fanout<Event>,
+    _: &LatestStatus,
+    _: &Stop,
+    _: TerminalOptions,
+) -> io::Result<TerminalDashboard> {
     Err(io::Error::new(
         io::ErrorKind::Unsupported,
         "this parseye was built without it, build it with `--features terminal`",

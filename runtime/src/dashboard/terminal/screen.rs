@@ -5,13 +5,13 @@
 
 use super::{TerminalOptions, theme::Theme, view::View};
 use crate::{
+    channels::{LatestStatus, Stop},
     dashboard::{history::History, messages::Messages},
-    live::{Fanout, Stop},
 };
 use crossbeam::channel::{self, Receiver};
 use parseye_events::{
     event::Event,
-    fanout::{Next, Subscription},
+    fanout::{Fanout, Next, Subscription},
 };
 use ratatui::{
     Terminal,
@@ -70,7 +70,8 @@ pub fn is_possible() -> bool {
 /// # Errors
 /// When the terminal refuses, or the system refuses a thread.
 pub fn start(
-    fanout: &Fanout,
+    events: &Fanout<Event>,
+    status: &LatestStatus,
     stop: &Stop,
     options: TerminalOptions,
 ) -> io::Result<TerminalDashboard> {
@@ -78,8 +79,8 @@ pub fn start(
     let leave = Arc::new(AtomicBool::new(false));
     let (leaving, left) = channel::bounded(1);
     let mut renderer = Renderer {
-        events: fanout.subscribe(EVENTS),
-        fanout: fanout.clone(),
+        events: events.subscribe(EVENTS),
+        status: status.clone(),
         history: History::new(SPAN_S, SLICE_S),
         theme: Theme::from_environment(|name| std::env::var(name).ok()),
         stop: stop.clone(),
@@ -165,7 +166,7 @@ fn restore_before_panics() {
 }
 
 struct Renderer {
-    fanout: Fanout,
+    status: LatestStatus,
     events: Subscription<Event>,
     history: History,
     theme: Theme,
@@ -194,7 +195,7 @@ impl Renderer {
                 screen.terminal.resize(size.into())?;
                 painted = Instant::now();
             }
-            let status = self.fanout.status();
+            let status = self.status.get();
             let message = self.options.messages.newest();
             let view = View {
                 status: status.as_deref(),

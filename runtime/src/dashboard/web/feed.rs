@@ -5,8 +5,8 @@
 //! connects again it gets the whole history anew, so that it never shows a part of it.
 
 use crate::{
+    channels::LiveChannels,
     dashboard::history::{Change, EyeSlice, History, Session, Slice},
-    live::Fanout,
 };
 use axum::body::Bytes;
 use parseye_events::{
@@ -46,7 +46,7 @@ const STALL_TIMEOUT: Duration = Duration::from_secs(3);
 /// The stream of messages to all pages.
 #[derive(Debug)]
 pub(super) struct Feed {
-    fanout: Fanout,
+    channels: LiveChannels,
     preview: bool,
     state: Mutex<State>,
 }
@@ -90,9 +90,9 @@ type SliceRow = (f64, EyeRow, EyeRow, Option<f64>);
 type EyeRow = (Option<f64>, Option<f64>, Option<f64>);
 
 impl Feed {
-    pub(super) fn new(fanout: Fanout, preview: bool, now: Instant) -> Self {
+    pub(super) fn new(channels: LiveChannels, preview: bool, now: Instant) -> Self {
         let state = State {
-            events: fanout.subscribe(EVENTS),
+            events: channels.events.subscribe(EVENTS),
             history: History::new(SPAN_S, SLICE_S),
             messages: Some(broadcast::Sender::new(MESSAGES)),
             shown: None,
@@ -103,14 +103,14 @@ impl Feed {
             ended: false,
         };
         Self {
-            fanout,
+            channels,
             preview,
             state: Mutex::new(state),
         }
     }
 
-    pub(super) fn fanout(&self) -> &Fanout {
-        &self.fanout
+    pub(super) fn channels(&self) -> &LiveChannels {
+        &self.channels
     }
 
     /// Takes the events since the last tick and sends messages to the pages.
@@ -138,7 +138,7 @@ impl Feed {
                 }
             }
         }
-        let status = self.fanout.status();
+        let status = self.channels.status.get();
         if let Some(status) = &status {
             state.history.take_status(status);
             if status.frames != state.frames {
@@ -278,11 +278,11 @@ mod tests {
 
     #[test]
     fn a_page_that_falls_behind_is_cut_off_and_can_join_again() {
-        let (fanout, begin) = (Fanout::new(), Instant::now());
-        let feed = Feed::new(fanout.clone(), false, begin);
+        let (channels, begin) = (LiveChannels::new(), Instant::now());
+        let feed = Feed::new(channels.clone(), false, begin);
         let (_, mut slow) = feed.join(begin).unwrap();
         for tick in 0..2 * MESSAGES as u32 {
-            fanout.set_status(script::status());
+            channels.status.set(script::status());
             feed.tick(begin + tick * TICK);
         }
         assert!(matches!(slow.try_recv(), Err(TryRecvError::Lagged(_))));
@@ -293,9 +293,9 @@ mod tests {
 
     #[test]
     fn a_stalled_source_is_reported() {
-        let (fanout, begin) = (Fanout::new(), Instant::now());
-        let feed = Feed::new(fanout.clone(), false, begin);
-        fanout.set_status(script::status());
+        let (channels, begin) = (LiveChannels::new(), Instant::now());
+        let feed = Feed::new(channels.clone(), false, begin);
+        channels.status.set(script::status());
         feed.tick(begin);
         assert_eq!(feed.problem(begin + STALL_TIMEOUT), None);
         feed.tick(begin + STALL_TIMEOUT);
@@ -303,7 +303,7 @@ mod tests {
         assert_eq!(feed.problem(later).unwrap(), "no frame for 7 s");
         let mut status = script::status();
         status.frames += 1;
-        fanout.set_status(status);
+        channels.status.set(status);
         feed.tick(later);
         assert_eq!(feed.problem(later), None);
     }

@@ -21,7 +21,7 @@ mod tests;
 
 pub use settings::{Token, WebSettings};
 
-use crate::live::Fanout;
+use crate::channels::LiveChannels;
 use parseye_vision::settings::SettingError;
 use std::{io, net::SocketAddr};
 
@@ -84,11 +84,14 @@ impl WebServer {
 /// # Errors
 /// When the settings are wrong, the address cannot be listened on, or this program was built without the
 /// web dashboard.
-pub fn serve(settings: &WebSettings, fanout: &Fanout) -> Result<Option<WebServer>, WebError> {
+pub fn serve(
+    settings: &WebSettings,
+    channels: &LiveChannels,
+) -> Result<Option<WebServer>, WebError> {
     settings.check().map_err(WebError::Settings)?;
     match settings.socket_address().map_err(WebError::Settings)? {
         None => Ok(None),
-        Some(address) => serve_on(address, settings, fanout).map(Some),
+        Some(address) => serve_on(address, settings, channels).map(Some),
     }
 }
 
@@ -96,9 +99,9 @@ pub fn serve(settings: &WebSettings, fanout: &Fanout) -> Result<Option<WebServer
 fn serve_on(
     address: SocketAddr,
     settings: &WebSettings,
-    fanout: &Fanout,
+    channels: &LiveChannels,
 ) -> Result<WebServer, WebError> {
-    let (address, running) = server::start(address, settings, fanout)?;
+    let (address, running) = server::start(address, settings, channels)?;
     Ok(WebServer {
         address,
         _running: running,
@@ -106,7 +109,7 @@ fn serve_on(
 }
 
 #[cfg(not(feature = "web"))]
-fn serve_on(address: SocketAddr, _: &WebSettings, _: &Fanout) -> Result<WebServer, WebError> {
+fn serve_on(address: SocketAddr, _: &WebSettings, _: &LiveChannels) -> Result<WebServer, WebError> {
     Err(WebError::NotBuilt { address })
 }
 
@@ -117,9 +120,11 @@ mod tests {
     #[test]
     fn an_address_is_refused_by_a_program_without_the_web_dashboard() {
         let mut settings = WebSettings::default();
-        assert!(serve(&settings, &Fanout::new()).unwrap().is_none());
+        assert!(serve(&settings, &LiveChannels::new()).unwrap().is_none());
         settings.address = Some("8080".into());
-        let error = serve(&settings, &Fanout::new()).unwrap_err().to_string();
+        let error = serve(&settings, &LiveChannels::new())
+            .unwrap_err()
+            .to_string();
         assert!(
             error.contains("127.0.0.1:8080") && error.contains("--features web"),
             "{error}"

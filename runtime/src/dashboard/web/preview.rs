@@ -2,7 +2,7 @@
 
 use crate::{
     annotate::{line_width, outline_face_and_eyes},
-    live::{Fanout, FrameSnapshot},
+    channels::{FrameSnapshot, PreviewSlot},
 };
 use axum::body::Bytes;
 use image::{codecs::jpeg::JpegEncoder, imageops::thumbnail};
@@ -30,11 +30,10 @@ pub(super) struct Preview {
 
 impl Preview {
     /// Waits for the next frame and returns its JPEG; `None` where no frame comes or it cannot be encoded.
-    pub(super) async fn next(&self, fanout: &Fanout) -> Option<Bytes> {
-        let slot = fanout.picture();
-        slot.ask();
+    pub(super) async fn next(&self, slot: &PreviewSlot) -> Option<Bytes> {
+        slot.request();
         let deadline = tokio::time::Instant::now() + FRAME_TIMEOUT;
-        while slot.wanted() {
+        while slot.is_requested() {
             if tokio::time::Instant::now() >= deadline {
                 return None;
             }

@@ -88,7 +88,7 @@ async fn events(State(shared): State<Shared>) -> Response {
 }
 
 async fn status(State(shared): State<Shared>) -> Response {
-    match shared.feed.fanout().status() {
+    match shared.feed.channels().status.get() {
         Some(status) => Json(&*status).into_response(),
         None => unavailable("no frame yet"),
     }
@@ -102,9 +102,13 @@ async fn health(State(shared): State<Shared>) -> Response {
 }
 
 async fn metrics(State(shared): State<Shared>) -> Response {
-    let fanout = shared.feed.fanout();
+    let channels = shared.feed.channels();
     let healthy = shared.feed.problem(Instant::now()).is_none();
-    match prometheus::metrics(fanout.status().as_deref(), fanout.frame_ages(), healthy) {
+    match prometheus::metrics(
+        channels.status.get().as_deref(),
+        &channels.frame_ages,
+        healthy,
+    ) {
         Ok(text) => ([(header::CONTENT_TYPE, prometheus::CONTENT_TYPE)], text).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
     }
@@ -114,7 +118,7 @@ async fn preview(State(shared): State<Shared>) -> Response {
     let Some(preview) = &shared.preview else {
         return StatusCode::NOT_FOUND.into_response();
     };
-    match preview.next(shared.feed.fanout()).await {
+    match preview.next(&shared.feed.channels().preview).await {
         Some(bytes) => ([(header::CONTENT_TYPE, "image/jpeg")], bytes).into_response(),
         None => unavailable("no frame at present"),
     }

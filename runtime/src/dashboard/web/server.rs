@@ -1,4 +1,4 @@
-//! Serves the dashboard on a thread of its own, which reads the [`Fanout`] like every other reader.
+//! Serves the dashboard on a thread of its own, which reads the [`LiveChannels`] like every other reader.
 //!
 //! Nobody who looks can slow the monitor down: the number of clients and what is kept for each are
 //! bounded, and a client that does not read is cut off. Who may look is decided in `access`.
@@ -12,7 +12,7 @@ use super::{
     routes::{Shared, router},
     settings::{MOST_CLIENTS, RESERVED},
 };
-use crate::live::Fanout;
+use crate::channels::LiveChannels;
 use std::{
     io,
     net::SocketAddr,
@@ -43,7 +43,7 @@ pub(super) struct ServerThread {
 pub(super) fn start(
     address: SocketAddr,
     settings: &WebSettings,
-    fanout: &Fanout,
+    channels: &LiveChannels,
 ) -> Result<(SocketAddr, ServerThread), WebError> {
     let runtime = runtime::Builder::new_current_thread()
         .enable_io()
@@ -63,7 +63,11 @@ pub(super) fn start(
         BoundedListener::bind(address, clients).map_err(|error| refused(&error))?
     };
     let address = listener.address().map_err(|error| refused(&error))?;
-    let feed = Arc::new(Feed::new(fanout.clone(), settings.preview, Instant::now()));
+    let feed = Arc::new(Feed::new(
+        channels.clone(),
+        settings.preview,
+        Instant::now(),
+    ));
     let shared = Shared {
         feed: Arc::clone(&feed),
         preview: settings.preview.then(Arc::<Preview>::default),

@@ -1,13 +1,12 @@
 //! The server over real connections, by a client that knows nothing of it.
 
 use super::*;
-use crate::live::FrameSnapshot;
+use crate::channels::FrameSnapshot;
 use parseye_testkit::script;
 use parseye_vision::temporal::Laterality;
 use std::{
     io::{BufRead, BufReader, Read, Write},
     net::TcpStream,
-    sync::Arc,
     time::Duration,
 };
 
@@ -20,10 +19,10 @@ fn settings() -> WebSettings {
     }
 }
 
-fn started(settings: &WebSettings) -> (Fanout, WebServer) {
-    let fanout = Fanout::new();
-    let server = serve(settings, &fanout).unwrap().unwrap();
-    (fanout, server)
+fn started(settings: &WebSettings) -> (LiveChannels, WebServer) {
+    let channels = LiveChannels::new();
+    let server = serve(settings, &channels).unwrap().unwrap();
+    (channels, server)
 }
 
 fn connect(server: &WebServer) -> TcpStream {
@@ -110,7 +109,7 @@ impl Events {
 
 #[test]
 fn the_page_comes_whole_and_asks_for_nothing_from_elsewhere() {
-    let (_fanout, server) = started(&settings());
+    let (_channels, server) = started(&settings());
     let page = get(&server, "/");
     assert_eq!(page.0, 200);
     let policy = page.header("content-security-policy").unwrap();
@@ -162,15 +161,15 @@ fn the_page_comes_whole_and_asks_for_nothing_from_elsewhere() {
 
 #[test]
 fn status_health_and_metrics_follow_the_monitor() {
-    let (fanout, server) = started(&settings());
+    let (channels, server) = started(&settings());
     assert_eq!(get(&server, "/api/status").0, 503);
     let health = get(&server, "/healthz");
     assert_eq!((health.0, health.text().trim()), (503, "no frame yet"));
     assert_eq!(get(&server, "/metrics").0, 200);
 
     let mut events = Events::open(&server);
-    fanout.set_status(script::status());
-    fanout.frame_ages().observe(Duration::from_millis(20));
+    channels.status.set(script::status());
+    channels.frame_ages.observe(Duration::from_millis(20));
     // Once the page has it, the health check has it, too.
     events.next("status");
     let status: serde_json::Value = serde_json::from_slice(&get(&server, "/api/status").2).unwrap();
@@ -189,7 +188,7 @@ fn status_health_and_metrics_follow_the_monitor() {
 
     let mut down = script::status();
     down.source.down = Some("unplugged".into());
-    fanout.set_status(down);
+    channels.status.set(down);
     while events.next("status")["source"]["down"].is_null() {}
     let health = get(&server, "/healthz");
     assert_eq!((health.0, health.text().trim()), (503, "unplugged"));
@@ -197,13 +196,17 @@ fn status_health_and_metrics_follow_the_monitor() {
 
 #[test]
 fn a_page_gets_the_past_and_then_what_happens() {
-    let (fanout, server) = started(&settings());
+    let (channels, server) = started(&settings());
     let mut first = Events::open(&server);
     assert_eq!(first.next("history")["slices"].as_array().unwrap().len(), 0);
     for frame in 0..90_u64 {
-        fanout.publish(script::eyes(frame, frame as f64 / 30.0, 0.1));
+        channels
+            .events
+            .publish(script::eyes(frame, frame as f64 / 30.0, 0.1));
     }
-    fanout.publish(script::blink(Laterality::Both, 1.0, 0.2));
+    channels
+        .events
+        .publish(script::blink(Laterality::Both, 1.0, 0.2));
     assert_eq!(first.next("mark")["duration"], 0.2);
     while first.next("session")["session"]["blinks"] != 1 {}
     let mut second = Events::open(&server);
@@ -215,11 +218,11 @@ fn a_page_gets_the_past_and_then_what_happens() {
         serde_json::json!([0.0, [0.1, 0.1, 0.9], [0.1, 0.1, 0.9], null])
     );
     assert_eq!(history["marks"].as_array().unwrap().len(), 1);
-    fanout.publish(script::eyes(90, 3.0, 0.9));
+    channels.events.publish(script::eyes(90, 3.0, 0.9));
     // Its earlier slices came before the session message.
     assert_eq!(first.next("slice")[0], 2.5);
     assert_eq!(second.next("slice")[0], 2.5);
-    fanout.end();
+    channels.events.end();
     assert_eq!(second.next("end"), serde_json::Value::Null);
     assert_eq!(
         get(&server, "/healthz").text().trim(),
@@ -233,8 +236,8 @@ fn without_the_token_nothing_is_shown() {
         token: Some(TOKEN.to_owned().into()),
         ..settings()
     };
-    let (fanout, server) = started(&settings);
-    fanout.set_status(script::status());
+    let (channels, server) = started(&settings);
+    channels.status.set(script::status());
     for path in [
         "/",
         "/style.css",
@@ -269,7 +272,7 @@ fn without_the_token_nothing_is_shown() {
 
 #[test]
 fn a_foreign_name_is_refused() {
-    let (_fanout, server) = started(&settings());
+    let (_channels, server) = started(&settings());
     for host in [
         "Host: evil.example\r\n",
         "Host: 127.0.0.1.evil.example\r\n",
@@ -286,12 +289,12 @@ fn a_foreign_name_is_refused() {
 
 #[test]
 fn an_address_that_cannot_be_had_is_explained() {
-    let (fanout, server) = started(&settings());
+    let (channels, server) = started(&settings());
     let taken = WebSettings {
         address: Some(server.address().to_string()),
         ..settings()
     };
-    let error = serve(&taken, &fanout).unwrap_err().to_string();
+    let error = serve(&taken, &channels).unwrap_err().to_string();
     assert!(
         error.contains(&server.address().to_string()) && error.contains("--web"),
         "{error}"
@@ -301,19 +304,19 @@ fn an_address_that_cannot_be_had_is_explained() {
         token: Some(TOKEN.to_owned().into()),
         ..settings()
     };
-    let error = serve(&elsewhere, &fanout).unwrap_err().to_string();
+    let error = serve(&elsewhere, &channels).unwrap_err().to_string();
     assert!(error.contains("no such address"), "{error}");
     let open = WebSettings {
         address: Some("0.0.0.0:0".into()),
         ..settings()
     };
     assert!(
-        serve(&open, &fanout)
+        serve(&open, &channels)
             .unwrap_err()
             .to_string()
             .contains("--token")
     );
-    assert!(serve(&WebSettings::default(), &fanout).unwrap().is_none());
+    assert!(serve(&WebSettings::default(), &channels).unwrap().is_none());
 }
 
 #[test]
@@ -322,14 +325,14 @@ fn a_preview_is_encoded_only_on_request() {
         preview: true,
         ..settings()
     };
-    let (fanout, server) = started(&settings);
-    assert!(!fanout.picture().wanted());
-    let theirs = fanout.clone();
+    let (channels, server) = started(&settings);
+    assert!(!channels.preview.is_requested());
+    let theirs = channels.clone();
     let pipeline = std::thread::spawn(move || {
-        while !theirs.picture().wanted() {
+        while !theirs.preview.is_requested() {
             std::thread::sleep(Duration::from_millis(5));
         }
-        theirs.picture().set(Arc::new(FrameSnapshot {
+        theirs.preview.set(FrameSnapshot {
             rgb: image::RgbImage::from_pixel(960, 480, image::Rgb([200, 100, 50])),
             reading: parseye_vision::reading::FrameReading {
                 frame: 0,
@@ -341,7 +344,7 @@ fn a_preview_is_encoded_only_on_request() {
                     )
                 }),
             },
-        }));
+        });
     });
     let response = get(&server, "/picture.jpg?1");
     pipeline.join().unwrap();
@@ -359,7 +362,7 @@ fn a_preview_is_encoded_only_on_request() {
             .zip([200, 100, 50])
             .all(|(a, b)| a.abs_diff(b) < 8)
     );
-    assert!(!fanout.picture().wanted());
+    assert!(!channels.preview.is_requested());
     assert_eq!(get(&server, "/picture.jpg").0, 503, "no further frame came");
 }
 
@@ -373,23 +376,23 @@ fn resident() -> usize {
 #[cfg(target_os = "linux")]
 #[test]
 fn clients_that_never_read_cost_nothing_and_hold_up_nobody() {
-    let (fanout, server) = started(&settings());
+    let (channels, server) = started(&settings());
     let slow: Vec<Events> = (0..50).map(|_| Events::open(&server)).collect();
     let mut reads = Events::open(&server);
     reads.next("history");
     let before = resident();
     let event = script::eyes(0, 0.0, 0.1);
     for frame in 0..100_000_u64 {
-        fanout.publish(event.clone());
+        channels.events.publish(event.clone());
         if frame % 100 == 0 {
             let mut status = script::status();
             status.frames = frame;
-            fanout.set_status(status);
+            channels.status.set(status);
         }
     }
     let mut last = script::status();
     last.frames = 100_000;
-    fanout.set_status(last);
+    channels.status.set(last);
     // The one that reads gets to the newest, and others are served.
     while reads.next("status")["frames"] != 100_000 {}
     assert_eq!(get(&server, "/api/status").0, 200);
@@ -406,7 +409,7 @@ fn more_clients_than_places_are_turned_away_and_the_places_come_back() {
         clients: 9,
         ..settings()
     };
-    let (_fanout, server) = started(&settings);
+    let (_channels, server) = started(&settings);
     let mut stream = Events::open(&server);
     stream.next("history");
     // Only event streams are limited to what is not kept for others.

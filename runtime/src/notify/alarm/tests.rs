@@ -1,7 +1,7 @@
 //! Alarms end to end: events in, what a command saw out.
 
 use super::*;
-use crate::live::Fanout;
+use parseye_events::fanout::Fanout;
 use parseye_vision::temporal::{AlertKind, AlertPhase};
 use std::{
     path::{Path, PathBuf},
@@ -32,7 +32,7 @@ fn cleared() -> Event {
 }
 
 struct Bench {
-    fanout: Fanout,
+    fanout: Fanout<Event>,
     folder: tempfile::TempDir,
     reports: Receiver<String>,
     alarm: Option<Alarm>,
@@ -229,7 +229,7 @@ fn a_command_that_is_not_there_is_refused_at_the_start() {
         let error = Alarm::start(&settings, Fanout::new().subscribe(1), |_| {}).unwrap_err();
         let error = error.to_string();
         assert!(
-            error.starts_with("alarm.command: ") && error.contains("PATH"),
+            error.starts_with("alarm.command is ") && error.contains("PATH"),
             "{error}"
         );
     }

@@ -16,7 +16,8 @@ mod topics;
 
 pub use settings::MqttSettings;
 
-use crate::live::Fanout;
+use crate::channels::LatestStatus;
+use parseye_events::{event::Event, fanout::Fanout};
 
 /// Why nothing can be published: one line with the remedy.
 #[derive(Debug, thiserror::Error)]
@@ -43,7 +44,7 @@ pub struct MqttPublisher {
 }
 
 impl MqttPublisher {
-    /// Waits, after [`Fanout::end`], until the broker knows that the monitor has ended; at most half a
+    /// Waits, after the end of the events, until the broker knows that the monitor has ended; at most half a
     /// second and a little.
     pub fn finish(self) {
         #[cfg(feature = "mqtt")]
@@ -59,14 +60,15 @@ impl MqttPublisher {
 /// be reached is no error.
 #[cfg(feature = "mqtt")]
 pub fn start(
-    fanout: &Fanout,
+    events: &Fanout<Event>,
+    status: &LatestStatus,
     settings: &MqttSettings,
     report: impl FnMut(&str) + Send + 'static,
 ) -> Result<Option<MqttPublisher>, MqttError> {
     let Some(broker) = settings.address() else {
         return Ok(None);
     };
-    let running = publisher::start(fanout, settings, broker, report)?;
+    let running = publisher::start(events, status, settings, broker, report)?;
     Ok(Some(MqttPublisher { running }))
 }
 
@@ -76,7 +78,8 @@ pub fn start(
 /// When there is a broker in the settings.
 #[cfg(not(feature = "mqtt"))]
 pub fn start(
-    _: &Fanout,
+    _: &Fanout<Event>,
+    _: &LatestStatus,
     settings: &MqttSettings,
     _: impl FnMut(&str) + Send + 'static,
 ) -> Result<Option<MqttPublisher>, MqttError> {
@@ -95,9 +98,12 @@ mod tests {
     #[test]
     fn a_broker_is_refused_by_a_program_without_mqtt() {
         let mut settings = MqttSettings::default();
-        assert!(start(&Fanout::new(), &settings, |_| {}).unwrap().is_none());
+        let start = |settings: &MqttSettings| {
+            start(&Fanout::new(), &LatestStatus::default(), settings, |_| {})
+        };
+        assert!(start(&settings).unwrap().is_none());
         settings.broker = Some("localhost".into());
-        let error = start(&Fanout::new(), &settings, |_| {}).unwrap_err();
+        let error = start(&settings).unwrap_err();
         assert!(error.to_string().contains("--features mqtt"), "{error}");
     }
 }

@@ -6,11 +6,11 @@ use super::{
     settings::{BrokerAddress, Password},
     topics::{OFFLINE, ONLINE, Topics, discovery},
 };
-use crate::live::Fanout;
+use crate::channels::LatestStatus;
 use crossbeam::channel::{self, Receiver, Sender};
 use parseye_events::{
     event::Event,
-    fanout::{Next, Subscription},
+    fanout::{Fanout, Next, Subscription},
 };
 use rumqttc::{
     Client, Connection, ConnectionError, Event as MqttEvent, LastWill, MqttOptions, Outgoing,
@@ -69,7 +69,8 @@ impl PublisherThreads {
 /// # Errors
 /// When the system refuses one.
 pub(super) fn start(
-    fanout: &Fanout,
+    events: &Fanout<Event>,
+    status: &LatestStatus,
     settings: &MqttSettings,
     broker: BrokerAddress,
     report: impl FnMut(&str) + Send + 'static,
@@ -114,12 +115,12 @@ pub(super) fn start(
             .into_iter()
             .map(|(topic, config)| (topic, config.to_string()))
             .collect(),
-        fanout: fanout.clone(),
+        status: status.clone(),
         connection_changes,
         online: false,
         last_state: None,
     };
-    let events = fanout.subscribe(EVENT_QUEUE);
+    let events = events.subscribe(EVENT_QUEUE);
     let (sender, ended) = channel::bounded(1);
     std::thread::Builder::new()
         .name("mqtt".into())
@@ -138,7 +139,7 @@ struct Publisher {
     client: Client,
     topics: Topics,
     discovery: Vec<(String, String)>,
-    fanout: Fanout,
+    status: LatestStatus,
     /// Whether the broker can be reached, whenever that changes.
     connection_changes: Receiver<bool>,
     online: bool,
@@ -193,7 +194,7 @@ impl Publisher {
         if !due || !self.online {
             return;
         }
-        let Some(status) = self.fanout.status() else {
+        let Some(status) = self.status.get() else {
             return;
         };
         if let Ok(text) = serde_json::to_string(status.as_ref()) {

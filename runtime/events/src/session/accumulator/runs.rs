@@ -8,7 +8,7 @@ use crate::{
     },
 };
 
-/// Sources that are listed at most; further ones are summed up with the rest.
+/// Sources that are listed at most; further ones count in the totals only.
 const MOST_SOURCES: usize = 20_000;
 
 /// The runs of a session.
