@@ -77,7 +77,7 @@ pub fn readings_with(
     let mut readings = Vec::new();
     while let Some(frame) = source.next_frame()? {
         if let Some(frame) = degradation.apply(frame)? {
-            readings.push(chain.judge(&frame)?.reading);
+            readings.push(chain.process(&frame)?.reading);
         }
     }
     Ok(readings)

@@ -65,7 +65,7 @@ fn answers(
     };
     while let Some(frame) = source.next_frame()? {
         if let Some(frame) = degradation.apply(frame)? {
-            answers.parseye.push(chain.judge(&frame)?.reading);
+            answers.parseye.push(chain.process(&frame)?.reading);
             answers.mesh.push(mesh.judge(&frame)?);
         }
     }
@@ -81,7 +81,11 @@ fn row(clips: &[Clip], found: &[Answers], degradation: Degradation) -> Row {
     let settings = TemporalSettings::default();
     let mesh_score = |rule| {
         let of_clip = |(clip, answers): (&Clip, &Answers)| {
-            let predicted = blinks(&answers.mesh, rule, settings.long_closure());
+            let predicted = blinks(
+                &answers.mesh,
+                rule,
+                seconds::duration(settings.long_closure_s),
+            );
             Score::of_clip(&predicted, &clip.truth)
         };
         let scores: Vec<Score> = clips.iter().zip(found).map(of_clip).collect();

@@ -36,7 +36,7 @@ pub fn judged(
     while frames.len() < most
         && let Some(frame) = source.next_frame()?
     {
-        let reading = chain.judge(&frame)?.reading;
+        let reading = chain.process(&frame)?.reading;
         frames.push((frame, reading));
     }
     Ok(frames)

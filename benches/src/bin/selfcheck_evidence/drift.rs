@@ -84,7 +84,7 @@ fn samples(
             luma,
             ..frame
         };
-        let reading = chain.judge(&frame)?.reading;
+        let reading = chain.process(&frame)?.reading;
         let luma = Arc::new(frame.luma);
         noise.observe(&luma, frame.time);
         let frame_noise = noise.frame_noise();

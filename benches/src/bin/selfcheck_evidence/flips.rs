@@ -69,10 +69,10 @@ pub fn run(data: &Path, every: usize, points: &mut Points) -> anyhow::Result<()>
             Ok(EyeState::most_likely(&classifier.logits(&stepped)?) != own)
         };
         let mut search = FlipSearch::new(gradients.linear_epsilon());
-        while let Some(db) = search.ask() {
-            search.tell(flips(db)?);
+        while let Some(db) = search.next_trial() {
+            search.record(flips(db)?);
         }
-        tries += search.tries();
+        tries += search.trials();
         match search.result() {
             Some(Ok(margin)) => {
                 right += u32::from(flips(margin.db)? && !flips(margin.db + 0.5)?);

@@ -7,9 +7,7 @@ use parseye_vision::{
     classify::{EyeStateModel, gradient::GradientModel},
     eye_state::{Eye, EyeState},
     reading::EyeReading,
-    selfcheck::{
-        CheckFrame, Checker, Missing, SelfCheckSettings, checker::Parts, corruptions::cut,
-    },
+    selfcheck::{CheckFrame, Checker, Missing, Parts, SelfCheckSettings, corruptions::cut},
 };
 use std::{path::Path, sync::Arc};
 
@@ -33,7 +31,7 @@ pub fn run(data: &Path, every: usize, points: &mut Points) -> anyhow::Result<()>
     let mut chain = clips::chain(&model)?;
     let mut classifier = model.classifier()?;
     let parts = Parts {
-        natural: false,
+        corruptions: false,
         ..Parts::ALL
     };
     let settings = SelfCheckSettings {

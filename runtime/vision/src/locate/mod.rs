@@ -11,7 +11,7 @@ mod settings;
 pub mod track;
 
 pub use crop::Roi;
-pub use settings::{DetectorSettings, DetectorSettingsError};
+pub use settings::DetectorSettings;
 pub use track::FaceTracker;
 
 use crate::{eye_state::PerEye, installed};

@@ -1,5 +1,6 @@
 //! Settings of finding the face.
 
+use crate::settings::{SettingError, check_range};
 use serde::{Deserialize, Serialize};
 use std::{ops::RangeInclusive, path::PathBuf};
 
@@ -29,29 +30,21 @@ impl Default for DetectorSettings {
     }
 }
 
-/// A setting of the face detector that is out of range.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum DetectorSettingsError {
-    /// `detect_every` is out of range.
-    #[error(
-        "detect_every is {0}; give a number of frames from {least} to {most}",
-        least = DETECT_EVERY.start(),
-        most = DETECT_EVERY.end()
-    )]
-    DetectEvery(u32),
-}
-
 impl DetectorSettings {
     /// Checks that every value is in range.
     ///
     /// # Errors
-    /// The key, its value, and what is accepted.
-    pub fn check(&self) -> Result<(), DetectorSettingsError> {
-        let every = self.detect_every;
-        if !DETECT_EVERY.contains(&every) {
-            return Err(DetectorSettingsError::DetectEvery(every));
-        }
-        Ok(())
+    /// With the key, its value, and what is accepted.
+    pub fn check(&self) -> Result<(), SettingError> {
+        check_range(
+            "detect_every",
+            self.detect_every,
+            DETECT_EVERY,
+            format!(
+                "a number of frames from {} to {}",
+                DETECT_EVERY.start(),
+                DETECT_EVERY.end()
+            ),
+        )
     }
 }

@@ -1,7 +1,9 @@
 //! The network predicts what tract does with the same file, and no other file is accepted.
 
 use super::*;
-use crate::{classify::engine::tests::by_whole_reader, locate::FACE_DETECTOR_FILE};
+use crate::classify::engine::tests::by_whole_reader;
+use parseye_test_needs::needs;
+use parseye_testkit::places::face_detector;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -49,14 +51,10 @@ fn drawn_input(seed: u64) -> Vec<f32> {
         .collect()
 }
 
+#[needs(face_detector)]
 #[test]
 fn the_layers_predict_as_tract_does() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let path = root.join("models/face-detector").join(FACE_DETECTOR_FILE);
-    if !path.is_file() {
-        eprintln!("skipped: {} is missing; run `make models`", path.display());
-        return;
-    }
+    let path = face_detector();
     let plan = by_whole_reader(&std::fs::read(&path).unwrap(), &[&[1, SIDE, SIDE, 3]]);
     let mut face = BlazeFace::open(&path).unwrap();
     // The second run is on what the first one left in memory.
