@@ -49,7 +49,7 @@ fn picture() -> Result<RgbImage, Box<dyn Error>> {
 /// A face as large as that of someone at a desk, for pictures in which none is found.
 fn assumed_face() -> Face {
     Face {
-        score: 1.0,
+        confidence: 1.0,
         square: Roi {
             centre: [320.0, 260.0],
             side: 180.0,

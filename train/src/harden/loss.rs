@@ -41,8 +41,8 @@ pub enum TrainingAttack {
 /// A name that no attack for training has.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "unknown attack '{0}'{}; known for training: fgsm, n-fgsm, and pgd-K of 1 to {MOST_STEPS} steps",
-    parseye_vision::nearest::hint(.0, ["fgsm", "n-fgsm", "pgd-3"])
+    "unknown attack '{0}'{hint}; known for training: fgsm, n-fgsm, and pgd-K of 1 to {MOST_STEPS} steps",
+    hint = parseye_vision::nearest::hint(.0, ["fgsm", "n-fgsm", "pgd-3"])
 )]
 pub struct TrainingAttackError(String);
 
