@@ -76,7 +76,7 @@ demo: ## without a camera: replay a clip made of a public-domain portrait
 bench: ## measure the speed on this machine (ARGS="-- NAME" for one benchmark)
 	@.ci/system-packages.sh run
 	@models/fetch-locator.sh
-	@$(CARGO) bench --locked -p parseye $(ARGS)
+	@$(CARGO) bench --locked -p parseye-benches --bench frame_stages $(ARGS)
 
 bench-train: ## measure the training beside PyTorch's (fetches PyTorch by pip, about 5 GB)
 	@.ci/system-packages.sh libtorch
@@ -86,7 +86,7 @@ bench-train: ## measure the training beside PyTorch's (fetches PyTorch by pip, a
 bench-live: ## measure the frames' age live, the self-check off and on (ARGS="SECONDS ROUNDS")
 	@.ci/system-packages.sh run
 	@models/fetch-locator.sh
-	@$(CARGO) bench --locked --workspace --profile dev --bench live_latency -- $(ARGS)
+	@$(CARGO) bench --locked -p parseye-benches --profile dev --bench live_latency -- $(ARGS)
 
 bench-temporal: ## compare ways from readings to blinks on clips with confirmed ones ($PARSEYE_DATA/clips)
 	@.ci/system-packages.sh run

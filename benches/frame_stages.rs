@@ -1,6 +1,6 @@
 //! Times every stage of a frame's way from pixels to two eye states, at 640x480.
 //!
-//! `cargo bench -p parseye --bench frame_stages`. Needs the face locator (`make models`). The
+//! `cargo bench -p parseye-benches --bench frame_stages`. Needs the face locator (`make models`). The
 //! picture is `PARSEYE_BENCH_PICTURE` where that is set (scaled to 640x480 with bars), else a
 //! drawn one; the networks take the same time on any picture.
 

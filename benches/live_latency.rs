@@ -4,7 +4,7 @@
 //! It runs without the self-check and with it as it is by default, turn and turn about, and says which
 //! share of a core that takes (on Linux) and what it does to the age.
 //!
-//! `cargo bench --workspace --bench live_latency [-- SECONDS [ROUNDS [OUT.svg]]]`, a minute of each four
+//! `cargo bench -p parseye-benches --bench live_latency [-- SECONDS [ROUNDS [OUT.svg]]]`, a minute of each four
 //! times and target/live_latency.svg by default, which shows the last run with the self-check. The camera
 //! shows the project's drawn face at 480x360. What it takes to decode a camera's buffer is not in it
 //! (benches/frame_stages.rs has the other stages).

@@ -25,12 +25,12 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . benches/data.sh
 needs_data eyes/graded.csv
 if [ -z "${TRAIN:-}" ] || [ -z "${PARSEYE:-}" ] || [ -z "${CLIP_ROBUSTNESS:-}" ]; then
-    cargo build --quiet --locked --release --workspace --bins --example clip_robustness
+    cargo build --quiet --locked --release -p parseye -p parseye-train -p parseye-benches --bins
 fi
 built=${CARGO_TARGET_DIR:-target}/release
 train=${TRAIN:-$built/train}
 parseye=${PARSEYE:-$built/parseye}
-clip_robustness=${CLIP_ROBUSTNESS:-$built/examples/clip_robustness}
+clip_robustness=${CLIP_ROBUSTNESS:-$built/clip_robustness}
 kept=runs/robustness
 mkdir -p "$kept" docs/results/plots
 shipped=(default tiny wrn-16-1 wrn-16-1-hardened parseval-16-1 parseval-16-1-hardened)

@@ -33,8 +33,8 @@ export ORT_DYLIB_PATH=$PWD/${libraries[0]}
 
 peers=${PEERS:-}
 if [ -z "$peers" ]; then
-    cargo build --quiet --locked --release -p parseye --example peers
-    peers=${CARGO_TARGET_DIR:-target}/release/examples/peers
+    cargo build --quiet --locked --release -p parseye-benches --bin peers
+    peers=${CARGO_TARGET_DIR:-target}/release/peers
 fi
 
 measure() { # PART ARGUMENT...: prints, and keeps what was printed

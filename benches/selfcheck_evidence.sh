@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Measures how good the self-check's own figures are (runtime/examples/selfcheck_evidence) and prints
+# Measures how good the self-check's own figures are (benches/src/bin/selfcheck_evidence) and prints
 # all four parts; docs/results/selfcheck.txt keeps what was printed. With EVERY, only one of so many
 # clips and crops is looked at: all of them take hours. The plots go to docs/results/plots/selfcheck-*.svg.
 #
@@ -12,13 +12,13 @@ every=${1:-4}
 # shellcheck source=benches/data.sh
 . benches/data.sh
 needs_data clips/blinks.csv
-cargo build --quiet --locked --release -p parseye --example selfcheck_evidence
+cargo build --quiet --locked --release -p parseye-benches --bin selfcheck_evidence
 points=$(mktemp -d)
 trap 'rm -rf "$points"' EXIT
 echo "one of $every clips and crops"
 for part in camera-snr flips headroom drift; do
     printf '\n%s\n' "$part"
-    "${CARGO_TARGET_DIR:-target}/release/examples/selfcheck_evidence" "$part" "$data" "$points" "$every"
+    "${CARGO_TARGET_DIR:-target}/release/selfcheck_evidence" "$part" "$data" "$points" "$every"
 done
 mkdir -p docs/results/plots
 cp "$points"/selfcheck-*.svg docs/results/plots/

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Makes docs/terminal.svg anew: the terminal dashboard with the made-up person of
-# runtime/examples/dashboards.rs, as README.md shows it.
+# benches/src/bin/dashboards.rs, as README.md shows it.
 #
 #     docs/terminal.sh [SECONDS]
 #
@@ -14,8 +14,8 @@ columns=96
 rows=24
 dashboards=${DASHBOARDS:-}
 if [ -z "$dashboards" ]; then
-    cargo build --quiet --locked -p parseye --example dashboards
-    dashboards=${CARGO_TARGET_DIR:-target}/debug/examples/dashboards
+    cargo build --quiet --locked -p parseye-benches --bin dashboards
+    dashboards=${CARGO_TARGET_DIR:-target}/debug/dashboards
 fi
 picture=docs/terminal.svg
 # A server of its own, away from the user's and his settings.

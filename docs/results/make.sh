@@ -64,9 +64,8 @@ programs() {
     [ -z "${built:-}" ] || return 0
     built=${PROGRAMS:-}
     if [ -z "$built" ]; then
-        cargo build --quiet --locked --release --workspace --bins --example clip_robustness
+        cargo build --quiet --locked --release -p parseye -p parseye-train -p parseye-benches --bins
         built=${CARGO_TARGET_DIR:-target}/release
-        PATH=$(realpath "$built")/examples:$PATH
     fi
     PATH=$(realpath "$built"):$PATH
     export PATH

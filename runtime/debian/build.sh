@@ -42,7 +42,8 @@ esac
 epoch=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || stat -c %Y CHANGELOG.md)}
 export SOURCE_DATE_EPOCH=$epoch
 
-build() { "${CARGO:-cargo}" build --locked --release -p parseye --features "$features"; }
+# Link-time optimisation makes a smaller program and takes minutes, which only packages are worth.
+build() { CARGO_PROFILE_RELEASE_LTO=thin "${CARGO:-cargo}" build --locked --release -p parseye --features "$features"; }
 binary=${BINARY:-}
 if [ -z "$binary" ]; then
     case $arch in

@@ -3,7 +3,7 @@
 //! and leaves, and the camera fails.
 //!
 //! ```text
-//! cargo run -p parseye --example dashboards -- [ADDRESS] [SECONDS]
+//! cargo run -p parseye-benches --bin dashboards -- [ADDRESS] [SECONDS]
 //! ```
 
 // Errors of an example may end it.

@@ -1,6 +1,6 @@
 //! Prints how many blinks survive bad pictures, on real clips with confirmed ones:
 //!
-//! `cargo run --release -p parseye --example clip_robustness -- PART DATA [MODEL.onnx]`
+//! `cargo run --release -p parseye-benches --bin clip_robustness -- PART DATA [MODEL.onnx]`
 //!
 //! PART is `goals` (the degradations that Parseye's goals name), `steps` (every degradation in five
 //! steps), `tuning` (whether other thresholds would do better, each clip judged with those that were

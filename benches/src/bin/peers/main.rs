@@ -1,7 +1,7 @@
 //! Parseye beside its peers, each pair in one run on the same pictures:
 //!
-//! `cargo run --release -p parseye --example peers -- crop MODEL.onnx...`
-//! `cargo run --release -p parseye --example peers -- frame|blinks DATA`
+//! `cargo run --release -p parseye-benches --bin peers -- crop MODEL.onnx...`
+//! `cargo run --release -p parseye-benches --bin peers -- frame|blinks DATA`
 //!
 //! `crop` is one eye crop, and one look for a face, by Parseye and onnxruntime, `frame` a whole frame by
 //! Parseye and MediaPipe's FaceMesh, `blinks` the same two on clips degraded step by step, with the built-in

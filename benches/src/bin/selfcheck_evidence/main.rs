@@ -1,6 +1,6 @@
 //! Prints how good the self-check's own figures are, on real data:
 //!
-//! `cargo run --release -p parseye --example selfcheck_evidence -- PART DATA [OUT [EVERY]]`
+//! `cargo run --release -p parseye-benches --bin selfcheck_evidence -- PART DATA [OUT [EVERY]]`
 //!
 //! PART is `camera-snr` (noise of known size on real clips), `flips` (the adversarial margin and the
 //! first-order flip probability on test crops), `headroom` (changed answers against headroom under
