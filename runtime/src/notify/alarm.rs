@@ -3,7 +3,7 @@
 //!
 //! A reader of the monitor's events on a thread of its own. Whatever the command or the desktop
 //! does, it delays neither the monitor nor the next alarm, and what fails is told once. When
-//! somebody should be warned is [`parseye_vision::temporal::alert`]'s.
+//! somebody should be warned is [`parseye_vision::temporal`]'s.
 
 mod command;
 #[cfg(feature = "notifications")]
