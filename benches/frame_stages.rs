@@ -1,6 +1,6 @@
 //! Times every stage of a frame's way from pixels to two eye states, at 640x480.
 //!
-//! `cargo bench -p parseye-benches --bench frame_stages`. Needs the face locator (`make models`). The
+//! `cargo bench -p parseye-benches --bench frame_stages`. Needs the face detector (`make models`). The
 //! picture is `PARSEYE_BENCH_PICTURE` where that is set (scaled to 640x480 with bars), else a
 //! drawn one; the networks take the same time on any picture.
 
@@ -49,7 +49,7 @@ fn picture() -> Result<RgbImage, Box<dyn Error>> {
 /// A face as large as that of someone at a desk, for pictures in which none is found.
 fn assumed_face() -> Face {
     Face {
-        score: 1.0,
+        confidence: 1.0,
         square: Roi {
             centre: [320.0, 260.0],
             side: 180.0,
@@ -65,14 +65,14 @@ fn assumed_face() -> Face {
 fn stages(criterion: &mut Criterion) -> Result<(), Box<dyn Error>> {
     let picture = picture()?;
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let file = root.join("models/locator").join(FACE_DETECTOR_FILE);
+    let file = root.join("models/face-detector").join(FACE_DETECTOR_FILE);
     let mut network = BlazeFace::open(&file)?;
-    let mut locator = FaceTracker::open(&file, 1)?;
+    let mut tracker = FaceTracker::open(&file, 1)?;
     let model = EyeStateModel::built_in()?;
     let mut classifier = model.classifier()?;
 
     let luma = luma_of(&picture);
-    let found = locator.locate(&picture, &luma);
+    let found = tracker.track(&picture, &luma);
     eprintln!(
         "face in the picture: {}",
         if found.is_some() {
@@ -83,7 +83,7 @@ fn stages(criterion: &mut Criterion) -> Result<(), Box<dyn Error>> {
     );
     let face = found.unwrap_or_else(assumed_face);
     let region = region_around(&face);
-    let squares = face.eye_squares(EYE_SQUARE);
+    let squares = face.eye_rois(EYE_SQUARE);
     let luma = luma_of(&picture);
     let mut input = vec![0.0; blazeface::SIDE * blazeface::SIDE * 3];
     sample_rgb_letterboxed(
@@ -131,7 +131,7 @@ fn stages(criterion: &mut Criterion) -> Result<(), Box<dyn Error>> {
             )
         });
     });
-    group.bench_function("locator inference", |b| {
+    group.bench_function("detector inference", |b| {
         b.iter(|| network.infer(black_box(&input)))
     });
     group.bench_function("decode faces", |b| {
@@ -149,13 +149,13 @@ fn stages(criterion: &mut Criterion) -> Result<(), Box<dyn Error>> {
             // assumed one, so that the figure never leaves a stage out.
             let luma = luma_of(black_box(&picture));
             let face = match found {
-                Some(_) => locator.locate(&picture, &luma).unwrap_or(face),
+                Some(_) => tracker.track(&picture, &luma).unwrap_or(face),
                 None => {
                     black_box(network.detect(&picture, &region, Averaging::Sparse, 0.5));
                     face
                 }
             };
-            let squares = face.eye_squares(EYE_SQUARE);
+            let squares = face.eye_rois(EYE_SQUARE);
             PerEye::from_fn(|eye| {
                 let mut gray = [0.0; PIXELS];
                 sample_gray(&luma, squares.get(eye), SIDE, &mut gray);

@@ -62,20 +62,20 @@ home() {
     row "with cameras in an emulated 64-bit Arm machine" scenarios_passed make test-camera ARCH=arm64
     row "with cameras in an emulated machine like this" scenarios_passed make test-camera
     row "what the documents tell to type, and their links" tests_passed \
-        cargo test --locked --workspace --test documents --test train_documents
+        cargo test --locked --workspace --test runtime --test train -- documents::
 }
 
 # One row for each test of the faults.
 faults() {
     local log=$logs/faults.log
-    if ! cargo test --locked --workspace --test faults >"$log" 2>&1; then
+    if ! cargo test --locked --workspace --test runtime -- faults:: >"$log" 2>&1; then
         failed=1
         echo "goals: tests of faults failed, see $log" >&2
     fi
     echo "| fault | test | result |"
     echo "|---|---|---|"
     # What is ignored is a part of another test.
-    sed -n '/\.\.\. ignored/d; s/^test \([a-z_]*\)::\([a-z0-9_]*\) \.\.\. \(.*\)$/\1 \2 \3/p' "$log" | sort |
+    sed -n '/\.\.\. ignored/d; s/^test faults::\([a-z_]*\)::\([a-z0-9_]*\) \.\.\. \(.*\)$/\1 \2 \3/p' "$log" | sort |
         while read -r fault name result; do
             name=${name//_s_/"'s_"}
             printf '| %s | %s | %s |\n' "${fault//_/ }" "${name//_/ }" "${result/FAILED/**failed**}"
@@ -86,7 +86,7 @@ hardened() {
     echo
     head_row
     row "wrong flags, files and settings of every command" tests_passed \
-        cargo test --locked --workspace --test misuse --test train_misuse
+        cargo test --locked --workspace --test runtime --test train -- misuse::
     row "hostile models, videos and pictures: memory and time are bounded" tests_passed \
         cargo test --locked --workspace --lib -- graph onnx_file raw_video video:: mjpeg pixels bounded
     row "licences, sources and duplicates of all dependencies" audited .ci/run dependencies

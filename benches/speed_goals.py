@@ -33,7 +33,7 @@ def networks():
         if not found:
             continue
         name, ours, theirs, ratio = found.group(1), *map(float, found.groups()[1:])
-        what = "a look for a face" if name == "face locator" else f"an eye crop, {name}"
+        what = "a look for a face" if name in ("face detector", "face locator") else f"an eye crop, {name}"
         row(
             f"{what}, one thread, beside onnxruntime",
             "ratio at most 1",

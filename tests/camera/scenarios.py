@@ -1,8 +1,8 @@
 """Scenarios with real V4L2 devices, run as root inside the camera machine (see vm.sh).
 
-Usage: scenarios.py PARSEYE LOCATOR CLIP [NAME...] [--but NAME]
+Usage: scenarios.py PARSEYE DETECTOR CLIP [NAME...] [--but NAME]
 
-PARSEYE is the program, LOCATOR the face locator's file, CLIP a recording of a face that blinks within
+PARSEYE is the program, DETECTOR the face detector's file, CLIP a recording of a face that blinks within
 its first five seconds. Each scenario starts `parseye monitor` on a
 device, does something to it, and looks into the event log. The machine may be emulated and busy:
 waits are long, and no speed is asserted.
@@ -17,7 +17,7 @@ import sys
 import tempfile
 import time
 
-PARSEYE, LOCATOR, CLIP = sys.argv[1:4]
+PARSEYE, DETECTOR, CLIP = sys.argv[1:4]
 NAMES = sys.argv[4:] + ["--but"]
 WANTED, UNWANTED = NAMES[: NAMES.index("--but")], NAMES[NAMES.index("--but") + 1 :]
 
@@ -46,7 +46,7 @@ def wait_for(what, condition):
 def environment(camera, temporal={}):
     settings = {f"PARSEYE_CAMERA__{key}": value for key, value in camera.items()}
     settings |= {f"PARSEYE_TEMPORAL__{key}": value for key, value in temporal.items()}
-    return {**os.environ, "PARSEYE_LOCATOR__FILE": LOCATOR, **settings}
+    return {**os.environ, "PARSEYE_DETECTOR__FILE": DETECTOR, **settings}
 
 
 class Monitor:
@@ -215,7 +215,7 @@ def driver_loses_one_picture_in_five():
         end = monitor.end()
         assert monitor.story() == ["opened"], monitor.story()
         lost, judged = end["lost"]["driver"], end["frames"]
-        all_taken = lost + judged + end["lost"]["hand_over"]
+        all_taken = lost + judged + end["lost"]["dropped"]
         assert all_taken >= 30, f"the camera showed {all_taken} pictures: {end}"
         share = lost / all_taken
         # A slow machine adds losses of its own.
@@ -341,7 +341,7 @@ def a_clip_blinks_live_as_in_its_replay():
         seen, end = show(shown, rate, temporal)
         lost = end["lost"]
         print(f"   {len(expected)} closures; at {rate} frames/s, {usual:.0f} ms each: lost {lost}")
-        if lost["hand_over"] + lost["driver"] == 0:
+        if lost["dropped"] + lost["driver"] == 0:
             assert seen == expected, f"live {seen}, replayed {expected}"
             return
     raise AssertionError("this machine is too slow to judge every frame of a slow clip")

@@ -2,36 +2,26 @@
 
 use image::RgbImage;
 use parseye_capture::{FrameSource, VideoFile};
-use parseye_vision::{
-    frame::luma_of,
-    locate::{FACE_DETECTOR_FILE, FaceTracker},
-    selfcheck::noise::Normal,
-};
+use parseye_test_needs::needs;
+use parseye_testkit::places::{face_detector, recordings};
+use parseye_vision::{frame::luma_of, locate::FaceTracker, selfcheck::noise::Normal};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-/// The locator of this workspace and the real data, or `None` with a word why not.
-fn at_hand(detect_every: u32) -> Option<(FaceTracker, PathBuf)> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let network = root.join("models/locator").join(FACE_DETECTOR_FILE);
-    let data =
-        std::env::var("PARSEYE_DATA").map_or_else(|_| root.join("../shared/data"), PathBuf::from);
-    for (path, remedy) in [(&network, "run `make models`"), (&data, "set PARSEYE_DATA")] {
-        if !path.exists() {
-            eprintln!("skipped: {} is missing; {remedy}", path.display());
-            return None;
-        }
-    }
-    Some((FaceTracker::open(&network, detect_every).unwrap(), data))
+fn tracker(detect_every: u32) -> FaceTracker {
+    FaceTracker::open(&face_detector(), detect_every).unwrap()
 }
 
+fn clip(name: &str) -> PathBuf {
+    recordings().join("clips").join(name)
+}
+
+#[needs(face_detector, clips)]
 #[test]
 fn nearly_every_frame_of_the_real_clips_has_a_face() {
-    let Some((mut locator, data)) = at_hand(1) else {
-        return;
-    };
-    let mut paths: Vec<_> = std::fs::read_dir(data.join("clips"))
+    let mut tracker = tracker(1);
+    let mut paths: Vec<_> = std::fs::read_dir(recordings().join("clips"))
         .unwrap()
         .map(|entry| entry.unwrap().path())
         .filter(|path| path.extension().is_some_and(|ending| ending == "mp4"))
@@ -39,12 +29,12 @@ fn nearly_every_frame_of_the_real_clips_has_a_face() {
     paths.sort();
     assert_eq!(paths.len(), 12);
     for path in paths {
-        locator.reset();
+        tracker.reset();
         let mut source = VideoFile::open(&path).unwrap();
         let (mut frames, mut found, mut profiles) = (0_u32, 0_u32, 0_u32);
         while let Some(frame) = source.next_frame().unwrap() {
             frames += 1;
-            if let Some(face) = locator.locate(&frame.rgb, &frame.luma) {
+            if let Some(face) = tracker.track(&frame.rgb, &frame.luma) {
                 found += 1;
                 profiles += u32::from(face.is_profile());
                 assert!(
@@ -64,12 +54,11 @@ fn nearly_every_frame_of_the_real_clips_has_a_face() {
 }
 
 /// Noise that a person still sees a face in: sparse looks alone find it in none of these frames.
+#[needs(face_detector, clips)]
 #[test]
 fn a_face_is_followed_through_heavy_noise() {
-    let Some((mut locator, data)) = at_hand(1) else {
-        return;
-    };
-    let mut source = VideoFile::open(&data.join("clips/liveportrait_d11.mp4")).unwrap();
+    let mut tracker = tracker(1);
+    let mut source = VideoFile::open(&clip("liveportrait_d11.mp4")).unwrap();
     let mut rng = ChaCha8Rng::seed_from_u64(0);
     let (mut frames, mut found) = (0_u32, 0_u32);
     while frames < 60
@@ -81,17 +70,16 @@ fn a_face_is_followed_through_heavy_noise() {
             *level = noisy.round().clamp(0.0, 255.0) as u8;
         }
         frames += 1;
-        found += u32::from(locator.locate(&rgb, &luma_of(&rgb)).is_some());
+        found += u32::from(tracker.track(&rgb, &luma_of(&rgb)).is_some());
     }
     let share = f64::from(found) / f64::from(frames);
     assert!(share > 0.95, "{found} of {frames}");
 }
 
+#[needs(face_detector)]
 #[test]
 fn pictures_without_a_face_have_none() {
-    let Some((mut locator, _)) = at_hand(1) else {
-        return;
-    };
+    let mut tracker = tracker(1);
     let noise = RgbImage::from_fn(320, 240, |x, y| {
         let hash = x.wrapping_mul(73_856_093) ^ y.wrapping_mul(19_349_663);
         image::Rgb([hash as u8, (hash >> 8) as u8, (hash >> 16) as u8])
@@ -102,18 +90,17 @@ fn pictures_without_a_face_have_none() {
         RgbImage::new(1, 1),
         RgbImage::new(0, 0),
     ] {
-        assert_eq!(locator.locate(&picture, &luma_of(&picture)), None);
+        assert_eq!(tracker.track(&picture, &luma_of(&picture)), None);
     }
 }
 
 /// Detected seldom, as well.
+#[needs(face_detector, clips)]
 #[test]
 fn a_face_that_jumps_is_found_again_in_the_same_frame() {
-    let Some((mut locator, data)) = at_hand(10) else {
-        return;
-    };
-    let clip = data.join("clips/liveportrait_d0.mp4");
-    let face = VideoFile::open(&clip)
+    let mut tracker = tracker(10);
+    let path = clip("liveportrait_d0.mp4");
+    let face = VideoFile::open(&path)
         .unwrap()
         .next_frame()
         .unwrap()
@@ -127,7 +114,7 @@ fn a_face_that_jumps_is_found_again_in_the_same_frame() {
     let far = i64::from(2 * face.width());
     let mut locate = |picture: RgbImage| {
         let luma = luma_of(&picture);
-        locator.locate(&picture, &luma)
+        tracker.track(&picture, &luma)
     };
     let first = locate(place(0)).unwrap();
     let second = locate(place(far)).unwrap();

@@ -11,7 +11,7 @@
 
 use parseye::{
     dashboard::{messages::Messages, terminal, terminal::TerminalOptions, web, web::WebSettings},
-    live::{Fanout, FrameSnapshot, Stop},
+    live::{FrameSnapshot, LiveChannels, Stop},
 };
 use parseye_events::{
     event::{EyeRecord, Probabilities},
@@ -45,11 +45,11 @@ fn main() {
     let seconds: f64 = arguments
         .next()
         .map_or(3600.0, |text| text.parse().expect("a number of seconds"));
-    let (fanout, stop) = (Fanout::new(), Stop::new());
-    let server = web::serve(&settings, &fanout)
+    let (channels, stop) = (LiveChannels::new(), Stop::new());
+    let server = web::serve(&settings, &channels)
         .expect("the address can be had")
         .expect("an address was given");
-    let mut person = Person::new(fanout.clone());
+    let mut person = Person::new(channels.clone());
     for step in 0..(PAST_S * PAST_RATE) as u64 {
         person.live(step as f64 / PAST_RATE);
         // As fast as the page can take it.
@@ -64,19 +64,20 @@ fn main() {
             messages: Messages::to_stderr(|line| eprintln!("{line}")),
             alone: true,
         };
-        terminal::start(&fanout, &stop, options).expect("the terminal takes it")
+        terminal::start(&channels.events, &channels.status, &stop, options)
+            .expect("the terminal takes it")
     });
     let begin = Instant::now();
     while stop.requested().is_none() && begin.elapsed().as_secs_f64() < seconds {
         person.live(PAST_S + begin.elapsed().as_secs_f64());
         std::thread::sleep(Duration::from_secs_f64(1.0 / RATE));
     }
-    fanout.end();
+    channels.events.end();
     drop(dashboard);
 }
 
 struct Person {
-    fanout: Fanout,
+    channels: LiveChannels,
     frame: u64,
     status: LiveStatus,
     status_at: f64,
@@ -85,13 +86,13 @@ struct Person {
 }
 
 impl Person {
-    fn new(fanout: Fanout) -> Self {
+    fn new(channels: LiveChannels) -> Self {
         let mut status = script::status();
         status.blinks.left = 0;
         status.blinks.right = 0;
         status.blinks.both = 0;
         Self {
-            fanout,
+            channels,
             frame: 0,
             status,
             status_at: 0.0,
@@ -150,11 +151,11 @@ impl Person {
         let seen = left.reason != Some(Unseen::NoFace);
         let face = seen.then(script::face);
         let event = script::frame(self.frame, time, face.as_ref(), &left, &right);
-        self.fanout.publish(event);
-        self.fanout
-            .frame_ages()
+        self.channels.events.publish(event);
+        self.channels
+            .frame_ages
             .observe(Duration::from_millis(18 + self.frame % 17));
-        if self.fanout.picture().wanted() {
+        if self.channels.preview.is_requested() {
             self.show(time, face.is_some());
         }
         self.frame += 1;
@@ -165,19 +166,23 @@ impl Person {
                 self.alarmed = true;
                 let alert =
                     script::alert(AlertKind::LongClosureAlarm, AlertPhase::Raised, time, since);
-                self.fanout.publish(alert);
+                self.channels.events.publish(alert);
             }
             (false, Some(since)) => {
                 let duration = time - since;
                 if duration < 1.0 {
                     for eye in Laterality::ALL {
-                        self.fanout.publish(script::blink(eye, since, duration));
+                        self.channels
+                            .events
+                            .publish(script::blink(eye, since, duration));
                     }
                     self.status.blinks.left += 1;
                     self.status.blinks.right += 1;
                     self.status.blinks.both += 1;
                 } else {
-                    self.fanout.publish(script::long_closure(since, duration));
+                    self.channels
+                        .events
+                        .publish(script::long_closure(since, duration));
                 }
                 (self.closed_since, self.alarmed) = (None, false);
             }
@@ -208,7 +213,7 @@ impl Person {
             })
             .into_iter()
             .collect();
-        self.fanout.set_status(status.clone());
+        self.channels.status.set(status.clone());
     }
 
     /// A gray picture with a lighter square in the place of the face.
@@ -224,9 +229,7 @@ impl Person {
             face: None,
             eyes: PerEye::from_fn(|_| EyeReading::Unmeasured(Unseen::NoFace)),
         };
-        self.fanout
-            .picture()
-            .set(Arc::new(FrameSnapshot { rgb, reading }));
+        self.channels.preview.set(FrameSnapshot { rgb, reading });
     }
 }
 

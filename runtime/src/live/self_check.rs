@@ -4,7 +4,7 @@
 //! The vision thread only copies a frame's luma when this thread wants one, and never waits. What the
 //! measurements mean is [`parseye_vision::selfcheck`]'s.
 
-use super::Fanout;
+use crate::channels::LiveChannels;
 use crossbeam::queue::ArrayQueue;
 use image::GrayImage;
 use parseye_events::{
@@ -93,7 +93,7 @@ impl SelfCheckSlot {
     }
 
     /// Ends the readings: the thread follows those that wait, then it ends.
-    pub(super) fn end(&self) {
+    pub fn end(&self) {
         self.readings.end();
     }
 
@@ -129,13 +129,14 @@ pub enum SelfCheckError {
 }
 
 impl SelfCheckThread {
-    /// Starts to check the readings and frames that are offered through `fanout`; `None` where the settings
-    /// switch it off. Call it before the first frame.
+    /// Starts to check the readings and frames that are offered to `slot`, and to publish to `channels`;
+    /// `None` where the settings switch it off. Call it before the first frame.
     ///
     /// # Errors
     /// When the model cannot be set up for another thread, or the system refuses one.
     pub fn start(
-        fanout: &Fanout,
+        channels: &LiveChannels,
+        slot: &Arc<SelfCheckSlot>,
         model: &EyeStateModel,
         gradient: Option<&GradientModel>,
         settings: &SelfCheckSettings,
@@ -146,8 +147,9 @@ impl SelfCheckThread {
         let checker = Checker::new(model, gradient, settings, Parts::ALL)?;
         let drift = || DriftMonitor::new(model.card(), DriftTuning::default());
         let mut thread = Watcher {
-            readings: fanout.self_check().readings.subscribe(WAITING),
-            fanout: fanout.clone(),
+            readings: slot.readings.subscribe(WAITING),
+            channels: channels.clone(),
+            slot: Arc::clone(slot),
             mode: settings.mode,
             share,
             checker,
@@ -168,7 +170,7 @@ impl SelfCheckThread {
         Ok(Some(Self(thread)))
     }
 
-    /// Waits for the end, after [`Fanout::end`]; a step takes some milliseconds at most.
+    /// Waits for the end, after [`SelfCheckSlot::end`]; a step takes some milliseconds at most.
     pub fn finish(self) {
         // A thread that panicked has said so.
         let _ = self.0.join();
@@ -223,7 +225,8 @@ struct DriftKey {
 
 struct Watcher {
     readings: Subscription<SourceReading>,
-    fanout: Fanout,
+    channels: LiveChannels,
+    slot: Arc<SelfCheckSlot>,
     mode: CheckMode,
     share: Share,
     checker: Checker,
@@ -261,7 +264,7 @@ impl Watcher {
 
     /// Waits until a check is due.
     fn wait_until_due(&mut self) -> Result<(), Ended> {
-        let asked = Arc::clone(self.fanout.self_check().asked());
+        let asked = Arc::clone(self.slot.asked());
         let mut changed = false;
         while !asked.swap(false, Ordering::Relaxed) {
             match self.mode {
@@ -277,8 +280,7 @@ impl Watcher {
     /// Observes frames that follow each other; returns the last. `None` when none came in time.
     fn observe(&mut self) -> Result<Option<(CheckFrame, FrameReading)>, Ended> {
         const LONGEST_WAIT: Duration = Duration::from_secs(1);
-        let slot = self.fanout.clone();
-        let slot = slot.self_check();
+        let slot = Arc::clone(&self.slot);
         // A frame that is there already may be old.
         while slot.newest.pop().is_some() {}
         slot.wanted.store(true, Ordering::Relaxed);
@@ -356,9 +358,8 @@ impl Watcher {
                     self.drifting.remove(&key);
                 }
             }
-            self.fanout.publish(Event::Drift(record));
-            locked(&self.fanout.self_check().status).drifts =
-                self.drifting.values().cloned().collect();
+            self.channels.events.publish(Event::Drift(record));
+            locked(&self.slot.status).drifts = self.drifting.values().cloned().collect();
         }
     }
 
@@ -372,11 +373,12 @@ impl Watcher {
         }
         let now = checked.time;
         let trust = PerEye::from_fn(|eye| self.headroom.get(eye).state(now));
-        let slot = self.fanout.self_check();
+        let slot = &self.slot;
         *locked(&slot.states) = trust;
         let clip = self
-            .fanout
-            .status()
+            .channels
+            .status
+            .get()
             .map(|status| status.source.name.clone())
             .unwrap_or_default();
         let event = CheckEvent::new(&clip, (checked.frame, now), readings, &trust, unix_time());
@@ -390,15 +392,15 @@ impl Watcher {
             status.left = Some(eye(Eye::Left, &event.left));
             status.right = Some(eye(Eye::Right, &event.right));
         }
-        self.fanout.publish(Event::Check(event));
+        self.channels.events.publish(Event::Check(event));
     }
 
     /// Removes results that are too old to hold at present.
     fn expire(&self) {
-        let Some(now) = self.fanout.status().map(|status| status.time) else {
+        let Some(now) = self.channels.status.get().map(|status| status.time) else {
             return;
         };
-        let slot = self.fanout.self_check();
+        let slot = &self.slot;
         let mut status = locked(&slot.status);
         if status
             .time

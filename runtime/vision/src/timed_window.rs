@@ -82,8 +82,12 @@ impl<T: Timed> TimedWindow<T> {
         self.capacity.get()
     }
 
-    /// Adds the newest item. Where the window is full, the oldest gives way and is returned.
+    /// Adds the newest item. Where the window is full of items that have not expired by the new item's time,
+    /// the oldest gives way and is returned.
     pub fn push(&mut self, item: T) -> Option<T> {
+        if self.len() >= self.capacity.get() {
+            self.expire(item.time());
+        }
         let displaced = if self.len() >= self.capacity.get() {
             self.ring.reader.try_pop()
         } else {

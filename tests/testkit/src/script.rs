@@ -173,7 +173,7 @@ pub fn status() -> LiveStatus {
         frames: 22_580,
         lost: FrameLoss {
             driver: 3,
-            latest: 17,
+            dropped: 17,
             decode: 0,
             corrupt: 1,
         },

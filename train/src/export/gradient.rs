@@ -1,16 +1,19 @@
 //! The gradient graph of a network: from `image` f32 `[N,1,32,32]` and `target` f32 `[N,4]`
-//! (one-hot) to `gradient` f32 `[N,1,32,32]`, that of each picture's own cross-entropy, and `logits`
-//! `[N,4]`. With it the runtime attacks its own answer without libtorch.
+//! (one-hot) to `gradient` f32 `[N,1,32,32]`, that of each image's own cross-entropy, and `logits`
+//! `[N,4]`. With it the runtime attacks its own prediction without libtorch.
 //!
 //! The forward graph is differentiated node by node, backwards, so that whatever was folded there
 //! is folded here, and a new architecture needs no more than rules for its operators.
 
 use super::{
     forward::forward_graph,
-    graph::{Graph, integer, integers},
+    graph::{Graph, GraphError, integer, integers},
 };
 use crate::network::module::Network;
-use parseye_vision::classify::input::SIDE;
+use parseye_vision::classify::{
+    input::SIDE,
+    operators::{self, Operator, Value},
+};
 use std::collections::HashMap;
 use tract_onnx::pb;
 
@@ -18,7 +21,7 @@ use tract_onnx::pb;
 ///
 /// # Errors
 /// Names a parameter that is not finite, or an operator without a rule.
-pub fn gradient_graph(network: &Network) -> Result<Graph, String> {
+pub(crate) fn gradient_graph(network: &Network) -> Result<Graph, GraphError> {
     let graph = forward_graph(network)?;
     let shapes = shapes(&graph)?;
     let forward = graph.nodes().to_vec();
@@ -43,9 +46,7 @@ pub fn gradient_graph(network: &Network) -> Result<Graph, String> {
     for node in forward.iter().rev() {
         backward.differentiate(node)?;
     }
-    let gradient = backward
-        .total("image")
-        .ok_or("the logits do not depend on the picture")?;
+    let gradient = backward.total("image").ok_or(GraphError::Independent)?;
     backward
         .graph
         .node("gradient", "Identity", &[&gradient], vec![]);
@@ -84,13 +85,16 @@ impl Backward {
         Some(sum)
     }
 
-    fn shape(&self, value: &str) -> Result<Vec<i64>, String> {
+    fn shape(&self, value: &str) -> Result<Vec<i64>, GraphError> {
         let shape = self.shapes.get(value).cloned();
-        shape.ok_or_else(|| format!("the shape of '{value}' is not known"))
+        shape.ok_or_else(|| GraphError::UnknownValue {
+            node: format!("{value}.back"),
+            value: value.into(),
+        })
     }
 
     /// Sends the gradient of a node's output back to its inputs.
-    fn differentiate(&mut self, node: &pb::NodeProto) -> Result<(), String> {
+    fn differentiate(&mut self, node: &pb::NodeProto) -> Result<(), GraphError> {
         let output = &node.output[0];
         let Some(dy) = self.total(output) else {
             return Ok(());
@@ -129,7 +133,7 @@ impl Backward {
             "Gemm" => self
                 .graph
                 .node(name, "MatMul", &[&dy, &node.input[1]], vec![]),
-            other => return Err(format!("operator {other} has no gradient rule")),
+            other => return Err(GraphError::NoGradientRule(other.into())),
         };
         self.add(x, dx);
         Ok(())
@@ -137,7 +141,7 @@ impl Backward {
 
     /// The transposed convolution. A step of more than 1 leaves the last rows and columns of the
     /// input unread when they do not make up a whole step; they are added back as zeros.
-    fn conv(&mut self, node: &pb::NodeProto, dy: &str, name: String) -> Result<String, String> {
+    fn conv(&mut self, node: &pb::NodeProto, dy: &str, name: String) -> Result<String, GraphError> {
         let shape = self.shape(&node.input[0])?;
         let window = Window::of(node)?;
         let unread = |size: i64| (size + 2 * window.padding - window.kernel) % window.stride;
@@ -152,8 +156,13 @@ impl Backward {
     }
 
     /// The first pixel of a square that is its largest gets the square's gradient, as in libtorch.
-    /// Equal ones are common: where a picture is flat, such as in a glare, all of a square are.
-    fn max_pool(&mut self, node: &pb::NodeProto, dy: &str, name: &str) -> Result<String, String> {
+    /// Equal ones are common: where an image is flat, such as in a glare, all of a square are.
+    fn max_pool(
+        &mut self,
+        node: &pb::NodeProto,
+        dy: &str,
+        name: &str,
+    ) -> Result<String, GraphError> {
         let shape = self.shape(&node.input[0])?;
         let side = Window::of(node)?.kernel;
         let (channels, height, width) = (shape[0], shape[1] / side, shape[2] / side);
@@ -214,54 +223,56 @@ struct Window {
 }
 
 impl Window {
-    fn of(node: &pb::NodeProto) -> Result<Self, String> {
-        let attribute = |name: &str| {
-            let found = node.attribute.iter().find(|a| a.name == name);
-            found.and_then(|a| a.ints.first().copied())
+    fn of(node: &pb::NodeProto) -> Result<Self, GraphError> {
+        let (kernel, padding, stride) = match operators::read(node)? {
+            Operator::Conv(window) => (window.side, window.padding, window.stride),
+            Operator::MaxPool { side, stride } => (Some(side), 0, stride),
+            _ => (None, 0, 1),
         };
-        let kernel = attribute("kernel_shape");
+        let kernel = kernel.ok_or_else(|| GraphError::MissingAttribute {
+            node: node.name.clone(),
+            attribute: "kernel_shape",
+        })?;
+        // Each is at most a crop's side, so that no cast loses anything.
         Ok(Self {
-            kernel: kernel.ok_or_else(|| format!("'{}' has no kernel_shape", node.name))?,
-            padding: attribute("pads").unwrap_or(0),
-            stride: attribute("strides").unwrap_or(1),
+            kernel: kernel as i64,
+            padding: padding as i64,
+            stride: stride as i64,
         })
-    }
-
-    fn outputs(&self, size: i64) -> i64 {
-        (size + 2 * self.padding - self.kernel) / self.stride + 1
     }
 }
 
-/// Shapes of all values of a forward graph.
-fn shapes(graph: &Graph) -> Result<Shapes, String> {
-    let side = SIDE as i64;
-    let mut shapes = Shapes::from([("image".to_owned(), vec![1, side, side])]);
+/// Shapes of all values that a forward graph computes, and of its input.
+fn shapes(graph: &Graph) -> Result<Shapes, GraphError> {
+    let image = Value::Computed(vec![1, 1, SIDE, SIDE]);
+    let mut values = HashMap::from([("image".to_owned(), image)]);
     for node in graph.nodes() {
-        let of = |shapes: &Shapes, value: &str| {
-            let shape = shapes.get(value).cloned();
-            shape.ok_or_else(|| format!("'{}' reads '{value}' before it is made", node.name))
-        };
-        let x = of(&shapes, &node.input[0])?;
-        let weight = |position: usize| -> Result<&[i64], String> {
-            let name = node.input.get(position).map_or("", String::as_str);
-            let shape = graph.constant_shape(name);
-            shape.ok_or_else(|| format!("'{}' has no constant '{name}'", node.name))
-        };
-        let y = match node.op_type.as_str() {
-            "Conv" => {
-                let window = Window::of(node)?;
-                vec![weight(1)?[0], window.outputs(x[1]), window.outputs(x[2])]
+        for name in &node.input {
+            if let Some(shape) = graph.constant_shape(name) {
+                // Written by this program from a length, which is never negative.
+                let shape = shape.iter().map(|side| *side as usize).collect();
+                values.insert(name.clone(), Value::Constant(shape));
             }
-            "MaxPool" => {
-                let window = Window::of(node)?;
-                vec![x[0], window.outputs(x[1]), window.outputs(x[2])]
-            }
-            "GlobalAveragePool" => vec![x[0], 1, 1],
-            "Flatten" => vec![x.iter().product()],
-            "Gemm" => vec![weight(1)?[0]],
-            _ => x,
-        };
-        shapes.insert(node.output[0].clone(), y);
+        }
+        let inputs: Result<Vec<&Value>, GraphError> = node
+            .input
+            .iter()
+            .map(|name| {
+                values.get(name).ok_or_else(|| GraphError::UnknownValue {
+                    node: node.name.clone(),
+                    value: name.clone(),
+                })
+            })
+            .collect();
+        let inference = operators::infer(node, &inputs?)?;
+        values.insert(node.output[0].clone(), inference.output);
     }
-    Ok(shapes)
+    let computed = values.into_iter().filter_map(|(name, value)| match value {
+        Value::Computed(shape) => {
+            let after_batch = shape.iter().skip(1).map(|side| *side as i64).collect();
+            Some((name, after_batch))
+        }
+        _ => None,
+    });
+    Ok(computed.collect())
 }

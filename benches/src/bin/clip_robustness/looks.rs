@@ -76,7 +76,7 @@ fn print_row(
         let mut last = None;
         for reading in readings {
             // Between looks a face keeps the score that the network gave it.
-            let score = reading.face.map(|face| face.score);
+            let score = reading.face.map(|face| face.confidence);
             faces += u32::from(score.is_some());
             looked += u32::from(score.is_some() && score != last);
             last = score;

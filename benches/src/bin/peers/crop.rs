@@ -94,7 +94,7 @@ fn library() -> String {
     name.to_string_lossy().into_owned()
 }
 
-/// Prints medians of both for each model and for the face locator.
+/// Prints medians of both for each model and for the face detector.
 pub fn run(models: &[&str], locator: &Path) -> anyhow::Result<()> {
     say(&format!(
         "milliseconds a run, one thread, medians of {TURNS} turns of {RUNS} runs; {}",
@@ -117,7 +117,7 @@ pub fn run(models: &[&str], locator: &Path) -> anyhow::Result<()> {
     let mut onnx_runtime = OnnxRuntime::open(locator)?;
     let side = blazeface::SIDE;
     compare(
-        "face locator",
+        "face detector",
         &pictures(),
         |picture| Ok(parseye.infer(picture).tables().concat()),
         |picture| onnx_runtime.run([1, side, side, 3], picture),

@@ -67,7 +67,7 @@ pub fn after_jpeg(picture: &GrayImage, quality: u8) -> anyhow::Result<GrayImage>
     Ok(image::load_from_memory(&bytes)?.to_luma8())
 }
 
-/// A colour picture from gray levels, for the face locator.
+/// A colour picture from gray levels, for the face detector.
 pub fn coloured(gray: &GrayImage) -> RgbImage {
     image::DynamicImage::ImageLuma8(gray.clone()).to_rgb8()
 }

@@ -17,7 +17,7 @@ pub struct WebSettings {
     /// What a client must show, as `Authorization: Bearer TOKEN` or once as `?token=TOKEN`.
     /// Required for addresses that other machines can reach.
     pub token: Option<Token>,
-    /// Whether the page shows the newest picture. Off: most who watch the figures need no face.
+    /// Whether the page shows the newest frame. Off: most who watch the metrics need no face.
     pub preview: bool,
     /// Names by which browsers may call this machine, beside `localhost` and its addresses. A
     /// request for any other name is refused: a hostile page could let a name of its own point
@@ -42,7 +42,7 @@ impl Default for WebSettings {
 
 /// Most connections that may be asked for: each holds a file descriptor, of which a process
 /// usually has 1024.
-const MOST_CLIENTS: usize = 512;
+pub(super) const MOST_CLIENTS: usize = 512;
 
 /// Connections that event streams leave free for other requests.
 pub(super) const RESERVED: usize = 8;
@@ -78,6 +78,7 @@ impl From<String> for Token {
 }
 
 impl Token {
+    #[cfg(feature = "web")]
     pub(super) fn as_bytes(&self) -> &[u8] {
         self.0.as_bytes()
     }
@@ -97,24 +98,6 @@ impl Token {
         }
         Ok(())
     }
-}
-
-/// Files that are left to the rest of a run. It holds about a dozen (the camera or ffmpeg's pipes, the log,
-/// this server, a broker), and a program that is started takes some more for a moment.
-const FILES_OF_A_RUN: u64 = 32;
-
-/// Connections that leave a run the files it needs where a process may open `limit`; an error where
-/// that is none.
-pub(super) fn places(clients: usize, limit: u64) -> Result<usize, String> {
-    let room = usize::try_from(limit.saturating_sub(FILES_OF_A_RUN)).unwrap_or(usize::MAX);
-    if room <= RESERVED {
-        return Err(format!(
-            "only {limit} files may be open, which leaves none for it; raise the limit with \
-             `ulimit -n {}` or more",
-            FILES_OF_A_RUN + MOST_CLIENTS as u64
-        ));
-    }
-    Ok(clients.min(room))
 }
 
 impl WebSettings {
@@ -209,15 +192,6 @@ mod tests {
                 "{wrong}"
             );
         }
-    }
-
-    #[test]
-    fn a_run_keeps_the_files_it_needs() {
-        assert_eq!(places(64, 1024), Ok(64));
-        assert_eq!(places(64, u64::MAX), Ok(64));
-        assert_eq!(places(512, 256), Ok(224));
-        assert!(places(64, 40).unwrap_err().contains("ulimit -n"));
-        assert_eq!(places(64, 41), Ok(9));
     }
 
     #[test]

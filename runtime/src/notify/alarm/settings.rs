@@ -1,4 +1,4 @@
-//! What an alert may set off, as the user sets it.
+//! Settings of what an alert sets off.
 
 use parseye_vision::{
     seconds,
@@ -19,7 +19,7 @@ pub struct AlarmSettings {
     pub on: Vec<AlertKind>,
     /// Whether the terminal's bell rings.
     pub bell: bool,
-    /// A command to run; none runs none. Split into words as a shell does, but run without one.
+    /// A command to run; none runs none. Split into words as a shell does, but run without a shell.
     pub command: Option<String>,
     /// Seconds after which the command is ended.
     ///
@@ -31,7 +31,7 @@ pub struct AlarmSettings {
     /// Least seconds between two alarms, so that flickering eyes cannot start a storm. The next
     /// alarm waits, and comes if its alert is still on.
     ///
-    /// 5: as often as an alert that goes on is told again.
+    /// 5: the interval at which an alert that lasts is repeated.
     pub least_between_s: f64,
     /// Whether a tone sounds; needs a program built with the feature `sound`.
     pub sound: bool,
@@ -63,7 +63,7 @@ impl AlarmSettings {
     ///
     /// # Errors
     /// With the key, its value, and what is accepted.
-    pub fn check(&self) -> Result<(), SettingError> {
+    pub(crate) fn check(&self) -> Result<(), SettingError> {
         for (key, value, least) in [
             // Shorter, and a command could not even start.
             ("command_limit_s", self.command_limit_s, 0.1),
@@ -96,7 +96,7 @@ impl AlarmSettings {
     ///
     /// # Errors
     /// When a quotation does not end, or there is no word.
-    pub fn words(&self) -> Result<Option<Vec<String>>, SettingError> {
+    pub(super) fn words(&self) -> Result<Option<Vec<String>>, SettingError> {
         let Some(command) = &self.command else {
             return Ok(None);
         };
@@ -116,12 +116,12 @@ impl AlarmSettings {
     }
 
     /// [`Self::command_limit_s`].
-    pub fn command_limit(&self) -> Duration {
+    pub(super) fn command_limit(&self) -> Duration {
         seconds::duration(self.command_limit_s)
     }
 
     /// [`Self::least_between_s`].
-    pub fn least_between(&self) -> Duration {
+    pub(super) fn least_between(&self) -> Duration {
         seconds::duration(self.least_between_s)
     }
 }

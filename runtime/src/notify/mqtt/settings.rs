@@ -1,4 +1,4 @@
-//! Where the broker is, and what this monitor is called there.
+//! Where the broker is, and the name of this monitor there.
 
 use parseye_vision::settings::SettingError;
 use serde::{Deserialize, Deserializer, Serialize, de};
@@ -18,7 +18,7 @@ pub struct MqttSettings {
     pub username: Option<String>,
     /// Password at the broker; the environment (`PARSEYE_MQTT__PASSWORD`) keeps it out of files.
     pub password: Option<Password>,
-    /// First part of the topics where Home Assistant looks for devices; empty tells it nothing.
+    /// First part of the topics where Home Assistant looks for devices; empty sends it nothing.
     pub discovery_prefix: String,
 }
 
@@ -43,7 +43,7 @@ const LONGEST_NAME: usize = 23;
 
 /// Host and port of a broker.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BrokerAddress {
+pub(super) struct BrokerAddress {
     /// Name or number, an IPv6 number without brackets.
     pub host: String,
     /// TCP port.
@@ -60,8 +60,9 @@ impl fmt::Display for BrokerAddress {
 }
 
 impl MqttSettings {
-    /// The broker, where one is given that [`Self::check`] let pass.
-    pub fn address(&self) -> Option<BrokerAddress> {
+    /// Returns the broker, where one is given that [`Self::check`] accepted.
+    #[cfg(feature = "mqtt")]
+    pub(super) fn address(&self) -> Option<BrokerAddress> {
         self.broker.as_deref().and_then(parse_address)
     }
 
@@ -69,7 +70,7 @@ impl MqttSettings {
     ///
     /// # Errors
     /// With the key, its value, and what is accepted.
-    pub fn check(&self) -> Result<(), SettingError> {
+    pub(crate) fn check(&self) -> Result<(), SettingError> {
         if let Some(broker) = &self.broker
             && parse_address(broker).is_none()
         {
@@ -140,8 +141,9 @@ fn parse_address(text: &str) -> Option<BrokerAddress> {
 pub struct Password(String);
 
 impl Password {
-    /// The password itself.
-    pub fn reveal(&self) -> &str {
+    /// Returns the password itself.
+    #[cfg(any(feature = "mqtt", test))]
+    pub(super) fn reveal(&self) -> &str {
         &self.0
     }
 }
