@@ -20,12 +20,42 @@ use std::path::PathBuf;
     subcommand_negates_reqs = true
 )]
 pub struct Cli {
+    /// Training itself; read before the task, which is taken out of what was given.
+    #[command(flatten)]
+    pub fit: Training,
     /// Another task than training.
     #[command(subcommand)]
     pub task: Option<Task>,
-    /// Training itself.
-    #[command(flatten)]
-    pub fit: Option<FitArguments>,
+}
+
+/// The arguments of a training, where no other task is given.
+///
+/// By hand, since clap takes an optional group that consists of groups for absent.
+#[derive(Debug)]
+pub struct Training(pub Option<FitArguments>);
+
+impl clap::FromArgMatches for Training {
+    fn from_arg_matches(matches: &clap::ArgMatches) -> Result<Self, clap::Error> {
+        Ok(Self(match matches.subcommand_name() {
+            Some(_) => None,
+            None => Some(FitArguments::from_arg_matches(matches)?),
+        }))
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &clap::ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+impl clap::Args for Training {
+    fn augment_args(command: clap::Command) -> clap::Command {
+        FitArguments::augment_args(command)
+    }
+
+    fn augment_args_for_update(command: clap::Command) -> clap::Command {
+        FitArguments::augment_args_for_update(command)
+    }
 }
 
 /// Tasks besides training.
