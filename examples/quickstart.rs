@@ -17,7 +17,7 @@ fn main() -> anyhow::Result<()> {
         let result = monitor.process(&frame)?;
         frames += 1;
         faces += u32::from(result.reading.face.is_some());
-        for closure in result.changes.ended {
+        for closure in result.update.ended {
             let (start, length) = (closure.start.as_secs_f64(), closure.duration().as_millis());
             println!(
                 "{start:8.3} s  {:?} of {:?}, {length} ms",
