@@ -19,7 +19,7 @@
 //! let mut video = Video::open(Path::new("face.mp4"))?;
 //! while let Some(frame) = video.next_frame()? {
 //!     let result = monitor.judge(&frame)?;
-//!     for closure in result.changes.ended {
+//!     for closure in result.update.ended {
 //!         println!("{:?} of {:?}: {:?}", closure.kind, closure.eye, closure.duration());
 //!     }
 //! }
