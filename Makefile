@@ -2,11 +2,13 @@
 # Arguments go in ARGS: make run ARGS="--camera 1 --log eyes.jsonl"
 
 .DEFAULT_GOAL := help
-.PHONY: help run test camera-machine test-camera arm64 test-arm64 deb test-deb models libtorch demo bench bench-train bench-live bench-temporal bench-selfcheck bench-models bench-ablation bench-peers bench-footprint bench-goals soak check-onnx ci fuzz
+.PHONY: help run test camera-machine test-camera arm64 test-arm64 deb test-deb models libtorch demo bench bench-train bench-live bench-temporal bench-selfcheck bench-models bench-ablation bench-peers bench-footprint bench-goals soak check-onnx ci coverage fuzz
 MAKEFLAGS += --no-print-directory
 
 CARGO ?= cargo
 ARGS ?=
+# A printed text that is not the one kept in tests/ fails (INSTA_UPDATE=always keeps the new one).
+export INSTA_UPDATE ?= no
 # Right after an installation with rustup the shell does not know this folder yet.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
@@ -22,8 +24,16 @@ test: ## set up what is missing, libtorch too, and run every test
 	@.ci/system-packages.sh test
 	@models/fetch-locator.sh
 	@train/fetch-libtorch.sh
+	@$(CARGO) build --locked --workspace --examples
+	@tests/needs/probe.sh --renew
 	@$(CARGO) test --locked --workspace --lib --bins --tests $(ARGS)
 	@$(if $(ARGS),,$(CARGO) test --locked --workspace --doc)
+
+coverage: ## measure which lines the tests run (ARGS="-p PACKAGE ..." instead of all but train)
+	@.ci/system-packages.sh test
+	@models/fetch-locator.sh
+	@tests/needs/probe.sh --renew
+	@.ci/coverage.sh $(ARGS)
 
 camera-machine: ## set up the virtual machine of test-camera (Debian)
 	@.ci/system-packages.sh camera

@@ -127,7 +127,7 @@ for_test_deb() {
     has debootstrap || need debootstrap
     has unshare || need util-linux
 }
-# tests/browser.rs looks at the web page in it, and is skipped without.
+# tests/runtime/browser.rs looks at the web page in it, and is ignored without.
 for_browser() {
     has "${PARSEYE_BROWSER:-chromium}" || has chromium-browser || has google-chrome || has chrome || need chromium
 }

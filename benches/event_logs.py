@@ -16,6 +16,7 @@ RENAMED_KEYS = {
     1: {
         ("camera", "words"): "message",
         ("check", "natural_agreement"): "corruption_agreement",
+        ("end", "hand_over"): "dropped",
     },
 }
 RENAMED_VALUES = {

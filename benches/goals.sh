@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# What was aimed at and what was reached, as tables in docs/results/goals-PART.md. Parts:
+# Writes goals and what was reached as tables in docs/results/goals-PART.md. Parts:
 #
-#     speed      from the figures that peers.sh, footprint.sh and train_throughput.sh have kept in docs/results
+#     speed      from what peers.sh, footprint.sh and train_throughput.sh have kept in docs/results
 #     home       packages and the program for 64-bit Arm: builds and tests them, in an hour or two
 #     hardened   faults while the program runs, damaged input, dependencies: runs those tests
 #
@@ -33,7 +33,7 @@ head_row() {
     echo "|---|---|---|---|"
 }
 megabytes() { stat -c %s "$1" | awk '{ printf "%.1f MB", $1 / 1e6 }'; } # FILE
-# Of all test programs that a log tells of.
+# Of all test programs in a log.
 tests_passed() {
     awk '/^test result: ok/ { passed += $4; ignored += $8 } END {
         printf "%d tests passed", passed
@@ -62,20 +62,20 @@ home() {
     row "with cameras in an emulated 64-bit Arm machine" scenarios_passed make test-camera ARCH=arm64
     row "with cameras in an emulated machine like this" scenarios_passed make test-camera
     row "what the documents tell to type, and their links" tests_passed \
-        cargo test --locked --workspace --test documents --test train_documents
+        cargo test --locked --workspace --test runtime --test train -- documents::
 }
 
 # One row for each test of the faults.
 faults() {
     local log=$logs/faults.log
-    if ! cargo test --locked --workspace --test faults >"$log" 2>&1; then
+    if ! cargo test --locked --workspace --test runtime -- faults:: >"$log" 2>&1; then
         failed=1
         echo "goals: tests of faults failed, see $log" >&2
     fi
     echo "| fault | test | result |"
     echo "|---|---|---|"
     # What is ignored is a part of another test.
-    sed -n '/\.\.\. ignored/d; s/^test \([a-z_]*\)::\([a-z0-9_]*\) \.\.\. \(.*\)$/\1 \2 \3/p' "$log" | sort |
+    sed -n '/\.\.\. ignored/d; s/^test faults::\([a-z_]*\)::\([a-z0-9_]*\) \.\.\. \(.*\)$/\1 \2 \3/p' "$log" | sort |
         while read -r fault name result; do
             name=${name//_s_/"'s_"}
             printf '| %s | %s | %s |\n' "${fault//_/ }" "${name//_/ }" "${result/FAILED/**failed**}"
@@ -86,12 +86,12 @@ hardened() {
     echo
     head_row
     row "wrong flags, files and settings of every command" tests_passed \
-        cargo test --locked --workspace --test misuse --test train_misuse
-    row "hostile models, videos and pictures: memory and time are bounded" tests_passed \
+        cargo test --locked --workspace --test runtime --test train -- misuse::
+    row "hostile models, videos and images: memory and time are bounded" tests_passed \
         cargo test --locked --workspace --lib -- graph onnx_file raw_video video:: mjpeg pixels bounded
     row "licences, sources and duplicates of all dependencies" audited .ci/run dependencies
     printf '\nBlocks of the code that the compiler does not check (`unsafe`), without what is written for tests:\n\n'
-    grep -rc --include='*.rs' 'allow(unsafe_code)' runtime/src train/src | sort | awk -F : '$2 { print "- " $1 ": " $2 }'
+    grep -rc --include='*.rs' 'allow(unsafe_code)' runtime train/src | sort | awk -F : '$2 { print "- " $1 ": " $2 }'
 }
 speed() { python3 benches/speed_goals.py docs/results; }
 

@@ -12,8 +12,7 @@ use image::RgbImage;
 use parseye::{
     config::Settings,
     live::{
-        Fanout, SelfCheckThread, Stop,
-        monitor::{MonitorOptions, monitor},
+        LiveChannels, MonitorOptions, SelfCheckSlot, SelfCheckThread, Stop, WatchedSource, monitor,
     },
 };
 use parseye_benches::{arguments, statistics::quantile};
@@ -30,6 +29,7 @@ use plotters::prelude::*;
 use std::{
     error::Error,
     path::{Path, PathBuf},
+    sync::Arc,
     time::{Duration, Instant},
 };
 use synthetic_face::{Blink, HEIGHT, WIDTH, draw};
@@ -139,30 +139,33 @@ fn measure(seconds: f64, checked: bool) -> Result<Measured, Box<dyn Error>> {
         opened: Instant::now(),
         sequence: 0,
     };
-    let fanout = Fanout::new();
-    let reader = fanout.subscribe((2.0 * RATE * seconds) as usize + 100);
+    let channels = LiveChannels::new();
+    let self_check = Arc::<SelfCheckSlot>::default();
+    let reader = channels
+        .events
+        .subscribe((2.0 * RATE * seconds) as usize + 100);
     let checks = if checked {
         let gradient = GradientModel::built_in(&model)?;
-        SelfCheckThread::start(&fanout, &model, Some(&gradient), &settings.selfcheck)?
+        SelfCheckThread::start(
+            &channels,
+            &self_check,
+            &model,
+            Some(&gradient),
+            &settings.selfcheck,
+        )?
     } else {
         None
     };
     let options = MonitorOptions {
         duration: Some(Duration::try_from_secs_f64(seconds)?),
-        silence: None,
+        stall_timeout: None,
         model: model.card().name.clone(),
+        self_check,
     };
-    let source: Box<dyn LiveSource> = Box::new(camera);
-    let watched = monitor(
-        Box::new(NoOpener),
-        Ok(source),
-        &mut eyes,
-        &fanout,
-        &options,
-        &Stop::new(),
-    )?;
+    let source = WatchedSource::opened(Box::new(NoOpener), Box::new(camera));
+    let watched = monitor(source, &mut eyes, &channels, &options, &Stop::new())?;
     let busy = self_check_seconds();
-    fanout.end();
+    channels.events.end();
     let ran = checks.is_some();
     if let Some(checks) = checks {
         checks.finish();
@@ -178,7 +181,7 @@ fn measure(seconds: f64, checked: bool) -> Result<Measured, Box<dyn Error>> {
     }
     Ok(Measured {
         ages,
-        dropped: watched.lost.latest,
+        dropped: watched.lost.dropped,
         checks: ran.then(|| (made, busy.map(|busy| busy / seconds))),
     })
 }

@@ -51,7 +51,7 @@ def eye(closed):
 
 UNSEEN = {"state": "not_visible", "probabilities": None, "confidence": None, "box": None, "reason": "no_face"}
 START = {
-    "event": "start", "schema": 1, "version": "0.1.0", "mode": "replay",
+    "event": "start", "schema": 2, "version": "0.1.0", "mode": "replay",
     "model": {"name": "m", "sha256": "0"}, "clips": ["a"],
 }
 CLOSURE = {"clip": "a", "eye": "both", "start": 0.2, "end": 0.3, "duration": 0.1, "first_frame": 2, "last_frame": 3}
@@ -66,9 +66,15 @@ log += [
     {"event": "long_closure", **CLOSURE, "end": 2.2, "duration": 2.0},
     {**ALERT, "phase": "raised"},
     {**ALERT, "time": 2.5, "phase": "cleared"},
-    {"event": "self_check", "time": 0.4, "left": {"camera_snr_db": 31.5}},
-    {"event": "camera", "time": 0.7, "state": "lost"},
-    {"event": "log_gap", "time": 0.8, "frames": 2, "events": 1, "reason": "disk full"},
+    {"event": "baseline", "clip": "a", "eye": "left", "time": 0.3, "openness": 0.9, "reference": 0.9, "closed_above": 0.5},
+    {"event": "check", "clip": "a", "time": 0.4, "frame": 4, "left": {"camera_snr_db": 31.5, "trust": "low"}, "right": {}},
+    {
+        "event": "drift", "clip": "a", "eye": "left", "quantity": "camera_snr", "detector": "page_hinkley", "phase": "raised",
+        "shift": "down", "time": 0.6, "since": 0.5, "reference": 31.5, "now": 12.0, "psi": None, "advice": "give more light",
+    },
+    {"event": "camera", "clip": "a", "time": 0.7, "kind": "lost", "reason": "unplugged", "message": "plug it in again"},
+    {"event": "log_gap", "lost": 2, "from": 0.8, "to": 0.9, "reason": "unwritable"},
+    {"event": "of_a_later_program", "time": 0.8, "what": "new"},
     {"event": "end", "clip": "a", "frames": 12, "outcome": "complete"},
 ]
 text = "".join(json.dumps(line) + "\n" for line in log)

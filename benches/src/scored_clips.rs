@@ -67,7 +67,7 @@ pub fn score(readings: &[FrameReading], truth: &ClipTruth, settings: &TemporalSe
     let mut tracker = TemporalTracker::new(settings);
     let mut blinks = Vec::new();
     for reading in readings {
-        for closure in tracker.step(reading).ended {
+        for closure in tracker.update(reading).ended {
             if closure.kind == ClosureKind::Blink && closure.eye == Laterality::Both {
                 blinks.push(FrameRange {
                     first: closure.first_frame,

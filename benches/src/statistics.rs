@@ -1,12 +1,11 @@
 //! Statistics of the printed tables: quantiles by the nearest rank, means, correlations.
 
-/// The quantile of a share (0 to 1) by the nearest rank: the value at place `round(share (n - 1))` of the
-/// values in ascending order, which this sorts. NaN without values.
+use parseye_vision::statistics::nearest_rank;
+
+/// The quantile of a share (0 to 1) by the nearest rank of the values, which this sorts; NaN without values.
 pub fn quantile(values: &mut [f64], share: f64) -> f64 {
     values.sort_by(f64::total_cmp);
-    let last = values.len().saturating_sub(1);
-    let place = (share * last as f64).round() as usize;
-    values.get(place).copied().unwrap_or(f64::NAN)
+    nearest_rank(values, share).unwrap_or(f64::NAN)
 }
 
 /// The arithmetic mean; NaN without values.

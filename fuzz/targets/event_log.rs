@@ -1,10 +1,10 @@
-//! Event logs of `parseye summarize`: whatever stands in them, sums are finite, lists are bounded, and
-//! the report and the picture can be made.
+//! Event logs of `parseye summarize`: whatever stands in them, statistics are finite, lists are bounded, and
+//! the report and the plot can be made.
 
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use parseye_events::{session, session::timeline_plot, session::statistics::MOST_LISTED, session::text, session::timeline::COLUMNS};
+use parseye_events::session::{self, MOST_COLUMNS, MOST_LISTED};
 use parseye_vision::temporal::TemporalSettings;
 use std::path::Path;
 
@@ -18,28 +18,32 @@ fuzz_target!(|log: &[u8]| {
             return;
         }
     };
-    let (figures, timeline) = (&session.figures, &session.timeline);
-    let log = &figures.logs[0];
+    let statistics = &session.statistics;
+    let log = &statistics.logs[0];
     assert!(log.damaged < log.lines);
-    let counted: u64 = figures.events.values().sum();
+    let counted: u64 = statistics.events.values().sum();
     assert_eq!(counted, log.lines - log.damaged);
-    assert!(figures.frames_with_face <= figures.frames);
-    for seconds in [figures.duration_s, figures.known_s, figures.break_s] {
+    assert!(statistics.frames_with_face <= statistics.frames);
+    for seconds in [
+        statistics.duration_s,
+        statistics.known_s,
+        statistics.break_s,
+    ] {
         assert!(seconds.is_finite() && seconds >= 0.0, "{seconds}");
     }
-    let shares = [&figures.states.left, &figures.states.right];
+    let shares = [&statistics.states.left, &statistics.states.right];
     let shares = shares
         .into_iter()
         .flat_map(|shares| shares.values().copied());
-    for share in shares.chain(figures.perclos) {
+    for share in shares.chain(statistics.perclos) {
         assert!((0.0..=1.000_01).contains(&share), "{share}");
     }
-    assert!(timeline.columns().len() <= COLUMNS);
-    assert!(figures.alerts.first.len() <= MOST_LISTED);
-    assert!(figures.notices.first.len() <= MOST_LISTED);
+    assert!(session.timeline.columns().len() <= MOST_COLUMNS);
+    assert!(statistics.alerts.first.len() <= MOST_LISTED);
+    assert!(statistics.notices.first.len() <= MOST_LISTED);
     // JSON has no word for numbers that are not finite: they would become null.
-    serde_json::to_string(figures).expect("figures are JSON");
-    assert!(!text::text(figures).is_empty());
-    let svg = timeline_plot::draw(figures, timeline, &settings).expect("the course can be drawn");
+    serde_json::to_string(statistics).expect("statistics are JSON");
+    assert!(!statistics.text().is_empty());
+    let svg = session.plot(&settings).expect("the session can be drawn");
     assert!(!svg.contains("NaN"));
 });

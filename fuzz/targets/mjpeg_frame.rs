@@ -1,44 +1,44 @@
-//! A pipe camera's Motion JPEG: pictures do not depend on how the stream is cut, none is larger than
+//! A pipe camera's Motion JPEG: images do not depend on how the stream is cut, none is larger than
 //! accepted, and each decodes or is refused.
 
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 use parseye_vision::{frame::Frame, frame::is_too_large};
-use parseye_capture::{camera::mjpeg::Splitter, camera::mjpeg::picture_length, camera::pixels};
+use parseye_capture::untrusted::{Splitter, jpeg, jpeg_length};
 use std::time::Duration;
 
-/// Far below [`parseye_capture::camera::mjpeg::LARGEST`], so that an input can reach it.
-const LARGEST: usize = 2000;
+/// Far below the limit of a camera's stream, so that an input can reach it.
+const MAX_BYTES: usize = 2000;
 
-/// Pictures that are decoded of one input, each of which may take a tenth of a second.
+/// Images that are decoded of one input, each of which may take a tenth of a second.
 const DECODED: usize = 4;
 
 fn split(stream: &[u8], part: usize) -> (Vec<Vec<u8>>, u64) {
-    let mut splitter = Splitter::new(LARGEST);
-    let mut pictures = Vec::new();
+    let mut splitter = Splitter::new(MAX_BYTES);
+    let mut images = Vec::new();
     for part in stream.chunks(part) {
         splitter.push(part);
-        while let Some(picture) = splitter.next_image() {
-            pictures.push(picture);
+        while let Some(image) = splitter.next_image() {
+            images.push(image);
         }
     }
-    (pictures, splitter.broken())
+    (images, splitter.corrupt())
 }
 
 fuzz_target!(|stream: &[u8]| {
-    let (pictures, broken) = split(stream, stream.len().max(1));
-    let (again, broken_again) = split(stream, 7);
-    assert!(again == pictures && broken_again == broken);
-    let bytes: usize = pictures.iter().map(Vec::len).sum();
+    let (images, corrupt) = split(stream, stream.len().max(1));
+    let (again, corrupt_again) = split(stream, 7);
+    assert!(again == images && corrupt_again == corrupt);
+    let bytes: usize = images.iter().map(Vec::len).sum();
     assert!(bytes <= stream.len());
-    for (sequence, picture) in pictures.iter().enumerate() {
-        assert!(picture.len() <= LARGEST + 1);
-        assert_eq!(picture_length(picture), Some(picture.len()));
+    for (sequence, image) in images.iter().enumerate() {
+        assert!(image.len() <= MAX_BYTES + 1);
+        assert_eq!(jpeg_length(image), Some(image.len()));
         if sequence >= DECODED {
             continue;
         }
-        if let Ok(rgb) = pixels::jpeg(picture) {
+        if let Ok(rgb) = jpeg(image) {
             let (width, height) = rgb.dimensions();
             assert!(width > 0 && height > 0 && !is_too_large(width, height));
             let frame = Frame::from_rgb(sequence as u64, Duration::ZERO, rgb);

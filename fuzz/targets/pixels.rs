@@ -1,10 +1,10 @@
-//! A camera's uncompressed buffers: a picture of exactly the size agreed, or a refusal. The first
+//! A camera's uncompressed buffers: an image of exactly the size negotiated, or a refusal. The first
 //! bytes are the format and the size, the rest is the buffer.
 
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use parseye_capture::{camera::pixels::Damage, camera::pixels::Layout, camera::pixels::PixelFormat, camera::pixels::decode};
+use parseye_capture::untrusted::{Damage, Layout, PixelFormat, decode};
 
 fuzz_target!(|input: &[u8]| {
     let Some((&[format, width, height, stride], buffer)) = input.split_first_chunk() else {
@@ -22,7 +22,7 @@ fuzz_target!(|input: &[u8]| {
         full_range: format & 0x80 != 0,
     };
     match decode(&layout, buffer) {
-        Ok(picture) => assert_eq!(picture.dimensions(), (layout.width, layout.height)),
-        Err(Damage::Cut | Damage::Undecodable) => {}
+        Ok(image) => assert_eq!(image.dimensions(), (layout.width, layout.height)),
+        Err(Damage::Truncated | Damage::Undecodable) => {}
     }
 });

@@ -1,10 +1,10 @@
-//! ffmpeg's words and pixels: times never go back, pictures are of the size announced. Words and
-//! pixels are parted by a zero byte.
+//! ffmpeg's messages and pixels: times never decrease, frames are of the size announced. Messages and
+//! pixels are separated by a zero byte.
 
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use parseye_capture::{ffmpeg_log::FfmpegLog, raw_video::RawFrame, raw_video::RawVideo};
+use parseye_capture::untrusted::{FfmpegLog, RawFrame, RawVideo};
 use parseye_vision::frame::is_too_large;
 use std::time::Duration;
 
@@ -13,32 +13,32 @@ fuzz_target!(|input: &[u8]| {
         .iter()
         .position(|byte| *byte == 0)
         .unwrap_or(input.len());
-    let (words, mut pixels) = input.split_at(end);
+    let (messages, mut pixels) = input.split_at(end);
     let (mut log, mut raw) = (FfmpegLog::default(), RawVideo::default());
     let mut last = Duration::ZERO;
-    for line in words.split_inclusive(|byte| *byte == b'\n') {
-        let Some(picture) = log.read_line(&String::from_utf8_lossy(line)) else {
+    for line in messages.split_inclusive(|byte| *byte == b'\n') {
+        let Some(info) = log.read_line(&String::from_utf8_lossy(line)) else {
             continue;
         };
-        assert!(picture.width > 0 && picture.height > 0);
-        match raw.read(&picture, &mut pixels) {
+        assert!(info.width > 0 && info.height > 0);
+        match raw.read(&info, &mut pixels) {
             RawFrame::Frame(frame) => {
                 assert_eq!(frame.sequence + 1, raw.frames());
-                assert_eq!(frame.rgb.dimensions(), (picture.width, picture.height));
+                assert_eq!(frame.rgb.dimensions(), (info.width, info.height));
                 assert!(frame.time >= last);
                 assert!(frame.sequence > 0 || frame.time == Duration::ZERO);
                 last = frame.time;
             }
-            RawFrame::TooLarge => assert!(is_too_large(picture.width, picture.height)),
+            RawFrame::TooLarge => assert!(is_too_large(info.width, info.height)),
             // The source ends here.
-            RawFrame::Cut => break,
+            RawFrame::Truncated => break,
         }
     }
     assert!(raw.frames() == 0 || raw.covered() >= last);
     let _ = (
         log.cause(),
         log.end(),
-        log.claimed_length(),
+        log.claimed_duration(),
         log.too_large(),
         log.is_text(),
     );

@@ -1,11 +1,12 @@
 //! Every setting: defaults, then configuration files, then the environment, then flags.
 //!
-//! Files are `$XDG_CONFIG_HOME/parseye/config.toml` (or `~/.config/...`) and `./parseye.toml`, the
-//! latter winning; `--config FILE` takes the place of both. The environment's names are
-//! `PARSEYE_<SECTION>__<KEY>`, such as `PARSEYE_CAMERA__FRAME_RATE=15`. What a flag overrides is
-//! decided by the command line, not here. [`effective`] tells which of them a value comes from.
+//! Files are `$XDG_CONFIG_HOME/parseye/config.toml` (or `~/.config/...`) and `./parseye.toml`, of which
+//! the latter overrides the former; `--config FILE` replaces both. The environment's names are
+//! `PARSEYE_<SECTION>__<KEY>`, such as `PARSEYE_CAMERA__FRAME_RATE=15`. What a flag overrides is left to
+//! the command line. [`effective`] shows the origin of each value, `renamed` accepts names of the last
+//! version.
 
-pub mod effective;
+pub(crate) mod effective;
 mod renamed;
 
 use crate::{
@@ -26,26 +27,29 @@ use parseye_vision::{
     eye_monitor::{EyeSettings, VisionSettings},
     locate::DetectorSettings,
     nearest::hint,
-    seconds,
     selfcheck::SelfCheckSettings,
+    settings::{SettingError, check_range, check_seconds},
     temporal::TemporalSettings,
 };
 use renamed::Renamed;
 use serde::{Deserialize, Serialize};
-use std::path::{Path, PathBuf};
+use std::{
+    ops::Bound,
+    path::{Path, PathBuf},
+};
 
-/// File of settings in the folder where the program is started.
+/// Settings file in the folder where the program is started.
 const LOCAL_FILE: &str = "parseye.toml";
 
-/// Largest file of settings accepted, in bytes: a hundred times the documented one.
+/// Largest settings file accepted, in bytes: a hundred times the documented one.
 const MOST_BYTES: u64 = 1 << 20;
 
-/// What the names of environment settings begin with.
+/// Prefix of environment settings.
 const PREFIX: &str = "PARSEYE_";
 
-/// Variables that begin with [`PREFIX`] but are no settings. They tell the project's own scripts and
-/// tests where their data, a study, a picture or a browser is, and which libtorch to fetch.
-const NOT_SETTINGS: [&str; 5] = [
+/// Variables that begin with [`PREFIX`] but are no settings. The project's own scripts and tests read from
+/// them where their data, a study, an image or a browser is, and which libtorch to fetch.
+const NOT_SETTINGS: [&str; 6] = [
     "PARSEYE_DATA",
     "PARSEYE_STUDY",
     "PARSEYE_BENCH_IMAGE",
@@ -62,25 +66,25 @@ pub struct Settings {
     pub camera: CameraSettings,
     /// Recordings of `parseye replay`.
     pub recording: RecordingSettings,
-    /// Finding the face.
+    /// The face detector.
     pub detector: DetectorSettings,
-    /// Cutting the eyes.
+    /// The eye crops.
     pub eyes: EyeSettings,
-    /// Judging the eyes.
+    /// The eye-state model.
     pub model: ModelSettings,
     /// Blinks, long closures, PERCLOS.
     pub temporal: TemporalSettings,
     /// What alerts set off.
     pub alarm: AlarmSettings,
-    /// How far answers can be trusted.
+    /// The self-check of predictions.
     pub selfcheck: SelfCheckSettings,
-    /// What is written where.
+    /// The event log and the status line.
     pub report: ReportSettings,
     /// The terminal dashboard.
     pub terminal: TerminalSettings,
     /// The web dashboard.
     pub web: WebSettings,
-    /// Who else is told.
+    /// The MQTT broker.
     pub mqtt: MqttSettings,
 }
 
@@ -92,21 +96,33 @@ pub struct RecordingSettings {
     pub image_rate: f64,
 }
 
+impl RecordingSettings {
+    /// Checks that the value means something.
+    fn check(&self) -> Result<(), SettingError> {
+        check_range(
+            "image_rate",
+            self.image_rate,
+            (Bound::Excluded(0.0), Bound::Included(MAX_RATE)),
+            format!("frames per second above 0, at most {MAX_RATE}"),
+        )
+    }
+}
+
 impl Default for RecordingSettings {
     fn default() -> Self {
         Self { image_rate: 30.0 }
     }
 }
 
-/// Judging the eyes.
+/// The eye-state model.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ModelSettings {
-    /// An eye-state model made by `train`; none takes the one built in.
+    /// File of a model made by `train`; none takes the one built in.
     pub file: Option<PathBuf>,
 }
 
-/// What is written where.
+/// The event log and the status line.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ReportSettings {
@@ -121,14 +137,19 @@ pub struct ReportSettings {
     /// Whether a monitor's log begins a new file with each day (UTC), so that a day can be kept,
     /// sent or removed alone.
     pub rotate_daily: bool,
-    /// Old files of the log that stay, the oldest going first; 0 keeps all, since only the user
-    /// can say that what was recorded may go.
+    /// Old files of the log that are kept, the oldest being removed first; 0 keeps all, since only the
+    /// user can decide that a record may be removed.
     pub keep: u32,
 }
 
 impl ReportSettings {
-    /// When a monitor's log begins a new file.
-    pub fn rotation(&self) -> Rotation {
+    /// Checks that every value means something.
+    fn check(&self) -> Result<(), SettingError> {
+        check_seconds("status_every_s", self.status_every_s, 1.0..=3600.0)
+    }
+
+    /// Returns when a monitor's log begins a new file.
+    pub(crate) fn rotation(&self) -> Rotation {
         const MB: u64 = 1_000_000;
         Rotation {
             bytes: (self.rotate_mb > 0).then(|| u64::from(self.rotate_mb) * MB),
@@ -152,13 +173,14 @@ impl Default for ReportSettings {
 
 /// Why the settings cannot be used: one line with the origin, the key and the remedy.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum ConfigError {
     /// A file that was asked for cannot be read.
     #[error("{path}: cannot be read: {reason}; check the path, or leave out --config")]
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// The system's words.
+        /// The system's message.
         reason: String,
     },
     /// A file or the environment holds something wrong.
@@ -172,7 +194,7 @@ pub enum ConfigError {
 }
 
 impl Settings {
-    /// The settings of seeing alone.
+    /// Returns the settings of an [`EyeMonitor`](parseye_vision::eye_monitor::EyeMonitor).
     pub fn vision(&self) -> VisionSettings {
         VisionSettings {
             detector: self.detector.clone(),
@@ -184,16 +206,18 @@ impl Settings {
     /// Reads the settings for a command line; `explicit` is the file of `--config`.
     ///
     /// # Errors
-    /// When a file cannot be read or a value means nothing.
+    /// When a file cannot be read or a value is invalid.
     pub fn load(explicit: Option<&Path>) -> Result<Self, ConfigError> {
         Self::load_with_origins(explicit).map(|(settings, _)| settings)
     }
 
-    /// The same, with where each value comes from.
+    /// Does the same and returns the origin of each value.
     ///
     /// # Errors
     /// As [`Self::load`].
-    pub fn load_with_origins(explicit: Option<&Path>) -> Result<(Self, Origins), ConfigError> {
+    pub(crate) fn load_with_origins(
+        explicit: Option<&Path>,
+    ) -> Result<(Self, Origins), ConfigError> {
         let files = match explicit {
             Some(path) => vec![path.to_path_buf()],
             None => user_file()
@@ -206,7 +230,7 @@ impl Settings {
         Self::merge(&files, env.split("__"))
     }
 
-    /// The settings of one file's text over the defaults, without the environment; `path` is named in
+    /// Reads the text of one settings file over the defaults, without the environment; `path` is named in
     /// errors.
     ///
     /// # Errors
@@ -240,48 +264,29 @@ impl Settings {
 
     fn extract(figment: &Figment, files: &[PathBuf]) -> Result<Self, ConfigError> {
         let settings: Self = figment.extract().map_err(|error| of_figment(&error))?;
-        settings.check().map_err(|reason| ConfigError::Wrong {
+        settings.check().map_err(|error| ConfigError::Wrong {
             origin: origins(files),
-            reason,
+            reason: error.to_string(),
         })?;
         Ok(settings)
     }
 
     /// Checks that every value means something.
-    fn check(&self) -> Result<(), String> {
-        self.temporal
-            .check()
-            .map_err(|reason| format!("temporal.{reason}"))?;
-        self.web.check().map_err(|reason| format!("web.{reason}"))?;
-        self.alarm
-            .check()
-            .map_err(|reason| format!("alarm.{reason}"))?;
-        self.mqtt
-            .check()
-            .map_err(|reason| format!("mqtt.{reason}"))?;
-        self.selfcheck
-            .check()
-            .map_err(|reason| format!("selfcheck.{reason}"))?;
-        self.eyes
-            .check()
-            .map_err(|reason| format!("eyes.{reason}"))?;
-        self.detector
-            .check()
-            .map_err(|reason| format!("detector.{reason}"))?;
-        let rate = self.recording.image_rate;
-        if !(rate > 0.0 && rate <= MAX_RATE) {
-            return Err(format!(
-                "recording.image_rate is {rate}; give frames per second above 0, at most {MAX_RATE}"
-            ));
+    fn check(&self) -> Result<(), SettingError> {
+        for (section, checked) in [
+            ("temporal", self.temporal.check()),
+            ("web", self.web.check()),
+            ("alarm", self.alarm.check()),
+            ("mqtt", self.mqtt.check()),
+            ("selfcheck", self.selfcheck.check()),
+            ("eyes", self.eyes.check()),
+            ("detector", self.detector.check()),
+            ("recording", self.recording.check()),
+            ("report", self.report.check()),
+            ("camera", self.camera.check()),
+        ] {
+            checked.map_err(|error| error.in_section(section))?;
         }
-        seconds::check(
-            "report.status_every_s",
-            self.report.status_every_s,
-            1.0..=3600.0,
-        )?;
-        self.camera
-            .check()
-            .map_err(|reason| format!("camera.{reason}"))?;
         Ok(())
     }
 }

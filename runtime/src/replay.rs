@@ -1,11 +1,12 @@
-//! Recordings, frame by frame: nothing is dropped and no clock is read into the log, so two runs
-//! write the same bytes.
+//! Replays recordings frame by frame: no frame is dropped and no clock is read into the log, so that two
+//! runs write the same bytes.
 //!
 //! Decoding runs ahead in a thread of its own, by a few frames only, so that memory stays small.
 
 use crate::{
     annotate::{Annotator, video::VideoWriter},
-    live::{PipelineError, Stop, wait_for},
+    channels::Stop,
+    live::{PipelineError, ReaderThread},
 };
 use crossbeam::channel::{Receiver, RecvTimeoutError, bounded};
 use parseye_capture::{FrameSource, SourceError};
@@ -15,20 +16,17 @@ use parseye_events::{
     summary::RunAccumulator,
 };
 use parseye_vision::{eye_monitor::EyeMonitor, frame::Frame};
-use std::{
-    thread::JoinHandle,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
-/// Frames decoded ahead: one ready while one is judged hides the decoder's jitter; more would only
+/// Frames decoded ahead: one ready while one is processed hides the decoder's jitter; more would only
 /// cost memory (6 MB each at 1920x1080).
 const AHEAD: usize = 2;
 
-/// How often a wish to stop is looked for while a recording delivers nothing: a pipe that nobody
+/// Time between two looks for a request to stop while a recording delivers nothing: a pipe that nobody
 /// writes to, a disk that does not answer.
 const POLL_EVERY: Duration = Duration::from_millis(100);
 
-/// Where what is said about a recording goes, apart from the sums.
+/// Where the events and frames of a recording are written.
 #[derive(Debug, Default)]
 pub struct ReplayOutputs<'a> {
     /// The event log, shared by all recordings.
@@ -37,37 +35,44 @@ pub struct ReplayOutputs<'a> {
     pub video: Option<VideoWriter>,
 }
 
-/// What came of one recording.
+/// The outcome of replaying one recording.
 #[derive(Debug)]
 pub struct Replayed {
-    /// Sums over the frames that were read.
-    pub tally: RunAccumulator,
+    /// Statistics of the frames that were read.
+    pub statistics: RunAccumulator,
     /// How it ended.
     pub outcome: Outcome,
-    /// Why it ended early, where the recording is at fault.
+    /// Why it ended early, where the recording is damaged or cannot be read.
     pub error: Option<SourceError>,
 }
 
-/// Replays one recording through a chain without a past.
+/// Replays one recording; `eye_monitor` is reset first.
 ///
 /// # Errors
-/// When a frame cannot be judged or an output cannot be written. A damaged recording is no error
-/// here: what was read is in the outputs and the sums, and [`Replayed::error`] says what happened.
+/// When a frame cannot be processed or an output cannot be written. A damaged recording is no error
+/// here: what was read is in the outputs and the statistics, and [`Replayed::error`] says what happened.
 pub fn replay(
     clip: &str,
     source: Result<Box<dyn FrameSource>, SourceError>,
-    chain: &mut EyeMonitor,
+    eye_monitor: &mut EyeMonitor,
     mut outputs: ReplayOutputs<'_>,
     stop: &Stop,
 ) -> Result<Replayed, PipelineError> {
     let begin = Instant::now();
-    let mut tally = RunAccumulator::default();
+    let mut statistics = RunAccumulator::default();
     let ended = match source {
-        Ok(source) => replay_frames(clip, source, chain, &mut outputs, stop, &mut tally)?,
+        Ok(source) => replay_frames(
+            clip,
+            source,
+            eye_monitor,
+            &mut outputs,
+            stop,
+            &mut statistics,
+        )?,
         Err(error) => Some(error),
     };
-    tally.end(chain.tracker(), begin.elapsed());
-    // A decoder that is stopped may call the rest damaged; the user's wish is the reason.
+    statistics.end(eye_monitor.tracker(), begin.elapsed());
+    // A decoder that is stopped may report the rest as damaged; the reason is the user's request.
     let (outcome, error) = match (stop.requested(), ended) {
         (Some(_), _) => (Outcome::Interrupted, None),
         (None, Some(error)) => (Outcome::Failed, Some(error)),
@@ -76,7 +81,7 @@ pub fn replay(
     if let Some(log) = outputs.log {
         log.write(&Event::End(EndEvent {
             clip: clip.into(),
-            frames: tally.frames(),
+            frames: statistics.frames(),
             outcome,
             error: error.as_ref().map(ToString::to_string),
             lost: None,
@@ -89,22 +94,22 @@ pub fn replay(
         video.finish()?;
     }
     Ok(Replayed {
-        tally,
+        statistics,
         outcome,
         error,
     })
 }
 
-/// Passes all frames through the chain; gives the error that ended the recording early.
+/// Processes all frames; returns the error that ended the recording early.
 fn replay_frames(
     clip: &str,
     source: Box<dyn FrameSource>,
-    chain: &mut EyeMonitor,
+    eye_monitor: &mut EyeMonitor,
     outputs: &mut ReplayOutputs<'_>,
     stop: &Stop,
-    tally: &mut RunAccumulator,
+    statistics: &mut RunAccumulator,
 ) -> Result<Option<SourceError>, PipelineError> {
-    chain.reset();
+    eye_monitor.reset();
     let mut annotator = Annotator::default();
     let frames = DecodedAhead::start(source)?;
     let mut begin = Instant::now();
@@ -121,27 +126,27 @@ fn replay_frames(
             }
         };
         let decode_wait = begin.elapsed();
-        let mut judged = chain.judge(&frame)?;
-        judged.times.decode_wait = decode_wait;
-        tally.add_frame(&judged.reading, &judged.times);
-        tally.add_changes(&judged.changes);
+        let mut result = eye_monitor.process(&frame)?;
+        result.times.decode_wait = decode_wait;
+        statistics.add_frame(&result.reading, &result.times);
+        statistics.add_changes(&result.update);
         if let Some(log) = &mut outputs.log {
-            log.write(&Event::Eyes(EyesEvent::new(clip, &judged.reading, None)))?;
-            for event in Event::of_changes(clip, &judged.changes, None) {
+            log.write(&Event::Eyes(EyesEvent::new(clip, &result.reading, None)))?;
+            for event in Event::of_changes(clip, &result.update, None) {
                 log.write(&event)?;
             }
         }
         if let Some(video) = &mut outputs.video {
-            let mut picture = frame.rgb;
-            annotator.draw(&mut picture, clip, &judged.reading, &judged.changes.ended);
-            video.write(picture, judged.reading.time)?;
+            let mut image = frame.rgb;
+            annotator.draw(&mut image, clip, &result.reading, &result.update.ended);
+            video.write(image, result.reading.time)?;
         }
         begin = Instant::now();
     }
     Ok(None)
 }
 
-/// What came of waiting for a frame.
+/// The outcome of waiting for a frame.
 enum Decoded {
     Frame(Frame),
     Failed(SourceError),
@@ -153,7 +158,7 @@ enum Decoded {
 /// source is left behind and ends with the program.
 struct DecodedAhead {
     frames: Option<Receiver<Result<Frame, SourceError>>>,
-    thread: Option<JoinHandle<()>>,
+    thread: Option<ReaderThread<()>>,
 }
 
 impl DecodedAhead {
@@ -168,20 +173,18 @@ impl DecodedAhead {
                 }
             }
         };
-        let thread = std::thread::Builder::new()
-            .name("decode".into())
-            .spawn(read);
+        let thread = ReaderThread::start("decode", read).map_err(PipelineError::Thread)?;
         Ok(Self {
             frames: Some(frames),
-            thread: Some(thread.map_err(PipelineError::Thread)?),
+            thread: Some(thread),
         })
     }
 
-    fn next(&self, patience: Duration) -> Decoded {
+    fn next(&self, wait: Duration) -> Decoded {
         let Some(frames) = &self.frames else {
             return Decoded::Ended;
         };
-        match frames.recv_timeout(patience) {
+        match frames.recv_timeout(wait) {
             Ok(Ok(frame)) => Decoded::Frame(frame),
             Ok(Err(error)) => Decoded::Failed(error),
             Err(RecvTimeoutError::Timeout) => Decoded::Nothing,
@@ -194,9 +197,8 @@ impl Drop for DecodedAhead {
     fn drop(&mut self) {
         // The thread notices the missing receiver at its next frame.
         self.frames = None;
-        if let Some(thread) = self.thread.take()
-            && wait_for(&thread)
-        {
+        if let Some(thread) = self.thread.take() {
+            // How it ended makes no difference any more.
             let _ = thread.join();
         }
     }

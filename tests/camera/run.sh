@@ -24,8 +24,8 @@ folder=$(mktemp -d target/camera-run-XXXXXX)
 trap 'rm -rf "$folder"' EXIT
 if [ ! -f "$clip" ]; then
     clip=$root/$folder/clip.mp4
-    DRAWN_CLIP=$clip "${CARGO:-cargo}" test --locked --workspace --test live -- \
-        --ignored --exact the_clip_for_the_camera_machine_is_drawn
+    DRAWN_CLIP=$clip "${CARGO:-cargo}" test --locked --workspace --test runtime -- \
+        --ignored --exact live::the_clip_for_the_camera_machine_is_drawn
 fi
 # Copies: the program may be built anew while this runs, and a machine with a system of its own sees
 # nothing else.

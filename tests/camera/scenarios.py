@@ -215,7 +215,7 @@ def driver_loses_one_picture_in_five():
         end = monitor.end()
         assert monitor.story() == ["opened"], monitor.story()
         lost, judged = end["lost"]["driver"], end["frames"]
-        all_taken = lost + judged + end["lost"]["hand_over"]
+        all_taken = lost + judged + end["lost"]["dropped"]
         assert all_taken >= 30, f"the camera showed {all_taken} pictures: {end}"
         share = lost / all_taken
         # A slow machine adds losses of its own.
@@ -341,7 +341,7 @@ def a_clip_blinks_live_as_in_its_replay():
         seen, end = show(shown, rate, temporal)
         lost = end["lost"]
         print(f"   {len(expected)} closures; at {rate} frames/s, {usual:.0f} ms each: lost {lost}")
-        if lost["hand_over"] + lost["driver"] == 0:
+        if lost["dropped"] + lost["driver"] == 0:
             assert seen == expected, f"live {seen}, replayed {expected}"
             return
     raise AssertionError("this machine is too slow to judge every frame of a slow clip")

@@ -115,8 +115,8 @@ mkdir "$pictures"
 clip=demo/clip.mp4
 if [ ! -f "$clip" ]; then
     clip=$place/drawn.mp4
-    [ -f "$clip" ] || DRAWN_CLIP=$clip "${CARGO:-cargo}" test --quiet --locked --workspace --test live -- \
-        --ignored --exact the_clip_for_the_camera_machine_is_drawn
+    [ -f "$clip" ] || DRAWN_CLIP=$clip "${CARGO:-cargo}" test --quiet --locked --workspace --test runtime -- \
+        --ignored --exact live::the_clip_for_the_camera_machine_is_drawn
 fi
 ffmpeg -nostdin -loglevel error -i "$clip" -frames:v "$count" "$pictures/%03d.png"
 inside install -d -o parseye -g parseye /tmp/work

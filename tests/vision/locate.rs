@@ -2,36 +2,26 @@
 
 use image::RgbImage;
 use parseye_capture::{FrameSource, VideoFile};
-use parseye_vision::{
-    frame::luma_of,
-    locate::{FACE_DETECTOR_FILE, FaceTracker},
-    selfcheck::noise::Normal,
-};
+use parseye_test_needs::needs;
+use parseye_testkit::places::{face_detector, recordings};
+use parseye_vision::{frame::luma_of, locate::FaceTracker, selfcheck::noise::Normal};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-/// The locator of this workspace and the real data, or `None` with a word why not.
-fn at_hand(detect_every: u32) -> Option<(FaceTracker, PathBuf)> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let network = root.join("models/locator").join(FACE_DETECTOR_FILE);
-    let data =
-        std::env::var("PARSEYE_DATA").map_or_else(|_| root.join("../shared/data"), PathBuf::from);
-    for (path, remedy) in [(&network, "run `make models`"), (&data, "set PARSEYE_DATA")] {
-        if !path.exists() {
-            eprintln!("skipped: {} is missing; {remedy}", path.display());
-            return None;
-        }
-    }
-    Some((FaceTracker::open(&network, detect_every).unwrap(), data))
+fn tracker(detect_every: u32) -> FaceTracker {
+    FaceTracker::open(&face_detector(), detect_every).unwrap()
 }
 
+fn clip(name: &str) -> PathBuf {
+    recordings().join("clips").join(name)
+}
+
+#[needs(face_detector, clips)]
 #[test]
 fn nearly_every_frame_of_the_real_clips_has_a_face() {
-    let Some((mut locator, data)) = at_hand(1) else {
-        return;
-    };
-    let mut paths: Vec<_> = std::fs::read_dir(data.join("clips"))
+    let mut locator = tracker(1);
+    let mut paths: Vec<_> = std::fs::read_dir(recordings().join("clips"))
         .unwrap()
         .map(|entry| entry.unwrap().path())
         .filter(|path| path.extension().is_some_and(|ending| ending == "mp4"))
@@ -64,12 +54,11 @@ fn nearly_every_frame_of_the_real_clips_has_a_face() {
 }
 
 /// Noise that a person still sees a face in: sparse looks alone find it in none of these frames.
+#[needs(face_detector, clips)]
 #[test]
 fn a_face_is_followed_through_heavy_noise() {
-    let Some((mut locator, data)) = at_hand(1) else {
-        return;
-    };
-    let mut source = VideoFile::open(&data.join("clips/liveportrait_d11.mp4")).unwrap();
+    let mut locator = tracker(1);
+    let mut source = VideoFile::open(&clip("liveportrait_d11.mp4")).unwrap();
     let mut rng = ChaCha8Rng::seed_from_u64(0);
     let (mut frames, mut found) = (0_u32, 0_u32);
     while frames < 60
@@ -87,11 +76,10 @@ fn a_face_is_followed_through_heavy_noise() {
     assert!(share > 0.95, "{found} of {frames}");
 }
 
+#[needs(face_detector)]
 #[test]
 fn pictures_without_a_face_have_none() {
-    let Some((mut locator, _)) = at_hand(1) else {
-        return;
-    };
+    let mut locator = tracker(1);
     let noise = RgbImage::from_fn(320, 240, |x, y| {
         let hash = x.wrapping_mul(73_856_093) ^ y.wrapping_mul(19_349_663);
         image::Rgb([hash as u8, (hash >> 8) as u8, (hash >> 16) as u8])
@@ -107,13 +95,12 @@ fn pictures_without_a_face_have_none() {
 }
 
 /// Detected seldom, as well.
+#[needs(face_detector, clips)]
 #[test]
 fn a_face_that_jumps_is_found_again_in_the_same_frame() {
-    let Some((mut locator, data)) = at_hand(10) else {
-        return;
-    };
-    let clip = data.join("clips/liveportrait_d0.mp4");
-    let face = VideoFile::open(&clip)
+    let mut locator = tracker(10);
+    let path = clip("liveportrait_d0.mp4");
+    let face = VideoFile::open(&path)
         .unwrap()
         .next_frame()
         .unwrap()

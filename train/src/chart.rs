@@ -1,6 +1,6 @@
 //! Line charts: axes with units, lines with bands, reference marks, and a legend outside of the
-//! data. Lines differ by dashes and marks besides colours, so that nobody needs to tell colours
-//! apart.
+//! data. Lines differ by dashes and marks besides colours, so that colours need not be
+//! distinguished.
 
 use crate::robustness::Estimate;
 use parseye_plot::{Canvas, FONT, PlotError, TEXT_SIZE};
@@ -20,7 +20,7 @@ const SAMPLE_WIDTH: i32 = 44;
 const BAND_OPACITY: f64 = 0.13;
 const LINE_WIDTH: u32 = 2;
 
-/// How a line is drawn.
+/// Dashes of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dash {
     /// Whole.
@@ -33,7 +33,7 @@ pub enum Dash {
     None,
 }
 
-/// What stands at the points of a line.
+/// Mark at the points of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mark {
     /// Nothing.
@@ -65,18 +65,18 @@ impl Point {
         Self { x, y, band: None }
     }
 
-    /// A figure with its interval, where it has one.
-    pub fn of(x: f64, figure: Estimate) -> Self {
+    /// A metric with its interval, where it has one.
+    pub fn of(x: f64, metric: Estimate) -> Self {
         Self {
             x,
-            y: figure.value,
-            band: figure.low.zip(figure.high),
+            y: metric.value,
+            band: metric.low.zip(metric.high),
         }
     }
 }
 
 /// Marks that tell the lines of one colour, or the colours of one dash, apart.
-pub const MARKS: [Mark; 4] = [Mark::Circle, Mark::Square, Mark::Triangle, Mark::Cross];
+pub(crate) const MARKS: [Mark; 4] = [Mark::Circle, Mark::Square, Mark::Triangle, Mark::Cross];
 
 /// A line.
 #[derive(Clone, Debug)]
@@ -96,7 +96,7 @@ pub struct Line {
 /// An axis.
 #[derive(Clone, Debug)]
 pub struct Axis {
-    /// What it shows, with its unit.
+    /// Name of the quantity, with its unit.
     pub label: String,
     /// Its ends.
     pub range: (f64, f64),
@@ -115,7 +115,7 @@ pub struct Chart {
     pub y: Axis,
     /// The lines; later ones are drawn over earlier ones.
     pub lines: Vec<Line>,
-    /// Words below the legend.
+    /// Notes below the legend.
     pub notes: Vec<String>,
 }
 
@@ -129,7 +129,7 @@ impl Axis {
         }
     }
 
-    /// Where a value stands: itself, or its power of ten, not below the axis' low end.
+    /// Position of a value: itself, or its power of ten, not below the axis' low end.
     fn place(&self, value: f64) -> f64 {
         if self.logarithmic {
             value.max(self.range.0).log10()
@@ -168,7 +168,7 @@ impl Axis {
 /// Runs a drawing on an SVG canvas of this size; `title` is named where it fails.
 ///
 /// # Errors
-/// When the library fails, which it does on no data that this module gives it.
+/// When the plotting library fails.
 pub fn svg(
     title: &str,
     size: (u32, u32),
@@ -187,7 +187,7 @@ impl Chart {
     ///
     /// # Errors
     /// See [`svg`].
-    pub fn draw(&self) -> Result<String, PlotError> {
+    pub(crate) fn draw(&self) -> Result<String, PlotError> {
         let legend = (self.lines.len() + self.notes.len() + 3) as u32 * LEGEND_ROW.unsigned_abs();
         let size = (SIZE.0, SIZE.1.max(legend + HEADING));
         svg(&self.title, size, |area| {

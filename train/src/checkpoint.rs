@@ -19,14 +19,14 @@ pub const FILE: &str = "checkpoint.safetensors";
 /// Key of [`RunState`]'s JSON in the file's metadata.
 const STATE_KEY: &str = "parseye.run";
 
-/// Where a run stands, besides its tensors.
+/// State of a run besides its tensors.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct RunState {
-    /// How the run was started.
+    /// Settings of the run.
     pub settings: FitSettings,
     /// Hash of its data.
     pub data_sha256: String,
-    /// What each epoch so far came to.
+    /// Metrics of each epoch so far.
     pub history: Vec<EpochRow>,
     /// Epoch whose weights are kept, from 1.
     pub best_epoch: usize,
@@ -37,7 +37,7 @@ pub struct RunState {
 /// A checkpoint in memory.
 #[derive(Debug)]
 pub struct Checkpoint {
-    /// Where the run stands.
+    /// Settings and history.
     pub state: RunState,
     /// Parameters and running statistics of the last epoch.
     pub network: BTreeMap<String, Tensor>,
@@ -55,13 +55,13 @@ pub struct Checkpoint {
 pub struct CheckpointError {
     /// The file.
     pub path: PathBuf,
-    /// What was wrong.
+    /// The mistake.
     pub reason: String,
-    /// What to do.
+    /// The remedy.
     pub remedy: &'static str,
 }
 
-/// A tensor as safetensors wants it.
+/// A tensor as an array that safetensors can write.
 fn array_of(tensor: &Tensor) -> Result<FloatArray, tch::TchError> {
     let shape = tensor
         .size()
@@ -78,7 +78,7 @@ fn array_of(tensor: &Tensor) -> Result<FloatArray, tch::TchError> {
 }
 
 /// Independent copies of tensors, so that later steps do not change them.
-pub fn copies(tensors: &BTreeMap<String, Tensor>) -> BTreeMap<String, Tensor> {
+pub(crate) fn copies(tensors: &BTreeMap<String, Tensor>) -> BTreeMap<String, Tensor> {
     let copy = |(name, tensor): (&String, &Tensor)| (name.clone(), tensor.detach().copy());
     tensors.iter().map(copy).collect()
 }
@@ -112,7 +112,7 @@ impl Checkpoint {
         let metadata = Some(HashMap::from([(STATE_KEY.to_owned(), state)]));
         let bytes =
             safetensors::serialize(views, &metadata).map_err(|error| failed(error.to_string()))?;
-        crate::export::write_whole(&path, &bytes).map_err(|error| failed(error.to_string()))
+        crate::export::write_atomically(&path, &bytes).map_err(|error| failed(error.to_string()))
     }
 
     /// Reads the checkpoint in `folder`.

@@ -4,7 +4,7 @@ use safetensors::{Dtype, View};
 use std::borrow::Cow;
 
 /// The bytes of values.
-pub fn to_bytes<'a>(values: impl IntoIterator<Item = &'a f32>) -> Vec<u8> {
+pub(crate) fn to_bytes<'a>(values: impl IntoIterator<Item = &'a f32>) -> Vec<u8> {
     let bytes = values.into_iter().flat_map(|value| value.to_le_bytes());
     bytes.collect()
 }
@@ -17,11 +17,11 @@ pub fn from_bytes(bytes: &[u8]) -> Vec<f32> {
         .collect()
 }
 
-/// An array as safetensors wants it.
-pub struct FloatArray {
+/// An f32 array that safetensors can write.
+pub(crate) struct FloatArray {
     /// Its shape.
     pub shape: Vec<usize>,
-    /// Its values, row by row, as [`to_bytes`] gives them.
+    /// Its values, row by row, as [`to_bytes`] returns them.
     pub data: Vec<u8>,
 }
 

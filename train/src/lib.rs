@@ -1,12 +1,14 @@
-//! Trains, hardens and exports Parseye's eye-state models.
+//! Trains, hardens and exports Parseye's eye-state models: the library of the program `train`, public for
+//! its tests.
 //!
 //! # Layout
-//! [`data`] loads and varies labelled crops; [`network`] describes networks as data and runs them
-//! in tch; [`attack`] disturbs pictures and [`harden`] trains against that; [`fit`] is the loop,
+//! [`data`] loads and augments labelled crops; [`network`] describes networks as data and runs them
+//! in tch; [`attack`] perturbs images and [`harden`] trains against that; [`fit`] is the training loop,
 //! with [`schedule`], [`optimiser`], [`measure`], [`checkpoint`] and [`progress`]; [`export`]
-//! writes ONNX through the runtime's own engine; [`labels`] has doubtful labels graded anew; [`robustness`] measures a finished model under attacks
-//! and natural transformations ([`corruption`]). Labels, preprocessing, metrics and the model card
-//! are the runtime's: see [`parseye`].
+//! writes ONNX and checks it with the runtime's own engine; [`labels`] has doubtful labels graded again;
+//! [`robustness`] evaluates a finished model under attacks and corruptions ([`corruption`]); [`study`] runs
+//! many trainings and evaluations. Labels, preprocessing, metrics and the model card are
+//! [`parseye_vision`]'s.
 
 pub mod attack;
 pub mod chart;
@@ -27,5 +29,4 @@ pub mod progress;
 pub mod robustness;
 pub mod run;
 pub mod schedule;
-mod stdout;
 pub mod study;

@@ -87,7 +87,7 @@ fn import_data(arguments: &ImportArguments) -> anyhow::Result<()> {
     };
     let count = import::write(found, &arguments.out, arguments.seed, shares)?;
     eprintln!(
-        "{count} pictures and {} written",
+        "{count} images and {} written",
         arguments.out.join("manifest.csv").display()
     );
     Ok(())

@@ -1,4 +1,4 @@
-//! How well a network in training does on the validation split, clean and attacked.
+//! Accuracy of a network in training on the validation split, clean and attacked.
 
 use crate::{
     attack::{Attack, Classifier, budget::Budget},
@@ -12,7 +12,7 @@ use parseye_vision::{
 };
 
 /// At most `most` of the items, spread evenly over them.
-pub fn spread<T>(items: &[T], most: usize) -> impl Iterator<Item = &T> {
+pub(crate) fn spread<T>(items: &[T], most: usize) -> impl Iterator<Item = &T> {
     items
         .iter()
         .step_by(items.len().div_ceil(most.max(1)).max(1))
@@ -25,7 +25,7 @@ const CHUNK: usize = 256;
 /// can be compared.
 const ATTACK_SEED: u64 = 0;
 
-/// The answers on `crops`, attacked within a budget where an attack is given.
+/// Predictions on `crops`, attacked within a budget where an attack is given.
 ///
 /// # Errors
 /// When the device cannot hold the crops.
@@ -53,19 +53,19 @@ pub fn confusion(
 ///
 /// # Errors
 /// As [`confusion`].
-pub fn under_attack(
+pub(crate) fn under_attack(
     network: &dyn Classifier,
     crops: &[(StandardisedCrop, EyeState)],
     attack: &dyn Attack,
     budget: Budget,
 ) -> Result<AttackCard, tch::TchError> {
-    let answers = confusion(network, crops, Some((attack, budget)))?;
+    let predictions = confusion(network, crops, Some((attack, budget)))?;
     Ok(AttackCard {
         attack: attack.name().into(),
         epsilon: budget.epsilon,
         snr_db: budget.snr_db(),
         n: crops.len(),
-        accuracy: answers.accuracy(),
-        macro_accuracy: answers.macro_accuracy(),
+        accuracy: predictions.accuracy(),
+        macro_accuracy: predictions.macro_accuracy(),
     })
 }

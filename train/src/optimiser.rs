@@ -3,7 +3,10 @@
 //! libtorch has one, but tch cannot save its momentum, and a run that resumes must go on as if it
 //! had never stopped.
 
-use crate::network::module::Network;
+use crate::network::{
+    TensorError,
+    module::{Network, overwrite},
+};
 use std::collections::BTreeMap;
 use tch::Tensor;
 
@@ -36,28 +39,20 @@ impl Sgd {
         &self.velocity
     }
 
-    /// Takes up saved velocities.
+    /// Overwrites the velocities with saved ones.
     ///
     /// # Errors
     /// Names a velocity that is missing or of another shape.
-    pub fn load(&mut self, values: &BTreeMap<String, Tensor>) -> Result<(), String> {
-        for (name, velocity) in &mut self.velocity {
-            let value = values
-                .get(name)
-                .ok_or_else(|| format!("velocity of '{name}' is missing"))?;
-            if value.size() != velocity.size() {
-                return Err(format!("velocity of '{name}' has another shape"));
-            }
-            velocity
-                .f_copy_(value)
-                .map_err(|error| format!("velocity of '{name}': {error}"))?;
+    pub fn load(&mut self, saved: &BTreeMap<String, Tensor>) -> Result<(), TensorError> {
+        for (name, velocity) in &self.velocity {
+            overwrite(name, velocity, saved.get(name))?;
         }
         Ok(())
     }
 
-    /// One step down `gradients`, as [`gradients`] gives them:
+    /// One step down `gradients`, as [`gradients`] returns them:
     /// g <- grad + decay w; v <- momentum v + g; w <- w - rate (g + momentum v).
-    pub fn step(&mut self, network: &Network, gradients: Vec<Tensor>, rate: f64) {
+    pub(crate) fn step(&mut self, network: &Network, gradients: Vec<Tensor>, rate: f64) {
         tch::no_grad(|| {
             for ((name, parameter), gradient) in network.parameters().iter().zip(gradients) {
                 let Some(velocity) = self.velocity.get_mut(*name) else {

@@ -22,8 +22,8 @@ impl Progress {
         Self { bar, epochs }
     }
 
-    /// One step done; figures are those of the epoch so far.
-    pub fn step(&mut self, epoch: usize, loss: f64, accuracy: f64, images_per_second: f64) {
+    /// One step done; metrics are those of the epoch so far.
+    pub(crate) fn step(&mut self, epoch: usize, loss: f64, accuracy: f64, images_per_second: f64) {
         self.bar.set_message(format!(
             "epoch {epoch}/{} | loss {loss:.3} | accuracy {:.1} % | {images_per_second:.0} images/s",
             self.epochs,

@@ -4,64 +4,125 @@
 use crate::{
     attack::Classifier,
     checkpoint::{self, Checkpoint, RunState},
-    cli::{FitArguments, fit::Hashes},
+    cli::{FitArguments, fit::FileHashes},
     data::{crops::CropSet, folds::fold},
     device,
     export::{
-        finish::{Circumstances, write_model},
-        write_whole,
+        finish::{ExportContext, write_model},
+        write_atomically,
     },
-    fit::{EpochRow, FitError, Surroundings, fit},
+    fit::{EpochRow, FitContext, FitError, FitSettings, Fold, fit},
     labels::fixes::LabelFixes,
     network::onnx::OnnxClassifier,
 };
 use anyhow::{Context, bail};
+use parseye_vision::classify::ModelCard;
 use std::{
     path::{Path, PathBuf},
     sync::atomic::AtomicBool,
 };
+use tch::Device;
+
+/// Files that the arguments name, besides the data.
+struct NamedFiles {
+    base: Option<OnnxClassifier>,
+    teacher: Option<OnnxClassifier>,
+    label_fixes: Option<LabelFixes>,
+}
+
+impl NamedFiles {
+    fn read(arguments: &FitArguments, device: Device) -> anyhow::Result<Self> {
+        let model = |path: &Option<PathBuf>| {
+            let model = path.as_ref().map(|path| OnnxClassifier::read(path, device));
+            model.transpose()
+        };
+        let label_fixes = arguments.target.label_fixes.as_deref();
+        Ok(Self {
+            base: model(&arguments.hardening.base)?,
+            teacher: model(&arguments.target.teacher)?,
+            label_fixes: label_fixes.map(LabelFixes::read).transpose()?,
+        })
+    }
+
+    fn hashes(&self) -> FileHashes {
+        let of = |model: &Option<OnnxClassifier>| model.as_ref().map(|m| m.sha256().to_owned());
+        FileHashes {
+            base: of(&self.base),
+            teacher: of(&self.teacher),
+            label_fixes: self.label_fixes.as_ref().map(|f| f.sha256().to_owned()),
+        }
+    }
+}
 
 /// Trains as the arguments say and writes OUT/NAME.onnx, its gradient graph and the metrics.
 ///
 /// # Errors
-/// Says which argument, file or number is wrong; [`FitError::Stopped`] when `stop` was set.
+/// Names the argument, file or number that is wrong; [`FitError::Stopped`] when `stop` was set.
 pub fn train(arguments: &FitArguments, stop: &AtomicBool) -> anyhow::Result<()> {
-    let device = device::choose(arguments.device).map_err(anyhow::Error::msg)?;
-    let read = |path: &Option<PathBuf>| {
-        let model = path.as_ref().map(|path| OnnxClassifier::read(path, device));
-        model.transpose()
-    };
-    let (base, teacher) = (read(&arguments.base)?, read(&arguments.teacher)?);
-    let fixes = arguments.label_fixes.as_deref().map(LabelFixes::read);
-    let fixes = fixes.transpose()?;
-    let files = Hashes {
-        base: base.as_ref().map(|base| base.sha256().to_owned()),
-        teacher: teacher.as_ref().map(|teacher| teacher.sha256().to_owned()),
-        label_fixes: fixes.as_ref().map(|fixes| fixes.sha256().to_owned()),
-    };
+    let device = device::choose(arguments.computation.device)?;
+    let files = NamedFiles::read(arguments, device)?;
     let out = &arguments.out;
     prepare_folder(out, arguments.resume)?;
     let mut arguments = arguments.clone();
-    if arguments.resume && arguments.precision.is_none() {
-        // What was measured to be faster when the run began stays, or its numbers would change.
-        arguments.precision = Some(Checkpoint::load(out)?.state.settings.precision);
+    if arguments.resume && arguments.computation.precision.is_none() {
+        // The arithmetic that was measured to be faster when the run began is kept, or its numbers would
+        // change.
+        arguments.computation.precision = Some(Checkpoint::load(out)?.state.settings.precision);
     }
-    let settings = arguments
-        .resolve(device, files)
-        .map_err(anyhow::Error::msg)?;
+    let settings = arguments.resolve(device, files.hashes())?;
     tch::set_num_threads(i32::try_from(settings.threads)?);
-    let mut crops = CropSet::read(&arguments.data)?;
-    if let Some(fixes) = &fixes {
+    let crops = read_crops(&arguments.data, files.label_fixes.as_ref(), settings.fold)?;
+    announce(&settings, &crops, device)?;
+    let context = FitContext {
+        crops: &crops,
+        base: files.base.as_ref().map(|base| base as &dyn Classifier),
+        teacher: files
+            .teacher
+            .as_ref()
+            .map(|teacher| teacher as &dyn Classifier),
+        device,
+        folder: out,
+        stop,
+    };
+    let run = fit(&settings, context, arguments.resume, |state| {
+        if let Some(row) = state.history.last() {
+            print_row(row, settings.epochs);
+        }
+        write_metrics(out, state).map_err(|error| FitError::Metrics(format!("{error:#}")))
+    })?;
+    let name = arguments.model_name();
+    let path = out.join(format!("{name}.onnx"));
+    let export_context = ExportContext {
+        name: name.into(),
+        device,
+    };
+    let card = write_model(&run, &crops, &export_context, &path)?;
+    print_card(&path, &card);
+    Ok(())
+}
+
+/// Reads the crops, corrects their labels, and divides them into the fold where one is given.
+fn read_crops(
+    data: &Path,
+    label_fixes: Option<&LabelFixes>,
+    held_out: Option<Fold>,
+) -> anyhow::Result<CropSet> {
+    let mut crops = CropSet::read(data)?;
+    if let Some(fixes) = label_fixes {
         let applied = fixes.apply(&mut crops)?;
         eprintln!(
-            "{} labels corrected, {} crops left out that nobody can tell",
+            "{} labels corrected, {} undecidable crops left out",
             applied.changed, applied.left_out
         );
     }
-    if let Some(held_out) = settings.fold {
-        crops = fold(crops, held_out.count, held_out.index, held_out.seed)
-            .map_err(anyhow::Error::msg)?;
+    match held_out {
+        None => Ok(crops),
+        Some(held_out) => Ok(fold(crops, held_out.count, held_out.index, held_out.seed)?),
     }
+}
+
+/// Prints what is about to be trained.
+fn announce(settings: &FitSettings, crops: &CropSet, device: Device) -> anyhow::Result<()> {
     eprintln!(
         "{} crops to train on, {} to validate on; {} on {device:?} in {:?}, {} threads, seed {}",
         crops.train.len(),
@@ -71,35 +132,17 @@ pub fn train(arguments: &FitArguments, stop: &AtomicBool) -> anyhow::Result<()> 
         settings.threads,
         settings.seed
     );
-    let spec = settings.network().map_err(anyhow::Error::msg)?;
+    let spec = settings.network()?;
     eprintln!(
         "{} parameters, {:.1} million multiply-adds a crop",
         spec.parameters(),
         spec.multiply_adds() as f64 / 1e6
     );
-    let around = Surroundings {
-        crops: &crops,
-        base: base.as_ref().map(|base| base as &dyn Classifier),
-        teacher: teacher.as_ref().map(|teacher| teacher as &dyn Classifier),
-        device,
-        folder: out,
-        stop,
-    };
-    let run = fit(&settings, around, arguments.resume, |state| {
-        if let Some(row) = state.history.last() {
-            print_row(row, settings.epochs);
-        }
-        write_metrics(out, state).map_err(|error| {
-            FitError::Setting(format!("{error:#}; free some space, then --resume"))
-        })
-    })?;
-    let name = arguments.model_name();
-    let path = out.join(format!("{name}.onnx"));
-    let circumstances = Circumstances {
-        name: name.into(),
-        device,
-    };
-    let card = write_model(&run, &crops, &circumstances, &path)?;
+    Ok(())
+}
+
+/// Prints the metrics on the card of a written model.
+fn print_card(path: &Path, card: &ModelCard) {
     eprintln!(
         "{}: epoch {}, validation accuracy {:.3}, macro {:.3}, calibration error {:.3} (n = {})",
         path.display(),
@@ -115,7 +158,6 @@ pub fn train(arguments: &FitArguments, stop: &AtomicBool) -> anyhow::Result<()> 
             row.attack, row.snr_db, row.epsilon, row.accuracy, row.macro_accuracy
         );
     }
-    Ok(())
 }
 
 /// Makes the folder of a new run, or checks that there is one to go on with.
@@ -162,7 +204,7 @@ fn write_metrics(out: &Path, state: &RunState) -> anyhow::Result<()> {
     for row in &state.history {
         metrics.serialize(row)?;
     }
-    write_whole(&out.join("metrics.csv"), &metrics.into_inner()?)?;
+    write_atomically(&out.join("metrics.csv"), &metrics.into_inner()?)?;
     let mut frames = csv::Writer::from_writer(Vec::new());
     frames.write_record(["epoch", "layer", "frame_deviation"])?;
     for (epoch, layers) in state.frame_deviations.iter().enumerate() {
@@ -171,6 +213,6 @@ fn write_metrics(out: &Path, state: &RunState) -> anyhow::Result<()> {
             frames.write_record([epoch.as_str(), layer, &deviation.to_string()])?;
         }
     }
-    write_whole(&out.join("frames.csv"), &frames.into_inner()?)?;
+    write_atomically(&out.join("frames.csv"), &frames.into_inner()?)?;
     Ok(())
 }

@@ -10,7 +10,7 @@ use anyhow::Context;
 use clap::Parser;
 use parseye::{
     dashboard::{messages::Messages, terminal, terminal::TerminalOptions, web, web::WebSettings},
-    live::{Fanout, FrameSnapshot, Stop},
+    live::{FrameSnapshot, LiveChannels, Stop},
 };
 use parseye_benches::arguments;
 use parseye_events::{
@@ -54,9 +54,9 @@ fn main() -> anyhow::Result<()> {
         preview: true,
         ..WebSettings::default()
     };
-    let (fanout, stop) = (Fanout::new(), Stop::new());
-    let server = web::serve(&settings, &fanout)?.context("no web dashboard was started")?;
-    let mut person = Person::new(fanout.clone());
+    let (channels, stop) = (LiveChannels::new(), Stop::new());
+    let server = web::serve(&settings, &channels)?.context("no web dashboard was started")?;
+    let mut person = Person::new(channels.clone());
     live_through_past(&mut person);
     let dashboard = if terminal::is_possible() {
         let options = TerminalOptions {
@@ -65,7 +65,12 @@ fn main() -> anyhow::Result<()> {
             messages: Messages::to_stderr(|line| eprintln!("{line}")),
             alone: true,
         };
-        Some(terminal::start(&fanout, &stop, options)?)
+        Some(terminal::start(
+            &channels.events,
+            &channels.status,
+            &stop,
+            options,
+        )?)
     } else {
         None
     };
@@ -74,7 +79,7 @@ fn main() -> anyhow::Result<()> {
         person.live(PAST_S + begin.elapsed().as_secs_f64());
         std::thread::sleep(Duration::from_secs_f64(1.0 / RATE));
     }
-    fanout.end();
+    channels.events.end();
     drop(dashboard);
     Ok(())
 }
@@ -90,7 +95,7 @@ fn live_through_past(person: &mut Person) {
 }
 
 struct Person {
-    fanout: Fanout,
+    channels: LiveChannels,
     frame: u64,
     status: LiveStatus,
     status_at: f64,
@@ -99,13 +104,13 @@ struct Person {
 }
 
 impl Person {
-    fn new(fanout: Fanout) -> Self {
+    fn new(channels: LiveChannels) -> Self {
         let mut status = script::status();
         status.blinks.left = 0;
         status.blinks.right = 0;
         status.blinks.both = 0;
         Self {
-            fanout,
+            channels,
             frame: 0,
             status,
             status_at: 0.0,
@@ -164,11 +169,11 @@ impl Person {
         let seen = left.reason != Some(Unseen::NoFace);
         let face = seen.then(script::face);
         let event = script::frame(self.frame, time, face.as_ref(), &left, &right);
-        self.fanout.publish(event);
-        self.fanout
-            .frame_ages()
+        self.channels.events.publish(event);
+        self.channels
+            .frame_ages
             .observe(Duration::from_millis(18 + self.frame % 17));
-        if self.fanout.picture().wanted() {
+        if self.channels.preview.is_requested() {
             self.set_preview(time, face.is_some());
         }
         self.frame += 1;
@@ -179,19 +184,23 @@ impl Person {
                 self.alarmed = true;
                 let alert =
                     script::alert(AlertKind::LongClosureAlarm, AlertPhase::Raised, time, since);
-                self.fanout.publish(alert);
+                self.channels.events.publish(alert);
             }
             (false, Some(since)) => {
                 let duration = time - since;
                 if duration < 1.0 {
                     for eye in Laterality::ALL {
-                        self.fanout.publish(script::blink(eye, since, duration));
+                        self.channels
+                            .events
+                            .publish(script::blink(eye, since, duration));
                     }
                     self.status.blinks.left += 1;
                     self.status.blinks.right += 1;
                     self.status.blinks.both += 1;
                 } else {
-                    self.fanout.publish(script::long_closure(since, duration));
+                    self.channels
+                        .events
+                        .publish(script::long_closure(since, duration));
                 }
                 (self.closed_since, self.alarmed) = (None, false);
             }
@@ -222,7 +231,7 @@ impl Person {
             })
             .into_iter()
             .collect();
-        self.fanout.set_status(status.clone());
+        self.channels.status.set(status.clone());
     }
 
     /// A gray image with a lighter square in the place of the face.
@@ -238,9 +247,7 @@ impl Person {
             face: None,
             eyes: PerEye::from_fn(|_| EyeReading::Unmeasured(Unseen::NoFace)),
         };
-        self.fanout
-            .picture()
-            .set(Arc::new(FrameSnapshot { rgb, reading }));
+        self.channels.preview.set(FrameSnapshot { rgb, reading });
     }
 }
 

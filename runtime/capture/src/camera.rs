@@ -1,146 +1,58 @@
-//! Cameras: choosing one, and reading it frame by frame with true capture times.
+//! Cameras: chooses one, and reads it frame by frame with true capture times.
 //!
 //! `v4l2` reads cameras on Linux, `nokhwa` those of other systems (and on Linux on request), and
-//! `pipe` the pictures that a program writes to its standard output. What all share is here and
-//! beside them: the choice of a camera (`choose.rs`), of its format (`ladder.rs`), decoding
-//! (`pixels.rs`, `mjpeg.rs`). What to do when a camera stalls or is unplugged is left to the
-//! pipeline: here it is an error with a [`CameraFault`].
+//! `pipe` the images that a program writes to its standard output. They share the choice of a camera
+//! (`choose`) and of its format (`format_preferences`), and decoding (`pixels`, `mjpeg`). What to do
+//! when a camera stalls or is unplugged is left to the caller: here it is an error with a
+//! [`CameraFault`].
 
 mod choose;
 mod fault;
 mod format_preferences;
 mod frame_reader;
-pub mod mjpeg;
+pub(crate) mod mjpeg;
 #[cfg(feature = "nokhwa")]
 mod nokhwa;
 mod pipe;
-pub mod pixels;
+pub(crate) mod pixels;
+mod settings;
 #[cfg(target_os = "linux")]
 mod v4l2;
 
 pub use fault::CameraFault;
+pub use settings::{Backend, CameraSettings};
 
 use super::{
     CaptureLoss, FrameSource, MAX_RATE, SourceError,
-    live::{LiveOpener, LiveSource, Read},
+    live::{LiveOpener, LiveSource, Read, STALL_TIMEOUT},
 };
 use choose::{Advice, Node};
-use parseye_vision::frame::{Frame, MAX_SIDE};
-use serde::{Deserialize, Deserializer, Serialize};
+use parseye_vision::frame::Frame;
 use std::{
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
-/// Longest wait of [`Camera`]'s [`FrameSource::next_frame`] for a whole picture. A camera in the
-/// dark may slow down to 5 frames a second and needs up to a second to start; one that is silent
-/// for longer than this has stalled.
-pub const READ_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// What a camera's name begins with when it is a program that writes Motion JPEG.
+/// Prefix of the id of a camera that is a program which writes Motion JPEG.
 const PIPE: &str = "pipe:";
-
-/// What reads the cameras.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Backend {
-    /// The best of this system: V4L2 on Linux, nokhwa elsewhere.
-    #[default]
-    Auto,
-    /// Video4Linux, with true capture times and exact counts of lost pictures.
-    V4l2,
-    /// The nokhwa library, which knows the cameras of other systems too.
-    Nokhwa,
-}
-
-/// Which camera is wanted, and how it should deliver.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct CameraSettings {
-    /// A number (`0`), a device path (`/dev/video0`), a part of the camera's name, or `pipe:` and a command;
-    /// `None` takes the first that delivers frames.
-    #[serde(deserialize_with = "text_or_number")]
-    pub id: Option<String>,
-    /// What reads the camera. V4L2 tells lost pictures and true times, so that nokhwa is for
-    /// systems without it.
-    pub backend: Backend,
-    /// Width asked for in pixels.
-    pub width: u32,
-    /// Height asked for in pixels.
-    pub height: u32,
-    /// Frames per second asked for; cameras have fractions such as 29.97 and 7.5.
-    pub frame_rate: f64,
-}
-
-impl CameraSettings {
-    /// Checks that every value means something.
-    ///
-    /// # Errors
-    /// The key, its value, and what is accepted.
-    pub fn check(&self) -> Result<(), String> {
-        for (key, value) in [("width", self.width), ("height", self.height)] {
-            if !(1..=MAX_SIDE).contains(&value) {
-                return Err(format!(
-                    "{key} is {value}; give pixels from 1 to {MAX_SIDE}"
-                ));
-            }
-        }
-        if !(1.0..=MAX_RATE).contains(&self.frame_rate) {
-            return Err(format!(
-                "frame_rate is {}; give frames per second from 1 to {MAX_RATE}",
-                self.frame_rate
-            ));
-        }
-        Ok(())
-    }
-}
-
-impl Default for CameraSettings {
-    fn default() -> Self {
-        // VGA at 30 is what every webcam delivers, and an eye at arm's length spans 40 pixels.
-        Self {
-            id: None,
-            backend: Backend::Auto,
-            width: 640,
-            height: 480,
-            frame_rate: 30.0,
-        }
-    }
-}
-
-/// A camera may be given as `"/dev/video0"` or as the number 0.
-fn text_or_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum TextOrNumber {
-        Text(String),
-        Number(u32),
-    }
-    Ok(
-        Option::<TextOrNumber>::deserialize(deserializer)?.map(|id| match id {
-            TextOrNumber::Text(text) => text,
-            TextOrNumber::Number(number) => number.to_string(),
-        }),
-    )
-}
 
 /// A camera of this machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CameraDescription {
     /// Its device, such as `/dev/video0`.
     pub path: PathBuf,
-    /// What it calls itself.
+    /// Its name, as the device reports it.
     pub name: String,
-    /// The formats that Parseye reads with their sizes and rates, such as
+    /// The formats that can be read, with their sizes and rates, such as
     /// `MJPG 640x480 at 30, 15 frames/s`.
     pub formats: Vec<String>,
 }
 
-/// What a backend can do.
+/// A backend: lists the devices of this machine and opens one.
 trait Driver: Send + Sync {
-    /// Every device of this machine.
+    /// Lists every device of this machine.
     fn nodes(&self) -> Vec<Node>;
-    /// What to say where there is none.
+    /// Returns the parts of the messages for a missing camera.
     fn advice(&self) -> Advice;
     /// Opens a camera and starts it.
     fn open(
@@ -150,24 +62,24 @@ trait Driver: Send + Sync {
     ) -> Result<Box<dyn LiveSource>, SourceError>;
 }
 
-/// The backend that was asked for, where this program has it.
+/// Returns the backend that was asked for, if this program has it.
 fn driver(backend: Backend) -> Result<&'static dyn Driver, SourceError> {
     match backend {
         #[cfg(target_os = "linux")]
         Backend::Auto | Backend::V4l2 => Ok(&v4l2::V4l2),
         #[cfg(not(target_os = "linux"))]
-        Backend::V4l2 => Err(lacking("only Linux has V4L2", "leave out --backend")),
+        Backend::V4l2 => Err(unavailable("only Linux has V4L2", "leave out --backend")),
         #[cfg(all(feature = "nokhwa", not(target_os = "linux")))]
         Backend::Auto => Ok(&nokhwa::Nokhwa),
         #[cfg(not(any(feature = "nokhwa", target_os = "linux")))]
-        Backend::Auto => Err(lacking(
+        Backend::Auto => Err(unavailable(
             "this program was built without nokhwa, which reads the cameras of this system",
             "build it with the feature nokhwa, or use `parseye replay FILE` with a recording",
         )),
         #[cfg(feature = "nokhwa")]
         Backend::Nokhwa => Ok(&nokhwa::Nokhwa),
         #[cfg(not(feature = "nokhwa"))]
-        Backend::Nokhwa => Err(lacking(
+        Backend::Nokhwa => Err(unavailable(
             "this program was built without nokhwa",
             "leave out --backend, or build it with the feature nokhwa",
         )),
@@ -175,7 +87,7 @@ fn driver(backend: Backend) -> Result<&'static dyn Driver, SourceError> {
 }
 
 #[cfg(not(all(feature = "nokhwa", target_os = "linux")))]
-fn lacking(reason: &str, remedy: &str) -> SourceError {
+fn unavailable(reason: &str, remedy: &str) -> SourceError {
     SourceError::Camera {
         camera: "(any)".into(),
         fault: CameraFault::Missing,
@@ -184,7 +96,7 @@ fn lacking(reason: &str, remedy: &str) -> SourceError {
     }
 }
 
-/// The cameras of this machine; devices that cannot capture a video are left out.
+/// Lists the cameras of this machine; devices that cannot capture video are left out.
 pub fn list_cameras() -> Vec<CameraDescription> {
     let nodes = driver(Backend::Auto).map(Driver::nodes);
     nodes
@@ -194,14 +106,14 @@ pub fn list_cameras() -> Vec<CameraDescription> {
         .collect()
 }
 
-/// One camera, which it opens, and opens again when it comes back.
+/// Opens one camera, and opens it again when it comes back.
 pub struct CameraOpener {
     request: CameraSettings,
     name: String,
-    /// What the request meant when it was made; `None` for a program.
-    before: Option<CameraDescription>,
+    /// The camera that the request meant when it was made; `None` for a program.
+    chosen: Option<CameraDescription>,
     /// Whether it was opened before.
-    again: bool,
+    opened_before: bool,
 }
 
 impl std::fmt::Debug for CameraOpener {
@@ -214,18 +126,18 @@ impl std::fmt::Debug for CameraOpener {
 }
 
 impl CameraOpener {
-    /// Finds out which camera is meant, without opening it.
+    /// Finds the camera that the settings mean, without opening it.
     ///
     /// # Errors
-    /// [`SourceError::Camera`] when there is no such camera, or the command after `pipe:` is none.
-    /// Without any camera the error lists what was looked at.
+    /// [`SourceError::Camera`] when there is no such camera, or `pipe:` is not followed by a command.
+    /// Without any camera the error lists the devices and why each is none.
     pub fn new(request: CameraSettings) -> Result<Self, SourceError> {
         if let Some(command) = command_of(&request) {
             return Ok(Self {
                 name: pipe::name(command)?,
                 request,
-                before: None,
-                again: false,
+                chosen: None,
+                opened_before: false,
             });
         }
         let driver = driver(request.backend)?;
@@ -233,19 +145,19 @@ impl CameraOpener {
         Ok(Self {
             name: camera.name.clone(),
             request,
-            before: Some(camera),
-            again: false,
+            chosen: Some(camera),
+            opened_before: false,
         })
     }
 
-    fn open_device(&self, before: &CameraDescription) -> Result<Box<dyn LiveSource>, SourceError> {
+    fn open_device(&self, chosen: &CameraDescription) -> Result<Box<dyn LiveSource>, SourceError> {
         let driver = driver(self.request.backend)?;
         let id = self.request.id.as_deref();
-        let camera = choose::choose_again(id, before, &driver.nodes()).map_err(|reason| {
+        let camera = choose::choose_again(id, chosen, &driver.nodes()).map_err(|reason| {
             SourceError::Camera {
-                camera: format!("{} ({})", before.path.display(), before.name),
+                camera: format!("{} ({})", chosen.path.display(), chosen.name),
                 fault: CameraFault::Missing,
-                reason,
+                reason: reason.to_string(),
                 remedy: "plug it in again".into(),
             }
         })?;
@@ -263,23 +175,22 @@ impl LiveOpener for CameraOpener {
     }
 
     fn open(&mut self) -> Result<Box<dyn LiveSource>, SourceError> {
-        // Who starts the program should be told at once what a command lacks; later there is
+        // When the program starts, its user should see at once why a command fails; later there is
         // nobody to wait for that.
-        let patience = if self.again {
+        let startup = if self.opened_before {
             Duration::ZERO
         } else {
-            READ_TIMEOUT
+            STALL_TIMEOUT
         };
-        self.again = true;
-        match (command_of(&self.request), &self.before) {
-            (None, Some(before)) => self.open_device(before),
-            (command, _) => pipe::open(command.unwrap_or_default(), &self.name, patience),
+        self.opened_before = true;
+        match (command_of(&self.request), &self.chosen) {
+            (None, Some(camera)) => self.open_device(camera),
+            (command, _) => pipe::open(command.unwrap_or_default(), &self.name, startup),
         }
     }
 }
 
-/// An open camera as a plain source of frames, for those who do not watch for long: the first
-/// fault ends it.
+/// An open camera as a plain source of frames, which ends at its first fault.
 pub struct Camera {
     name: String,
     source: Box<dyn LiveSource>,
@@ -299,7 +210,7 @@ impl Camera {
     ///
     /// # Errors
     /// [`SourceError::Camera`] when there is no such camera, it is in use, or it has no format
-    /// that can be read; without any camera the error lists what was looked at.
+    /// that can be read; without any camera the error lists the devices and why each is none.
     pub fn open(request: &CameraSettings) -> Result<Self, SourceError> {
         let mut opener = CameraOpener::new(request.clone())?;
         let source = opener.open()?;
@@ -307,17 +218,17 @@ impl Camera {
         Ok(Self { name, source })
     }
 
-    /// Pictures that were damaged or lost so far.
+    /// Returns the frames that were damaged or lost so far.
     pub fn lost(&self) -> CaptureLoss {
         self.source.lost()
     }
 
-    /// The moment that is 0 in [`Frame::time`].
+    /// Returns the moment that is 0 in [`Frame::time`].
     pub fn opened(&self) -> Instant {
         self.source.opened()
     }
 
-    /// How it delivers, such as `MJPG 640x480 at 30 frames/s`.
+    /// Describes the format, such as `MJPG 640x480 at 30 frames/s`.
     pub fn format(&self) -> String {
         self.source.format()
     }
@@ -328,11 +239,11 @@ impl FrameSource for Camera {
         &self.name
     }
 
-    /// Waits for the next picture that is whole, at most [`READ_TIMEOUT`].
+    /// Waits for the next whole frame, at most [`STALL_TIMEOUT`].
     fn next_frame(&mut self) -> Result<Option<Frame>, SourceError> {
         let begin = Instant::now();
         loop {
-            let left = READ_TIMEOUT.saturating_sub(begin.elapsed());
+            let left = STALL_TIMEOUT.saturating_sub(begin.elapsed());
             match self.source.read(left)? {
                 Read::Frame(frame) => return Ok(Some(frame)),
                 Read::Ended => return Ok(None),
@@ -340,7 +251,7 @@ impl FrameSource for Camera {
                     return Err(SourceError::Camera {
                         camera: self.name.clone(),
                         fault: CameraFault::Stalled,
-                        reason: format!("no whole picture for {} seconds", READ_TIMEOUT.as_secs()),
+                        reason: format!("no whole frame for {} seconds", STALL_TIMEOUT.as_secs()),
                         remedy: "check its cable, then plug it in again".into(),
                     });
                 }

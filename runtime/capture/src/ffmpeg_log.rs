@@ -1,14 +1,14 @@
-//! Reads what the ffmpeg program says on its error stream: the true time and size of every frame
-//! (its `showinfo` filter), and why decoding failed.
+//! Parses the messages of the ffmpeg program: the presentation time and size of every frame (its
+//! `showinfo` filter), and why decoding failed.
 //!
-//! Starting ffmpeg and reading the pixels is left to `video`.
+//! Running ffmpeg is left to `video`, reading the pixels to `raw_video`.
 
 use std::time::Duration;
 
 const NANOSECONDS: i128 = 1_000_000_000;
 
-/// Complaints that whole files draw. The picture is right all the same: bookkeeping of reference
-/// pictures by encoders that do not follow the standard's letter, and times of a clock that was set
+/// Error messages that undamaged files cause. The frame is right all the same: reference frames managed by
+/// encoders that do not follow the standard to the letter, and timestamps of a clock that was set
 /// back, which raw pixels do not carry.
 const HARMLESS: [&str; 5] = [
     "non monotonically increasing dts to muxer",
@@ -18,8 +18,8 @@ const HARMLESS: [&str; 5] = [
     "Missing reference picture, default is",
 ];
 
-/// Complaints before the first picture of a recording that starts amid a group of pictures, as a
-/// stream recorder's do: there was never more to see.
+/// Error messages before the first frame of a recording that starts amid a group of pictures, as a
+/// stream recorder's do: no frame is missing.
 const LATE_START: [&str; 7] = [
     "non-existing PPS",
     "non-existing SPS",
@@ -30,7 +30,7 @@ const LATE_START: [&str; 7] = [
     "Error while decoding stream",
 ];
 
-/// Lines that only repeat that something failed: the line before them says what.
+/// Lines that only repeat that decoding failed: the line before them has the cause.
 const SUMMARIES: [&str; 8] = [
     "Error while decoding stream",
     "Error submitting packet to decoder",
@@ -42,8 +42,8 @@ const SUMMARIES: [&str; 8] = [
     "Conversion failed",
 ];
 
-/// ffmpeg's words for common failures, and what they mean to someone who only has a file.
-const PLAIN_WORDS: [(&str, &str); 4] = [
+/// ffmpeg's messages for common failures, and what they mean to somebody who only has a file.
+const EXPLANATIONS: [(&str, &str); 4] = [
     (
         "moov atom not found",
         "its index (moov atom) is missing, as when a recording was cut off",
@@ -56,12 +56,12 @@ const PLAIN_WORDS: [(&str, &str); 4] = [
     ),
 ];
 
-/// A picture that ffmpeg is about to write.
+/// A frame that ffmpeg is about to write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FrameInfo {
-    /// Presentation time in nanoseconds from the stream's own origin, where the stream has one.
+    /// Presentation time in nanoseconds from the stream's own origin; `None` for a stream without times.
     pub time: Option<i128>,
-    /// Time to the next picture by the stream's nominal rate, where it has one.
+    /// Frame period by the stream's nominal rate; `None` for a stream without one.
     pub period: Option<Duration>,
     /// Width in pixels, above 0.
     pub width: u32,
@@ -69,60 +69,61 @@ pub struct FrameInfo {
     pub height: u32,
 }
 
-/// What the lines so far have told.
+/// The state after the lines so far.
 #[derive(Clone, Debug, Default)]
 pub struct FfmpegLog {
     time_base: Option<(i128, i128)>,
     period: Option<Duration>,
-    pictures: u64,
-    first_complaint: Option<String>,
-    last_complaint: Option<String>,
-    /// ffmpeg's own summary of a failure, for want of a complaint.
+    frames: u64,
+    first_error: Option<String>,
+    last_error: Option<String>,
+    /// ffmpeg's own summary of a failure, used where there is no error message.
     summary: Option<String>,
-    length: Option<Duration>,
+    duration: Option<Duration>,
     start: Duration,
-    length_is_a_guess: bool,
+    duration_is_estimated: bool,
     too_large: Option<(u32, u32)>,
     is_text: bool,
 }
 
 impl FfmpegLog {
-    /// Takes in one line and says when it announces a picture.
+    /// Parses one line; returns the frame that it announces, if it does.
     pub fn read_line(&mut self, line: &str) -> Option<FrameInfo> {
         let (filter, level, message) = split(line)?;
         match level {
             "info" if filter.starts_with("Parsed_showinfo_") => return self.showinfo(message),
             "info" => self.header(message),
-            "warning" => self.length_is_a_guess |= message.contains("Estimating duration"),
+            "warning" => self.duration_is_estimated |= message.contains("Estimating duration"),
             "error" | "fatal" | "panic" => self.error(message),
             _ => {}
         }
         None
     }
 
-    /// The cause of what went wrong: the first complaint, since later ones follow from it.
+    /// Returns the first error, which later ones follow from.
     pub fn cause(&self) -> Option<&str> {
-        self.first_complaint.as_deref().or(self.summary.as_deref())
+        self.first_error.as_deref().or(self.summary.as_deref())
     }
 
-    /// The last complaint: why decoding ended, where it had begun well.
+    /// Returns the last error: why decoding ended, where it had begun well.
     pub fn end(&self) -> Option<&str> {
-        self.last_complaint.as_deref().or(self.summary.as_deref())
+        self.last_error.as_deref().or(self.summary.as_deref())
     }
 
-    /// The length that the file itself claims, where it does; at least this much from its first
-    /// picture on.
-    pub fn claimed_length(&self) -> Option<Duration> {
-        let length = self.length.filter(|_| !self.length_is_a_guess)?;
-        Some(length.saturating_sub(self.start))
+    /// Returns the duration that the file claims, where it does: the least time from its first frame to
+    /// its end.
+    pub fn claimed_duration(&self) -> Option<Duration> {
+        let duration = self.duration.filter(|_| !self.duration_is_estimated)?;
+        Some(duration.saturating_sub(self.start))
     }
 
-    /// Size of a picture that was refused for being too large.
+    /// Returns the width and height in pixels of a frame that ffmpeg refused for being too large.
     pub fn too_large(&self) -> Option<(u32, u32)> {
         self.too_large
     }
 
-    /// Whether ffmpeg took a text file for a film of a text terminal, which it does by its ending.
+    /// Returns whether ffmpeg took a text file for a recording of a text terminal, which it does by the
+    /// file's extension.
     pub fn is_text(&self) -> bool {
         self.is_text
     }
@@ -139,7 +140,7 @@ impl FfmpegLog {
             return None;
         }
         let (width, height) = size(value_of(message, " s:")?)?;
-        self.pictures += 1;
+        self.frames += 1;
         let time = value_of(message, " pts:")
             .and_then(|pts| pts.parse::<i64>().ok())
             .zip(self.time_base)
@@ -163,19 +164,19 @@ impl FfmpegLog {
         if message.starts_with("Input #0, tty,") {
             self.is_text = true;
         }
-        if let Some(length) = message.trim_start().strip_prefix("Duration: ") {
-            // Matroska counts its length from time 0, even if the pictures start later.
-            let start = value_of(length, "start: ")
+        if let Some(duration) = message.trim_start().strip_prefix("Duration: ") {
+            // Matroska counts its duration from time 0, even if the frames start later.
+            let start = value_of(duration, "start: ")
                 .and_then(|start| start.trim_end_matches(',').parse().ok())
                 .and_then(|start| Duration::try_from_secs_f64(start).ok());
-            self.length = clock(length.split(',').next().unwrap_or(length));
+            self.duration = clock_time(duration.split(',').next().unwrap_or(duration));
             self.start = start.unwrap_or_default();
         }
     }
 
     fn error(&mut self, message: &str) {
         let has = |phrases: &[&str]| phrases.iter().any(|phrase| message.contains(phrase));
-        if has(&HARMLESS) || (self.pictures == 0 && has(&LATE_START)) {
+        if has(&HARMLESS) || (self.frames == 0 && has(&LATE_START)) {
             return;
         }
         if let Some((_, rest)) = message.split_once("Picture size ")
@@ -183,19 +184,19 @@ impl FfmpegLog {
         {
             self.too_large = Some(size);
         }
-        let plain = PLAIN_WORDS
+        let reason = EXPLANATIONS
             .iter()
             .find(|(phrase, _)| message.contains(phrase))
-            .map_or(message, |(_, plain)| plain);
+            .map_or(message, |(_, explanation)| explanation);
         if has(&SUMMARIES) {
-            self.summary.get_or_insert_with(|| plain.into());
+            self.summary.get_or_insert_with(|| reason.into());
         } else if let Some(opening) = message.strip_prefix("file:") {
-            // `file:PATH: reason`; every message of ours names the path anyway.
+            // `file:PATH: reason`; the errors of this crate name the path anyway.
             let reason = opening.rsplit(": ").next().unwrap_or(opening);
             self.summary.get_or_insert_with(|| reason.into());
         } else {
-            self.first_complaint.get_or_insert_with(|| plain.into());
-            self.last_complaint = Some(plain.into());
+            self.first_error.get_or_insert_with(|| reason.into());
+            self.last_error = Some(reason.into());
         }
     }
 }
@@ -218,27 +219,27 @@ fn split(line: &str) -> Option<(&str, &str, &str)> {
     }
 }
 
-/// The word after `key`, which may be followed by blanks.
+/// Returns the word after `key`, which may be followed by blanks.
 fn value_of<'a>(text: &'a str, key: &str) -> Option<&'a str> {
     text.split_once(key)?.1.split_whitespace().next()
 }
 
-/// `A/B` with both above 0.
+/// Parses `A/B` with both above 0.
 fn ratio(text: &str) -> Option<(i128, i128)> {
     let (a, b) = text.split_once('/')?;
     let (a, b) = (a.parse::<u32>().ok()?, b.parse::<u32>().ok()?);
     (a > 0 && b > 0).then_some((a.into(), b.into()))
 }
 
-/// `WxH`, both above 0.
+/// Parses `WxH` with both above 0.
 fn size(text: &str) -> Option<(u32, u32)> {
     let (width, height) = text.split_once('x')?;
     let (width, height) = (width.parse().ok()?, height.parse().ok()?);
     (width > 0 && height > 0).then_some((width, height))
 }
 
-/// `HH:MM:SS.ss`.
-fn clock(text: &str) -> Option<Duration> {
+/// Parses `HH:MM:SS.ss`.
+fn clock_time(text: &str) -> Option<Duration> {
     let mut parts = text.trim().split(':');
     let hours: u32 = parts.next()?.parse().ok()?;
     let minutes: u32 = parts.next()?.parse().ok()?;
@@ -247,7 +248,7 @@ fn clock(text: &str) -> Option<Duration> {
     Duration::from_secs(whole).checked_add(Duration::try_from_secs_f64(seconds).ok()?)
 }
 
-/// `count * numerator / denominator` seconds.
+/// Returns `count * numerator / denominator` seconds.
 fn nanoseconds(count: i128, (numerator, denominator): (i128, i128)) -> Option<Duration> {
     let value = count.checked_mul(numerator)?.checked_mul(NANOSECONDS)? / denominator;
     Some(Duration::from_nanos(value.try_into().ok()?))
@@ -262,7 +263,7 @@ mod tests {
         "[Parsed_showinfo_1 @ 0x55b9] [info] config in time_base: 1/12800, frame_rate: 25/1";
 
     #[test]
-    fn a_picture_has_its_exact_time_and_size() {
+    fn a_frame_has_its_exact_time_and_size() {
         let mut log = FfmpegLog::default();
         assert_eq!(log.read_line(CONFIG), None);
         let line = "[Parsed_showinfo_1 @ 0x55b9] [info] n:   3 pts:   1536 pts_time:0.12    pos:    17691 fmt:rgb24 sar:1/1 s:512x288 i:P iskey:0 type:B ";
@@ -275,25 +276,25 @@ mod tests {
                 height: 288,
             })
         );
-        // Times of long recordings fill their columns, and newer versions print more of them.
+        // Times of long recordings fill their columns, and newer versions print more columns.
         let late = "[Parsed_showinfo_1 @ 0x55b9] [info] n:123456 pts:1280000001 pts_time:100000.000078125 duration:512 duration_time:0.04 fmt:rgb24 cl:unspecified sar:1/1 s:512x288 i:P iskey:0 type:B";
         assert_eq!(log.read_line(late).unwrap().time, Some(100_000_000_078_125));
     }
 
     #[test]
-    fn a_picture_without_a_time_is_still_a_picture() {
+    fn a_frame_without_a_time_is_still_announced() {
         let mut log = FfmpegLog::default();
         log.read_line(
             "[Parsed_showinfo_1 @ 0x1] [info] config in time_base: 1/1200000, frame_rate: 0/0",
         );
-        let picture = log
+        let info = log
             .read_line("[Parsed_showinfo_1 @ 0x1] [info] n:   0 pts:   NOPTS pts_time:NOPTS   pos:0 fmt:rgb24 sar:0/1 s:64x48 i:P")
             .unwrap();
-        assert_eq!((picture.time, picture.period), (None, None));
+        assert_eq!((info.time, info.period), (None, None));
     }
 
     #[test]
-    fn chatter_of_whole_files_is_no_error() {
+    fn harmless_messages_are_no_error() {
         let mut log = FfmpegLog::default();
         log.read_line("[h264 @ 0x5587] [error] non-existing PPS 0 referenced");
         log.read_line("[h264 @ 0x5587] [error] mmco: unref short failure");
@@ -303,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_telling_complaint_is_the_reason() {
+    fn the_last_error_that_is_no_summary_is_the_reason() {
         let mut log = FfmpegLog::default();
         log.read_line("[h264 @ 0x1] [error] Invalid NAL unit size (4046 > 2231).");
         log.read_line("[mov,mp4 @ 0x2] [error] stream 0, offset 0x62197: partial file");
@@ -313,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn oversized_pictures_and_text_files_are_told_apart() {
+    fn oversized_frames_and_text_files_are_recognised() {
         let mut log = FfmpegLog::default();
         log.read_line("[png @ 0x1] [IMGUTILS @ 0x7f] [error] Picture size 9000x9001 exceeds specified max pixel count 67108864");
         assert_eq!(log.too_large(), Some((9000, 9001)));
@@ -322,31 +323,34 @@ mod tests {
     }
 
     #[test]
-    fn a_guessed_length_is_not_held_against_the_file() {
+    fn an_estimated_duration_is_no_claim() {
         let mut log = FfmpegLog::default();
         log.read_line("[info]   Duration: 01:00:05.02, start: 0.000000, bitrate: 571 kb/s");
-        assert_eq!(log.claimed_length(), Some(Duration::from_millis(3_605_020)));
+        assert_eq!(
+            log.claimed_duration(),
+            Some(Duration::from_millis(3_605_020))
+        );
         log.read_line(
             "[mpegvideo @ 0x1] [warning] Estimating duration from bitrate, this may be inaccurate",
         );
-        assert_eq!(log.claimed_length(), None);
+        assert_eq!(log.claimed_duration(), None);
     }
 
     #[test]
     fn a_late_start_shortens_the_claim() {
         let mut log = FfmpegLog::default();
         log.read_line("[info]   Duration: 00:00:05.25, start: 5.000000, bitrate: 571 kb/s");
-        assert_eq!(log.claimed_length(), Some(Duration::from_millis(250)));
+        assert_eq!(log.claimed_duration(), Some(Duration::from_millis(250)));
         log.read_line("[info]   Duration: N/A, bitrate: N/A");
-        assert_eq!(log.claimed_length(), None);
-        // Seconds that are a time by themselves, but not with the hours.
+        assert_eq!(log.claimed_duration(), None);
+        // Seconds that are a valid time by themselves, but overflow with the hours.
         log.read_line("[info]   Duration: 99:00:18446744073709550000.00, start: 0.000000");
-        assert_eq!(log.claimed_length(), None);
+        assert_eq!(log.claimed_duration(), None);
     }
 
     proptest! {
         #[test]
-        fn no_line_upsets_the_reader(
+        fn any_line_is_parsed_without_a_panic(
             head in "\\[(Parsed_showinfo_1 @ 0x1\\] \\[)?(info|error|fatal)\\] ",
             body in "(n: *[0-9]{0,20} )?(config in )?(time_base: [0-9]{0,12}/[0-9]{0,12}, )?(frame_rate: [0-9]{0,12}/[0-9]{0,12} )?( pts: *-?[0-9]{0,22})?( s:[0-9]{0,12}x[0-9]{0,12})?(Duration: [0-9:.]{0,20})?(Picture size [0-9x]{0,9})?.{0,20}",
             other in ".{0,80}",

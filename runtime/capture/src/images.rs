@@ -11,19 +11,19 @@ use std::{
     vec,
 };
 
-/// Endings of the image files that are read, in lower case.
-const ENDINGS: [&str; 4] = ["png", "jpg", "jpeg", "bmp"];
+/// Extensions of the image files that are read, in lower case.
+const EXTENSIONS: [&str; 4] = ["png", "jpg", "jpeg", "bmp"];
 
-/// Whether the path's ending is that of an image file.
-pub fn is_image(path: &Path) -> bool {
-    path.extension().is_some_and(|ending| {
-        ENDINGS
+/// Returns whether the path has the extension of an image file.
+pub(crate) fn is_image(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| {
+        EXTENSIONS
             .iter()
-            .any(|known| ending.eq_ignore_ascii_case(known))
+            .any(|known| extension.eq_ignore_ascii_case(known))
     })
 }
 
-/// The images of a folder in the order of their names, numbers by value.
+/// The images of a folder in the natural order of their names: `frame9` before `frame10`.
 #[derive(Debug)]
 pub struct ImageFolder {
     path: PathBuf,
@@ -34,10 +34,11 @@ pub struct ImageFolder {
 }
 
 impl ImageFolder {
-    /// Opens a folder of images that follow each other at `frames_per_second`, or a single image.
+    /// Opens a folder of images, or a single image, as a recording of `frames_per_second`.
     ///
     /// # Errors
-    /// When the path cannot be read, holds no image, or the rate is not above 0.
+    /// When the path cannot be read, holds no image, or the rate is not above 0 or exceeds
+    /// [`MAX_RATE`].
     pub fn open(path: &Path, frames_per_second: f64) -> Result<Self, SourceError> {
         let rate_is_good = frames_per_second > 0.0 && frames_per_second <= MAX_RATE;
         if !rate_is_good {
@@ -85,7 +86,7 @@ impl FrameSource for ImageFolder {
             }
             other => other?,
         };
-        // From the count, not by adding up, so that no rounding adds up either.
+        // From the count rather than by addition, so that rounding errors do not accumulate.
         let time = Duration::from_secs_f64(self.frames as f64 / self.rate);
         let frame = Frame::from_rgb(self.frames, time, rgb);
         self.frames += 1;
@@ -100,7 +101,7 @@ fn unreadable(path: &Path, error: &std::io::Error) -> SourceError {
     }
 }
 
-/// The image files of a folder, in order. Hidden files (`._1.png` of other systems) are no frames.
+/// Lists the image files of a folder, in order. Hidden files (`._1.png` of other systems) are no frames.
 fn images_in(folder: &Path) -> Result<Vec<PathBuf>, SourceError> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder).map_err(|error| unreadable(folder, &error))? {
@@ -121,7 +122,9 @@ fn name_text(path: &Path) -> String {
         .unwrap_or_default()
 }
 
-/// Compares names with runs of digits by their value: `frame9` before `frame10`.
+/// Compares names with runs of digits by their value, however long or padded: `frame9` before
+/// `frame10`, `frame000005` after `frame3` and equal to `frame5`. The crates for natural order put padded
+/// numbers first, or before or after equal ones.
 fn natural_order(a: &str, b: &str) -> Ordering {
     let (mut a, mut b) = (a, b);
     while !a.is_empty() && !b.is_empty() {
@@ -176,7 +179,7 @@ fn read_image(path: &Path) -> Result<RgbImage, SourceError> {
             height,
         });
     }
-    // An unreadable orientation is none: the picture itself is whole.
+    // An unreadable orientation counts as none: the pixels themselves are whole.
     let orientation = decoder.orientation().ok();
     let mut image = DynamicImage::from_decoder(decoder).map_err(undecodable)?;
     if let Some(orientation) = orientation {
@@ -193,8 +196,8 @@ mod tests {
     use proptest::prelude::*;
 
     fn save(folder: &Path, name: &str, gray: u8, side: u32) {
-        let picture = RgbImage::from_pixel(side, side, Rgb([gray; 3]));
-        picture.save(folder.join(name)).unwrap();
+        let image = RgbImage::from_pixel(side, side, Rgb([gray; 3]));
+        image.save(folder.join(name)).unwrap();
     }
 
     fn line(error: &SourceError) -> String {
@@ -204,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn images_come_in_the_order_of_their_numbers_whatever_their_size() {
+    fn images_are_read_in_the_order_of_their_numbers_whatever_their_size() {
         let folder = tempfile::tempdir().unwrap();
         save(folder.path(), "f10.png", 30, 8);
         save(folder.path(), "f9.bmp", 20, 16);
@@ -259,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn misuse_is_named() {
+    fn each_misuse_has_its_error() {
         let folder = tempfile::tempdir().unwrap();
         let open = |path: &Path, rate| ImageFolder::open(path, rate).map(|_| ()).unwrap_err();
         assert!(matches!(

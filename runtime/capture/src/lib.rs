@@ -1,50 +1,85 @@
-//! Where pictures come from: one trait over recordings, folders of images and cameras.
+//! Reads frames with true times: from video files, folders of images, cameras, and programs that write
+//! Motion JPEG.
 //!
-//! A source only delivers frames with true times; it knows nothing of faces. What is done when a
-//! frame is late or lost is decided by [`parseye::live`].
+//! [`open_recording`] opens a recording, [`Camera`] a camera; both are a [`FrameSource`], which gives one
+//! frame after the other. Sources that deliver in their own time and may stop doing so are a
+//! [`LiveSource`], opened, and opened again, by a [`LiveOpener`]: [`CameraOpener`], or [`PacedRecording`],
+//! which plays a recording at its own pace.
+//!
+//! A source only delivers frames. What they show, and what to do when one is late or lost, is left to the
+//! caller.
+//!
+//! ```no_run
+//! use parseye_capture::{FrameSource, VideoFile};
+//!
+//! let mut video = VideoFile::open("face.mp4".as_ref())?;
+//! while let Some(frame) = video.next_frame()? {
+//!     let (width, height) = frame.rgb.dimensions();
+//!     println!("frame {} at {:?}: {width}x{height}", frame.sequence, frame.time);
+//! }
+//! # Ok::<(), parseye_capture::SourceError>(())
+//! ```
 
-pub mod camera;
-pub mod ffmpeg_log;
-pub mod images;
-pub mod live;
-pub mod paced;
-pub mod raw_video;
-pub mod shortened;
-pub mod video;
+mod camera;
+mod ffmpeg_log;
+mod images;
+mod live;
+mod paced;
+mod raw_video;
+mod shortened;
+mod video;
 
 pub use camera::{
     Backend, Camera, CameraDescription, CameraFault, CameraOpener, CameraSettings, list_cameras,
 };
 pub use images::ImageFolder;
-pub use live::{CaptureLoss, LiveOpener, LiveSource, Read};
+pub use live::{CaptureLoss, LiveOpener, LiveSource, Read, STALL_TIMEOUT};
 pub use paced::PacedRecording;
 pub use shortened::ShortenedRecording;
 pub use video::VideoFile;
 
+/// Readers of untrusted bytes, for the fuzz targets alone.
+#[doc(hidden)]
+pub mod untrusted {
+    pub use crate::{
+        camera::{
+            mjpeg::{Splitter, jpeg_length},
+            pixels::{Damage, Layout, PixelFormat, decode, jpeg},
+        },
+        ffmpeg_log::FfmpegLog,
+        raw_video::{RawFrame, RawVideo},
+    };
+}
+
 use parseye_vision::frame::{Frame, MAX_PIXELS, MAX_SIDE};
-use std::path::{Path, PathBuf};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
-/// Highest frame rate accepted, in frames a second; no camera that shows a face is faster.
-pub const MAX_RATE: f64 = 1000.0;
+/// Highest frame rate accepted, in frames per second; no camera that shows a face is faster.
+pub const MAX_RATE: f64 = parseye_vision::frame::MAX_FRAME_RATE as f64;
 
-/// Something that delivers frames one after the other.
+/// A sequence of frames, read one after the other.
 pub trait FrameSource: Send {
-    /// What the user calls this source: a file or folder name without ending, or a camera's name.
+    /// Returns what the user calls this source: a file or folder name without extension, or a camera's
+    /// name.
     fn name(&self) -> &str;
 
-    /// The next frame, or `None` at the regular end of a recording.
+    /// Returns the next frame, or `None` at the regular end of a recording.
     ///
     /// # Errors
-    /// When the source cannot go on. Frames delivered before stay valid.
+    /// When no further frame can be read. Frames delivered before stay valid.
     fn next_frame(&mut self) -> Result<Option<Frame>, SourceError>;
 }
 
-/// Opens a recording: a folder of images, a single image, or a video file. Images follow each
-/// other at `image_rate` frames a second.
+/// Opens a recording: a folder of images, a single image, or a video file. Images are given times
+/// `1 / image_rate` seconds apart.
 ///
 /// # Errors
-/// When the path cannot be read, the folder holds no image, the rate is no rate, or ffmpeg is
-/// missing. What is wrong inside a file may come out of [`FrameSource::next_frame`] instead.
+/// When the path cannot be read, the folder holds no image, `image_rate` is not above 0 or exceeds
+/// [`MAX_RATE`], or ffmpeg is missing. Damage inside a file may be reported by
+/// [`FrameSource::next_frame`] instead.
 pub fn open_recording(path: &Path, image_rate: f64) -> Result<Box<dyn FrameSource>, SourceError> {
     if path.is_dir() || images::is_image(path) {
         Ok(Box::new(ImageFolder::open(path, image_rate)?))
@@ -53,7 +88,7 @@ pub fn open_recording(path: &Path, image_rate: f64) -> Result<Box<dyn FrameSourc
     }
 }
 
-/// What a recording is called: its file name without ending, or its folder's name.
+/// Returns what a recording is called: its file name without extension, or its folder's name.
 pub fn name_of(path: &Path) -> String {
     // `.` and `..` have a name only once they are resolved.
     let resolved = if path.file_name().is_some() {
@@ -72,45 +107,46 @@ pub fn name_of(path: &Path) -> String {
     )
 }
 
-/// Why a source cannot be opened or cannot go on: what was wrong, where, and what to do.
+/// Why a source cannot be opened or read further: what was wrong, where, and what to do.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum SourceError {
     /// The path cannot be opened.
     #[error("{path}: cannot be read: {reason}; check the path and its permissions")]
     Unreadable {
-        /// What was asked for.
+        /// The path that was given.
         path: PathBuf,
-        /// The system's words.
+        /// The system's message.
         reason: String,
     },
-    /// The file holds no picture that can be decoded.
+    /// The file holds no image that can be decoded.
     #[error(
         "{path}: not a readable video or image: {reason}; play it in another program to check the file, or convert it with ffmpeg"
     )]
     NotAVideo {
-        /// What was asked for.
+        /// The path that was given.
         path: PathBuf,
-        /// The decoder's words.
+        /// The decoder's message.
         reason: String,
     },
-    /// Decoding broke off; everything before was delivered.
+    /// Decoding failed amid the recording; all frames before were delivered.
     #[error(
         "{path}: damaged after frame {frames}: {reason}; what came before it was used, copy or record the file again for the rest"
     )]
     Damaged {
-        /// What was asked for.
+        /// The path that was given.
         path: PathBuf,
         /// Frames delivered before the damage.
         frames: u64,
-        /// The decoder's words.
+        /// The decoder's message.
         reason: String,
     },
-    /// A picture is larger than [`MAX_SIDE`] or [`MAX_PIXELS`].
+    /// An image is larger than [`MAX_SIDE`] or [`MAX_PIXELS`].
     #[error(
-        "{path}: a picture of {width}x{height} pixels; sides up to {MAX_SIDE} and {MAX_PIXELS} pixels in all are accepted, scale it down first"
+        "{path}: an image of {width}x{height} pixels; sides up to {MAX_SIDE} and {MAX_PIXELS} pixels in all are accepted, scale it down first"
     )]
     TooLarge {
-        /// What was asked for.
+        /// The path that was given.
         path: PathBuf,
         /// Width in pixels.
         width: u32,
@@ -120,7 +156,7 @@ pub enum SourceError {
     /// The ffmpeg program is missing or cannot be started.
     #[error("cannot start ffmpeg ({reason}), which reads and writes video: {remedy}")]
     NoFfmpeg {
-        /// The system's words.
+        /// The system's message.
         reason: String,
         /// What to do.
         remedy: &'static str,
@@ -130,28 +166,28 @@ pub enum SourceError {
         "{path}: no image (png, jpg, jpeg, bmp) in this folder; give a folder of frames or a video file"
     )]
     EmptyFolder {
-        /// What was asked for.
+        /// The path that was given.
         path: PathBuf,
     },
-    /// The rate of a folder of images is none.
+    /// The frame rate of a folder of images is out of range.
     #[error(
-        "{path}: images cannot follow each other at {rate} frames a second; give a rate above 0, at most {}",
+        "{path}: the frame rate of images is {rate}; give frames per second above 0, at most {}",
         MAX_RATE
     )]
     BadRate {
         /// The folder.
         path: PathBuf,
-        /// What was asked for.
+        /// The rate that was given, in frames per second.
         rate: f64,
     },
-    /// The camera cannot be opened or stopped delivering.
+    /// The camera cannot be opened, or stopped delivering.
     #[error("camera {camera}: {reason}; {remedy}")]
     Camera {
         /// Its device path or name.
         camera: String,
-        /// What happened, in one word.
+        /// What happened, as a program can act on it.
         fault: CameraFault,
-        /// What happened.
+        /// What happened, in plain words.
         reason: String,
         /// What to do.
         remedy: String,
@@ -159,10 +195,10 @@ pub enum SourceError {
 }
 
 impl SourceError {
-    /// ffmpeg could not be started.
-    pub fn no_ffmpeg(error: &std::io::Error) -> Self {
+    /// Creates the error for an ffmpeg program that could not be started.
+    pub fn no_ffmpeg(error: &io::Error) -> Self {
         let (reason, remedy) = match error.kind() {
-            std::io::ErrorKind::NotFound => (
+            io::ErrorKind::NotFound => (
                 "it is not on the PATH".into(),
                 "install it (on Debian, Ubuntu and Raspberry Pi OS: apt install ffmpeg)",
             ),
@@ -174,8 +210,8 @@ impl SourceError {
         Self::NoFfmpeg { reason, remedy }
     }
 
-    /// What is wrong with the camera; `None` where no camera is at fault, so that trying again is
-    /// of no use.
+    /// Returns what is wrong with the camera; `None` where no camera is at fault, so that opening the
+    /// source again is of no use.
     pub fn fault(&self) -> Option<CameraFault> {
         match self {
             Self::Camera { fault, .. } => Some(*fault),

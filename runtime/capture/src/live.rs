@@ -1,37 +1,41 @@
 //! Sources that deliver in their own time, and may stop doing so: cameras, and recordings played at
 //! their own pace.
 //!
-//! Here are only the traits. What is done when such a source is silent or lost, and when it is
-//! opened again, is decided by [`parseye::live`].
+//! Only the traits are here. What to do when such a source is silent or lost, and when to open it
+//! again, is left to the caller.
 
 use super::SourceError;
 use parseye_vision::frame::Frame;
 use std::time::{Duration, Instant};
 
-/// What came of waiting for a frame.
+/// How long a camera may deliver no whole frame before it counts as stalled. In the dark a camera may
+/// slow down to 5 frames per second, and it needs up to a second to start.
+pub const STALL_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// The outcome of waiting for a frame.
 #[derive(Debug)]
 pub enum Read {
     /// A frame.
     Frame(Frame),
-    /// None that was whole, within the time given.
+    /// No whole frame within the time given.
     Nothing,
-    /// The source has come to its regular end.
+    /// The regular end of the source.
     Ended,
 }
 
-/// Frames that never arrived whole, since a source was opened.
+/// Number of frames that never arrived whole, since a source was opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CaptureLoss {
-    /// Lost by the driver before they could be read, by its own numbering.
+    /// Lost by the driver before they could be read, by the driver's own numbering.
     pub driver: u64,
-    /// Marked damaged by the driver, or cut short.
+    /// Marked corrupt by the driver, or truncated.
     pub corrupt: u64,
-    /// Whole, but not decodable, or of another size than agreed.
+    /// Whole, but not decodable, or of another size than was negotiated.
     pub decode: u64,
 }
 
 impl CaptureLoss {
-    /// The sum of both.
+    /// Returns the sum of both.
     #[must_use]
     pub const fn plus(self, other: Self) -> Self {
         Self {
@@ -41,39 +45,38 @@ impl CaptureLoss {
         }
     }
 
-    /// Those that arrived but could not be used.
+    /// Returns the number of frames that arrived but could not be used.
     pub const fn damaged(&self) -> u64 {
         self.corrupt + self.decode
     }
 }
 
-/// An open source that delivers in its own time.
+/// An open source that delivers frames in its own time.
 pub trait LiveSource: Send {
-    /// How it delivers, such as `MJPG 640x480 at 30 frames/s`; empty where that is unknown.
+    /// Describes the format, such as `MJPG 640x480 at 30 frames/s`; empty where it is unknown.
     fn format(&self) -> String;
 
-    /// The moment that is 0 in [`Frame::time`].
+    /// Returns the moment that is 0 in [`Frame::time`].
     fn opened(&self) -> Instant;
 
-    /// Frames lost since it was opened.
+    /// Returns the frames lost since the source was opened.
     fn lost(&self) -> CaptureLoss;
 
-    /// Waits for the next frame, about `wait` at most.
+    /// Waits for the next frame, for about `wait` at most.
     ///
     /// # Errors
-    /// When the source broke off. It is then of no use any more and should be dropped.
+    /// When the source failed. It delivers nothing more and should be dropped.
     fn read(&mut self, wait: Duration) -> Result<Read, SourceError>;
 }
 
-/// Opens one source, and opens it again after it broke off.
+/// Opens one source, and opens it again after it failed.
 pub trait LiveOpener: Send {
-    /// What events call the source.
+    /// Returns the name of the source, as events carry it.
     fn name(&self) -> &str;
 
-    /// Opens it.
+    /// Opens the source.
     ///
     /// # Errors
-    /// When it cannot be opened now. [`SourceError::fault`] tells whether a later attempt makes
-    /// sense.
+    /// When it cannot be opened now. [`SourceError::fault`] tells whether a later attempt may succeed.
     fn open(&mut self) -> Result<Box<dyn LiveSource>, SourceError>;
 }

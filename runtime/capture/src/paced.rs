@@ -9,14 +9,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// A frame this late is captured when it comes: the decoder or the machine was too slow, and what
-/// is said about the frame must not look old for that.
-const LATEST: Duration = Duration::from_millis(50);
+/// Beyond this delay a frame counts as captured when it is delivered: the decoder or the machine was
+/// too slow, which must not add to the frame's age.
+const MAX_DELAY: Duration = Duration::from_millis(50);
 
-/// Shortest time from the last frame to the first again: a single picture has no interval.
-const LEAST_INTERVAL: Duration = Duration::from_millis(10);
+/// Shortest time from the last frame back to the first: a single image has no frame interval.
+const MIN_INTERVAL: Duration = Duration::from_millis(10);
 
-/// A recording that can be played.
+/// A recording that is played at its own pace.
 #[derive(Debug)]
 pub struct PacedRecording {
     path: PathBuf,
@@ -26,8 +26,8 @@ pub struct PacedRecording {
 }
 
 impl PacedRecording {
-    /// A recording; images follow each other at `image_rate` frames a second. Played
-    /// `loop_forever` it has no end.
+    /// Creates the opener of a recording; images are `1 / image_rate` seconds apart. With
+    /// `loop_forever` the recording starts again at its end, with times and numbers that go on.
     pub fn new(path: &Path, image_rate: f64, loop_forever: bool) -> Self {
         Self {
             path: path.into(),
@@ -64,34 +64,34 @@ impl LiveOpener for PacedRecording {
     }
 }
 
-/// A recording that plays.
+/// A recording being played.
 struct Paced {
     path: PathBuf,
     image_rate: f64,
     loop_forever: bool,
     recording: Box<dyn FrameSource>,
     size: Option<(u32, u32)>,
-    /// Decoded, and waiting for its time.
+    /// The frame that is decoded and not due yet.
     next: Option<Frame>,
     ended: bool,
     opened: Instant,
-    /// When the recording began, or began again.
+    /// When the present pass through the recording began.
     begin: Duration,
     /// Time of the last frame within the recording.
     last: Duration,
-    /// Between the last two frames.
+    /// Time between the last two frames.
     interval: Duration,
     sequence: u64,
 }
 
 impl Paced {
-    /// The next frame, from the beginning again where that is wished.
+    /// Returns the next frame, after the last one the first if the recording is looped.
     fn decode(&mut self) -> Result<Option<Frame>, SourceError> {
         let next = self.recording.next_frame()?;
         if next.is_some() || !self.loop_forever {
             return Ok(next);
         }
-        self.begin += self.last + self.interval.max(LEAST_INTERVAL);
+        self.begin += self.last + self.interval.max(MIN_INTERVAL);
         self.last = Duration::ZERO;
         self.recording = open_recording(&self.path, self.image_rate)?;
         self.recording.next_frame()
@@ -128,7 +128,7 @@ impl LiveSource for Paced {
         }
         std::thread::sleep(early);
         let late = self.opened.elapsed().saturating_sub(due);
-        if late > LATEST {
+        if late > MAX_DELAY {
             self.begin += late;
         }
         let Some(mut frame) = self.next.take() else {
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn again_and_again_goes_on_in_time_and_number() {
+    fn a_looped_recording_continues_times_and_numbers() {
         let folder = images(2);
         let mut opener = PacedRecording::new(folder.path(), RATE, true);
         let seen = play(&mut opener, 7);
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn a_recording_that_is_not_there_is_no_camera_to_wait_for() {
+    fn a_missing_recording_is_no_camera_fault() {
         let mut opener = PacedRecording::new(Path::new("/nowhere/a.png"), RATE, false);
         assert_eq!(opener.open().err().unwrap().fault(), None);
     }

@@ -1,88 +1,89 @@
-//! Bare pixels as the ffmpeg program writes them: which picture they are, and when it is shown.
+//! Raw RGB video as the ffmpeg program writes it: cuts it into frames and gives each its number and
+//! presentation time.
 //!
-//! What ffmpeg announces is understood by [`super::ffmpeg_log`]; the program itself is
-//! [`super::video`]'s.
+//! Parsing what ffmpeg announces is left to [`super::ffmpeg_log`], running it to [`super::video`].
 
 use super::ffmpeg_log::FrameInfo;
 use image::RgbImage;
 use parseye_vision::frame::{Frame, is_too_large};
 use std::{io::Read, time::Duration};
 
-/// Time between frames of a stream that has neither times nor a nominal rate: 25 frames a second,
+/// Frame period of a stream that has neither timestamps nor a nominal rate: 25 frames per second,
 /// which ffmpeg assumes for raw streams, too.
-const ASSUMED_PERIOD: Duration = Duration::from_millis(40);
+const DEFAULT_PERIOD: Duration = Duration::from_millis(40);
 
-/// Stamps that go back by more than this come from a clock that was set; a smaller step is a stamp
-/// that is out of order.
-const CLOCK_WAS_SET: Duration = Duration::from_secs(1);
+/// Timestamps that go back by more than this come from a clock that was set back; a smaller step is a
+/// timestamp out of order.
+const CLOCK_SET_BACK: Duration = Duration::from_secs(1);
 
-/// Pictures of RGB triples, one after the other.
+/// Reader of raw video: frames of RGB triples, one after the other.
 #[derive(Debug, Default)]
 pub struct RawVideo {
-    clock: Clock,
+    timeline: Timeline,
     frames: u64,
 }
 
-/// What came of reading a picture.
+/// The outcome of reading a frame.
 #[derive(Debug)]
 pub enum RawFrame {
-    /// A whole one.
+    /// A whole frame.
     Frame(Frame),
-    /// The pixels end before it is whole.
-    Cut,
-    /// It was not read, since it [`is_too_large`].
+    /// The pixels end before the frame is whole.
+    Truncated,
+    /// The frame was not read, since it [`is_too_large`].
     TooLarge,
 }
 
 impl RawVideo {
-    /// Reads the pixels of a picture that was announced.
-    pub fn read(&mut self, picture: &FrameInfo, pixels: &mut impl Read) -> RawFrame {
-        let (width, height) = (picture.width, picture.height);
+    /// Reads the pixels of a frame that was announced.
+    pub fn read(&mut self, info: &FrameInfo, pixels: &mut impl Read) -> RawFrame {
+        let (width, height) = (info.width, info.height);
         if is_too_large(width, height) {
             return RawFrame::TooLarge;
         }
         let mut bytes = vec![0; 3 * width as usize * height as usize];
         let whole = pixels.read_exact(&mut bytes).is_ok();
         let Some(rgb) = RgbImage::from_raw(width, height, bytes).filter(|_| whole) else {
-            return RawFrame::Cut;
+            return RawFrame::Truncated;
         };
-        let frame = Frame::from_rgb(self.frames, self.clock.tick(picture), rgb);
+        let frame = Frame::from_rgb(self.frames, self.timeline.tick(info), rgb);
         self.frames += 1;
         RawFrame::Frame(frame)
     }
 
-    /// Whole pictures so far.
+    /// Returns the number of whole frames so far.
     pub fn frames(&self) -> u64 {
         self.frames
     }
 
-    /// The time that the pictures so far cover.
+    /// Returns the time that the frames so far cover.
     pub fn covered(&self) -> Duration {
-        self.clock.next_time()
+        self.timeline.next_time()
     }
 }
 
-/// Presentation times from the first frame on, never going back. A recorder whose clock was set back
-/// did not stop recording: its time goes on from there, a period a frame.
+/// Presentation times from the first frame on, which never decrease. A recorder whose clock was set back
+/// did not stop recording: time goes on from there, one frame period per frame.
 #[derive(Clone, Copy, Debug, Default)]
-struct Clock {
-    /// The stream's own time, in nanoseconds, at which ours is 0.
+struct Timeline {
+    /// Stream time, in nanoseconds, of the frame whose time is 0.
     origin: Option<i128>,
     last: Option<Duration>,
     period: Option<Duration>,
 }
 
-impl Clock {
-    /// Time of the next picture, which then is the last.
-    fn tick(&mut self, picture: &FrameInfo) -> Duration {
+impl Timeline {
+    /// Returns the time of the next frame.
+    fn tick(&mut self, info: &FrameInfo) -> Duration {
         let expected = self.next_time();
-        let time = match picture.time {
+        let time = match info.time {
             Some(time) => {
                 let expected_nanoseconds = expected.as_nanos() as i128;
                 let last = self.last.unwrap_or_default();
                 let origin = self.origin.get_or_insert(time - expected_nanoseconds);
-                // Held until the stamps caught up, all that happens until then would last no time.
-                if time - *origin + (CLOCK_WAS_SET.as_nanos() as i128) < last.as_nanos() as i128 {
+                // Holding the time until the timestamps have caught up would give all frames until then
+                // the same time.
+                if time - *origin + (CLOCK_SET_BACK.as_nanos() as i128) < last.as_nanos() as i128 {
                     *origin = time - expected_nanoseconds;
                 }
                 let since = u64::try_from((time - *origin).max(0)).unwrap_or(u64::MAX);
@@ -91,14 +92,14 @@ impl Clock {
             None => expected,
         };
         self.last = Some(time);
-        self.period = picture.period.or(self.period);
+        self.period = info.period.or(self.period);
         time
     }
 
-    /// When a frame without a time of its own would be due.
+    /// Returns when a frame without a timestamp is due.
     fn next_time(&self) -> Duration {
         self.last.map_or(Duration::ZERO, |last| {
-            last.saturating_add(self.period.unwrap_or(ASSUMED_PERIOD))
+            last.saturating_add(self.period.unwrap_or(DEFAULT_PERIOD))
         })
     }
 }
@@ -108,7 +109,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn announced(width: u32, height: u32) -> FrameInfo {
+    fn info(width: u32, height: u32) -> FrameInfo {
         FrameInfo {
             time: None,
             period: None,
@@ -118,50 +119,50 @@ mod tests {
     }
 
     #[test]
-    fn pictures_follow_each_other_and_the_last_may_be_cut() {
+    fn frames_are_read_in_order_and_the_last_may_be_truncated() {
         let (mut raw, mut pixels) = (RawVideo::default(), &[7; 3 * 5][..]);
         for (sequence, expected) in [0, 40].into_iter().enumerate() {
-            let RawFrame::Frame(frame) = raw.read(&announced(2, 1), &mut pixels) else {
+            let RawFrame::Frame(frame) = raw.read(&info(2, 1), &mut pixels) else {
                 unreachable!()
             };
             assert_eq!(frame.sequence, sequence as u64);
             assert_eq!(frame.time, Duration::from_millis(expected));
             assert_eq!(frame.luma.as_raw(), &[7, 7]);
         }
-        let cut = raw.read(&announced(2, 1), &mut pixels);
-        assert!(matches!(cut, RawFrame::Cut), "{cut:?}");
+        let last = raw.read(&info(2, 1), &mut pixels);
+        assert!(matches!(last, RawFrame::Truncated), "{last:?}");
         assert_eq!((raw.frames(), raw.covered().as_millis()), (2, 80));
     }
 
     #[test]
-    fn a_picture_that_is_too_large_is_not_waited_for() {
+    fn a_frame_that_is_too_large_is_not_read() {
         let mut raw = RawVideo::default();
         for (width, height) in [(8193, 1), (1, 8193), (8192, 4097)] {
-            let read = raw.read(&announced(width, height), &mut std::io::repeat(0));
+            let read = raw.read(&info(width, height), &mut std::io::repeat(0));
             assert!(matches!(read, RawFrame::TooLarge), "{read:?}");
         }
     }
 
     #[test]
-    fn a_clock_that_was_set_back_goes_on_a_period_a_frame() {
-        let mut clock = Clock::default();
+    fn time_advances_by_the_frame_period_when_the_clock_is_set_back() {
+        let mut timeline = Timeline::default();
         let mut tick = |milliseconds: i128| {
-            let picture = FrameInfo {
+            let info = FrameInfo {
                 time: Some(milliseconds * 1_000_000),
                 period: Some(Duration::from_millis(40)),
                 width: 1,
                 height: 1,
             };
-            clock.tick(&picture).as_millis()
+            timeline.tick(&info).as_millis()
         };
         let hour = 3_600_000;
         assert_eq!([hour, hour + 40].map(&mut tick), [0, 40]);
         // Back by an hour, and by days: as if nothing had happened.
         assert_eq!([0, 40, 80].map(&mut tick), [80, 120, 160]);
         assert_eq!([-99 * hour, 40 - 99 * hour].map(&mut tick), [200, 240]);
-        // Ahead it may be a pause, which is believed.
+        // A step ahead may be a pause, which is kept.
         assert_eq!(tick(80 - 98 * hour), 280 + 3_600_000);
-        // A stamp that is out of order turns nothing back and moves nothing ahead.
+        // A timestamp out of order neither decreases the time nor moves it ahead.
         assert_eq!(tick(60 - 98 * hour), 280 + 3_600_000);
         assert_eq!(tick(120 - 98 * hour), 320 + 3_600_000);
     }
@@ -175,16 +176,16 @@ mod tests {
             ),
             period in prop::option::of(0_u64..u64::MAX),
         ) {
-            let mut clock = Clock::default();
+            let mut timeline = Timeline::default();
             let mut last = None;
             for time in stamps {
-                let picture = FrameInfo {
+                let info = FrameInfo {
                     time,
                     period: period.map(Duration::from_nanos),
                     width: 1,
                     height: 1,
                 };
-                let now = clock.tick(&picture);
+                let now = timeline.tick(&info);
                 prop_assert!(last.map_or(now == Duration::ZERO, |last| now >= last));
                 last = Some(now);
             }

@@ -1,17 +1,17 @@
-//! A recording of which only the beginning is read.
+//! A recording that is read only up to a given time.
 
 use super::{FrameSource, SourceError};
 use parseye_vision::frame::Frame;
 use std::time::Duration;
 
-/// Ends where the recording does, or before its first frame that is due at `length` or later.
+/// The beginning of a recording: its frames before a given time.
 pub struct ShortenedRecording {
     recording: Box<dyn FrameSource>,
     length: Duration,
 }
 
 impl ShortenedRecording {
-    /// The first `length` of a recording.
+    /// Limits a recording to its frames before `length`.
     pub fn new(recording: Box<dyn FrameSource>, length: Duration) -> Self {
         Self { recording, length }
     }

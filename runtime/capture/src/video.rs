@@ -1,8 +1,8 @@
 //! Video files of any kind that the ffmpeg program reads, with the true presentation time of every
 //! frame.
 //!
-//! ffmpeg runs as a child process: a file that upsets a decoder cannot upset Parseye. What ffmpeg
-//! says is understood by `ffmpeg_log`.
+//! ffmpeg runs as a child process, so that a file which makes a decoder fail or hang cannot do so to
+//! this one. Parsing ffmpeg's messages is left to `ffmpeg_log`, reading its pixels to `raw_video`.
 
 use super::{
     FrameSource, SourceError,
@@ -24,20 +24,19 @@ use std::{
     time::Duration,
 };
 
-/// A video that covers less than this share of the length its file claims was cut off; one that
+/// A video that covers less than this share of the duration its file claims was truncated; one that
 /// lacks less may just have a longer sound track.
-const LEAST_SHARE: f64 = 0.5;
+const MIN_SHARE: f64 = 0.5;
 
-/// A claimed length this short is not held against a file: rounding and a long last frame weigh
-/// too much.
-const SHORTEST_CLAIM: Duration = Duration::from_secs(2);
+/// Claimed durations up to this one are not checked: rounding and a long last frame weigh too much.
+const MIN_CLAIM: Duration = Duration::from_secs(2);
 
-/// Longest time in which ffmpeg must give another picture of a file, whatever the file makes it
-/// compute; a whole group of 8K pictures takes a small part of it.
-const PATIENCE: Duration = Duration::from_secs(120);
+/// Longest time that ffmpeg may take for the next frame of a file, whatever the file makes it compute;
+/// a whole group of 8K pictures takes a small part of it.
+const FRAME_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// Longest line of ffmpeg's words that is kept, in bytes; it cuts its own at a quarter of that.
-const LONGEST_LINE: u64 = 4096;
+/// Longest line of ffmpeg's messages that is kept, in bytes; ffmpeg cuts its own at a quarter of that.
+const MAX_LINE: u64 = 4096;
 
 /// The first ffmpeg version with `-fps_mode`; later ones dropped `-vsync`.
 const FPS_MODE_SINCE: (u32, u32) = (5, 1);
@@ -49,8 +48,8 @@ pub struct VideoFile {
     name: String,
     decoder: Option<Decoder>,
     raw: RawVideo,
-    /// How long a picture may take.
-    patience: Duration,
+    /// How long a frame may take.
+    timeout: Duration,
 }
 
 /// The running ffmpeg. Dropping it ends the process at once.
@@ -62,7 +61,7 @@ struct Decoder {
     messages: Receiver<FfmpegMessage>,
 }
 
-/// What the thread that reads ffmpeg's words passes on.
+/// What the thread that reads ffmpeg's messages passes on.
 #[derive(Debug)]
 enum FfmpegMessage {
     FrameInfo(FrameInfo),
@@ -73,8 +72,8 @@ impl VideoFile {
     /// Opens a video file and starts decoding its first video stream.
     ///
     /// # Errors
-    /// When the path cannot be read or ffmpeg cannot be started. What is wrong inside the file
-    /// comes out of [`FrameSource::next_frame`].
+    /// When the path cannot be read or ffmpeg cannot be started. Damage inside the file is reported by
+    /// [`FrameSource::next_frame`].
     pub fn open(path: &Path) -> Result<Self, SourceError> {
         static OPTION: OnceLock<&'static str> = OnceLock::new();
         check_readable(path)?;
@@ -104,7 +103,7 @@ impl VideoFile {
             // Playlists must not reach the network.
             .args(["-protocol_whitelist", "file", "-i"])
             .arg(input)
-            // The capital V leaves out cover pictures of sound files.
+            // The capital V leaves out cover images of sound files.
             .args(["-map", "0:V:0", "-vf", "format=rgb24,showinfo=checksum=0"])
             // Otherwise a change of size amid the stream is scaled back to the first size.
             .args(["-autoscale", "0"])
@@ -113,7 +112,7 @@ impl VideoFile {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
-        // Ctrl-C is ours to handle: it must not end the decoder first and look like damage.
+        // In a process group of its own: Ctrl-C must not end the decoder first and look like damage.
         #[cfg(unix)]
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
         let mut child = command
@@ -121,8 +120,8 @@ impl VideoFile {
             .map_err(|error| SourceError::no_ffmpeg(&error))?;
         let (sender, messages) = channel();
         let pixels = child.stdout.take();
-        if let Some(words) = child.stderr.take() {
-            thread::spawn(move || listen(words, &sender));
+        if let Some(stderr) = child.stderr.take() {
+            thread::spawn(move || read_messages(stderr, &sender));
         }
         Ok(Self {
             path: path.into(),
@@ -133,15 +132,18 @@ impl VideoFile {
                 messages,
             }),
             raw: RawVideo::default(),
-            patience: match path.is_file() {
-                true => PATIENCE,
+            timeout: match path.is_file() {
+                true => FRAME_TIMEOUT,
                 // Pipes and devices deliver in their own time.
                 false => Duration::MAX,
             },
         })
     }
 
-    /// Why no further frame came: the regular end, or an error.
+    /// Ends decoding where no further frame came: returns `Ok` at the regular end.
+    ///
+    /// # Errors
+    /// Why there is no further frame.
     fn finish(&self, decoder: &mut Decoder, log: &FfmpegLog) -> Result<(), SourceError> {
         decoder.pixels = None;
         let status = decoder.child.wait();
@@ -163,15 +165,15 @@ impl VideoFile {
                 "it is a text file".into()
             } else {
                 let cause = log.cause().map(str::to_owned).or(failure);
-                cause.unwrap_or_else(|| "it holds no picture".into())
+                cause.unwrap_or_else(|| "it holds no image".into())
             };
             return Err(SourceError::NotAVideo {
                 path: path(),
                 reason,
             });
         }
-        let complaint = log.end().map(str::to_owned).or(failure);
-        match complaint.or_else(|| self.lack(log)) {
+        let reason = log.end().map(str::to_owned).or(failure);
+        match reason.or_else(|| self.missing_part(log)) {
             None => Ok(()),
             Some(reason) => Err(SourceError::Damaged {
                 path: path(),
@@ -181,10 +183,10 @@ impl VideoFile {
         }
     }
 
-    /// ffmpeg gives neither a picture nor an end.
-    fn hangs(&self) -> SourceError {
-        let seconds = self.patience.as_secs();
-        let reason = format!("ffmpeg has found no further picture for {seconds} s");
+    /// Creates the error for an ffmpeg that delivers neither a frame nor an end.
+    fn timed_out(&self) -> SourceError {
+        let seconds = self.timeout.as_secs();
+        let reason = format!("ffmpeg has found no further frame for {seconds} s");
         let path = self.path.clone();
         match self.raw.frames() {
             0 => SourceError::NotAVideo { path, reason },
@@ -196,15 +198,15 @@ impl VideoFile {
         }
     }
 
-    /// Says so where the pictures end long before the file's own length.
-    fn lack(&self, log: &FfmpegLog) -> Option<String> {
+    /// Describes how much is missing where the frames end long before the file's claimed duration.
+    fn missing_part(&self, log: &FfmpegLog) -> Option<String> {
         let claimed = log
-            .claimed_length()
-            .filter(|length| *length > SHORTEST_CLAIM)?;
+            .claimed_duration()
+            .filter(|duration| *duration > MIN_CLAIM)?;
         let covered = self.raw.covered();
-        (covered.as_secs_f64() < LEAST_SHARE * claimed.as_secs_f64()).then(|| {
+        (covered.as_secs_f64() < MIN_SHARE * claimed.as_secs_f64()).then(|| {
             format!(
-                "the pictures end at {:.1} s of {:.1} s",
+                "the frames end at {:.1} s of {:.1} s",
                 covered.as_secs_f64(),
                 claimed.as_secs_f64()
             )
@@ -222,10 +224,10 @@ impl FrameSource for VideoFile {
             return Ok(None);
         };
         let mut log = None;
-        match decoder.messages.recv_timeout(self.patience) {
-            Ok(FfmpegMessage::FrameInfo(picture)) => {
+        match decoder.messages.recv_timeout(self.timeout) {
+            Ok(FfmpegMessage::FrameInfo(info)) => {
                 let pixels = decoder.pixels.as_mut();
-                let read = pixels.map(|pixels| self.raw.read(&picture, pixels));
+                let read = pixels.map(|pixels| self.raw.read(&info, pixels));
                 match read {
                     Some(RawFrame::Frame(frame)) => {
                         self.decoder = Some(decoder);
@@ -234,29 +236,29 @@ impl FrameSource for VideoFile {
                     Some(RawFrame::TooLarge) => {
                         return Err(SourceError::TooLarge {
                             path: self.path.clone(),
-                            width: picture.width,
-                            height: picture.height,
+                            width: info.width,
+                            height: info.height,
                         });
                     }
-                    Some(RawFrame::Cut) | None => {}
+                    Some(RawFrame::Truncated) | None => {}
                 }
             }
             Ok(FfmpegMessage::End(end)) => log = Some(end),
-            Err(RecvTimeoutError::Timeout) => return Err(self.hangs()),
+            Err(RecvTimeoutError::Timeout) => return Err(self.timed_out()),
             Err(RecvTimeoutError::Disconnected) => {}
         }
-        // Without pixels for an announced picture ffmpeg is about to end; its last words count.
-        let log = log.unwrap_or_else(|| decoder.last_words());
+        // Without pixels for an announced frame ffmpeg is about to end, and its last messages say why.
+        let log = log.unwrap_or_else(|| decoder.last_messages());
         self.finish(&mut decoder, &log).map(|()| None)
     }
 }
 
 impl Decoder {
-    /// Waits for the end of ffmpeg's words, pictures left aside.
-    fn last_words(&mut self) -> Box<FfmpegLog> {
-        // Nobody reads pixels any more: with the pipe closed ffmpeg cannot wait for us.
+    /// Waits for the end of ffmpeg's messages; frames that are announced until then are skipped.
+    fn last_messages(&mut self) -> Box<FfmpegLog> {
+        // No pixels are read any more: with the pipe closed ffmpeg cannot wait for that.
         self.pixels = None;
-        let end = self.messages.iter().find_map(|notice| match notice {
+        let end = self.messages.iter().find_map(|message| match message {
             FfmpegMessage::End(log) => Some(log),
             FfmpegMessage::FrameInfo(_) => None,
         });
@@ -274,19 +276,19 @@ impl Drop for Decoder {
     }
 }
 
-/// Reads ffmpeg's words to their end and passes on what matters. Nobody waits for this thread: it
-/// ends with ffmpeg.
-fn listen(words: ChildStderr, sender: &Sender<FfmpegMessage>) {
+/// Reads ffmpeg's messages to their end and passes on each announced frame, then the log. Nobody waits
+/// for this thread: it ends with ffmpeg.
+fn read_messages(stderr: ChildStderr, sender: &Sender<FfmpegMessage>) {
     let mut log = FfmpegLog::default();
-    let mut words = BufReader::new(words);
+    let mut stderr = BufReader::new(stderr);
     let mut line = Vec::new();
     loop {
-        let mut part = words.by_ref().take(LONGEST_LINE);
+        let mut part = stderr.by_ref().take(MAX_LINE);
         if !matches!(part.read_until(b'\n', &mut line), Ok(count) if count > 0) {
             break;
         }
-        if let Some(picture) = log.read_line(&String::from_utf8_lossy(&line))
-            && sender.send(FfmpegMessage::FrameInfo(picture)).is_err()
+        if let Some(info) = log.read_line(&String::from_utf8_lossy(&line))
+            && sender.send(FfmpegMessage::FrameInfo(info)).is_err()
         {
             return;
         }
@@ -295,11 +297,11 @@ fn listen(words: ChildStderr, sender: &Sender<FfmpegMessage>) {
         }
         line.clear();
     }
-    // A source that is gone needs no last words.
+    // A source that was dropped needs no log.
     let _ = sender.send(FfmpegMessage::End(Box::new(log)));
 }
 
-/// Whether the path is worth starting ffmpeg for, in the system's own words if not.
+/// Checks that ffmpeg can be started for the path; the error has the system's message.
 fn check_readable(path: &Path) -> Result<(), SourceError> {
     let unreadable = |reason: String| SourceError::Unreadable {
         path: path.into(),
@@ -322,7 +324,7 @@ fn check_readable(path: &Path) -> Result<(), SourceError> {
     Ok(())
 }
 
-/// The option that makes this ffmpeg keep every frame's own time.
+/// Returns the option that makes this ffmpeg keep the timestamp of every frame.
 fn passthrough_option(program: &OsStr) -> Result<&'static str, SourceError> {
     let output = Command::new(program)
         .arg("-version")
@@ -338,7 +340,7 @@ fn passthrough_option(program: &OsStr) -> Result<&'static str, SourceError> {
     })
 }
 
-/// `ffmpeg version 4.4.2-0ubuntu...` or `n6.0`, as major and minor.
+/// Parses `ffmpeg version 4.4.2-0ubuntu...` or `n6.0` to the major and minor version.
 fn version(text: &str) -> Option<(u32, u32)> {
     let number = text
         .strip_prefix("ffmpeg version ")?

@@ -1,9 +1,48 @@
-//! Mistakes on a command line as one line each, for both programs.
+//! Input and output of a command line, for both programs: text to standard output, errors on one line of
+//! standard error, mistakes in flags as one line each.
 //!
-//! What flags there are and what they mean is each program's own.
+//! Which flags there are and what they mean is each program's own.
 
-/// What is wrong with a command line, on one line that names the nearest known word where there is
-/// one, and where to read more. `program` is how the program is called.
+use std::{
+    fmt::Display,
+    io::{self, ErrorKind, Write},
+};
+
+/// Writes text to standard output and flushes it. A reader that has closed its end, as in `| head -1`, is
+/// no error.
+///
+/// # Errors
+/// When it cannot be written for another reason; the error is one line for the user.
+pub fn print(text: &str) -> io::Result<()> {
+    print_to(&mut io::stdout().lock(), text)
+}
+
+fn print_to(out: &mut impl Write, text: &str) -> io::Result<()> {
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(io::Error::new(
+            error.kind(),
+            format!(
+                "standard output cannot be written: {error}; free some space or redirect it elsewhere"
+            ),
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Writes an error or a note to standard error, on one line after the program's name.
+pub fn complain(program: &str, message: &dyn Display) {
+    // When even this cannot be written, the exit status still shows the failure.
+    let _ = writeln!(io::stderr(), "{program}: {}", joined(message));
+}
+
+fn joined(message: &dyn Display) -> String {
+    let text = message.to_string();
+    let lines: Vec<&str> = text.lines().map(str::trim).collect();
+    lines.join(" ")
+}
+
+/// Returns what is wrong with a command line, on one line that names the nearest known word where there is
+/// one, and where to read more. `program` is the name of the program.
 pub fn one_line(program: &str, error: &clap::Error) -> String {
     use clap::error::ErrorKind;
     let more = format!("see `{program} --help`");
@@ -22,12 +61,12 @@ pub fn one_line(program: &str, error: &clap::Error) -> String {
         .filter(|line| !line.is_empty());
     let mut line = String::new();
     for part in parts {
-        let joint = match line.chars().last() {
+        let separator = match line.chars().last() {
             None => "",
             Some(':') => " ",
             Some(_) => "; ",
         };
-        line.push_str(joint);
+        line.push_str(separator);
         line.push_str(part);
     }
     format!("{line}; {more}")
@@ -37,6 +76,34 @@ pub fn one_line(program: &str, error: &clap::Error) -> String {
 mod tests {
     use super::*;
     use clap::{Arg, Command};
+
+    /// Fails with one kind of error.
+    struct Failing(ErrorKind);
+
+    impl Write for Failing {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(self.0.into())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_reader_that_has_gone_is_no_error_and_a_full_disk_is() {
+        let mut out = Vec::new();
+        print_to(&mut out, "text").unwrap();
+        assert_eq!(out, b"text");
+        assert!(print_to(&mut Failing(ErrorKind::BrokenPipe), "text").is_ok());
+        let error = print_to(&mut Failing(ErrorKind::StorageFull), "text").unwrap_err();
+        assert!(error.to_string().contains("free some space"), "{error}");
+    }
+
+    #[test]
+    fn an_error_of_several_lines_becomes_one() {
+        assert_eq!(joined(&"first\n  second"), "first second");
+    }
 
     #[test]
     fn a_mistake_is_one_line_with_the_nearest_word_and_where_to_read_more() {

@@ -1,4 +1,4 @@
-//! From one writer to any number of readers, none of whom can make it wait.
+//! Hands items from one writer to any number of readers, none of whom can make it wait.
 //!
 //! Each reader has a queue of its own, bounded by what that reader can hold. A full queue loses the
 //! newest item for that reader alone, and the reader can ask how many it lost.
@@ -94,7 +94,7 @@ impl<T> Fanout<T> {
         locked(&self.readers).clear();
     }
 
-    /// Number of present readers, those that have gone since the last item included.
+    /// Returns the number of readers, those that have gone since the last item included.
     pub fn readers(&self) -> usize {
         locked(&self.readers).len()
     }
@@ -110,7 +110,7 @@ impl<T> Subscription<T> {
         }
     }
 
-    /// Items that did not fit into this reader's queue so far.
+    /// Returns the number of items that did not fit into this reader's queue so far.
     pub fn lost(&self) -> u64 {
         self.lost.load(Ordering::Relaxed)
     }

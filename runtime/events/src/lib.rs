@@ -3,25 +3,31 @@
 //!
 //! # Layout
 //! [`event`] is the schema, [`jsonl`] the log, [`summary`] adds up a run, [`status`] is a live run at one
-//! moment, [`session`] sums up logs. [`metrics`] holds what these share, [`fanout`] hands events to any
-//! number of readers. Nothing here decides anything about eyes, and what shows events is left to
-//! dashboards.
+//! moment, [`session`] summarises logs. [`metrics`] and [`per_laterality`] hold what these share,
+//! [`rounding`] the numbers as reports show them, [`fanout`] hands events to any number of readers. Nothing
+//! here decides anything about eyes, and what shows events is left to dashboards.
 
 pub mod clock;
 pub mod event;
 pub mod fanout;
 pub mod jsonl;
 pub mod metrics;
+pub mod per_laterality;
+pub mod rounding;
 pub mod session;
 pub mod status;
 pub mod summary;
 #[cfg(test)]
 mod test_events;
 
-use std::path::PathBuf;
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
 /// Why a report cannot be written: one line with the path, the reason and the remedy.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum ReportError {
     /// The event log.
     #[error(
@@ -30,16 +36,16 @@ pub enum ReportError {
     Log {
         /// The log.
         path: PathBuf,
-        /// The system's words.
-        reason: String,
+        /// The system's reason.
+        reason: io::Error,
     },
-    /// The summary or the evaluation.
+    /// Any other file.
     #[error("{path}: cannot be written: {reason}; free some space or give another path")]
     File {
         /// The file.
         path: PathBuf,
-        /// The system's words.
-        reason: String,
+        /// The system's reason.
+        reason: io::Error,
     },
 }
 
@@ -47,16 +53,12 @@ pub enum ReportError {
 ///
 /// # Errors
 /// When the file cannot be written.
-pub fn write_json(
-    path: &std::path::Path,
-    value: &impl serde::Serialize,
-) -> Result<(), ReportError> {
-    let failed = |reason: String| ReportError::File {
+pub fn write_json(path: &Path, value: &impl serde::Serialize) -> Result<(), ReportError> {
+    let failed = |reason: io::Error| ReportError::File {
         path: path.into(),
         reason,
     };
-    let mut text =
-        serde_json::to_string_pretty(value).map_err(|error| failed(error.to_string()))?;
+    let mut text = serde_json::to_string_pretty(value).map_err(|error| failed(error.into()))?;
     text.push('\n');
-    std::fs::write(path, text).map_err(|error| failed(error.to_string()))
+    std::fs::write(path, text).map_err(failed)
 }

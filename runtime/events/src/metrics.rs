@@ -1,8 +1,9 @@
-//! Numbers that events, summaries and dashboards share: percentiles of times, frames lost by cause.
+//! Metrics that events, summaries and dashboards share: percentiles of times, frames lost by cause.
 
+use crate::rounding::milliseconds;
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
-use std::fmt;
+use std::{fmt, time::Duration};
 
 /// Percentiles in milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -16,9 +17,12 @@ pub struct Percentiles {
 }
 
 impl Percentiles {
-    /// Of a histogram of nanoseconds.
+    /// Returns the percentiles of a histogram of nanoseconds.
     pub fn of(histogram: &Histogram<u32>) -> Self {
-        let ms = |quantile| (histogram.value_at_quantile(quantile) as f64 / 1e3).round() / 1e3;
+        let ms = |quantile| {
+            let nanoseconds = histogram.value_at_quantile(quantile);
+            milliseconds(Duration::from_nanos(nanoseconds))
+        };
         Self {
             p50: ms(0.5),
             p95: ms(0.95),
@@ -27,13 +31,14 @@ impl Percentiles {
     }
 }
 
-/// Frames that were captured or announced but never judged, by cause.
+/// Frames that were captured or announced but never processed, by cause.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FrameLoss {
     /// Lost by the driver before they could be read, by its own numbering.
     pub driver: u64,
-    /// Displaced by newer ones while the last was judged.
-    pub latest: u64,
+    /// Dropped because a newer one came while another was processed.
+    #[serde(alias = "hand_over")]
+    pub dropped: u64,
     /// Whole, but not decodable.
     pub decode: u64,
     /// Marked damaged by the driver, or of the wrong length.
@@ -41,9 +46,9 @@ pub struct FrameLoss {
 }
 
 impl FrameLoss {
-    /// All causes together.
+    /// Returns the number of lost frames, all causes together.
     pub const fn total(&self) -> u64 {
-        self.driver + self.latest + self.decode + self.corrupt
+        self.driver + self.dropped + self.decode + self.corrupt
     }
 }
 
@@ -55,7 +60,7 @@ impl fmt::Display for FrameLoss {
         write!(f, "{} frames lost (", self.total())?;
         let causes = [
             (self.driver, "by the driver"),
-            (self.latest, "not judged in time"),
+            (self.dropped, "dropped for newer ones"),
             (self.corrupt, "damaged"),
             (self.decode, "not decodable"),
         ];

@@ -1,6 +1,6 @@
 //! The state of a running monitor at one moment: what the dashboards and the metrics show.
 //!
-//! It is made by [`parseye::live`] a few times a second and never kept; the event log holds what
+//! A live run makes it a few times a second and never keeps it; the event log holds what
 //! lasts. Serialised it is the web page's data, so names and units are those of docs/EVENTS.md.
 
 use super::{
@@ -10,7 +10,7 @@ use super::{
 use crate::metrics::{FrameLoss, Percentiles};
 use parseye_vision::{
     eye_state::Eye,
-    selfcheck::{drift::Quantity, page_hinkley::Shift},
+    selfcheck::{Shift, drift::Quantity},
     temporal::AlertKind,
 };
 use serde::Serialize;
@@ -39,21 +39,21 @@ pub struct LiveStatus {
     pub blinks_per_minute: Option<f64>,
     /// PERCLOS of the last minute, 0 to 1; `None` where nothing of it is known.
     pub perclos: Option<f64>,
-    /// Alerts that are on, the gravest first.
+    /// Alerts that are active, the most severe first.
     pub alerts: Vec<RunningAlert>,
-    /// Frames judged a second, over the last second or more.
+    /// Frames processed a second, over the last second or more.
     pub fps: f64,
-    /// From capture to reading in milliseconds, over the last seconds.
+    /// Frame age in milliseconds, over the last seconds.
     pub frame_age_ms: Option<Percentiles>,
-    /// Frames judged since the start.
+    /// Frames processed since the start.
     pub frames: u64,
     /// Frames lost since the start, by cause.
     pub lost: FrameLoss,
-    /// What the self-check found lately.
+    /// Results of the latest self-checks.
     pub checks: CheckStatus,
 }
 
-/// The camera or recording that is watched.
+/// The camera or recording that is processed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct SourceStatus {
     /// Its name.
@@ -65,11 +65,11 @@ pub struct SourceStatus {
 }
 
 impl SourceStatus {
-    /// Why a source delivers nothing before the first word about it.
+    /// What [`Self::down`] says before the source was opened.
     pub const NOT_OPENED: &str = "not opened yet";
 }
 
-/// An alert that is on.
+/// An alert that is active.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct RunningAlert {
     /// What is wrong.
@@ -78,7 +78,7 @@ pub struct RunningAlert {
     pub since: f64,
 }
 
-/// What the self-check found lately.
+/// Results of the latest self-checks.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct CheckStatus {
     /// Time in seconds of the frame that was checked last; `None` before the first check and when
@@ -88,14 +88,14 @@ pub struct CheckStatus {
     pub left: Option<EyeCheckStatus>,
     /// The subject's right eye.
     pub right: Option<EyeCheckStatus>,
-    /// Drifts that go on.
+    /// Drifts that have not ended.
     pub drifts: Vec<RunningDrift>,
 }
 
-/// What the self-check found lately of one eye.
+/// Results of the latest self-checks of one eye.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct EyeCheckStatus {
-    /// The last check's figures.
+    /// The last check.
     #[serde(flatten)]
     pub last: CheckRecord,
     /// Median headroom in dB of the last minute.
@@ -105,7 +105,7 @@ pub struct EyeCheckStatus {
 }
 
 impl EyeCheckStatus {
-    /// A check's figures with the last minute's headroom.
+    /// Makes the status of the last check and the last minute's headroom in dB.
     pub fn new(last: &CheckRecord, median_db: Option<f64>, worst_db: Option<f64>) -> Self {
         Self {
             last: last.clone(),
@@ -115,7 +115,7 @@ impl EyeCheckStatus {
     }
 }
 
-/// A drift that goes on.
+/// A drift that has not ended.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct RunningDrift {
     /// Which eye's stream.
@@ -146,7 +146,7 @@ impl fmt::Display for LiveStatus {
     /// One line for people.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(reason) = &self.source.down {
-            write!(f, "no picture: {reason}; ")?;
+            write!(f, "no frame: {reason}; ")?;
         }
         for (name, eye) in [("left", &self.left), ("right", &self.right)] {
             let Some(eye) = eye else { continue };

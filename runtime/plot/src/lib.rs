@@ -1,5 +1,5 @@
-//! What all drawings share: the canvas, letters, colours that the colour-blind can tell apart, and
-//! PNG made of the very same SVG. What is drawn is its owner's.
+//! What all plots of Parseye share: an SVG canvas, text styles, colours that the colour-blind can
+//! distinguish, and PNG made of the same SVG. What is plotted is left to the callers.
 
 pub mod raster;
 
@@ -11,7 +11,7 @@ use plotters::{
     style::text_anchor::{HPos, Pos, VPos},
 };
 
-/// Colours that the colour-blind can tell apart: Okabe and Ito, "Color universal design" (2008),
+/// Colours that the colour-blind can distinguish: Okabe and Ito, "Color universal design" (2008),
 /// without yellow, which is too light for lines.
 pub const PALETTE: [RGBColor; 7] = [
     RGBColor(0, 114, 178),
@@ -23,44 +23,45 @@ pub const PALETTE: [RGBColor; 7] = [
     RGBColor(0, 0, 0),
 ];
 
-/// Words and lines that stand back.
+/// Colour of text and lines of less importance.
 pub const GREY: RGBColor = RGBColor(140, 140, 140);
 
-/// The family of all letters; whoever shows an SVG has one.
+/// Font family of all text; every viewer of SVG has one of this name.
 pub const FONT: &str = "sans-serif";
 
-/// Size of usual text in pixels.
+/// Size of ordinary text in pixels.
 pub const TEXT_SIZE: i32 = 15;
 
-/// Why a drawing failed.
+/// Why a plot could not be drawn.
 #[derive(Debug, thiserror::Error)]
-#[error("{0}; please report this with what was to be drawn")]
+#[error("the plot cannot be drawn: {0}; please report this with the data that was to be plotted")]
 pub struct PlotError(pub String);
 
-/// A canvas to draw on.
+/// An SVG canvas to draw on.
 pub type Canvas<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
-/// Runs a drawing on a white SVG canvas of this size in pixels.
+/// Draws on a white canvas of this size in pixels and returns the SVG.
 ///
 /// # Errors
-/// When the library fails, which it does on no data that Parseye gives it.
+/// When `draw` or the plotting library fails, which it does on no data that Parseye gives it.
 pub fn svg(
     size: (u32, u32),
     draw: impl FnOnce(&Canvas<'_>) -> Result<(), Box<dyn std::error::Error>>,
 ) -> Result<String, PlotError> {
-    let failed = |reason: String| PlotError(reason);
     let mut text = String::new();
     {
         let area = SVGBackend::with_string(&mut text, size).into_drawing_area();
         area.fill(&WHITE)
-            .map_err(|error| failed(error.to_string()))?;
-        draw(&area).map_err(|error| failed(error.to_string()))?;
-        area.present().map_err(|error| failed(error.to_string()))?;
+            .map_err(|error| PlotError(error.to_string()))?;
+        draw(&area).map_err(|error| PlotError(error.to_string()))?;
+        area.present()
+            .map_err(|error| PlotError(error.to_string()))?;
     }
     Ok(text)
 }
 
-/// Text in this size and colour, set off its place as `at` says.
+/// Returns a text style of this size in pixels and this colour; `at` says which point of the text its
+/// position is.
 pub fn letters(size: i32, colour: RGBColor, at: (HPos, VPos)) -> TextStyle<'static> {
     TextStyle {
         font: (FONT, size).into_font(),

@@ -1,4 +1,4 @@
-//! From SVG to PNG, with the fonts of this system.
+//! Renders SVG to PNG, with the fonts of this system.
 
 use super::PlotError;
 use resvg::{
@@ -7,10 +7,10 @@ use resvg::{
 };
 use std::sync::Arc;
 
-/// Pixels of a PNG for one of the SVG: sharp on dense screens and in print.
+/// Pixels of a PNG for each one of the SVG: sharp on dense screens and in print.
 pub const ZOOM: u32 = 2;
 
-/// Fonts that are known to be readable in plots, the first that is there is taken.
+/// Fonts that are readable in plots; the first one installed is used, any other where none is.
 const FONTS: [&str; 6] = [
     "DejaVu Sans",
     "Liberation Sans",
@@ -20,13 +20,13 @@ const FONTS: [&str; 6] = [
     "Segoe UI",
 ];
 
-/// Makes pixels of SVG.
+/// Renders SVG to pixels.
 #[derive(Debug)]
 pub struct Rasterizer {
     options: usvg::Options<'static>,
 }
 
-/// This system has no font, so that pixels would lack all words.
+/// No font is installed, so that a PNG would have no text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "this system has no font to write the labels with; install one (Debian: fonts-dejavu-core)"
@@ -34,17 +34,17 @@ pub struct Rasterizer {
 pub struct NoFont;
 
 impl Rasterizer {
-    /// With the fonts of this system.
+    /// Creates a rasterizer with the fonts of this system.
     ///
     /// # Errors
-    /// When there is none.
+    /// When none is installed.
     pub fn new() -> Result<Self, NoFont> {
         let mut fonts = fontdb::Database::new();
         fonts.load_system_fonts();
         Self::with_fonts(fonts)
     }
 
-    /// With these fonts.
+    /// Creates a rasterizer with these fonts.
     ///
     /// # Errors
     /// When there is none.
@@ -70,23 +70,23 @@ impl Rasterizer {
         })
     }
 
-    /// The pixels of an SVG, [`ZOOM`] times as many as it has along each side.
+    /// Renders an SVG to pixels, [`ZOOM`] times as many as it has along each side.
     ///
     /// # Errors
-    /// When it is no SVG.
+    /// When it is no SVG, or has no size or too large a one.
     pub fn render(&self, svg: &str) -> Result<tiny_skia::Pixmap, PlotError> {
         let tree = usvg::Tree::from_str(svg, &self.options)
             .map_err(|error| PlotError(error.to_string()))?;
         let size = tree.size().to_int_size().scale_by(ZOOM as f32);
-        let size = size.ok_or_else(|| PlotError("it has no size".into()))?;
+        let size = size.ok_or_else(|| PlotError("the SVG has no size".into()))?;
         let mut pixels = tiny_skia::Pixmap::new(size.width(), size.height())
-            .ok_or_else(|| PlotError("it is too large".into()))?;
+            .ok_or_else(|| PlotError("the SVG is too large".into()))?;
         let zoom = tiny_skia::Transform::from_scale(ZOOM as f32, ZOOM as f32);
         resvg::render(&tree, zoom, &mut pixels.as_mut());
         Ok(pixels)
     }
 
-    /// The same as a PNG file.
+    /// Renders an SVG to the bytes of a PNG file.
     ///
     /// # Errors
     /// As [`Self::render`].
@@ -100,6 +100,7 @@ impl Rasterizer {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use parseye_test_needs::needs;
 
     const SVG: &str = r#"<svg width="60" height="30" viewBox="0 0 60 30" xmlns="http://www.w3.org/2000/svg"><text x="2" y="20" font-family="sans-serif" font-size="18">eye</text></svg>"#;
 
@@ -109,15 +110,10 @@ mod tests {
         assert!(error.to_string().contains("install one"));
     }
 
+    #[needs(font)]
     #[test]
     fn with_fonts_the_labels_are_in_the_png() {
-        let rasterizer = match Rasterizer::new() {
-            Ok(rasterizer) => rasterizer,
-            Err(reason) => {
-                eprintln!("skipped: {reason}");
-                return;
-            }
-        };
+        let rasterizer = Rasterizer::new().unwrap();
         let png = image::load_from_memory(&rasterizer.png(SVG).unwrap())
             .unwrap()
             .to_rgba8();

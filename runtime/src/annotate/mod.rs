@@ -1,4 +1,8 @@
-//! What was said about a frame, drawn on it. Encoding the frames is [`super::video`]'s.
+//! Annotation: draws the predictions of a frame on it. Encoding the frames is left to [`video`].
+//!
+//! Squares and frames are drawn by imageproc. Its text needs a font file, which would have to be bundled or
+//! found on the user's system; the letters are the bitmap fonts of embedded-graphics instead, which are
+//! compiled in and sharp at small sizes.
 
 pub mod video;
 
@@ -6,34 +10,48 @@ use embedded_graphics::{
     mono_font::{MonoFont, MonoTextStyleBuilder, ascii},
     pixelcolor::Rgb888,
     prelude::*,
-    primitives::{Polyline, PrimitiveStyle, PrimitiveStyleBuilder, Rectangle, StrokeAlignment},
     text::{Baseline, Text},
 };
 use image::{Rgb, RgbImage};
+use imageproc::{
+    drawing::{draw_hollow_rect_mut, draw_line_segment_mut, draw_polygon_mut},
+    point::Point,
+    rect::Rect,
+};
 use parseye_vision::{
     eye_state::{Eye, EyeState},
+    frame::MAX_SIDE,
     locate::crop::Roi,
     reading::{EyeReading, FrameReading, Unseen},
     temporal::{Closure, ClosureKind, Laterality},
 };
 use std::{convert::Infallible, time::Duration};
 
-/// How long a blink is flashed after it ended: long enough to be seen at normal speed, shorter
-/// than the time to the next blink.
-const FLASH: Duration = Duration::from_millis(250);
+/// Colours by their CSS names.
+const GOLD: Rgb<u8> = Rgb([255, 215, 0]);
+const LIME_GREEN: Rgb<u8> = Rgb([50, 205, 50]);
+const SILVER: Rgb<u8> = Rgb([192, 192, 192]);
+const STEEL_BLUE: Rgb<u8> = Rgb([70, 130, 180]);
+const TOMATO: Rgb<u8> = Rgb([255, 99, 71]);
+const WHITE: Rgb<u8> = Rgb([255, 255, 255]);
+const YELLOW: Rgb<u8> = Rgb([255, 255, 0]);
 
-/// Draws one frame's reading on it.
+/// Time for which a blink is shown after it ended: long enough to be seen at normal speed, shorter
+/// than the time to the next blink.
+const BLINK_SHOWN: Duration = Duration::from_millis(250);
+
+/// Draws the readings of one source's frames on them, and counts blinks.
 #[derive(Clone, Debug, Default)]
-pub struct Annotator {
+pub(crate) struct Annotator {
     blinks: u64,
     last_blink: Option<Duration>,
 }
 
 impl Annotator {
     /// Draws a reading, and the closures that ended with it, on its frame.
-    pub fn draw(
+    pub(crate) fn draw(
         &mut self,
-        picture: &mut RgbImage,
+        image: &mut RgbImage,
         clip: &str,
         reading: &FrameReading,
         ended: &[Closure],
@@ -44,58 +62,50 @@ impl Annotator {
                 self.last_blink = Some(closure.end);
             }
         }
-        let scale = thin_line(picture);
-        outline_face_and_eyes(picture, reading, scale);
-        let mut canvas = Canvas(picture);
-        let flashing = self
+        let width = line_width(image);
+        outline_face_and_eyes(image, reading, width);
+        let blinked = self
             .last_blink
-            .is_some_and(|end| reading.time.saturating_sub(end) < FLASH);
-        if flashing {
-            canvas.frame(Rgb888::CSS_GOLD, 4 * scale);
+            .is_some_and(|end| reading.time.saturating_sub(end) < BLINK_SHOWN);
+        if blinked {
+            draw_border(image, GOLD, 4 * width);
         }
-        let font = font_for(canvas.0.width());
+        let font = font_for(image.width());
         let seconds = reading.time.as_secs_f64();
-        canvas.line(
-            font,
-            0,
-            &format!("{clip}  {seconds:.3} s  #{}", reading.frame),
-            Rgb888::WHITE,
-        );
+        let title = format!("{clip}  {seconds:.3} s  #{}", reading.frame);
+        draw_text(image, font, 0, &title, WHITE);
         for (line, eye) in Eye::ALL.into_iter().enumerate() {
             let reading = reading.eyes.get(eye);
-            canvas.line(
+            let colour = colour_of(reading.state());
+            draw_text(
+                image,
                 font,
                 1 + line as i32,
                 &describe(eye, reading),
-                colour(reading.state()),
+                colour,
             );
         }
-        let flash = if flashing { "  BLINK" } else { "" };
-        canvas.line(
-            font,
-            3,
-            &format!("blinks {}{flash}", self.blinks),
-            Rgb888::CSS_GOLD,
-        );
+        let blink = if blinked { "  BLINK" } else { "" };
+        let blinks = format!("blinks {}{blink}", self.blinks);
+        draw_text(image, font, 3, &blinks, GOLD);
     }
 }
 
-/// Width in pixels of a line that just shows when all of the picture is seen.
-pub fn thin_line(picture: &RgbImage) -> u32 {
-    (picture.width().max(picture.height()) / 320).max(1)
+/// Returns the width in pixels of a line that is just visible when the whole image is shown.
+pub(crate) fn line_width(image: &RgbImage) -> u32 {
+    (image.width().max(image.height()) / 320).max(1)
 }
 
-/// Draws the squares of face and eyes with lines of that width in pixels, the eyes' in the colours
-/// of their states.
-pub fn outline_face_and_eyes(picture: &mut RgbImage, reading: &FrameReading, width: u32) {
-    let mut canvas = Canvas(picture);
+/// Draws the squares of face and eyes with lines of `width` pixels, the eyes' in the colours of their
+/// states.
+pub(crate) fn outline_face_and_eyes(image: &mut RgbImage, reading: &FrameReading, width: u32) {
     if let Some(face) = &reading.face {
-        canvas.outline(&face.square, Rgb888::CSS_STEEL_BLUE, width);
+        draw_square(image, &face.square, STEEL_BLUE, width);
     }
     for eye in Eye::ALL {
         let reading = reading.eyes.get(eye);
         if let EyeReading::Measured { square, .. } = reading {
-            canvas.outline(square, colour(reading.state()), width);
+            draw_square(image, square, colour_of(reading.state()), width);
         }
     }
 }
@@ -114,16 +124,16 @@ fn describe(eye: Eye, reading: &EyeReading) -> String {
     }
 }
 
-fn colour(state: EyeState) -> Rgb888 {
+const fn colour_of(state: EyeState) -> Rgb<u8> {
     match state {
-        EyeState::Open => Rgb888::CSS_LIME_GREEN,
-        EyeState::PartiallyOpen => Rgb888::CSS_YELLOW,
-        EyeState::Closed => Rgb888::CSS_TOMATO,
-        EyeState::NotVisible => Rgb888::CSS_SILVER,
+        EyeState::Open => LIME_GREEN,
+        EyeState::PartiallyOpen => YELLOW,
+        EyeState::Closed => TOMATO,
+        EyeState::NotVisible => SILVER,
     }
 }
 
-/// The largest font whose longest usual line, some 40 characters, fits.
+/// Returns the largest font whose longest usual line, some 40 characters, fits into `width` pixels.
 fn font_for(width: u32) -> &'static MonoFont<'static> {
     match width {
         0..320 => &ascii::FONT_5X8,
@@ -132,16 +142,72 @@ fn font_for(width: u32) -> &'static MonoFont<'static> {
     }
 }
 
-/// A picture that embedded-graphics can draw on; what lies outside is left out.
-struct Canvas<'a>(&'a mut RgbImage);
+/// Draws the outline of a rotated square, `width` pixels wide: a line for each side, or a filled
+/// quadrangle where it is wider than one pixel.
+fn draw_square(image: &mut RgbImage, square: &Roi, colour: Rgb<u8>, width: u32) {
+    // Coordinates far outside would make the drawing run for long without a visible pixel.
+    let limit = 2.0 * MAX_SIDE as f32;
+    let corners = |side: f32| {
+        let outline = Roi { side, ..*square };
+        [[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]].map(|corner| {
+            let [x, y] = outline.to_picture(corner);
+            (x.clamp(-limit, limit), y.clamp(-limit, limit))
+        })
+    };
+    let reach = width.saturating_sub(1) as f32;
+    let (outer, inner) = (
+        corners(square.side + reach),
+        corners((square.side - reach).max(0.0)),
+    );
+    for (begin, end) in [(0, 1), (1, 2), (2, 3), (3, 0)] {
+        let whole = |(x, y): (f32, f32)| Point::new(x.round() as i32, y.round() as i32);
+        let side = [outer[begin], outer[end], inner[end], inner[begin]].map(whole);
+        // A polygon must not end where it begins, as narrow ones do.
+        if width > 1 && side[0] != side[3] {
+            draw_polygon_mut(image, &side, colour);
+        } else {
+            draw_line_segment_mut(image, outer[begin], outer[end], colour);
+        }
+    }
+}
 
-impl OriginDimensions for Canvas<'_> {
+/// Draws a border of `width` pixels along the edges of the image.
+fn draw_border(image: &mut RgbImage, colour: Rgb<u8>, width: u32) {
+    let (columns, rows) = image.dimensions();
+    for inset in 0..width.min(columns.min(rows).div_ceil(2)) {
+        // Within half of the image, so that both sides are above 0 and the inset fits into i32.
+        let rect = Rect::at(inset as i32, inset as i32);
+        draw_hollow_rect_mut(
+            image,
+            rect.of_size(columns - 2 * inset, rows - 2 * inset),
+            colour,
+        );
+    }
+}
+
+/// Draws a line of text on black, the lines numbered from the top.
+fn draw_text(image: &mut RgbImage, font: &MonoFont<'_>, line: i32, text: &str, colour: Rgb<u8>) {
+    let [red, green, blue] = colour.0;
+    let style = MonoTextStyleBuilder::new()
+        .font(font)
+        .text_color(Rgb888::new(red, green, blue))
+        .background_color(Rgb888::BLACK)
+        .build();
+    let height = font.character_size.height as i32;
+    let corner = Point::new(height / 2, height / 2 + line * height);
+    let Ok(_) = Text::with_baseline(text, corner, style, Baseline::Top).draw(&mut Letters(image));
+}
+
+/// An image that embedded-graphics can write letters on; what lies outside is left out.
+struct Letters<'a>(&'a mut RgbImage);
+
+impl OriginDimensions for Letters<'_> {
     fn size(&self) -> Size {
         Size::new(self.0.width(), self.0.height())
     }
 }
 
-impl DrawTarget for Canvas<'_> {
+impl DrawTarget for Letters<'_> {
     type Color = Rgb888;
     type Error = Infallible;
 
@@ -158,49 +224,6 @@ impl DrawTarget for Canvas<'_> {
             }
         }
         Ok(())
-    }
-}
-
-impl Canvas<'_> {
-    fn outline(&mut self, square: &Roi, colour: Rgb888, width: u32) {
-        // Coordinates far outside would make the line drawing run for long without a visible pixel.
-        let limit = 2.0 * parseye_vision::frame::MAX_SIDE as f32;
-        let corner = |u, v| {
-            let [x, y] = square.to_picture([u, v]);
-            Point::new(x.clamp(-limit, limit) as i32, y.clamp(-limit, limit) as i32)
-        };
-        let corners = [
-            corner(0.0, 0.0),
-            corner(1.0, 0.0),
-            corner(1.0, 1.0),
-            corner(0.0, 1.0),
-            corner(0.0, 0.0),
-        ];
-        let Ok(()) = Polyline::new(&corners)
-            .into_styled(PrimitiveStyle::with_stroke(colour, width))
-            .draw(self);
-    }
-
-    fn frame(&mut self, colour: Rgb888, width: u32) {
-        let style = PrimitiveStyleBuilder::new()
-            .stroke_color(colour)
-            .stroke_width(width)
-            .stroke_alignment(StrokeAlignment::Inside)
-            .build();
-        let Ok(()) = Rectangle::new(Point::zero(), self.size())
-            .into_styled(style)
-            .draw(self);
-    }
-
-    fn line(&mut self, font: &MonoFont<'_>, line: i32, text: &str, colour: Rgb888) {
-        let style = MonoTextStyleBuilder::new()
-            .font(font)
-            .text_color(colour)
-            .background_color(Rgb888::BLACK)
-            .build();
-        let height = font.character_size.height as i32;
-        let corner = Point::new(height / 2, height / 2 + line * height);
-        let Ok(_) = Text::with_baseline(text, corner, style, Baseline::Top).draw(self);
     }
 }
 
@@ -234,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn a_closed_eye_is_outlined_in_its_colour_and_a_blink_flashes() {
+    fn a_closed_eye_is_outlined_in_its_colour_and_a_blink_is_shown_for_a_moment() {
         let square = Roi {
             centre: [100.0, 100.0],
             side: 40.0,
@@ -250,20 +273,15 @@ mod tests {
             last_frame: 2,
         };
         let mut annotator = Annotator::default();
-        let mut picture = RgbImage::new(200, 200);
+        let mut image = RgbImage::new(200, 200);
         annotator.draw(
-            &mut picture,
+            &mut image,
             "a",
             &reading(square, Duration::from_secs(1)),
             &[blink],
         );
-        let red = Rgb888::CSS_TOMATO;
-        assert_eq!(picture.get_pixel(100, 120).0, [red.r(), red.g(), red.b()]);
-        let gold = Rgb888::CSS_GOLD;
-        assert_eq!(
-            picture.get_pixel(199, 199).0,
-            [gold.r(), gold.g(), gold.b()]
-        );
+        assert_eq!(*image.get_pixel(100, 120), TOMATO);
+        assert_eq!(*image.get_pixel(199, 199), GOLD);
         let mut later = RgbImage::new(200, 200);
         annotator.draw(
             &mut later,
@@ -274,16 +292,44 @@ mod tests {
         assert_eq!(later.get_pixel(199, 199).0, [0; 3]);
     }
 
+    #[test]
+    fn a_wide_line_has_its_width_and_no_gaps() {
+        for angle in [0.0_f32, 0.3, std::f32::consts::FRAC_PI_4, 1.0] {
+            let square = Roi {
+                centre: [100.0, 100.0],
+                side: 120.0,
+                angle,
+            };
+            let mut image = RgbImage::new(200, 200);
+            draw_square(&mut image, &square, WHITE, 4);
+            // From the centre along each side's normal: one run of the line's width.
+            for side in 0..4 {
+                let normal = angle + side as f32 * std::f32::consts::FRAC_PI_2;
+                let lit: Vec<bool> = (0..90)
+                    .map(|step| {
+                        let at = |sin_cos: f32| (100.0 + step as f32 * sin_cos) as u32;
+                        *image.get_pixel(at(normal.cos()), at(normal.sin())) == WHITE
+                    })
+                    .collect();
+                let first = lit.iter().position(|lit| *lit).unwrap();
+                let run = lit[first..].iter().take_while(|lit| **lit).count();
+                assert!((57..=61).contains(&first), "{angle}: from {first}");
+                assert!((3..=6).contains(&run), "{angle}: {run} wide");
+                assert_eq!(lit.iter().filter(|lit| **lit).count(), run, "{angle}: gaps");
+            }
+        }
+    }
+
     proptest! {
         #[test]
-        fn anything_can_be_drawn_on_any_picture(
+        fn anything_can_be_drawn_on_any_image(
             width in 1_u32..60, height in 1_u32..60, x in -1e5_f32..1e5, y in -100.0_f32..100.0,
             side in 0.0_f32..300.0, angle in -4.0_f32..4.0,
         ) {
             let square = Roi { centre: [x, y], side, angle };
-            let mut picture = RgbImage::new(width, height);
-            Annotator::default().draw(&mut picture, "clip", &reading(square, Duration::ZERO), &[]);
-            prop_assert_eq!(picture.dimensions(), (width, height));
+            let mut image = RgbImage::new(width, height);
+            Annotator::default().draw(&mut image, "clip", &reading(square, Duration::ZERO), &[]);
+            prop_assert_eq!(image.dimensions(), (width, height));
         }
     }
 }

@@ -1,5 +1,4 @@
-//! Encodes frames as a video with an ffmpeg child process. What is drawn on them is
-//! [`super::annotate`]'s.
+//! Encodes frames as a video with an ffmpeg child process. What is drawn on them is left to [`super`].
 
 use image::RgbImage;
 use parseye_capture::SourceError;
@@ -12,8 +11,8 @@ use std::{
     time::Duration,
 };
 
-/// Frame rates of usual cameras and films; a rate measured from rounded times is taken as the
-/// nearest of these where it is within [`SAME_RATE`].
+/// Usual frame rates of cameras and films; a rate measured from rounded times is replaced by the nearest of
+/// these within [`SAME_RATE`].
 const USUAL_RATES: [f64; 9] = [
     15.0,
     24_000.0 / 1001.0,
@@ -29,8 +28,8 @@ const USUAL_RATES: [f64; 9] = [
 /// Containers that round times to milliseconds are off by up to 1.5 % at 30 frames a second.
 const SAME_RATE: f64 = 0.016;
 
-/// Rate of a video of a single frame, and limits of what players show.
-const RATE_OF_ONE: f64 = 25.0;
+/// Rate of a video of a single frame, and the range of rates that players show.
+const SINGLE_FRAME_RATE: f64 = 25.0;
 const RATES: std::ops::RangeInclusive<f64> = 1.0..=240.0;
 
 /// A frame is held on screen for at most this long; a longer gap in the recording is shortened, so
@@ -50,7 +49,7 @@ pub enum VideoError {
     Unwritable {
         /// The video.
         path: PathBuf,
-        /// The words of the system or of ffmpeg.
+        /// The message of the system or of ffmpeg.
         reason: String,
     },
     /// ffmpeg, which writes the video, cannot be started.
@@ -75,7 +74,7 @@ pub struct VideoWriter {
 struct Encoder {
     child: Child,
     frames: ChildStdin,
-    last_words: JoinHandle<String>,
+    last_message: JoinHandle<String>,
     rate: f64,
     size: (u32, u32),
 }
@@ -85,7 +84,7 @@ impl VideoWriter {
     ///
     /// # Errors
     /// When the file cannot be created.
-    pub fn create(path: &Path) -> Result<Self, VideoError> {
+    pub(crate) fn create(path: &Path) -> Result<Self, VideoError> {
         File::create(path).map_err(|error| VideoError::Unwritable {
             path: path.into(),
             reason: error.to_string(),
@@ -103,10 +102,10 @@ impl VideoWriter {
     ///
     /// # Errors
     /// When ffmpeg is missing or gives up.
-    pub fn write(&mut self, picture: RgbImage, time: Duration) -> Result<(), VideoError> {
+    pub(crate) fn write(&mut self, frame: RgbImage, time: Duration) -> Result<(), VideoError> {
         let Some((last, last_time)) = self.held.take() else {
             self.first_time = time;
-            self.held = Some((picture, time));
+            self.held = Some((frame, time));
             return Ok(());
         };
         let gap = time.saturating_sub(last_time).as_secs_f64();
@@ -118,7 +117,7 @@ impl VideoWriter {
         let most = (LONGEST_HOLD_S * rate) as u64;
         let times = due.saturating_sub(self.written).clamp(1, most.max(1));
         self.encode(&last, times)?;
-        self.held = Some((picture, time));
+        self.held = Some((frame, time));
         Ok(())
     }
 
@@ -126,10 +125,10 @@ impl VideoWriter {
     ///
     /// # Errors
     /// When ffmpeg is missing or could not finish the file.
-    pub fn finish(mut self) -> Result<(), VideoError> {
+    pub(crate) fn finish(mut self) -> Result<(), VideoError> {
         if let Some((last, _)) = self.held.take() {
             if self.encoder.is_none() {
-                self.start(&last, RATE_OF_ONE)?;
+                self.start(&last, SINGLE_FRAME_RATE)?;
             }
             self.encode(&last, 1)?;
         }
@@ -167,11 +166,11 @@ impl VideoWriter {
         let mut child = command
             .spawn()
             .map_err(|error| VideoError::NoFfmpeg(SourceError::no_ffmpeg(&error)))?;
-        let (Some(frames), Some(words)) = (child.stdin.take(), child.stderr.take()) else {
+        let (Some(frames), Some(messages)) = (child.stdin.take(), child.stderr.take()) else {
             return Err(self.failed("ffmpeg's pipes could not be opened".into()));
         };
-        let last_words = std::thread::spawn(move || {
-            let lines = BufReader::new(words).lines().map_while(Result::ok);
+        let last_message = std::thread::spawn(move || {
+            let lines = BufReader::new(messages).lines().map_while(Result::ok);
             lines
                 .filter(|line| !line.trim().is_empty())
                 .last()
@@ -180,30 +179,30 @@ impl VideoWriter {
         self.encoder = Some(Encoder {
             child,
             frames,
-            last_words,
+            last_message,
             rate,
             size: first.dimensions(),
         });
         Ok(rate)
     }
 
-    fn encode(&mut self, picture: &RgbImage, times: u64) -> Result<(), VideoError> {
+    fn encode(&mut self, frame: &RgbImage, times: u64) -> Result<(), VideoError> {
         let Some(encoder) = &mut self.encoder else {
             return Ok(());
         };
         let fitted;
-        let picture = if picture.dimensions() == encoder.size {
-            picture
+        let frame = if frame.dimensions() == encoder.size {
+            frame
         } else {
             // A folder may hold images of several sizes; a video has one.
             let mut canvas = RgbImage::new(encoder.size.0, encoder.size.1);
-            image::imageops::replace(&mut canvas, picture, 0, 0);
+            image::imageops::replace(&mut canvas, frame, 0, 0);
             fitted = canvas;
             &fitted
         };
         for _ in 0..times {
-            if let Err(error) = encoder.frames.write_all(picture.as_raw()) {
-                // ffmpeg's own words say more than the broken pipe.
+            if let Err(error) = encoder.frames.write_all(frame.as_raw()) {
+                // ffmpeg's own message says more than the broken pipe.
                 self.close()?;
                 return Err(self.failed(error.to_string()));
             }
@@ -216,7 +215,7 @@ impl VideoWriter {
         let Some(Encoder {
             mut child,
             frames,
-            last_words,
+            last_message,
             ..
         }) = self.encoder.take()
         else {
@@ -226,13 +225,13 @@ impl VideoWriter {
         let status = child
             .wait()
             .map_err(|error| self.failed(error.to_string()))?;
-        let words = last_words.join().unwrap_or_default();
+        let message = last_message.join().unwrap_or_default();
         if status.success() {
             Ok(())
-        } else if words.is_empty() {
+        } else if message.is_empty() {
             Err(self.failed(format!("ffmpeg ended with {status}")))
         } else {
-            Err(self.failed(format!("ffmpeg says: {words}")))
+            Err(self.failed(format!("ffmpeg says: {message}")))
         }
     }
 
@@ -246,17 +245,18 @@ impl VideoWriter {
 
 impl Drop for VideoWriter {
     fn drop(&mut self) {
-        // Reached only when something else failed, which is what gets reported; the video is
-        // closed so that what it holds can be played.
+        // Reached only when something else failed, which is what gets reported; the video is closed so
+        // that it can be played.
         let _ = self.close();
     }
 }
 
-/// ffmpeg would take a relative path such as `a:b.mp4` for a protocol.
+/// Makes a path absolute: ffmpeg would take a relative one such as `a:b.mp4` for a protocol.
 fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.into())
 }
 
+/// Returns the usual rate near `measured`, or that rate within [`RATES`].
 fn usual_rate(measured: f64) -> f64 {
     let off = |rate: &f64| (measured / rate - 1.0).abs();
     USUAL_RATES
@@ -267,7 +267,7 @@ fn usual_rate(measured: f64) -> f64 {
             if measured.is_finite() {
                 measured.clamp(*RATES.start(), *RATES.end())
             } else {
-                RATE_OF_ONE
+                SINGLE_FRAME_RATE
             }
         })
 }
@@ -282,7 +282,7 @@ mod tests {
         assert_eq!(usual_rate(1.0 / 0.040), 25.0);
         assert_eq!(usual_rate(1.0 / 0.033_367), 30_000.0 / 1001.0);
         assert_eq!(usual_rate(12.5), 12.5);
-        assert_eq!(usual_rate(f64::INFINITY), RATE_OF_ONE);
+        assert_eq!(usual_rate(f64::INFINITY), SINGLE_FRAME_RATE);
         assert_eq!(usual_rate(1e-9), 1.0);
     }
 

@@ -1,16 +1,17 @@
-//! The flags as they stand on the command line; what they mean together is [`super::resolve`]'s.
+//! The flags as they are parsed; checking them together is left to [`super::resolve`].
 
 use clap::{Args as ClapArgs, Parser, Subcommand};
 use clap_complete::Shell;
 use parseye_capture::Backend;
 use parseye_vision::selfcheck::schedule::CheckMode;
+use serde::de::{self, Deserialize, IntoDeserializer};
 use std::path::PathBuf;
 
 /// Watches a person's eyes through an ordinary camera: open, partially open, closed or not
 /// visible, blink by blink.
 #[derive(Debug, Parser)]
 #[command(name = "parseye", version, disable_help_subcommand = true)]
-pub struct Args {
+pub(crate) struct Args {
     /// Settings (TOML) to use instead of ./parseye.toml and ~/.config/parseye/config.toml
     #[arg(long, value_name = "FILE", global = true)]
     pub config: Option<PathBuf>,
@@ -21,43 +22,43 @@ pub struct Args {
 
 /// The commands.
 #[derive(Debug, Subcommand)]
-pub enum CommandArgs {
+pub(crate) enum CommandArgs {
     /// Watch a camera until Ctrl-C
     Monitor(MonitorArgs),
     /// List the cameras
     Cameras,
     /// List the eye-state models: the one built in, and those in models/
     Models(ModelsArgs),
-    /// Judge recordings: video files, folders of images, single images
+    /// Process recordings: video files, folders of images, single images
     Replay(ReplayArgs),
-    /// Measure the classifier alone on labelled eye crops
+    /// Evaluate the classifier alone on labelled eye crops
     Evaluate(EvaluateArgs),
-    /// Sum up and plot what event logs hold
+    /// Summarize and plot event logs
     Summarize(SummarizeArgs),
     /// Show the settings in force and where each comes from
     Config(ConfigArgs),
-    /// Attack the answers: how much noise they survive, and how much the camera adds
+    /// Attack the predictions: how much noise they withstand, and how much the camera adds
     Check(CheckArgs),
     /// Write the manual pages
     // Hidden: for those who make packages. README.md names both.
     #[command(hide = true)]
     Man(ManArgs),
-    /// Write what completes the command line in a shell
+    /// Write a shell's completion script
     #[command(hide = true)]
     Completions(CompletionsArgs),
 }
 
 /// `parseye models`.
 #[derive(Debug, ClapArgs)]
-pub struct ModelsArgs {
-    /// Print their whole cards as JSON: what made them, on which data, and what was measured
+pub(crate) struct ModelsArgs {
+    /// Print their whole cards as JSON: training, data and measured metrics
     #[arg(long)]
     pub json: bool,
 }
 
 /// `parseye monitor`.
 #[derive(Debug, ClapArgs)]
-pub struct MonitorArgs {
+pub(crate) struct MonitorArgs {
     /// Camera: a number, a device or a part of its name, as `parseye cameras` lists them, or
     /// `pipe:COMMAND`, a program that writes Motion JPEG to its standard output
     #[arg(long, value_name = "ID")]
@@ -71,36 +72,36 @@ pub struct MonitorArgs {
     /// Append events to this file (JSON lines, see docs/EVENTS.md)
     #[arg(long, value_name = "FILE")]
     pub log: Option<PathBuf>,
-    /// Run this command on alarms, without a shell; the event comes on its input and in PARSEYE_ALERT_*
+    /// Run this command on alarms, without a shell; it gets the event on standard input and in PARSEYE_ALERT_*
     #[arg(long, value_name = "COMMAND")]
     pub on_alarm: Option<String>,
-    /// Tell this MQTT broker (needs a program built with the feature mqtt)
+    /// Publish to this MQTT broker (needs a program built with the feature mqtt)
     #[arg(long, value_name = "HOST[:PORT]")]
     pub mqtt: Option<String>,
     /// Stop after this many seconds
     #[arg(long, value_name = "SECONDS")]
     pub duration: Option<f64>,
-    /// What shows it.
+    /// Dashboards and self-check.
     #[command(flatten)]
     pub dashboards: DashboardArgs,
 }
 
-/// Dashboards and self-check, of `parseye monitor` and of what else runs live.
+/// Dashboards and self-check of a live run.
 #[derive(Debug, Default, ClapArgs)]
-pub struct DashboardArgs {
-    /// Write a status line now and then instead of filling the terminal with a dashboard
+pub(crate) struct DashboardArgs {
+    /// Write a status line instead of filling the terminal with a dashboard
     #[arg(long)]
     pub no_terminal: bool,
     /// Serve the web dashboard, /metrics and /healthz here, such as 127.0.0.1:8080
     #[arg(long, value_name = "ADDRESS")]
     pub web: Option<String>,
-    /// What web clients must show; better given as PARSEYE_WEB__TOKEN, which no process list shows
+    /// Token that web clients must send; better given as PARSEYE_WEB__TOKEN, which no process list shows
     #[arg(long, value_name = "TOKEN")]
     pub token: Option<String>,
-    /// Show the newest picture on the web dashboard, too
+    /// Show the newest frame on the web dashboard, too
     #[arg(long)]
     pub preview: bool,
-    /// When answers are checked: within a share of one core such as 5%, on-change, on-demand (SIGUSR1)
+    /// When predictions are checked: within a share of one core such as 5%, on-change, on-demand (SIGUSR1)
     /// or off
     #[arg(long, value_name = "WHEN")]
     pub self_check: Option<CheckMode>,
@@ -108,7 +109,7 @@ pub struct DashboardArgs {
 
 /// `parseye replay`.
 #[derive(Debug, ClapArgs)]
-pub struct ReplayArgs {
+pub(crate) struct ReplayArgs {
     /// Video files, folders of images, or single images
     #[arg(value_name = "SOURCE", required = true)]
     pub sources: Vec<PathBuf>,
@@ -121,50 +122,50 @@ pub struct ReplayArgs {
     /// Score blinks against this file (columns clip, start_frame, end_frame, kind)
     #[arg(long, value_name = "BLINKS.csv")]
     pub truth: Option<PathBuf>,
-    /// Write the frames with what was said about them as a video; OUT-CLIP.mp4 for each of several
+    /// Write the frames with their predictions drawn on them as a video; OUT-CLIP.mp4 for each of several
     /// sources
     #[arg(long, value_name = "OUT.mp4")]
     pub annotate: Option<PathBuf>,
-    /// Write the sums to this file instead of the screen
+    /// Write the summary to this file instead of the screen
     #[arg(long, value_name = "OUT.json")]
     pub summary: Option<PathBuf>,
-    /// Play one recording at its own pace, as if a camera showed it now
+    /// Play one recording at its own pace, as a camera would deliver it
     #[arg(long, conflicts_with_all = ["truth", "annotate", "summary"])]
     pub realtime: bool,
-    /// Begin again at the end, until Ctrl-C
+    /// Start again at the end, until Ctrl-C
     #[arg(long = "loop", conflicts_with_all = ["truth", "annotate"])]
     pub loop_forever: bool,
-    /// Run this command on alarms, without a shell; the event comes on its input and in PARSEYE_ALERT_*
+    /// Run this command on alarms, without a shell; it gets the event on standard input and in PARSEYE_ALERT_*
     #[arg(long, value_name = "COMMAND", requires = "realtime")]
     pub on_alarm: Option<String>,
     /// Stop after this many seconds: of the recordings, or by the clock with --realtime
     #[arg(long, value_name = "SECONDS", conflicts_with = "truth")]
     pub duration: Option<f64>,
-    /// What shows a recording that is played at its own pace.
+    /// Dashboards and self-check of a recording that is played at its own pace.
     #[command(flatten)]
     pub dashboards: DashboardArgs,
 }
 
 /// `parseye evaluate`.
 #[derive(Debug, ClapArgs)]
-pub struct EvaluateArgs {
+pub(crate) struct EvaluateArgs {
     /// List of labelled crops
     #[arg(long, value_name = "FILE")]
     pub manifest: PathBuf,
-    /// Crops to judge: train, val or test
+    /// Crops to evaluate: train, val or test
     #[arg(long, value_name = "SPLIT")]
     pub split: String,
     /// Eye-state model made by `train`, instead of the one built in
     #[arg(long, value_name = "FILE")]
     pub model: Option<PathBuf>,
-    /// Write all figures to this file
+    /// Write all metrics to this file
     #[arg(long, value_name = "OUT.json")]
     pub json: Option<PathBuf>,
 }
 
 impl DashboardArgs {
-    /// The first flag that was given, for those who have no use for it.
-    pub fn given(&self) -> Option<&'static str> {
+    /// Returns the first flag that was given, for commands that refuse them.
+    pub(crate) fn given(&self) -> Option<&'static str> {
         [
             ("--no-terminal", self.no_terminal),
             ("--web", self.web.is_some()),
@@ -177,22 +178,18 @@ impl DashboardArgs {
     }
 }
 
-fn backend(name: &str) -> Result<Backend, String> {
-    match name {
-        "auto" => Ok(Backend::Auto),
-        "v4l2" => Ok(Backend::V4l2),
-        "nokhwa" => Ok(Backend::Nokhwa),
-        _ => Err("there is auto, v4l2 and nokhwa".into()),
-    }
+/// Parses a backend by its name in settings files.
+fn backend(name: &str) -> Result<Backend, de::value::Error> {
+    Backend::deserialize(name.into_deserializer())
 }
 
 /// `parseye summarize`.
 #[derive(Debug, ClapArgs)]
-pub struct SummarizeArgs {
+pub(crate) struct SummarizeArgs {
     /// Event logs, or the parts of one; their order does not matter
     #[arg(value_name = "LOG", required = true)]
     pub logs: Vec<PathBuf>,
-    /// Write all figures to this file
+    /// Write all metrics to this file
     #[arg(long, value_name = "OUT.json")]
     pub json: Option<PathBuf>,
     /// Draw the session over time into this file: OUT.svg or OUT.png
@@ -202,7 +199,7 @@ pub struct SummarizeArgs {
 
 /// `parseye config`.
 #[derive(Debug, ClapArgs)]
-pub struct ConfigArgs {
+pub(crate) struct ConfigArgs {
     /// Print the settings as TOML that --config reads back
     #[arg(long, required = true)]
     pub print: bool,
@@ -216,7 +213,7 @@ pub struct ConfigArgs {
 
 /// `parseye check`.
 #[derive(Debug, ClapArgs)]
-pub struct CheckArgs {
+pub(crate) struct CheckArgs {
     /// Video file, folder of images, or single image
     #[arg(
         value_name = "SOURCE",
@@ -245,7 +242,7 @@ pub struct CheckArgs {
         conflicts_with = "manifest"
     )]
     pub every: f64,
-    /// Write all figures to this file
+    /// Write all metrics to this file
     #[arg(long, value_name = "OUT.json")]
     pub json: Option<PathBuf>,
     /// Seed of the random draws
@@ -269,7 +266,7 @@ pub struct CheckArgs {
 
 /// `parseye man`.
 #[derive(Debug, ClapArgs)]
-pub struct ManArgs {
+pub(crate) struct ManArgs {
     /// Folder for the program's page and one for each command; without it, the program's page goes to
     /// the standard output
     #[arg(value_name = "DIR")]
@@ -278,7 +275,7 @@ pub struct ManArgs {
 
 /// `parseye completions`.
 #[derive(Debug, ClapArgs)]
-pub struct CompletionsArgs {
+pub(crate) struct CompletionsArgs {
     /// For which shell
     #[arg(value_name = "SHELL")]
     pub shell: Shell,

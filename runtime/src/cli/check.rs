@@ -1,4 +1,4 @@
-//! `parseye check`: the answers to a recording attacked, or labelled crops, as a table and as JSON.
+//! `parseye check`: attacks on the predictions of a recording or of labelled crops, as a table and as JSON.
 
 use super::{
     complain, exit_status, load_gradient, load_model, print,
@@ -13,11 +13,10 @@ use parseye_vision::{
     evaluate::manifest::{Manifest, Split},
     eye_monitor::EyeMonitor,
     selfcheck::{
+        agreement::AgreementRecord,
         labelled,
         labelled::LabelledAttack,
-        offline::{
-            AgreementRecord, CheckReport, Distribution, EyeStatistics, OfflineCheck, OfflineOptions,
-        },
+        offline::{CheckReport, Distribution, EyeStatistics, OfflineCheck, OfflineOptions},
     },
 };
 use std::{fmt::Write, path::Path, process::ExitCode, time::Duration};
@@ -26,8 +25,8 @@ use std::{fmt::Write, path::Path, process::ExitCode, time::Duration};
 ///
 /// # Errors
 /// When the source, the model or its gradient is wrong, or an output failed. A damaged recording is
-/// complained about and changes the exit status only.
-pub fn run(plan: &CheckPlan) -> anyhow::Result<ExitCode> {
+/// reported and changes the exit status only.
+pub(super) fn run(plan: &CheckPlan) -> anyhow::Result<ExitCode> {
     let model = load_model(&plan.settings)?;
     match &plan.subject {
         CheckSubject::Recording { path, every } => recording(plan, &model, path, *every),
@@ -47,7 +46,7 @@ fn recording(
 ) -> anyhow::Result<ExitCode> {
     let stop = stop_on_signals()?;
     let gradient = load_gradient(&plan.settings, model)?;
-    let mut chain = EyeMonitor::new(&plan.settings.vision(), model)?;
+    let mut monitor = EyeMonitor::new(&plan.settings.vision(), model)?;
     let options = OfflineOptions {
         settings: plan.settings.selfcheck.clone(),
         snrs_db: plan.snrs_db.clone(),
@@ -58,9 +57,9 @@ fn recording(
     let mut outcome = Outcome::Complete;
     while stop.requested().is_none() {
         match source.next_frame() {
-            Ok(Some(frame)) => check.frame(&frame, &chain.judge(&frame)?.reading)?,
+            Ok(Some(frame)) => check.frame(&frame, &monitor.process(&frame)?.reading)?,
             Ok(None) => break,
-            // What came before the damage is reported all the same.
+            // The frames before the damage are still evaluated.
             Err(error) => {
                 complain(&error);
                 outcome = Outcome::Failed;
@@ -124,7 +123,7 @@ fn table_of(attack: &LabelledAttack) -> Result<String, std::fmt::Error> {
     if attack.no_gradient > 0 {
         writeln!(
             text,
-            "{} crops have no gradient: no step goes anywhere from them",
+            "{} crops have a zero gradient, so that FGSM does not change them",
             attack.no_gradient
         )?;
     }
@@ -177,7 +176,7 @@ fn text_of(report: &CheckReport) -> Result<String, std::fmt::Error> {
     )?;
     writeln!(
         text,
-        "under the camera's own noise again: {}",
+        "same prediction under the camera's own noise: {}",
         share(&both.agreement)
     )?;
     if !both.margins.is_empty() {
@@ -193,17 +192,17 @@ fn text_of(report: &CheckReport) -> Result<String, std::fmt::Error> {
             both.not_monotone
         )?;
     }
-    if !both.natural.is_empty() {
-        let changes = both.natural.iter();
-        let changes: Vec<String> = changes
-            .map(|(change, share)| format!("{} {share:.2}", change.name()))
+    if !both.corruptions.is_empty() {
+        let corruptions = both.corruptions.iter();
+        let shares: Vec<String> = corruptions
+            .map(|(corruption, share)| format!("{} {share:.2}", corruption.name()))
             .collect();
-        writeln!(text, "unchanged after: {}", changes.join(", "))?;
+        writeln!(text, "unchanged under corruptions: {}", shares.join(", "))?;
     }
     writeln!(
         text,
         "{:>8} {:>8} {:>28} {:>28}",
-        "SNR dB", "epsilon", "same under white noise", "same under FGSM"
+        "SNR dB", "epsilon", "unchanged by white noise", "unchanged by FGSM"
     )?;
     for row in &report.table {
         let fgsm = row.fgsm.as_ref().map_or("-".into(), share);

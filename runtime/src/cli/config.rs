@@ -10,8 +10,12 @@ use std::process::ExitCode;
 /// Runs the command.
 ///
 /// # Errors
-/// When a flag means nothing, or stdout cannot be written.
-pub fn run(args: ConfigArgs, settings: Settings, origins: &Origins) -> anyhow::Result<ExitCode> {
+/// When a flag's value is invalid, or stdout cannot be written.
+pub(super) fn run(
+    args: ConfigArgs,
+    settings: Settings,
+    origins: &Origins,
+) -> anyhow::Result<ExitCode> {
     let plan = resolve::monitor(args.monitor, settings.clone())?;
     let effective = Effective::new(origins, &settings, &plan.settings)?;
     let text = match args.json {

@@ -4,7 +4,7 @@ use super::{load_model, print, resolve::EvaluatePlan};
 use parseye_events::write_json;
 use parseye_vision::{
     evaluate::{
-        crops::{Evaluation, Figures, evaluate},
+        crops::{Evaluation, Metrics, evaluate},
         manifest::Manifest,
         metrics::Interval,
     },
@@ -15,8 +15,8 @@ use std::{fmt::Write, process::ExitCode};
 /// Runs the command.
 ///
 /// # Errors
-/// When the manifest, a picture or the model is wrong, or an output failed.
-pub fn run(plan: &EvaluatePlan) -> anyhow::Result<ExitCode> {
+/// When the manifest, an image or the model is wrong, or an output failed.
+pub(super) fn run(plan: &EvaluatePlan) -> anyhow::Result<ExitCode> {
     let model = load_model(&plan.settings)?;
     let manifest = Manifest::read(&plan.manifest)?;
     let evaluation = evaluate(&manifest, plan.split, &model)?;
@@ -27,12 +27,15 @@ pub fn run(plan: &EvaluatePlan) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Width of the column of source names at least.
-const NAME_WIDTH: usize = 12;
+/// Least width of the column of source names.
+const MIN_NAME_WIDTH: usize = 12;
 
 fn table(evaluation: &Evaluation) -> Result<String, std::fmt::Error> {
     let names = evaluation.by_source.keys().map(String::len);
-    let width = names.chain([NAME_WIDTH]).max().unwrap_or(NAME_WIDTH);
+    let width = names
+        .chain([MIN_NAME_WIDTH])
+        .max()
+        .unwrap_or(MIN_NAME_WIDTH);
     let mut text = String::new();
     writeln!(
         text,
@@ -69,7 +72,7 @@ fn table(evaluation: &Evaluation) -> Result<String, std::fmt::Error> {
     Ok(text)
 }
 
-fn row(text: &mut String, name: &str, width: usize, figures: &Figures) -> std::fmt::Result {
+fn row(text: &mut String, name: &str, width: usize, figures: &Metrics) -> std::fmt::Result {
     write!(
         text,
         "{name:width$} {:>7} {:>7} {:>8.3} {:>7.3} {:>15} {:>6.3}",

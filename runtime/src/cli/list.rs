@@ -1,4 +1,4 @@
-//! `parseye cameras` and `parseye models`: what is there.
+//! `parseye cameras` and `parseye models`: lists of cameras and models.
 
 use super::print;
 use parseye_capture::list_cameras;
@@ -20,7 +20,7 @@ const FOLDER: &str = "models";
 ///
 /// # Errors
 /// When stdout cannot be written.
-pub fn cameras() -> anyhow::Result<ExitCode> {
+pub(super) fn cameras() -> anyhow::Result<ExitCode> {
     let mut text = String::new();
     for camera in list_cameras() {
         writeln!(text, "{}  {}", camera.path.display(), camera.name)?;
@@ -40,7 +40,7 @@ pub fn cameras() -> anyhow::Result<ExitCode> {
 ///
 /// # Errors
 /// When stdout cannot be written.
-pub fn models(as_json: bool) -> anyhow::Result<ExitCode> {
+pub(super) fn models(as_json: bool) -> anyhow::Result<ExitCode> {
     let mut models = vec![("built in".to_owned(), EyeStateModel::built_in())];
     models.extend(model_files().iter().map(|path| {
         let place = path.display().to_string();
@@ -59,8 +59,8 @@ pub fn models(as_json: bool) -> anyhow::Result<ExitCode> {
         .max()
         .unwrap_or(0);
     let mut text = String::new();
-    for (place, words) in rows {
-        writeln!(text, "{place:width$}  {words}")?;
+    for (place, description) in rows {
+        writeln!(text, "{place:width$}  {description}")?;
     }
     print(&text)?;
     Ok(ExitCode::SUCCESS)
@@ -111,7 +111,7 @@ fn models_in(folder: &Path) -> Vec<PathBuf> {
 }
 
 fn row(place: String, model: Result<EyeStateModel, ModelError>) -> (String, String) {
-    let words = match model {
+    let description = match model {
         Ok(model) => {
             let card = model.card();
             format!(
@@ -126,5 +126,5 @@ fn row(place: String, model: Result<EyeStateModel, ModelError>) -> (String, Stri
         }
         Err(error) => format!("cannot be used: {}", error.reason),
     };
-    (place, words)
+    (place, description)
 }

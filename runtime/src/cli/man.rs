@@ -1,7 +1,7 @@
-//! `parseye man`: the manual pages, made of the command line itself and of what it cannot say: exit
+//! `parseye man`: the manual pages, made of the command line itself and of what it does not hold: exit
 //! status, environment, files.
 
-use super::{args::Args, print};
+use super::{PROGRAM, args::Args, print};
 use anyhow::anyhow;
 use clap::{Command, CommandFactory};
 use clap_mangen::{
@@ -10,7 +10,6 @@ use clap_mangen::{
 };
 use std::{io, path::Path, process::ExitCode};
 
-const PROGRAM: &str = "parseye";
 const SECTION: &str = "1";
 
 /// A page under the name of its file.
@@ -23,7 +22,7 @@ struct Page {
 ///
 /// # Errors
 /// When one cannot be written.
-pub fn run(folder: Option<&Path>) -> anyhow::Result<ExitCode> {
+pub(super) fn run(folder: Option<&Path>) -> anyhow::Result<ExitCode> {
     let program = command();
     let Some(folder) = folder else {
         print(&program_page(&program)?.text)?;
@@ -75,7 +74,7 @@ fn command_page(command: &Command) -> anyhow::Result<Page> {
     more.text([
         bold(PROGRAM),
         roman(format!(
-            "({SECTION}), which tells of settings, files and the exit status"
+            "({SECTION}) for settings, files and the exit status"
         )),
     ]);
     more.to_writer(&mut text)?;
@@ -109,7 +108,7 @@ fn common_sections() -> Roff {
         ("0", "All went well."),
         (
             "1",
-            "Something failed; one line on the standard error says what, where, and what to do.",
+            "Something failed; one line on standard error says what, where, and what to do.",
         ),
         ("2", "The command line cannot be understood."),
         (
@@ -135,7 +134,7 @@ fn common_sections() -> Roff {
     roff.control("TP", []);
     roff.text([bold("NOTIFY_SOCKET"), roman(", "), bold("WATCHDOG_USEC")]);
     roff.text([roman(
-        "Set by systemd: a live run tells it when it is ready and how it does, and that it lives only while frames, or the wait for them, advance.",
+        "Set by systemd: a live run notifies it when it is ready, of its status, and of its watchdog as long as frames are processed or waited for.",
     )]);
     roff.control("SH", ["FILES"]);
     for (file, meaning) in [
@@ -149,7 +148,7 @@ fn common_sections() -> Roff {
         ),
         (
             "/usr/share/parseye/",
-            "Where a package installs it: the face locator and the models.",
+            "Where a package installs it: the face detector and the models.",
         ),
         (
             "/usr/share/doc/parseye/",

@@ -1,12 +1,10 @@
-//! The command line. Flags are first taken as they stand ([`args`]), then checked and joined with
-//! the settings ([`resolve`]), then run; each command has its own module.
+//! The command line. Flags are first parsed ([`args`]), then checked and joined with the settings
+//! ([`resolve`]), then run; each command has its own module.
 
-mod alarm;
-pub mod args;
+pub(crate) mod args;
 mod check;
 mod completions;
 mod config;
-mod dashboards;
 mod evaluate;
 mod list;
 mod man;
@@ -16,19 +14,16 @@ mod resolve;
 mod summarize;
 mod watch;
 
-use crate::{config::Settings, live::Stop};
+use crate::{channels::Stop, config::Settings};
 use args::{Args, CommandArgs};
 use clap::Parser;
-use parseye_command_line::one_line;
+use parseye_command_line::{one_line, print};
 use parseye_events::event::Outcome;
 use parseye_vision::classify::{EyeStateModel, gradient::GradientModel};
-use std::{
-    ffi::OsString,
-    fmt::Display,
-    io::{self, Write},
-    process::ExitCode,
-    sync::Arc,
-};
+use std::{ffi::OsString, fmt::Display, process::ExitCode, sync::Arc};
+
+/// The name of the program in its messages.
+const PROGRAM: &str = "parseye";
 
 /// Exit status for a command line that cannot be understood, as is usual.
 const USAGE: u8 = 2;
@@ -36,7 +31,7 @@ const USAGE: u8 = 2;
 /// A program ended by a signal is reported as this plus the signal's number, as shells do.
 const SIGNAL_BASE: usize = 128;
 
-/// Runs the program and says on one line what went wrong.
+/// Runs the program; an error is written to stderr on one line.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     match run(arguments) {
         Ok(code) => code,
@@ -67,35 +62,18 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> anyhow::Result<ExitCode
     }
 }
 
-/// Tells the user what went wrong, on one line.
-pub fn complain(error: &dyn Display) {
-    // When even this cannot be written, the exit status still tells.
-    let line = error.to_string();
-    let words: Vec<&str> = line.lines().map(str::trim).collect();
-    let _ = writeln!(io::stderr(), "parseye: {}", words.join(" "));
+/// Writes an error or a note to stderr, on one line.
+fn complain(message: &dyn Display) {
+    parseye_command_line::complain(PROGRAM, message);
 }
 
-/// Writes to stdout. A reader that has gone, as in `parseye models | head -1`, is no error.
-fn print(text: &str) -> anyhow::Result<()> {
-    let mut stdout = io::stdout().lock();
-    match stdout
-        .write_all(text.as_bytes())
-        .and_then(|()| stdout.flush())
-    {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(anyhow::anyhow!(
-            "stdout cannot be written: {error}; free some space or redirect it elsewhere"
-        )),
-        _ => Ok(()),
-    }
-}
-
-/// Help and version go to stdout; a mistake becomes one line that names the nearest known word.
+/// Writes help and version to stdout, and a mistake on one line that names the nearest known word.
 fn usage(error: &clap::Error) -> anyhow::Result<ExitCode> {
     if !error.use_stderr() {
         print(&error.render().to_string())?;
         return Ok(ExitCode::SUCCESS);
     }
-    complain(&one_line("parseye", error));
+    complain(&one_line(PROGRAM, error));
     Ok(ExitCode::from(USAGE))
 }
 
@@ -106,7 +84,7 @@ fn load_model(settings: &Settings) -> anyhow::Result<EyeStateModel> {
     })
 }
 
-/// The gradient graph of the model that [`load_model`] loads, where it has one.
+/// Loads the gradient graph of the model that [`load_model`] loads, where it has one.
 fn load_gradient(
     settings: &Settings,
     model: &EyeStateModel,
@@ -117,7 +95,7 @@ fn load_gradient(
     })
 }
 
-/// Ctrl-C and a polite kill ask to stop; a second one ends the program at once.
+/// Lets Ctrl-C and SIGTERM request a stop; a second one ends the program at once.
 fn stop_on_signals() -> anyhow::Result<Stop> {
     use signal_hook::{consts::TERM_SIGNALS, flag};
     let stop = Stop::new();
@@ -135,7 +113,7 @@ fn stop_on_signals() -> anyhow::Result<Stop> {
     Ok(stop)
 }
 
-/// The exit status of a run that was not ended by an error of its own.
+/// Returns the exit status of a run that was not ended by an error of its own.
 fn exit_status(outcome: Outcome, stop: &Stop) -> ExitCode {
     match (outcome, stop.requested()) {
         (_, Some(signal)) => ExitCode::from(u8::try_from(SIGNAL_BASE + signal).unwrap_or(1)),

@@ -1,15 +1,11 @@
 //! `parseye monitor`: a camera in, events out, until the user stops it.
 
 use super::{
-    alarm,
-    dashboards::Dashboards,
-    resolve::MonitorPlan,
-    stop_on_signals,
-    watch::{LiveInput, watch},
+    complain, load_gradient, load_model, resolve::MonitorPlan, stop_on_signals, watch::watch,
 };
-use crate::live::monitor::SILENCE;
+use crate::live::{LiveOptions, LiveRun};
 use anyhow::anyhow;
-use parseye_capture::{CameraOpener, SourceError, list_cameras};
+use parseye_capture::{CameraOpener, STALL_TIMEOUT, SourceError, list_cameras};
 use parseye_events::{event::Mode, jsonl::Existing};
 use std::process::ExitCode;
 
@@ -18,18 +14,21 @@ use std::process::ExitCode;
 /// # Errors
 /// When there is no camera, or an output failed.
 pub fn run(plan: MonitorPlan) -> anyhow::Result<ExitCode> {
+    let settings = &plan.settings;
     let stop = stop_on_signals()?;
-    let dashboards = Dashboards::listen(&plan.settings, &stop)?;
-    let alarm = alarm::start(&plan.settings, &dashboards)?;
-    let opener = CameraOpener::new(plan.settings.camera.clone()).map_err(with_hint)?;
-    let watched = LiveInput {
+    let run = LiveRun::prepare(settings, &stop, |line| complain(&line))?;
+    let opener = CameraOpener::new(settings.camera.clone()).map_err(with_hint)?;
+    let model = load_model(settings)?;
+    let options = LiveOptions {
         opener: Box::new(opener),
         mode: Mode::Monitor,
         existing: Existing::Continue,
-        silence: Some(SILENCE),
+        stall_timeout: Some(STALL_TIMEOUT),
         duration: plan.duration,
+        gradient: load_gradient(settings, &model)?,
+        model,
     };
-    watch(watched, &plan.settings, &stop, dashboards, alarm)
+    watch(run, options, &stop)
 }
 
 fn with_hint(error: SourceError) -> anyhow::Error {

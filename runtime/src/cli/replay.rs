@@ -1,17 +1,16 @@
-//! `parseye replay`: recordings in, events, sums and annotated videos out.
+//! `parseye replay`: recordings in; events, statistics and annotated videos out.
 
 use super::{
-    alarm, complain,
-    dashboards::Dashboards,
-    exit_status, load_model, print,
+    complain, exit_status, load_gradient, load_model, print,
     resolve::{ReplayPlan, ReplaySource},
     stop_on_signals,
-    watch::{LiveInput, watch},
+    watch::watch,
 };
 use crate::{
     annotate::video::VideoWriter,
+    channels::Stop,
     config::Settings,
-    live::Stop,
+    live::{LiveOptions, LiveRun},
     replay::{ReplayOutputs, Replayed, replay},
 };
 use parseye_capture::{PacedRecording, ShortenedRecording, open_recording};
@@ -35,15 +34,15 @@ use std::{
     time::Duration,
 };
 
-/// What a source counts for at least against `--duration`: a single picture has no length, and
-/// played again and again would never end.
-const LEAST_LENGTH: Duration = Duration::from_millis(10);
+/// Least time that a source counts against `--duration`: a single image has no duration, and looped would
+/// never reach it.
+const MIN_DURATION: Duration = Duration::from_millis(10);
 
 /// Runs the command.
 ///
 /// # Errors
-/// When nothing could be done, or an output failed. A damaged recording is complained about and
-/// changes the exit status only.
+/// When a model or an output cannot be used. A damaged recording is reported and changes the exit status
+/// only.
 pub fn run(plan: ReplayPlan) -> anyhow::Result<ExitCode> {
     let stop = stop_on_signals()?;
     if let (true, [source]) = (plan.realtime, plan.sources.as_slice()) {
@@ -55,7 +54,7 @@ pub fn run(plan: ReplayPlan) -> anyhow::Result<ExitCode> {
         .map(|path| read_truth(path, &plan.sources))
         .transpose()?;
     let model = load_model(&plan.settings)?;
-    let mut chain = EyeMonitor::new(&plan.settings.vision(), &model)?;
+    let mut eye_monitor = EyeMonitor::new(&plan.settings.vision(), &model)?;
     let mut log = match &plan.settings.report.log {
         Some(path) => Some(EventLog::open(path, Existing::Replace)?),
         None => None,
@@ -74,28 +73,29 @@ pub fn run(plan: ReplayPlan) -> anyhow::Result<ExitCode> {
         )))?;
     }
 
-    let mut sums = Sums::default();
-    let mut complained = BTreeSet::new();
+    let mut statistics = ReplayStatistics::default();
+    let mut damaged = BTreeSet::new();
     let mut left = plan.duration;
     'passes: loop {
         let mut empty = true;
         for source in &plan.sources {
             let log = log.as_mut();
-            let replayed = replay_source(source, left, &plan.settings, &mut chain, log, &stop)?;
+            let replayed =
+                replay_source(source, left, &plan.settings, &mut eye_monitor, log, &stop)?;
             if let Some(error) = &replayed.error
-                && complained.insert(&source.clip)
+                && damaged.insert(&source.clip)
             {
                 complain(error);
             }
-            sums.add(&source.clip, &replayed, truth.as_ref());
-            empty &= replayed.tally.frames() == 0;
-            let length = replayed.tally.duration().max(LEAST_LENGTH);
-            left = left.map(|left| left.saturating_sub(length));
+            statistics.add(&source.clip, &replayed, truth.as_ref());
+            empty &= replayed.statistics.frames() == 0;
+            let duration = replayed.statistics.duration().max(MIN_DURATION);
+            left = left.map(|left| left.saturating_sub(duration));
             if replayed.outcome == Outcome::Interrupted || left == Some(Duration::ZERO) {
                 break 'passes;
             }
         }
-        // Sources that give nothing would be opened for ever.
+        // Sources without a frame would be opened again for ever.
         if empty || !plan.loop_forever {
             break;
         }
@@ -103,12 +103,12 @@ pub fn run(plan: ReplayPlan) -> anyhow::Result<ExitCode> {
     if let Some(log) = log {
         log.finish()?;
     }
-    let summary = sums.summary();
+    let summary = statistics.summary();
     match &plan.summary {
         Some(path) => write_json(path, &summary)?,
         None => print(&summary.text())?,
     }
-    let outcome = match complained.is_empty() {
+    let outcome = match damaged.is_empty() {
         true => Outcome::Complete,
         false => Outcome::Failed,
     };
@@ -118,18 +118,20 @@ pub fn run(plan: ReplayPlan) -> anyhow::Result<ExitCode> {
 /// Plays a recording at its own pace.
 fn play(source: &ReplaySource, plan: &ReplayPlan, stop: &Stop) -> anyhow::Result<ExitCode> {
     let settings = &plan.settings;
-    let dashboards = Dashboards::listen(settings, stop)?;
-    let alarm = alarm::start(settings, &dashboards)?;
+    let run = LiveRun::prepare(settings, stop, |line| complain(&line))?;
     let image_rate = settings.recording.image_rate;
     let opener = PacedRecording::new(&source.path, image_rate, plan.loop_forever);
-    let watched = LiveInput {
+    let model = load_model(settings)?;
+    let options = LiveOptions {
         opener: Box::new(opener),
         mode: Mode::Realtime,
         existing: Existing::Replace,
-        silence: None,
+        stall_timeout: None,
         duration: plan.duration,
+        gradient: load_gradient(settings, &model)?,
+        model,
     };
-    watch(watched, settings, stop, dashboards, alarm)
+    watch(run, options, stop)
 }
 
 fn read_truth(path: &Path, sources: &[ReplaySource]) -> anyhow::Result<Truth> {
@@ -147,9 +149,9 @@ fn read_truth(path: &Path, sources: &[ReplaySource]) -> anyhow::Result<Truth> {
 
 fn replay_source(
     source: &ReplaySource,
-    at_most: Option<Duration>,
+    max_duration: Option<Duration>,
     settings: &Settings,
-    chain: &mut EyeMonitor,
+    eye_monitor: &mut EyeMonitor,
     log: Option<&mut EventLog>,
     stop: &Stop,
 ) -> anyhow::Result<Replayed> {
@@ -158,35 +160,34 @@ fn replay_source(
         .as_deref()
         .map(VideoWriter::create)
         .transpose()?;
-    let recording =
-        open_recording(&source.path, settings.recording.image_rate).map(
-            |recording| match at_most {
-                Some(length) => Box::new(ShortenedRecording::new(recording, length)),
-                None => recording,
-            },
-        );
+    let recording = open_recording(&source.path, settings.recording.image_rate).map(|recording| {
+        match max_duration {
+            Some(duration) => Box::new(ShortenedRecording::new(recording, duration)),
+            None => recording,
+        }
+    });
     let outputs = ReplayOutputs { log, video };
-    Ok(replay(&source.clip, recording, chain, outputs, stop)?)
+    Ok(replay(&source.clip, recording, eye_monitor, outputs, stop)?)
 }
 
-/// What is kept of each source: its sums as they are written, not the histograms they come from, so
-/// that a thousand sources take no more memory than one.
+/// Statistics of all sources: of each one only the summary, not the histograms it comes from, so that a
+/// thousand sources take no more memory than one.
 #[derive(Default)]
-struct Sums {
+struct ReplayStatistics {
     all: RunAccumulator,
     scores: Option<Vec<Score>>,
     clips: BTreeMap<String, Summary>,
 }
 
-impl Sums {
+impl ReplayStatistics {
     fn add(&mut self, clip: &str, replayed: &Replayed, truth: Option<&Truth>) {
         let score = truth.map(|truth| score(clip, replayed, truth));
         if let Some(score) = score {
             self.scores.get_or_insert_default().push(score);
         }
-        self.all.merge(&replayed.tally);
+        self.all.merge(&replayed.statistics);
         self.clips
-            .insert(clip.to_owned(), replayed.tally.summary(score));
+            .insert(clip.to_owned(), replayed.statistics.summary(score));
     }
 
     fn summary(self) -> RunSummary {
@@ -200,10 +201,10 @@ impl Sums {
 fn score(clip: &str, replayed: &Replayed, truth: &Truth) -> Score {
     let mut truth: ClipTruth = truth.clips.get(clip).cloned().unwrap_or_default();
     if replayed.outcome != Outcome::Complete {
-        // What was never read cannot be missed.
+        // A blink in a frame that was never read is no miss.
         truth
             .blinks
-            .retain(|blink| blink.last < replayed.tally.frames());
+            .retain(|blink| blink.last < replayed.statistics.frames());
     }
-    Score::of_clip(replayed.tally.blinks_of_both(), &truth)
+    Score::of_clip(replayed.statistics.blinks_of_both(), &truth)
 }

@@ -1,11 +1,11 @@
-//! From flags and settings to what a command does: every value checked, every path decided, before
+//! From flags and settings to the plan of a command: every value is checked and every path decided before
 //! anything is read or written.
 
 use super::args::{CheckArgs, DashboardArgs, EvaluateArgs, MonitorArgs, ReplayArgs, SummarizeArgs};
 use crate::config::Settings;
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, anyhow, bail, ensure};
 use parseye_capture::name_of;
-use parseye_vision::evaluate::manifest::Split;
+use parseye_vision::{evaluate::manifest::Split, snr};
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
@@ -14,7 +14,7 @@ use std::{
 
 /// What `parseye monitor` does.
 #[derive(Debug)]
-pub struct MonitorPlan {
+pub(super) struct MonitorPlan {
     /// Settings with the flags' values.
     pub settings: Settings,
     /// Ends by itself after this long.
@@ -23,10 +23,10 @@ pub struct MonitorPlan {
 
 /// One recording of `parseye replay`.
 #[derive(Debug)]
-pub struct ReplaySource {
+pub(super) struct ReplaySource {
     /// Where it is.
     pub path: PathBuf,
-    /// What events call it.
+    /// Its name in events.
     pub clip: String,
     /// Where its annotated video goes.
     pub annotate: Option<PathBuf>,
@@ -34,65 +34,65 @@ pub struct ReplaySource {
 
 /// What `parseye replay` does.
 #[derive(Debug)]
-pub struct ReplayPlan {
+pub(super) struct ReplayPlan {
     /// Settings with the flags' values.
     pub settings: Settings,
     /// In order.
     pub sources: Vec<ReplaySource>,
     /// Confirmed blinks.
     pub truth: Option<PathBuf>,
-    /// Where the sums go.
+    /// Where the summary goes.
     pub summary: Option<PathBuf>,
     /// Whether the one source is played at its own pace instead.
     pub realtime: bool,
-    /// Whether they begin again at their end.
+    /// Whether they start again at their end.
     pub loop_forever: bool,
-    /// Ends by itself after this long: on the clock at the source's own pace, else of the recordings.
+    /// Ends by itself after this long: by the clock at the source's own pace, else of the recordings.
     pub duration: Option<Duration>,
 }
 
 /// What `parseye evaluate` does.
 #[derive(Debug)]
-pub struct EvaluatePlan {
+pub(super) struct EvaluatePlan {
     /// Settings with the flags' values.
     pub settings: Settings,
     /// List of labelled crops.
     pub manifest: PathBuf,
-    /// Crops to judge.
+    /// Crops to evaluate.
     pub split: Split,
-    /// Where all figures go.
+    /// Where all metrics go.
     pub json: Option<PathBuf>,
 }
 
 /// What `parseye summarize` does.
 #[derive(Debug)]
-pub struct SummarizePlan {
+pub(super) struct SummarizePlan {
     /// Settings.
     pub settings: Settings,
     /// Event logs.
     pub logs: Vec<PathBuf>,
-    /// Where all figures go.
+    /// Where all metrics go.
     pub json: Option<PathBuf>,
-    /// Where the picture goes; its name ends in svg or png.
+    /// Where the plot goes; its name ends in svg or png.
     pub plot: Option<PathBuf>,
 }
 
 /// What `parseye check` does.
 #[derive(Debug)]
-pub struct CheckPlan {
+pub(super) struct CheckPlan {
     /// Settings with the flags' values.
     pub settings: Settings,
     /// Signal-to-noise ratios of the table in dB.
     pub snrs_db: Vec<f64>,
     /// What is checked.
     pub subject: CheckSubject,
-    /// Where all figures go.
+    /// Where all metrics go.
     pub json: Option<PathBuf>,
 }
 
 /// What `parseye check` checks.
 #[derive(Debug)]
-pub enum CheckSubject {
+pub(super) enum CheckSubject {
     /// A recording.
     Recording {
         /// Where it is.
@@ -114,8 +114,8 @@ pub enum CheckSubject {
 /// Resolves `parseye monitor`.
 ///
 /// # Errors
-/// When a value means nothing.
-pub fn monitor(args: MonitorArgs, mut settings: Settings) -> anyhow::Result<MonitorPlan> {
+/// When a value is invalid.
+pub(super) fn monitor(args: MonitorArgs, mut settings: Settings) -> anyhow::Result<MonitorPlan> {
     let duration = args.duration.map(duration).transpose()?;
     settings.camera.id = args.camera.or(settings.camera.id);
     settings.camera.backend = args.backend.unwrap_or(settings.camera.backend);
@@ -127,23 +127,22 @@ pub fn monitor(args: MonitorArgs, mut settings: Settings) -> anyhow::Result<Moni
     settings
         .mqtt
         .check()
-        .map_err(|reason| anyhow::anyhow!("--mqtt: mqtt.{reason}"))?;
+        .map_err(|reason| anyhow!("--mqtt: mqtt.{reason}"))?;
     Ok(MonitorPlan { settings, duration })
 }
 
-/// Takes the flags of what runs live into the settings.
+/// Merges the flags of a live run into the settings.
 ///
 /// # Errors
-/// When a value means nothing, or would let anybody in.
-pub fn dashboards(args: DashboardArgs, settings: &mut Settings) -> anyhow::Result<()> {
+/// When a value is invalid, or would open the web dashboard to anybody.
+pub(super) fn dashboards(args: DashboardArgs, settings: &mut Settings) -> anyhow::Result<()> {
     settings.terminal.dashboard &= !args.no_terminal;
     settings.selfcheck.mode = args.self_check.unwrap_or(settings.selfcheck.mode);
     let web = &mut settings.web;
     web.address = args.web.or(web.address.take());
     web.token = args.token.map(Into::into).or(web.token.take());
     web.preview |= args.preview;
-    web.check()
-        .map_err(|reason| anyhow::anyhow!("web.{reason}"))
+    web.check().map_err(|reason| anyhow!("web.{reason}"))
 }
 
 fn duration(seconds: f64) -> anyhow::Result<Duration> {
@@ -153,15 +152,15 @@ fn duration(seconds: f64) -> anyhow::Result<Duration> {
     }
 }
 
-/// Takes `--on-alarm` into the settings.
+/// Merges `--on-alarm` into the settings.
 ///
 /// # Errors
-/// When it is no command.
-pub fn alarm(command: Option<String>, settings: &mut Settings) -> anyhow::Result<()> {
+/// When it is not a command.
+pub(super) fn alarm(command: Option<String>, settings: &mut Settings) -> anyhow::Result<()> {
     if command.is_some() {
         settings.alarm.command = command;
         let checked = settings.alarm.check();
-        checked.map_err(|reason| anyhow::anyhow!("--on-alarm: {reason}"))?;
+        checked.map_err(|reason| anyhow!("--on-alarm: {reason}"))?;
     }
     Ok(())
 }
@@ -170,7 +169,7 @@ pub fn alarm(command: Option<String>, settings: &mut Settings) -> anyhow::Result
 ///
 /// # Errors
 /// When two sources have one name, or an output would overwrite an input or another output.
-pub fn replay(args: ReplayArgs, mut settings: Settings) -> anyhow::Result<ReplayPlan> {
+pub(super) fn replay(args: ReplayArgs, mut settings: Settings) -> anyhow::Result<ReplayPlan> {
     settings.model.file = args.model.or(settings.model.file);
     settings.report.log = args.log.or(settings.report.log);
     let several = args.sources.len() > 1;
@@ -179,7 +178,7 @@ pub fn replay(args: ReplayArgs, mut settings: Settings) -> anyhow::Result<Replay
         "--realtime plays one recording; give one, or leave it out"
     );
     if let (false, Some(flag)) = (args.realtime, args.dashboards.given()) {
-        bail!("{flag} shows what happens live; give --realtime as well, or leave it out");
+        bail!("{flag} is for live runs; give --realtime as well, or leave it out");
     }
     dashboards(args.dashboards, &mut settings)?;
     alarm(args.on_alarm, &mut settings)?;
@@ -190,7 +189,7 @@ pub fn replay(args: ReplayArgs, mut settings: Settings) -> anyhow::Result<Replay
         let clip = name_of(&path);
         if let Some(other) = seen.insert(clip.clone(), path.clone()) {
             bail!(
-                "{} and {} are both called '{clip}' in the log; rename one, or replay them one after the other",
+                "{} and {} have the same name '{clip}' in the log; rename one, or replay them one after the other",
                 other.display(),
                 path.display()
             );
@@ -233,12 +232,9 @@ pub fn replay(args: ReplayArgs, mut settings: Settings) -> anyhow::Result<Replay
 ///
 /// # Errors
 /// When the split is unknown, or the output would overwrite an input.
-pub fn evaluate(args: EvaluateArgs, mut settings: Settings) -> anyhow::Result<EvaluatePlan> {
+pub(super) fn evaluate(args: EvaluateArgs, mut settings: Settings) -> anyhow::Result<EvaluatePlan> {
     settings.model.file = args.model.or(settings.model.file);
-    let split = args
-        .split
-        .parse()
-        .map_err(|reason: String| anyhow::anyhow!("--split: {reason}"))?;
+    let split = split(&args.split)?;
     let inputs = [Some(&args.manifest), settings.model.file.as_ref()];
     let inputs: Vec<&Path> = inputs.into_iter().flatten().map(PathBuf::as_path).collect();
     check_paths(
@@ -253,16 +249,21 @@ pub fn evaluate(args: EvaluateArgs, mut settings: Settings) -> anyhow::Result<Ev
     })
 }
 
+fn split(name: &str) -> anyhow::Result<Split> {
+    name.parse::<Split>()
+        .map_err(|error| anyhow!("--split: {error}"))
+}
+
 /// Resolves `parseye summarize`.
 ///
 /// # Errors
-/// When the picture is of an unknown kind, or an output would overwrite a log.
-pub fn summarize(args: SummarizeArgs, settings: Settings) -> anyhow::Result<SummarizePlan> {
+/// When the plot has an unknown format, or an output would overwrite a log.
+pub(super) fn summarize(args: SummarizeArgs, settings: Settings) -> anyhow::Result<SummarizePlan> {
     if let Some(plot) = &args.plot {
         let extension = plot.extension().unwrap_or_default().to_ascii_lowercase();
         ensure!(
             extension == "svg" || extension == "png",
-            "--plot {}: a picture of unknown kind; give a name that ends in .svg or .png",
+            "--plot {}: unknown image format; give a name that ends in .svg or .png",
             plot.display()
         );
     }
@@ -287,8 +288,8 @@ pub fn summarize(args: SummarizeArgs, settings: Settings) -> anyhow::Result<Summ
 /// Resolves `parseye check`.
 ///
 /// # Errors
-/// When a value means nothing, or the output would overwrite an input.
-pub fn check(args: CheckArgs, mut settings: Settings) -> anyhow::Result<CheckPlan> {
+/// When a value is invalid, or the output would overwrite an input.
+pub(super) fn check(args: CheckArgs, mut settings: Settings) -> anyhow::Result<CheckPlan> {
     settings.model.file = args.model.or(settings.model.file);
     settings.selfcheck.seed = args.seed.unwrap_or(settings.selfcheck.seed);
     let snrs_db = snr_list(&args.snr)?;
@@ -299,21 +300,18 @@ pub fn check(args: CheckArgs, mut settings: Settings) -> anyhow::Result<CheckPla
             path,
             every: Duration::try_from_secs_f64(args.every)
                 .with_context(|| format!("--every is {}; give seconds, 0 or more", args.every))
-                .map_err(|error| anyhow::anyhow!("{error}"))?,
+                .map_err(|error| anyhow!("{error}"))?,
         },
         (None, Some(manifest)) => CheckSubject::Labelled {
             manifest,
-            split: args
-                .split
-                .parse()
-                .map_err(|reason: String| anyhow::anyhow!("--split: {reason}"))?,
+            split: split(&args.split)?,
             at_most: args
                 .at_most
                 .map_or(usize::MAX, |n| usize::try_from(n).unwrap_or(usize::MAX)),
         },
         (None, None) => bail!("nothing to check; give a SOURCE or --manifest"),
     };
-    // Last, for it touches the output: nothing else may fail any more.
+    // Last, since it creates the output: nothing else may fail any more.
     let inputs: Vec<&Path> = inputs.iter().map(PathBuf::as_path).collect();
     let outputs: Vec<&Path> = args.json.iter().map(PathBuf::as_path).collect();
     check_paths(&inputs, &outputs)?;
@@ -325,30 +323,9 @@ pub fn check(args: CheckArgs, mut settings: Settings) -> anyhow::Result<CheckPla
     })
 }
 
-/// Ratios in dB that mean something: at -20 dB a perturbation is ten times the picture, at 120 dB it
-/// is below the rounding of f32.
-const MEANINGFUL_DB: std::ops::RangeInclusive<f64> = -20.0..=120.0;
-
 fn snr_list(text: &str) -> anyhow::Result<Vec<f64>> {
     const EXAMPLE: &str = "give decibels separated by commas, such as 50,40,30,20,10,0";
-    let mut list = Vec::new();
-    for part in text.split(',').map(str::trim) {
-        let snr_db: f64 = part
-            .parse()
-            .map_err(|_| anyhow::anyhow!("--snr: '{part}' is not a number; {EXAMPLE}"))?;
-        ensure!(
-            MEANINGFUL_DB.contains(&snr_db),
-            "--snr: {part} dB is outside {} to {} dB; {EXAMPLE}",
-            MEANINGFUL_DB.start(),
-            MEANINGFUL_DB.end()
-        );
-        ensure!(
-            !list.contains(&snr_db),
-            "--snr: {part} stands there twice; {EXAMPLE}"
-        );
-        list.push(snr_db);
-    }
-    Ok(list)
+    snr::parse_list(text).map_err(|error| anyhow::anyhow!("--snr: {error}; {EXAMPLE}"))
 }
 
 /// `out.mp4` for the clip `a` becomes `out-a.mp4`.
@@ -361,10 +338,10 @@ fn with_clip(out: &Path, clip: &str) -> PathBuf {
     out.with_file_name(name)
 }
 
-/// No output may overwrite an input or another output, and each must be writable: hours of work
+/// Checks that no output overwrites an input or another output, and that each is writable: hours of work
 /// must not end in a mistyped folder.
 fn check_paths(inputs: &[&Path], outputs: &[&Path]) -> anyhow::Result<()> {
-    // Two spellings of a file that is not there yet are compared as they stand.
+    // Two spellings of a file that does not exist yet are compared as they are.
     let resolved = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
     let mut taken: Vec<(PathBuf, &Path)> =
         inputs.iter().map(|path| (resolved(path), *path)).collect();
@@ -395,7 +372,7 @@ fn check_paths(inputs: &[&Path], outputs: &[&Path]) -> anyhow::Result<()> {
                     path.display()
                 )
             })
-            .map_err(|error| anyhow::anyhow!("{error:#}"))?;
+            .map_err(|error| anyhow!("{error:#}"))?;
     }
     Ok(())
 }
@@ -414,7 +391,7 @@ mod tests {
     }
 
     #[test]
-    fn no_output_overwrites_anything_that_was_named() {
+    fn no_output_overwrites_an_input_or_another_output() {
         let folder = tempfile::tempdir().unwrap();
         let (a, b) = (folder.path().join("a.mp4"), folder.path().join("b.mp4"));
         std::fs::write(&a, "x").unwrap();

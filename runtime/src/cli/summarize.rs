@@ -1,22 +1,23 @@
-//! `parseye summarize`: event logs in, sums and a picture out.
+//! `parseye summarize`: reads event logs and writes their statistics and a plot.
 
 use super::{complain, print, resolve::SummarizePlan};
-use anyhow::anyhow;
 use parseye_events::{
-    ReportError,
-    session::{read, text, timeline_plot},
+    session::{Session, read},
     write_json,
 };
-use parseye_plot::Rasterizer;
-use std::{fs, path::Path, process::ExitCode};
+use std::{path::Path, process::ExitCode};
 
 /// Runs the command.
 ///
 /// # Errors
 /// When a log cannot be read, or an output cannot be written.
 pub fn run(plan: &SummarizePlan) -> anyhow::Result<ExitCode> {
+    if plan.plot.is_some() {
+        require_plots()?;
+    }
     let session = read(&plan.logs, &plan.settings.temporal)?;
-    for log in session.figures.logs.iter().filter(|log| log.damaged > 0) {
+    let logs = &session.statistics.logs;
+    for log in logs.iter().filter(|log| log.damaged > 0) {
         complain(&format!(
             "note: {}: {} of {} lines are damaged and left out",
             log.path.display(),
@@ -25,27 +26,48 @@ pub fn run(plan: &SummarizePlan) -> anyhow::Result<ExitCode> {
         ));
     }
     if let Some(path) = &plan.json {
-        write_json(path, &session.figures)?;
+        write_json(path, &session.statistics)?;
     }
     if let Some(path) = &plan.plot {
-        let svg =
-            timeline_plot::draw(&session.figures, &session.timeline, &plan.settings.temporal)?;
-        let bytes = match is_svg(path) {
-            true => svg.into_bytes(),
-            false => Rasterizer::new()
-                .map_err(|error| anyhow!("{error}, or give a name that ends in .svg"))?
-                .png(&svg)?,
-        };
-        fs::write(path, bytes).map_err(|error| ReportError::File {
-            path: path.clone(),
-            reason: error.to_string(),
-        })?;
+        write_plot(path, &session, plan)?;
     }
-    print(&text::text(&session.figures))?;
+    print(&session.statistics.text())?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn is_svg(path: &Path) -> bool {
-    path.extension()
-        .is_some_and(|extension| extension.eq_ignore_ascii_case("svg"))
+/// Checks that the program can draw before it reads anything.
+///
+/// # Errors
+/// When it was built without the feature `plots`.
+fn require_plots() -> anyhow::Result<()> {
+    anyhow::ensure!(
+        cfg!(feature = "plots"),
+        "--plot: this program was built without plots; build it with `--features plots`, or leave --plot out"
+    );
+    Ok(())
+}
+
+/// Draws the session and writes it, as SVG or PNG by the ending of the path.
+#[cfg(feature = "plots")]
+fn write_plot(path: &Path, session: &Session, plan: &SummarizePlan) -> anyhow::Result<()> {
+    let svg = session.plot(&plan.settings.temporal)?;
+    let is_svg = path
+        .extension()
+        .is_some_and(|extension| extension.eq_ignore_ascii_case("svg"));
+    let bytes = match is_svg {
+        true => svg.into_bytes(),
+        false => parseye_plot::Rasterizer::new()
+            .map_err(|error| anyhow::anyhow!("{error}, or give a name that ends in .svg"))?
+            .png(&svg)?,
+    };
+    std::fs::write(path, bytes).map_err(|reason| parseye_events::ReportError::File {
+        path: path.into(),
+        reason,
+    })?;
+    Ok(())
+}
+
+#[cfg(not(feature = "plots"))]
+fn write_plot(_: &Path, _: &Session, _: &SummarizePlan) -> anyhow::Result<()> {
+    require_plots()
 }

@@ -1,8 +1,11 @@
-//! The settings in force, each with where it comes from: what `parseye config --print` shows.
+//! The settings in force, each with its origin: the output of `parseye config --print`.
 //!
-//! As TOML they are a file of settings again. What nobody but its owner may see is left out.
+//! As TOML they are a settings file again. Secrets are left out.
 
-use super::{ConfigError, PREFIX, Settings, one_line};
+use super::{
+    ConfigError, Settings, one_line,
+    renamed::{names_of, variable},
+};
 use figment::{Figment, Source};
 use serde_json::{Map, Value, json};
 use std::{
@@ -13,10 +16,10 @@ use std::{
 /// Last words of the keys whose values are never shown.
 const SECRETS: [&str; 2] = ["password", "token"];
 
-/// Where a value comes from.
+/// The origin of a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Origin {
-    /// The program.
+pub(crate) enum Origin {
+    /// The program's default.
     Default,
     /// A file of settings.
     File(PathBuf),
@@ -37,9 +40,9 @@ impl fmt::Display for Origin {
     }
 }
 
-/// Where the loaded values come from.
+/// The origins of the loaded values.
 #[derive(Clone, Debug)]
-pub struct Origins(Figment);
+pub(crate) struct Origins(Figment);
 
 impl Origins {
     pub(super) fn new(figment: Figment) -> Self {
@@ -54,17 +57,25 @@ impl Origins {
             Some(Source::File(path)) => Origin::File(path.clone()),
             // The defaults are given in code, which figment knows as a source.
             Some(_) => Origin::Default,
-            None if metadata.name.contains("environment") => {
-                Origin::Environment(format!("{PREFIX}{}", key.join("__").to_uppercase()))
-            }
+            None if metadata.name.contains("environment") => Origin::Environment(variable_of(key)),
             None => Origin::Default,
         }
     }
 }
 
-/// The settings in force.
+/// Returns the environment variable that a key was read from: the one that is set, under its present or its
+/// old name.
+fn variable_of(key: &[String]) -> String {
+    names_of(key)
+        .iter()
+        .map(|name| variable(name))
+        .find(|name| std::env::var_os(name).is_some())
+        .unwrap_or_else(|| variable(&key.join(".")))
+}
+
+/// The settings in force with their origins.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Effective {
+pub(crate) struct Effective {
     values: Vec<Setting>,
 }
 
@@ -92,11 +103,15 @@ impl Setting {
 }
 
 impl Effective {
-    /// Settings as they were loaded, and as flags changed them.
+    /// Compares the settings as they were loaded with those that flags changed.
     ///
     /// # Errors
-    /// When a path is no text, which no file of settings can hold.
-    pub fn new(origins: &Origins, loaded: &Settings, now: &Settings) -> Result<Self, ConfigError> {
+    /// When a path is not UTF-8, which no settings file can hold.
+    pub(crate) fn new(
+        origins: &Origins,
+        loaded: &Settings,
+        now: &Settings,
+    ) -> Result<Self, ConfigError> {
         let (loaded, now) = (values(loaded)?, values(now)?);
         let mut before = Vec::new();
         flatten(&mut Vec::new(), loaded, &mut before);
@@ -115,11 +130,11 @@ impl Effective {
         })
     }
 
-    /// A file of settings that gives the same settings again, secrets apart.
+    /// Returns a settings file that gives the same settings again, secrets apart.
     ///
     /// # Errors
     /// When a value cannot be written as TOML.
-    pub fn toml(&self) -> Result<String, ConfigError> {
+    pub(crate) fn toml(&self) -> Result<String, ConfigError> {
         let mut text = String::from(
             "# The settings in force and where each comes from. `parseye --config FILE` reads this \
              back.\n",
@@ -147,9 +162,9 @@ impl Effective {
         Ok(text)
     }
 
-    /// The same for programs: each key holds `value` (null where not set or a secret), `set`,
+    /// Returns the same for programs: each key holds `value` (null where not set or a secret), `set`,
     /// `from` (`default`, `file`, `environment`, `command_line`) and, for the middle two, `name`.
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         let mut all = Value::Object(Map::new());
         for setting in &self.values {
             let mut place = &mut all;
@@ -175,7 +190,7 @@ impl Effective {
     }
 }
 
-/// The settings as JSON. By way of text, since only there a number of single precision keeps its
+/// Returns the settings as JSON. By way of text, since only there a number of single precision keeps its
 /// own digits: 0.85, not 0.8500000238418579.
 fn values(settings: &Settings) -> Result<Value, ConfigError> {
     serde_json::to_string(settings)
@@ -186,7 +201,7 @@ fn values(settings: &Settings) -> Result<Value, ConfigError> {
         })
 }
 
-/// The leaves with their keys, a table's own values before those of the tables in it.
+/// Collects the leaves with their keys, a table's own values before those of the tables in it.
 fn flatten(key: &mut Vec<String>, value: Value, leaves: &mut Vec<(Vec<String>, Value)>) {
     let Value::Object(table) = value else {
         leaves.push((key.clone(), value));
@@ -210,11 +225,14 @@ fn toml_of(setting: &Setting) -> Result<String, ConfigError> {
         })
 }
 
-/// Rows of one section with their origins in a column.
+/// Writes the rows of one section with their origins in a column.
 fn write_rows(text: &mut String, rows: &mut Vec<(String, String)>) {
-    const WIDEST: usize = 48;
+    const MAX_WIDTH: usize = 48;
     let widths = rows.iter().map(|(row, _)| row.chars().count());
-    let width = widths.filter(|width| *width <= WIDEST).max().unwrap_or(0);
+    let width = widths
+        .filter(|width| *width <= MAX_WIDTH)
+        .max()
+        .unwrap_or(0);
     for (row, origin) in rows.drain(..) {
         let _ = writeln!(text, "{row:width$}  # {origin}");
     }
@@ -239,8 +257,8 @@ mod tests {
     }
 
     #[test]
-    fn each_value_tells_its_origin_and_the_whole_can_be_read_back() {
-        // Named by what stands in every environment.
+    fn each_value_has_its_origin_and_the_whole_can_be_read_back() {
+        // The value of a variable that every system has.
         let env = Env::raw().only(&["PATH"]).map(|_| "report.log".into());
         let text = "[camera]\nwidth = 320\nid = \"0\"\n[eyes]\ncrop_side = 0.9\n";
         let (settings, origins, path, _folder) = loaded(text, env);

@@ -1,4 +1,4 @@
-//! Settings as users write them: what is read, and how mistakes are named.
+//! Settings as users write them: what is read, and how mistakes are reported.
 
 use super::*;
 

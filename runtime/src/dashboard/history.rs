@@ -1,9 +1,9 @@
-//! The recent past and the sums of a running monitor, for the dashboards: bounded memory, whatever
-//! the length of the run.
+//! The recent past and the session statistics of a running monitor, for the dashboards: bounded memory,
+//! whatever the length of the run.
 //!
-//! It is fed with what a reader of [`crate::live::Fanout`] gets and asks no clock, so that a
-//! script of events always gives the same picture. The log remains the record; a reader that lost
-//! events of its queue shows a little less than there was.
+//! It takes the events that a reader of [`crate::channels`] gets and reads no clock, so that the same
+//! events always give the same charts. The log remains the record; a reader whose queue overflowed shows
+//! a little less than there was.
 
 use parseye_events::{
     event::{ClosureEvent, Event, EyeRecord, EyesEvent},
@@ -12,30 +12,34 @@ use parseye_events::{
 };
 use parseye_vision::{
     eye_state::{Eye, PerEye, STATES},
+    seconds,
     temporal::{AlertPhase, Laterality},
+    timed_window::{Timed, TimedWindow, capacity_for},
 };
 use serde::Serialize;
-use std::collections::VecDeque;
+use std::time::Duration;
 
-/// Most marks kept: half a blink a second, twice the usual rate, over the longest span shown.
-const MOST_MARKS: usize = 1024;
+/// Greatest rate of marks, in marks a second: people blink 15 to 20 times a minute, and a closure of both
+/// eyes comes with one of each, which makes one a second.
+const MARK_RATE: u32 = 2;
 
-/// What happened lately, in slices of equal length, and sums since the start.
+/// The last minutes in slices of equal length, and statistics since the start.
 #[derive(Clone, Debug)]
-pub struct History {
+pub(super) struct History {
     /// Length of a slice in seconds.
     slice_s: f64,
-    most_slices: usize,
-    slices: VecDeque<Slice>,
-    marks: VecDeque<Mark>,
+    slices: TimedWindow<Slice>,
+    marks: TimedWindow<Mark>,
     session: Session,
 }
 
-/// Everything in one slice of time. Ranges, not means, so that a blink of one frame is not lost.
+/// Both eyes in one slice of time. Ranges, not means, so that a blink of one frame is not lost.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Slice {
+pub(super) struct Slice {
     /// Number of the slice; it begins at this many slice lengths.
     pub index: u64,
+    /// Time at which it begins.
+    pub begin: Duration,
     /// Each eye.
     pub eyes: PerEye<EyeSlice>,
     /// PERCLOS of the last minute when the slice ended, 0 to 1.
@@ -44,8 +48,8 @@ pub struct Slice {
 
 /// One eye in one slice of time.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct EyeSlice {
-    /// Lowest and highest P(closed); `None` where nothing was measured.
+pub(super) struct EyeSlice {
+    /// Minimum and maximum of P(closed); `None` where nothing was measured.
     pub closed: Option<(f64, f64)>,
     confidence_sum: f64,
     measured: u32,
@@ -53,20 +57,20 @@ pub struct EyeSlice {
 
 /// A closure, to be marked on a chart.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Mark {
+pub(super) struct Mark {
     /// Time of the first closed frame in seconds.
     pub start: f64,
     /// How long it lasted in seconds.
     pub duration: f64,
-    /// Which eye, or both.
+    /// The eye, or both.
     pub eye: Laterality,
     /// Whether it was too long for a blink.
     pub long: bool,
 }
 
-/// Sums since the start.
+/// Statistics since the start.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub struct Session {
+pub(super) struct Session {
     /// Seconds from the first frame to the newest.
     pub seconds: f64,
     /// Frames seen by this reader.
@@ -93,7 +97,7 @@ pub struct Session {
 
 /// What an event changed in a [`History`].
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Change {
+pub(super) enum Change {
     /// Nothing that a chart shows.
     None,
     /// The newest slice; the ones before it are complete.
@@ -105,19 +109,21 @@ pub enum Change {
 }
 
 impl History {
-    /// Keeps `span_s` seconds in slices of `slice_s` seconds, both above 0.
-    pub fn new(span_s: f64, slice_s: f64) -> Self {
+    /// Creates an empty history of `span_s` seconds in slices of `slice_s` seconds, both above 0.
+    pub(super) fn new(span_s: f64, slice_s: f64) -> Self {
+        // A window holds both of its ends, so that one of `count` slices is `count - 1` of them long.
+        let count = (span_s / slice_s).ceil().max(1.0);
+        let span = seconds::duration((count - 1.0) * slice_s);
         Self {
             slice_s,
-            most_slices: (span_s / slice_s).ceil().max(1.0) as usize,
-            slices: VecDeque::new(),
-            marks: VecDeque::new(),
+            slices: TimedWindow::new(span, count as usize),
+            marks: TimedWindow::new(span, capacity_for(MARK_RATE, span)),
             session: Session::default(),
         }
     }
 
-    /// Takes an event.
-    pub fn take(&mut self, event: &Event) -> Change {
+    /// Takes an event and returns what it changed.
+    pub(super) fn take(&mut self, event: &Event) -> Change {
         match event {
             Event::Start(_) => {
                 self.restart();
@@ -128,7 +134,7 @@ impl History {
             Event::LongClosure(closure) => self.take_closure(closure, true),
             Event::Alert(alert) => {
                 if alert.phase == AlertPhase::Raised {
-                    *self.session.alerts.of(alert.kind) += 1;
+                    *self.session.alerts.get_mut(alert.kind) += 1;
                 }
                 Change::None
             }
@@ -136,31 +142,36 @@ impl History {
         }
     }
 
-    /// Takes what only the status knows.
-    pub fn take_status(&mut self, status: &LiveStatus) {
+    /// Takes what only the status holds: PERCLOS.
+    pub(super) fn take_status(&mut self, status: &LiveStatus) {
         if let Some(slice) = self.slices.back_mut() {
             slice.perclos = status.perclos;
         }
     }
 
-    /// Slices in order of time; slices without any frame are left out.
-    pub fn slices(&self) -> impl ExactSizeIterator<Item = &Slice> + DoubleEndedIterator {
+    /// Returns the slices in order of time; slices without any frame are left out.
+    pub(super) fn slices(&self) -> impl DoubleEndedIterator<Item = &Slice> {
         self.slices.iter()
     }
 
-    /// Marks in the order in which they ended.
-    pub fn marks(&self) -> impl Iterator<Item = &Mark> {
+    /// Returns the newest slice, to which frames are still being added.
+    pub(super) fn newest(&self) -> Option<&Slice> {
+        self.slices.back()
+    }
+
+    /// Returns the slices that are complete: all but the newest.
+    pub(super) fn complete(&self) -> impl Iterator<Item = &Slice> {
+        self.slices().take(self.slices.len().saturating_sub(1))
+    }
+
+    /// Returns the marks in the order in which they ended.
+    pub(super) fn marks(&self) -> impl Iterator<Item = &Mark> {
         self.marks.iter()
     }
 
-    /// Sums since the start.
-    pub fn session(&self) -> &Session {
+    /// Returns the statistics since the start.
+    pub(super) fn session(&self) -> &Session {
         &self.session
-    }
-
-    /// Length of a slice in seconds.
-    pub fn slice_s(&self) -> f64 {
-        self.slice_s
     }
 
     fn restart(&mut self) {
@@ -173,34 +184,23 @@ impl History {
         // Times are never negative; a negative one would become slice 0.
         let index = (eyes.time / self.slice_s) as u64;
         let mut change = Change::None;
-        if self
-            .slices
-            .back()
-            .is_some_and(|newest| index < newest.index)
-        {
+        if self.newest().is_some_and(|newest| index < newest.index) {
             // The next recording.
             self.restart();
             change = Change::Restart;
         }
-        if self.slices.back().is_none_or(|newest| index > newest.index) {
-            let perclos = self.slices.back().and_then(|newest| newest.perclos);
-            self.slices.push_back(Slice {
+        if self.newest().is_none_or(|newest| index > newest.index) {
+            let perclos = self.newest().and_then(|newest| newest.perclos);
+            let begin = seconds::duration(index as f64 * self.slice_s);
+            // Before the new slice is added: the window has room for its span.
+            self.slices.expire(begin);
+            self.marks.expire(begin);
+            self.slices.push(Slice {
                 index,
+                begin,
                 eyes: PerEye::default(),
                 perclos,
             });
-            let oldest = index.saturating_sub(self.most_slices as u64 - 1);
-            while self
-                .slices
-                .front()
-                .is_some_and(|slice| slice.index < oldest)
-            {
-                self.slices.pop_front();
-            }
-            let since = oldest as f64 * self.slice_s;
-            while self.marks.front().is_some_and(|mark| mark.start < since) {
-                self.marks.pop_front();
-            }
             if change == Change::None {
                 change = Change::Slice;
             }
@@ -221,11 +221,21 @@ impl History {
             eye: closure.eye,
             long,
         };
-        if self.marks.len() == MOST_MARKS {
-            self.marks.pop_front();
-        }
-        self.marks.push_back(mark);
+        self.marks.push(mark);
         Change::Mark(mark)
+    }
+}
+
+impl Timed for Slice {
+    fn time(&self) -> Duration {
+        self.begin
+    }
+}
+
+impl Timed for Mark {
+    /// The end of the closure, since marks come in the order in which closures end.
+    fn time(&self) -> Duration {
+        seconds::duration(self.start + self.duration)
     }
 }
 
@@ -242,7 +252,7 @@ impl EyeSlice {
     }
 
     /// Mean confidence, 0.25 to 1; `None` where nothing was measured.
-    pub fn confidence(&self) -> Option<f64> {
+    pub(super) fn confidence(&self) -> Option<f64> {
         (self.measured > 0).then(|| self.confidence_sum / f64::from(self.measured))
     }
 }
@@ -300,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_measured_is_no_number() {
+    fn what_was_not_measured_has_no_value() {
         let mut history = history();
         history.take(&script::nobody(0, 0.0));
         let slice = history.slices().next().unwrap();
@@ -341,13 +351,13 @@ mod tests {
     }
 
     #[test]
-    fn a_second_recording_begins_anew() {
+    fn a_second_recording_starts_a_new_history() {
         let mut history = history();
         history.take(&script::eyes(0, 0.0, 0.0));
         assert_eq!(history.take(&script::eyes(1, 90.0, 0.0)), Change::Slice);
         assert_eq!(history.take(&script::eyes(0, 0.0, 0.0)), Change::Restart);
         assert_eq!(history.session().frames, 1);
-        assert_eq!(history.slices().len(), 1);
+        assert_eq!(history.slices().count(), 1);
     }
 
     proptest! {

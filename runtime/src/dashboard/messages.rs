@@ -1,32 +1,38 @@
-//! What the program has to say to its user beside the events: an alarm's command that fails, a log
-//! that cannot be written, a broker that is gone.
+//! Messages of the program to its user beside the events: an alarm's command that fails, a log that cannot
+//! be written, a broker that cannot be reached.
 //!
-//! One line each, to stderr; but while a dashboard fills the terminal that stderr goes to, a line
-//! would garble it. It is then shown by the dashboard, and written once the terminal is given back.
+//! One line each, to stderr; but while a dashboard fills the terminal that stderr goes to, a line would
+//! garble it. The dashboard then shows the newest, and all are written once it gives the terminal back.
 
 use parseye_events::fanout::locked;
+use parseye_vision::timed_window::{Timed, TimedWindow};
 use std::{
-    collections::VecDeque,
     fmt,
     io::{self, IsTerminal},
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
-/// Lines that are held back at most. Everything that fails is told once or seldom, so this is days
-/// of them; beyond it the oldest are given up.
-const HELD_AT_MOST: usize = 100;
+/// Lines that are held back at most. Each failure is reported once or seldom, so this is days of them;
+/// beyond it the oldest are dropped.
+const MAX_HELD: usize = 100;
 
-/// A line, and when it was told.
+/// A line with its time.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Message {
+pub(super) struct Message {
     /// Since the program started.
     pub time: Duration,
     /// One line.
     pub text: String,
 }
 
-/// Takes the program's messages; all clones are one.
+impl Timed for Message {
+    fn time(&self) -> Duration {
+        self.time
+    }
+}
+
+/// Writes the program's messages to stderr or holds them back; all clones are one.
 #[derive(Clone)]
 pub struct Messages {
     begin: Instant,
@@ -37,17 +43,17 @@ pub struct Messages {
 struct Shared {
     write: Box<dyn FnMut(&str) + Send>,
     newest: Option<Message>,
-    /// What waits for the terminal; `None` while nothing fills that.
-    held: Option<VecDeque<Message>>,
+    /// Messages that wait for the terminal; `None` while nothing fills that.
+    held: Option<TimedWindow<Message>>,
 }
 
 impl Messages {
-    /// Messages that `write` writes to stderr, one line a call.
+    /// Creates messages that `write` writes to stderr, one line a call.
     pub fn to_stderr(write: impl FnMut(&str) + Send + 'static) -> Self {
         Self::new(io::stderr().is_terminal(), write)
     }
 
-    /// A file has no dashboard to be garbled: nothing is ever held back from it.
+    /// Nothing is ever held back where stderr is no terminal.
     fn new(on_terminal: bool, write: impl FnMut(&str) + Send + 'static) -> Self {
         Self {
             begin: Instant::now(),
@@ -60,8 +66,8 @@ impl Messages {
         }
     }
 
-    /// Tells the user something, in one line.
-    pub fn tell(&self, line: &str) {
+    /// Reports something to the user, in one line.
+    pub(crate) fn report(&self, line: &str) {
         let message = Message {
             time: self.begin.elapsed(),
             text: line.into(),
@@ -69,32 +75,33 @@ impl Messages {
         let mut shared = locked(&self.shared);
         match &mut shared.held {
             Some(held) => {
-                if held.len() == HELD_AT_MOST {
-                    held.pop_front();
-                }
-                held.push_back(message.clone());
+                held.push(message.clone());
             }
             None => (shared.write)(line),
         }
         shared.newest = Some(message);
     }
 
-    /// The last one told.
-    pub fn newest(&self) -> Option<Message> {
+    /// Returns the newest message.
+    pub(super) fn newest(&self) -> Option<Message> {
         locked(&self.shared).newest.clone()
     }
 
     /// Holds messages back while the terminal is filled by something else.
+    #[cfg_attr(not(feature = "terminal"), allow(dead_code))]
     pub(crate) fn hold(&self) {
         if self.on_terminal {
-            locked(&self.shared).held.get_or_insert_default();
+            let held = &mut locked(&self.shared).held;
+            held.get_or_insert_with(|| TimedWindow::of_last(MAX_HELD));
         }
     }
 
     /// Writes what was held back: the terminal is free again.
+    #[cfg_attr(not(feature = "terminal"), allow(dead_code))]
     pub(crate) fn release(&self) {
         let mut shared = locked(&self.shared);
-        for message in shared.held.take().into_iter().flatten() {
+        let held = shared.held.take();
+        for message in held.iter().flat_map(TimedWindow::iter) {
             let line = format!("{}: {}", clock(message.time), message.text);
             (shared.write)(&line);
         }
@@ -111,7 +118,7 @@ impl fmt::Debug for Messages {
     }
 }
 
-/// Hours, minutes and seconds.
+/// Formats a time as hours, minutes and seconds.
 pub(super) fn clock(time: Duration) -> String {
     let whole = time.as_secs();
     format!("{}:{:02}:{:02}", whole / 3600, whole / 60 % 60, whole % 60)
@@ -133,18 +140,18 @@ mod tests {
     #[test]
     fn a_filled_terminal_gets_its_lines_once_it_is_free() {
         let (messages, written) = messages(true);
-        messages.tell("before");
+        messages.report("before");
         assert_eq!(written.try_iter().collect::<Vec<_>>(), ["before"]);
         messages.hold();
-        messages.tell("first");
-        messages.tell("second");
+        messages.report("first");
+        messages.report("second");
         assert_eq!(written.try_iter().count(), 0);
         assert_eq!(messages.newest().unwrap().text, "second");
         messages.release();
         let lines: Vec<_> = written.try_iter().collect();
         assert_eq!(lines, ["0:00:00: first", "0:00:00: second"]);
         messages.release();
-        messages.tell("after");
+        messages.report("after");
         assert_eq!(written.try_iter().collect::<Vec<_>>(), ["after"]);
     }
 
@@ -152,7 +159,7 @@ mod tests {
     fn a_file_gets_its_lines_at_once() {
         let (messages, written) = messages(false);
         messages.hold();
-        messages.tell("now");
+        messages.report("now");
         assert_eq!(written.try_iter().collect::<Vec<_>>(), ["now"]);
         messages.release();
         assert_eq!(written.try_iter().count(), 0);
@@ -160,15 +167,15 @@ mod tests {
     }
 
     #[test]
-    fn lines_without_end_take_no_memory_without_end() {
+    fn held_messages_are_bounded() {
         let (messages, written) = messages(true);
         messages.hold();
-        for number in 0..=HELD_AT_MOST {
-            messages.tell(&number.to_string());
+        for number in 0..=MAX_HELD {
+            messages.report(&number.to_string());
         }
         messages.release();
         let lines: Vec<_> = written.try_iter().collect();
-        assert_eq!(lines.len(), HELD_AT_MOST);
+        assert_eq!(lines.len(), MAX_HELD);
         assert_eq!(lines[0], "0:00:00: 1", "the newest are kept");
     }
 }

@@ -1,9 +1,12 @@
-//! What shows a live run: the terminal, the web page, metrics for Prometheus.
+//! Dashboards of a live run: the terminal, the web page, metrics for Prometheus.
 //!
-//! Each is a reader of the run's [`Fanout`](crate::live::Fanout) and decides nothing.
+//! Each is a reader of the run's [channels](crate::channels) and decides nothing. The features `terminal`
+//! and `web` build them in; their settings are known to every build.
 
-pub mod history;
+#[cfg(any(feature = "terminal", feature = "web"))]
+mod history;
 pub mod messages;
-pub mod prometheus;
+#[cfg(feature = "web")]
+mod prometheus;
 pub mod terminal;
 pub mod web;

@@ -1,10 +1,10 @@
-//! The present of a running monitor as Prometheus metrics, in the text format 0.0.4.
+//! The status of a running monitor as Prometheus metrics, in the text format 0.0.4.
 //!
 //! Names and units follow the conventions of <https://prometheus.io/docs/practices/naming/>: base
 //! units, `_total` for what only grows, shares as `_ratio`. What is not known at a scrape has no
 //! sample, so that nothing is averaged with a made-up zero. Serving it is [`super::web`]'s.
 
-use crate::live::FrameAges;
+use crate::channels::FrameAges;
 use parseye_events::{
     event::EyeRecord,
     status::{CheckStatus, EyeCheckStatus, LiveStatus},
@@ -17,20 +17,20 @@ use prometheus_client::{
 };
 use std::{fmt, sync::atomic::AtomicU64};
 
-/// What the response must call itself.
-pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+/// Content type of the response.
+pub(super) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 type Labels<const N: usize> = [(&'static str, &'static str); N];
 type Ratio = Gauge<f64, AtomicU64>;
 type Ratios<const N: usize> = Family<Labels<N>, Ratio>;
 type Counts = Family<Labels<1>, Counter>;
 
-/// The metrics of one moment; `status` is `None` before the first frame, and `healthy` says whether
+/// Encodes the metrics of one moment; `status` is `None` before the first frame, and `healthy` says whether
 /// frames come.
 ///
 /// # Errors
-/// None in practice: a string takes every text.
-pub fn metrics(
+/// None in practice: writing to a string does not fail.
+pub(super) fn metrics(
     status: Option<&LiveStatus>,
     ages: &FrameAges,
     healthy: bool,
@@ -50,28 +50,28 @@ pub fn metrics(
     );
     registry.register(
         "frame_age_seconds",
-        "Time from a frame's capture to its reading",
+        "Time from a frame's capture to its prediction",
         ages.histogram(),
     );
     if let Some(status) = status {
         registry.register(
             "model",
-            "Eye-state model that judges",
+            "Eye-state model in use",
             Info::new([("name", status.model.clone())]),
         );
         counts(status, &mut registry);
-        present(status, &mut registry);
+        gauges(status, &mut registry);
     }
     let mut text = String::new();
     prometheus_text::encode(&mut text, &registry)?;
     Ok(text)
 }
 
-/// What only grows.
+/// Registers what only grows.
 fn counts(status: &LiveStatus, registry: &mut Registry) {
     let frames: Counter = Counter::default();
     frames.inc_by(status.frames);
-    registry.register("frames", "Frames judged since the start", frames);
+    registry.register("frames", "Frames processed since the start", frames);
     let counted = |key: &'static str, values: &[(&'static str, u64)]| {
         let family = Counts::default();
         for (value, count) in values {
@@ -82,12 +82,12 @@ fn counts(status: &LiveStatus, registry: &mut Registry) {
     let lost = &status.lost;
     registry.register(
         "frames_lost",
-        "Frames captured or announced but never judged, by cause",
+        "Frames captured or announced but never processed, by cause",
         counted(
             "cause",
             &[
                 ("driver", lost.driver),
-                ("hand_over", lost.latest),
+                ("dropped", lost.dropped),
                 ("decode", lost.decode),
                 ("corrupt", lost.corrupt),
             ],
@@ -108,14 +108,14 @@ fn counts(status: &LiveStatus, registry: &mut Registry) {
     );
 }
 
-/// What goes up and down.
-fn present(status: &LiveStatus, registry: &mut Registry) {
+/// Registers what goes up and down.
+fn gauges(status: &LiveStatus, registry: &mut Registry) {
     if let Some(perclos) = status.perclos {
         let gauge = Ratio::default();
         gauge.set(perclos);
         registry.register(
             "perclos_ratio",
-            "Share of the known time of the last minute with both eyes closed, blinks left out",
+            "Share of the known time of the last minute with both eyes closed, blinks excluded",
             gauge,
         );
     }
@@ -128,7 +128,7 @@ fn present(status: &LiveStatus, registry: &mut Registry) {
     for (eye, record) in [("left", &status.left), ("right", &status.right)] {
         let Some(EyeRecord {
             probabilities: Some(measured),
-            confidence: Some(sure),
+            confidence: Some(largest),
             ..
         }) = record
         else {
@@ -139,7 +139,7 @@ fn present(status: &LiveStatus, registry: &mut Registry) {
                 .get_or_create(&[("eye", eye), ("state", state.name())])
                 .set(measured.of(state));
         }
-        confidence.get_or_create(&[("eye", eye)]).set(*sure);
+        confidence.get_or_create(&[("eye", eye)]).set(*largest);
     }
     registry.register(
         "eye_probability",
@@ -164,7 +164,7 @@ fn present(status: &LiveStatus, registry: &mut Registry) {
     registry.register("alert_active", "1 while an alert is on, else 0", active);
 }
 
-/// The self-check's figures; no sample where nothing was measured.
+/// Registers the self-check's results; no sample where nothing was measured.
 fn checks(checks: &CheckStatus, registry: &mut Registry) {
     type Get = fn(&EyeCheckStatus) -> Option<f64>;
     let gauges: [(&str, &str, Get); 5] = [
@@ -175,7 +175,7 @@ fn checks(checks: &CheckStatus, registry: &mut Registry) {
         ),
         (
             "headroom_decibels",
-            "Camera SNR less the SNR at which noise changes one answer of ten, median of the last minute",
+            "Camera SNR less the SNR at which noise changes one prediction of ten, median of the last minute",
             |eye| eye.headroom_median_db,
         ),
         (
@@ -185,12 +185,12 @@ fn checks(checks: &CheckStatus, registry: &mut Registry) {
         ),
         (
             "adversarial_margin_decibels",
-            "Highest SNR at which a white-box FGSM step changes the answer",
+            "Highest SNR at which a white-box FGSM step changes the prediction",
             |eye| eye.last.adversarial_margin_db,
         ),
         (
             "flip_probability_ratio",
-            "First-order chance that the camera's own noise changes the answer",
+            "First-order chance that the camera's own noise changes the prediction",
             |eye| eye.last.flip_probability,
         ),
     ];
@@ -213,14 +213,14 @@ fn checks(checks: &CheckStatus, registry: &mut Registry) {
     }
     registry.register(
         "eye_trusted",
-        "1 while an eye's headroom is ok, 0 while it is thin or none",
+        "1 while an eye's headroom is ok, 0 while it is low or exhausted",
         trusted,
     );
     let drifts: Gauge = Gauge::default();
     drifts.set(i64::try_from(checks.drifts.len()).unwrap_or(i64::MAX));
     registry.register(
         "drifts_active",
-        "Drifts of confidence, answers or camera that go on",
+        "Drifts of confidence, predictions or camera noise that last",
         drifts,
     );
 }

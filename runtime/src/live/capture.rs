@@ -1,8 +1,13 @@
-//! The capture thread's work: read a live source as fast as it delivers, event when it is silent
-//! or lost, and open it again until it is back.
+//! The capture thread's work: reads a live source as fast as it delivers, reports when it is silent or
+//! lost, and opens it again until it is back.
 //!
-//! One run has one time and one numbering of frames, whatever happens to the source in between.
-//! Everything here takes its time from a [`Clock`], so that tests need not wait.
+//! A state machine: the source is open, or failed and waits for the next attempt to open it, until the run
+//! or the source ends. One run has one timeline and one numbering of frames through all openings of the
+//! source. All time is taken from a [`Clock`], so that tests need not wait.
+
+mod event;
+
+pub(super) use event::{CaptureEvent, Change, Reason};
 
 use parseye_capture::{CameraFault, CaptureLoss, LiveOpener, LiveSource, Read, SourceError};
 use parseye_vision::frame::Frame;
@@ -11,16 +16,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// A source that has delivered no whole frame for this long counts as lost. A camera in the dark
-/// may slow down to 5 frames a second and needs up to a second to start.
-pub const SILENCE: Duration = Duration::from_secs(2);
+/// Longest single wait, so that a request to leave is soon seen.
+const MAX_WAIT: Duration = Duration::from_millis(100);
 
-/// Longest single wait, so that a wish to leave is soon seen.
-const SLICE: Duration = Duration::from_millis(100);
-
-/// Waits before the first, second... attempt to open a lost source again; the last goes on for
-/// ever. A camera that re-enumerates is back within a second; one that was unplugged for the night
-/// is asked for six times a minute.
+/// Waits before the first, second... attempt to open a lost source again; all later waits are as the
+/// last. A camera that re-enumerates is back within a second; one that was unplugged for the night is
+/// tried six times a minute.
 const BACK_OFF: [Duration; 7] = [
     Duration::from_millis(250),
     Duration::from_millis(500),
@@ -31,76 +32,32 @@ const BACK_OFF: [Duration; 7] = [
     Duration::from_secs(10),
 ];
 
-/// A source that has delivered for this long is opened again at once when it is lost; one that gives
-/// a frame and is gone again is asked ever more rarely.
+/// A source that has delivered for this long is opened again after the first wait; one that delivers a
+/// frame and fails again is tried ever more rarely.
 const STEADY: Duration = Duration::from_secs(2);
 
-/// Least time between two events of damaged frames; the frames in between are told together.
+/// Least time between two reports of damaged frames; the frames in between are reported together.
 const DAMAGE_EVERY: Duration = Duration::from_secs(1);
 
-/// What happened to the source, with the time since the run began.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CaptureEvent {
-    /// When.
-    pub time: Duration,
-    /// What.
-    pub change: Change,
-}
-
-/// What happened to the source.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Change {
-    /// It delivered its first frame.
-    Opened {
-        /// How it delivers.
-        format: String,
-    },
-    /// It delivers no more. Attempts to open it again begin.
-    Lost(Reason),
-    /// It could not be opened again, for a reason that was not told before.
-    Waiting(Reason),
-    /// It delivers again.
-    Reopened {
-        /// How it delivers.
-        format: String,
-    },
-    /// Frames arrived damaged and were left out.
-    Damaged {
-        /// How many since this was told last.
-        frames: u64,
-        /// In words.
-        words: String,
-    },
-}
-
-/// Why a source delivers nothing.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reason {
-    /// In one word.
-    pub fault: CameraFault,
-    /// In words, with what to do.
-    pub words: String,
-}
-
-/// Where the capture thread delivers to.
+/// Receiver of what the capture thread delivers.
 pub(super) trait FrameSink {
-    /// Whether the run is over.
+    /// Returns whether the run is over.
     fn leave(&self) -> bool;
     /// Takes a frame.
     fn frame(&mut self, frame: Frame);
-    /// Takes what happened.
+    /// Takes a change of the source.
     fn event(&mut self, event: CaptureEvent);
-    /// Takes the frames lost since the run began.
+    /// Takes the number of frames lost since the run began.
     fn lost(&mut self, lost: CaptureLoss);
 }
 
-/// Time, and waiting for it.
+/// A source of time, which can also wait.
 pub(super) trait Clock {
     fn now(&self) -> Instant;
     fn wait(&self, time: Duration);
 }
 
-/// The clock on the wall of this machine.
+/// The monotonic clock of this machine.
 #[derive(Debug)]
 pub(super) struct SystemClock;
 
@@ -114,70 +71,135 @@ impl Clock for SystemClock {
     }
 }
 
-/// How patient a run is with its source.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct StallTimeout {
-    /// See [`SILENCE`]; `None` for a source that may be silent for any time.
-    pub(super) silence: Option<Duration>,
+/// A live source with its opener, as a run begins: open, or failed and to be opened again.
+pub struct WatchedSource {
+    pub(super) opener: Box<dyn LiveOpener>,
+    pub(super) state: CaptureState,
 }
 
-/// A source through all its openings.
-pub(super) struct Capture<'a, O: FrameSink> {
+/// The states of a capture.
+pub(super) enum CaptureState {
+    /// The source is open.
+    Open(Box<dyn LiveSource>),
+    /// The source could not be opened, or was lost.
+    Failed(SourceError),
+    /// The run is over, or the source came to its regular end.
+    Ended,
+}
+
+impl WatchedSource {
+    /// Opens a source for the first time. A camera that another program uses counts as failed, and the run
+    /// waits for it.
+    ///
+    /// # Errors
+    /// When the source cannot be opened for any other reason.
+    pub fn open(mut opener: Box<dyn LiveOpener>) -> Result<Self, SourceError> {
+        let state = match opener.open() {
+            Ok(source) => CaptureState::Open(source),
+            Err(error) if error.fault() == Some(CameraFault::Busy) => CaptureState::Failed(error),
+            Err(error) => return Err(error),
+        };
+        Ok(Self { opener, state })
+    }
+
+    /// Takes a source that is open already; `opener` opens it again when it is lost.
+    pub fn opened(opener: Box<dyn LiveOpener>, source: Box<dyn LiveSource>) -> Self {
+        Self {
+            opener,
+            state: CaptureState::Open(source),
+        }
+    }
+
+    /// Returns why the source is not open.
+    pub fn failure(&self) -> Option<&SourceError> {
+        match &self.state {
+            CaptureState::Failed(error) => Some(error),
+            CaptureState::Open(_) | CaptureState::Ended => None,
+        }
+    }
+
+    /// Returns the name of the source, as events carry it.
+    pub fn name(&self) -> &str {
+        self.opener.name()
+    }
+
+    /// Returns the moment that is 0 in the times of the run's frames and events: when the source was
+    /// opened, or else now.
+    pub(super) fn begin(&self) -> Instant {
+        match &self.state {
+            CaptureState::Open(source) => source.opened(),
+            CaptureState::Failed(_) | CaptureState::Ended => Instant::now(),
+        }
+    }
+}
+
+impl std::fmt::Debug for WatchedSource {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("WatchedSource")
+            .field("name", &self.name())
+            .field("failure", &self.failure())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The capture of a source through all its openings.
+pub(super) struct Capture<'a, S: FrameSink> {
     opener: Box<dyn LiveOpener>,
     clock: &'a dyn Clock,
-    sink: &'a mut O,
-    stall: StallTimeout,
+    sink: &'a mut S,
+    /// A source that is silent for this long is lost; `None` for one that may be silent for any time.
+    stall_timeout: Option<Duration>,
     begin: Instant,
-    /// Whether it ever delivered.
+    /// The fault that was reported last, while the source does not deliver.
+    reported: Option<CameraFault>,
+    /// Attempts to open the source since it last delivered steadily.
+    attempts: usize,
+    /// Whether the source ever delivered.
     delivered: bool,
     last_time: Duration,
     next_sequence: u64,
-    /// Of the openings before the present one.
+    /// Frames lost in the openings before the present one.
     lost_before: CaptureLoss,
     damage: Damage,
 }
 
-/// Damaged frames that were counted and told.
+/// Damaged frames that were reported.
 #[derive(Debug, Default)]
 struct Damage {
-    told: CaptureLoss,
-    told_at: Option<Instant>,
+    reported: CaptureLoss,
+    reported_at: Option<Instant>,
 }
 
 /// One opening of the source.
 struct Opening {
     source: Box<dyn LiveSource>,
-    /// What is added to its times and numbers.
+    /// Added to its times and numbers.
     time_offset: Duration,
     sequence_offset: u64,
-    /// Since when it has delivered nothing.
+    /// When it last delivered, or was opened.
     silent_since: Instant,
-    damaged_then: u64,
+    /// Frames damaged before it last delivered.
+    damaged_before: u64,
     first_frame: Option<Instant>,
 }
 
-/// How an opening ended.
-enum Ended {
-    Left,
-    Finished,
-    Lost(SourceError),
-}
-
-impl<'a, O: FrameSink> Capture<'a, O> {
-    /// `begin` is the moment that is 0 in the times of this run's frames and events.
+impl<'a, S: FrameSink> Capture<'a, S> {
+    /// Creates the capture of a run. `begin` is the moment that is 0 in the times of its frames and events.
     pub(super) fn new(
         opener: Box<dyn LiveOpener>,
         clock: &'a dyn Clock,
-        sink: &'a mut O,
-        stall: StallTimeout,
+        sink: &'a mut S,
+        stall_timeout: Option<Duration>,
         begin: Instant,
     ) -> Self {
         Self {
             opener,
             clock,
             sink,
-            stall,
+            stall_timeout,
             begin,
+            reported: None,
+            attempts: 0,
             delivered: false,
             last_time: Duration::ZERO,
             next_sequence: 0,
@@ -186,98 +208,87 @@ impl<'a, O: FrameSink> Capture<'a, O> {
         }
     }
 
-    /// Works until the sink wants to leave or the source ends. `first` is what the first opening
-    /// gave.
+    /// Works until the sink is to leave or the source ends.
     ///
     /// # Errors
-    /// When the source broke off and no later attempt can mend it.
-    pub(super) fn run(
-        mut self,
-        first: Result<Box<dyn LiveSource>, SourceError>,
-    ) -> Result<(), SourceError> {
-        let mut opened = first;
-        // The fault that was told last, while there is one.
-        let mut told = None;
-        let mut attempts = 0;
+    /// When the source failed and opening it again is of no use.
+    pub(super) fn run(mut self, mut state: CaptureState) -> Result<(), SourceError> {
         loop {
-            let error = match opened {
-                Ok(source) => {
-                    let (ended, delivered) = self.read_until_lost(source);
-                    if let Some(lasted) = delivered {
-                        told = None;
-                        if lasted >= STEADY {
-                            attempts = 0;
-                        }
-                    }
-                    match ended {
-                        Ended::Left | Ended::Finished => return Ok(()),
-                        Ended::Lost(error) => error,
-                    }
-                }
-                Err(error) => error,
+            state = match state {
+                CaptureState::Open(source) => self.read_until_lost(source),
+                CaptureState::Failed(error) => self.reopen(error)?,
+                CaptureState::Ended => return Ok(()),
             };
-            let Some(fault) = error.fault() else {
-                return Err(error);
-            };
-            if told != Some(fault) {
-                let reason = Reason {
-                    fault,
-                    words: error.to_string(),
-                };
-                let change = match told {
-                    None => Change::Lost(reason),
-                    Some(_) => Change::Waiting(reason),
-                };
-                told = Some(fault);
-                self.event(change);
-            }
-            if !self.wait(BACK_OFF[attempts.min(BACK_OFF.len() - 1)]) {
-                return Ok(());
-            }
-            attempts += 1;
-            opened = self.opener.open();
         }
     }
 
-    /// Reads one opening to its end; tells also from its first frame to its last, where it
-    /// delivered any.
-    fn read_until_lost(&mut self, source: Box<dyn LiveSource>) -> (Ended, Option<Duration>) {
+    /// Reports why the source is lost, unless that was reported, waits, and opens it again.
+    ///
+    /// # Errors
+    /// When opening it again is of no use.
+    fn reopen(&mut self, error: SourceError) -> Result<CaptureState, SourceError> {
+        let Some(fault) = error.fault() else {
+            return Err(error);
+        };
+        if self.reported != Some(fault) {
+            let reason = Reason::new(fault, &error);
+            let change = match self.reported {
+                None => Change::Lost(reason),
+                Some(_) => Change::Waiting(reason),
+            };
+            self.reported = Some(fault);
+            self.event(change);
+        }
+        if !self.wait(BACK_OFF[self.attempts.min(BACK_OFF.len() - 1)]) {
+            return Ok(CaptureState::Ended);
+        }
+        self.attempts += 1;
+        Ok(match self.opener.open() {
+            Ok(source) => CaptureState::Open(source),
+            Err(error) => CaptureState::Failed(error),
+        })
+    }
+
+    /// Reads one opening to its end.
+    fn read_until_lost(&mut self, source: Box<dyn LiveSource>) -> CaptureState {
         let mut opening = Opening {
             time_offset: source.opened().saturating_duration_since(self.begin),
             sequence_offset: self.next_sequence,
             silent_since: self.clock.now(),
-            damaged_then: 0,
+            damaged_before: 0,
             first_frame: None,
             source,
         };
-        let ended = loop {
+        let next = loop {
             if self.sink.leave() {
-                break Ended::Left;
+                break CaptureState::Ended;
             }
-            let read = opening.source.read(SLICE);
+            let read = opening.source.read(MAX_WAIT);
             let lost = opening.source.lost();
-            self.tell_damage(lost);
+            self.report_damage(lost);
             match read {
                 Ok(Read::Frame(frame)) => self.take(frame, &mut opening),
                 Ok(Read::Nothing) => {
-                    if let Some(error) = self.silence(&opening, lost) {
-                        break Ended::Lost(error);
+                    if let Some(error) = self.stalled(&opening, lost) {
+                        break CaptureState::Failed(error);
                     }
                 }
-                Ok(Read::Ended) => break Ended::Finished,
-                Err(error) => break Ended::Lost(error),
+                Ok(Read::Ended) => break CaptureState::Ended,
+                Err(error) => break CaptureState::Failed(error),
             }
         };
         self.lost_before = self.lost_before.plus(opening.source.lost());
-        self.damage.told = CaptureLoss::default();
-        let last_frame = opening.silent_since;
-        let delivered = opening
-            .first_frame
-            .map(|first| last_frame.saturating_duration_since(first));
+        self.damage.reported = CaptureLoss::default();
+        if let Some(first) = opening.first_frame {
+            self.reported = None;
+            if opening.silent_since.saturating_duration_since(first) >= STEADY {
+                self.attempts = 0;
+            }
+        }
         // Closing a device that is gone makes the v4l crate panic where its driver answers
-        // otherwise than expected; the camera is given up either way.
+        // otherwise than expected; the source is of no use either way.
         let _ = catch_unwind(AssertUnwindSafe(move || drop(opening)));
-        (ended, delivered)
+        next
     }
 
     fn take(&mut self, mut frame: Frame, opening: &mut Opening) {
@@ -286,7 +297,7 @@ impl<'a, O: FrameSink> Capture<'a, O> {
         self.last_time = frame.time;
         self.next_sequence = frame.sequence + 1;
         opening.silent_since = self.clock.now();
-        opening.damaged_then = opening.source.lost().damaged();
+        opening.damaged_before = opening.source.lost().damaged();
         if opening.first_frame.is_none() {
             opening.first_frame = Some(opening.silent_since);
             let format = opening.source.format();
@@ -301,9 +312,9 @@ impl<'a, O: FrameSink> Capture<'a, O> {
         self.sink.frame(frame);
     }
 
-    /// Why an opening counts as lost, if it has been silent for too long.
-    fn silence(&self, opening: &Opening, lost: CaptureLoss) -> Option<SourceError> {
-        let limit = self.stall.silence?;
+    /// Returns why an opening counts as lost, if it has been silent for too long.
+    fn stalled(&self, opening: &Opening, lost: CaptureLoss) -> Option<SourceError> {
+        let limit = self.stall_timeout?;
         let silent = self
             .clock
             .now()
@@ -311,17 +322,17 @@ impl<'a, O: FrameSink> Capture<'a, O> {
         if silent < limit {
             return None;
         }
-        let damaged = lost.damaged() - opening.damaged_then;
+        let damaged = lost.damaged() - opening.damaged_before;
         let (fault, reason, remedy) = match damaged {
             0 => (
                 CameraFault::Stalled,
-                format!("no picture for {} seconds", limit.as_secs_f64()),
+                format!("no frame for {} seconds", limit.as_secs_f64()),
                 "check its cable, then plug it in again",
             ),
             _ => (
                 CameraFault::Corrupt,
                 format!(
-                    "{damaged} damaged pictures and no whole one for {} seconds",
+                    "{damaged} damaged frames and no whole one for {} seconds",
                     limit.as_secs_f64()
                 ),
                 "check its cable, or plug it into another port without a hub",
@@ -335,20 +346,20 @@ impl<'a, O: FrameSink> Capture<'a, O> {
         })
     }
 
-    /// Passes the losses on, and tells of damaged frames now and then.
-    fn tell_damage(&mut self, lost: CaptureLoss) {
+    /// Passes the losses on, and reports damaged frames now and then.
+    fn report_damage(&mut self, lost: CaptureLoss) {
         self.sink.lost(self.lost_before.plus(lost));
-        let frames = lost.damaged() - self.damage.told.damaged();
+        let frames = lost.damaged() - self.damage.reported.damaged();
         let now = self.clock.now();
         let soon = self
             .damage
-            .told_at
-            .is_some_and(|told| now.saturating_duration_since(told) < DAMAGE_EVERY);
+            .reported_at
+            .is_some_and(|then| now.saturating_duration_since(then) < DAMAGE_EVERY);
         if frames == 0 || soon {
             return;
         }
-        let corrupt = lost.corrupt - self.damage.told.corrupt;
-        let words = match (corrupt, frames - corrupt) {
+        let corrupt = lost.corrupt - self.damage.reported.corrupt;
+        let message = match (corrupt, frames - corrupt) {
             (corrupt, 0) => format!("{corrupt} arrived damaged"),
             (0, decode) => format!("{decode} could not be decoded"),
             (corrupt, decode) => {
@@ -356,20 +367,20 @@ impl<'a, O: FrameSink> Capture<'a, O> {
             }
         };
         self.damage = Damage {
-            told: lost,
-            told_at: Some(now),
+            reported: lost,
+            reported_at: Some(now),
         };
-        self.event(Change::Damaged { frames, words });
+        self.event(Change::Damaged { frames, message });
     }
 
     fn event(&mut self, change: Change) {
         let now = self.clock.now().saturating_duration_since(self.begin);
-        // What happened after a frame is never told as before it.
+        // A change after a frame is never reported with a time before it.
         let time = self.last_time.max(now);
         self.sink.event(CaptureEvent { time, change });
     }
 
-    /// Waits, and tells whether to go on.
+    /// Waits; returns whether to go on.
     fn wait(&mut self, time: Duration) -> bool {
         let until = self.clock.now() + time;
         loop {
@@ -380,7 +391,7 @@ impl<'a, O: FrameSink> Capture<'a, O> {
             if left.is_zero() {
                 return true;
             }
-            self.clock.wait(left.min(SLICE));
+            self.clock.wait(left.min(MAX_WAIT));
         }
     }
 }

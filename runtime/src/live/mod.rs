@@ -1,60 +1,47 @@
-//! The threads and queues of a run.
+//! Live runs: the threads that read a source and process its newest frame, and all that shows, writes and
+//! reports what they publish.
 //!
-//! [`monitor`] always works on the newest frame of a live source. What it says goes to any number of
-//! readers through a [`Fanout`].
+//! [`monitor`] processes a live source and publishes to [`LiveChannels`]; [`LiveRun`] is a whole run with
+//! its log, self-check, dashboards and notifiers.
 
 mod capture;
-mod fanout;
-mod frame_ages;
-pub mod monitor;
+mod dashboards;
+mod latest_frame;
+mod monitor;
 mod present;
-pub mod preview;
-pub mod self_check;
-pub mod stop;
+mod reader_thread;
+mod run;
+mod self_check;
+mod status_line;
 
-pub use fanout::Fanout;
-pub use frame_ages::FrameAges;
-pub use preview::{FrameSnapshot, PreviewSlot};
-pub use self_check::{SelfCheckSlot, SelfCheckThread};
-pub use stop::Stop;
+pub use crate::channels::{
+    FrameAges, FrameSnapshot, LatestStatus, LiveChannels, PreviewSlot, Stop,
+};
+pub use capture::WatchedSource;
+pub use monitor::{MonitorOptions, Monitored, monitor};
+pub use run::{LiveOptions, LiveRun, LiveRunError, LiveRunReport};
+pub use self_check::{SelfCheckError, SelfCheckSlot, SelfCheckThread};
+
+pub(crate) use reader_thread::ReaderThread;
 
 use crate::annotate::video::VideoError;
 use parseye_events::ReportError;
 use parseye_vision::eye_monitor::VisionError;
-use std::{
-    thread::JoinHandle,
-    time::{Duration, Instant},
-};
-
-/// How long the end of a run waits for its source to be closed.
-const CLOSE_WITHIN: Duration = Duration::from_millis(500);
-
-/// Waits for a thread that reads a source; `false` for one that hangs in it and is to be left behind.
-pub(crate) fn wait_for<T>(reader: &JoinHandle<T>) -> bool {
-    const POLL_EVERY: Duration = Duration::from_millis(1);
-    let begin = Instant::now();
-    while !reader.is_finished() {
-        if begin.elapsed() >= CLOSE_WITHIN {
-            return false;
-        }
-        std::thread::sleep(POLL_EVERY);
-    }
-    true
-}
 
 /// Why a run ends before its sources do.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum PipelineError {
-    /// A frame could not be judged.
+    /// A frame cannot be processed.
     #[error(transparent)]
     Vision(#[from] VisionError),
-    /// What was said could not be written down.
+    /// The log cannot be written.
     #[error(transparent)]
     Report(#[from] ReportError),
-    /// The annotated video.
+    /// The annotated video cannot be written.
     #[error(transparent)]
     Video(#[from] VideoError),
-    /// The camera cannot be used or broke off.
+    /// The source cannot be used, or failed.
     #[error(transparent)]
     Source(#[from] parseye_capture::SourceError),
     /// The system refused a thread.

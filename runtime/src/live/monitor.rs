@@ -1,223 +1,116 @@
-//! A live source, always at its newest frame: one that was not judged before the next came is
-//! dropped and counted, so that what is said is never old.
+//! The vision thread of a live run: processes the newest frame of a source and publishes all events in
+//! order.
 //!
-//! The capture thread reads the source (`capture.rs`); the calling thread judges and
-//! says everything, in order, through a [`Fanout`]. Nobody who listens can make either wait. A
-//! source that hangs is left behind when the run ends.
+//! A frame that was not processed before the next came is dropped and counted, so that predictions are
+//! never about old frames. The capture thread reads the source (`capture`); no reader of the events can
+//! make either thread wait. A source that hangs is left behind when the run ends.
 
 use super::{
-    Fanout, FrameSnapshot, PipelineError, Stop,
-    capture::{Capture, CaptureEvent, Change, FrameSink, Reason, StallTimeout, SystemClock},
+    PipelineError,
+    capture::{Capture, CaptureEvent, Change, Reason, SystemClock, WatchedSource},
+    latest_frame::{HANG_TIMEOUT, LatestFrame},
     present::Present,
-    wait_for,
+    reader_thread::{ReaderEnd, ReaderThread},
+    self_check::SelfCheckSlot,
 };
-use crossbeam::{
-    channel::{self, Receiver, Sender},
-    queue::ArrayQueue,
-};
-use parseye_capture::{CameraFault, CaptureLoss, LiveOpener, LiveSource, SourceError};
+use crate::channels::{FrameSnapshot, LiveChannels, Stop};
+use parseye_capture::{CameraFault, SourceError};
 use parseye_events::{
-    event::{CameraEvent, CameraEventKind, EndEvent, Event, EyesEvent, Outcome, seconds},
-    fanout::locked,
+    clock::unix_time,
+    event::{EndEvent, Event, EyesEvent, Outcome},
     metrics::{FrameLoss, Percentiles},
+    rounding::milliseconds,
     summary::RunAccumulator,
 };
 use parseye_vision::{eye_monitor::EyeMonitor, frame::Frame, temporal::TemporalUpdate};
 use std::{
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-    },
-    thread::{JoinHandle, Thread},
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    sync::Arc,
+    time::{Duration, Instant},
 };
 
-pub use super::capture::SILENCE;
-
-/// Least time between two statuses, and how long the vision thread sleeps at most before it looks
-/// whether it should stop.
+/// Least time between two statuses, and the longest sleep of the vision thread before it looks whether it
+/// should stop.
 const STATUS_EVERY: Duration = Duration::from_millis(100);
 
-/// A capture thread that has given no sign of life for this long hangs in its driver. Cameras may
-/// take a second or two to open.
-const HUNG: Duration = Duration::from_secs(5);
-
-/// What a monitor does beside watching.
+/// Options of a live run.
 #[derive(Clone, Debug, Default)]
 pub struct MonitorOptions {
-    /// Ends by itself after this long.
+    /// The run ends by itself after this time.
     pub duration: Option<Duration>,
-    /// A source that has delivered nothing for this long is lost and opened again; [`SILENCE`] for
-    /// cameras, `None` for a source that may be silent for any time.
-    pub silence: Option<Duration>,
+    /// A source that has delivered nothing for this time is lost and opened again:
+    /// [`parseye_capture::STALL_TIMEOUT`] for cameras, `None` for a source that may be silent for any time.
+    pub stall_timeout: Option<Duration>,
     /// Name of the eye-state model, for the status.
     pub model: String,
+    /// Where frames are offered to the self-check, and its results are found.
+    pub self_check: Arc<SelfCheckSlot>,
 }
 
-/// What came of watching.
+/// The outcome of a live run.
 #[derive(Debug)]
 pub struct Monitored {
-    /// Sums over the frames that were judged.
-    pub tally: RunAccumulator,
-    /// Frames that were never judged.
+    /// Statistics of the frames that were processed.
+    pub statistics: RunAccumulator,
+    /// Frames that were never processed.
     pub lost: FrameLoss,
-    /// From capture to reading; `None` without a frame.
+    /// Frame age, from capture to prediction; `None` without a frame.
     pub frame_age_ms: Option<Percentiles>,
-    /// Whether the user stopped it.
+    /// Whether the user stopped the run.
     pub outcome: Outcome,
 }
 
-/// From the capture thread to the vision thread.
-struct LatestFrame {
-    newest: ArrayQueue<Frame>,
-    dropped: AtomicU64,
-    captured: Mutex<CaptureLoss>,
-    /// Milliseconds since the run began when the capture thread last gave a sign of life.
-    alive_ms: AtomicU64,
-    begin: Instant,
-    /// Set when the capture thread ends, after its last frame.
-    ended: AtomicBool,
-    leave: AtomicBool,
-}
-
-impl LatestFrame {
-    fn new(begin: Instant) -> Self {
-        Self {
-            newest: ArrayQueue::new(1),
-            dropped: AtomicU64::new(0),
-            captured: Mutex::new(CaptureLoss::default()),
-            alive_ms: AtomicU64::new(0),
-            begin,
-            ended: AtomicBool::new(false),
-            leave: AtomicBool::new(false),
-        }
-    }
-
-    fn now(&self) -> Duration {
-        self.begin.elapsed()
-    }
-
-    fn lost(&self) -> FrameLoss {
-        let captured = *locked(&self.captured);
-        FrameLoss {
-            driver: captured.driver,
-            latest: self.dropped.load(Ordering::Relaxed),
-            decode: captured.decode,
-            corrupt: captured.corrupt,
-        }
-    }
-
-    /// Whether the capture thread hangs.
-    fn is_hung(&self) -> bool {
-        let alive = Duration::from_millis(self.alive_ms.load(Ordering::Relaxed));
-        self.now().saturating_sub(alive) >= HUNG
-    }
-}
-
-/// The capture thread's end of it.
-struct VisionSink {
-    latest: Arc<LatestFrame>,
-    events: Sender<CaptureEvent>,
-    vision: Thread,
-}
-
-impl FrameSink for VisionSink {
-    fn leave(&self) -> bool {
-        let now = u64::try_from(self.latest.now().as_millis()).unwrap_or(u64::MAX);
-        self.latest.alive_ms.store(now, Ordering::Relaxed);
-        self.latest.leave.load(Ordering::Relaxed)
-    }
-
-    fn frame(&mut self, frame: Frame) {
-        if self.latest.newest.force_push(frame).is_some() {
-            self.latest.dropped.fetch_add(1, Ordering::Relaxed);
-        }
-        self.vision.unpark();
-    }
-
-    fn event(&mut self, event: CaptureEvent) {
-        // The vision thread has left only if the run is over.
-        let _ = self.events.send(event);
-        self.vision.unpark();
-    }
-
-    fn lost(&mut self, lost: CaptureLoss) {
-        *locked(&self.latest.captured) = lost;
-    }
-}
-
-impl Drop for VisionSink {
-    fn drop(&mut self) {
-        // Also when the thread panicked.
-        self.latest.ended.store(true, Ordering::Release);
-        self.vision.unpark();
-    }
-}
-
-/// Watches a source until it ends, the user stops it, or its time is over. `first` is what opening
-/// it gave; a camera that is busy may be waited for.
+/// Processes a source until it ends, the user stops the run, or its time is over.
 ///
-/// Everything is said through `fanout`, but the `start` event, which is the caller's; the last
-/// event is `end`. [`Fanout::end`] is the caller's too.
+/// All events go to `channels`, except `start`, which is left to the caller; the last is `end`. Ending the
+/// channel of events is left to the caller too.
 ///
 /// # Errors
-/// When the source broke off for good, or a frame cannot be judged. What was said before stands.
+/// When the source failed for good, or a frame cannot be processed. What was published before stands.
 pub fn monitor(
-    opener: Box<dyn LiveOpener>,
-    first: Result<Box<dyn LiveSource>, SourceError>,
-    chain: &mut EyeMonitor,
-    fanout: &Fanout,
+    source: WatchedSource,
+    eye_monitor: &mut EyeMonitor,
+    channels: &LiveChannels,
     options: &MonitorOptions,
     stop: &Stop,
 ) -> Result<Monitored, PipelineError> {
-    let begin = first
-        .as_ref()
-        .map_or_else(|_| Instant::now(), |source| source.opened());
-    let latest = Arc::new(LatestFrame::new(begin));
-    let (sender, events) = channel::unbounded();
-    chain.reset();
-    let mut watch = Watch {
-        name: opener.name().to_owned(),
-        fanout,
-        latest: Arc::clone(&latest),
-        present: Present::new(&options.model, opener.name()),
-        tally: RunAccumulator::default(),
+    let begin = source.begin();
+    let name = source.name().to_owned();
+    let (latest, mut sink) = LatestFrame::new(begin);
+    eye_monitor.reset();
+    let stall_timeout = options.stall_timeout;
+    let capture = ReaderThread::start("capture", move || {
+        raise_priority();
+        let WatchedSource { opener, state } = source;
+        Capture::new(opener, &SystemClock, &mut sink, stall_timeout, begin).run(state)
+    })
+    .map_err(PipelineError::Thread)?;
+    raise_priority();
+
+    let mut run = VisionLoop {
+        present: Present::new(&options.model, &name),
+        name,
+        channels,
+        options,
+        latest,
+        statistics: RunAccumulator::default(),
         last_status: None,
         hung: false,
     };
-    let sink = VisionSink {
-        latest: Arc::clone(&latest),
-        events: sender,
-        vision: std::thread::current(),
-    };
-    let stall = StallTimeout {
-        silence: options.silence,
-    };
-    let capture = std::thread::Builder::new()
-        .name("capture".into())
-        .spawn(move || {
-            prefer_this_thread();
-            let mut sink = sink;
-            Capture::new(opener, &SystemClock, &mut sink, stall, begin).run(first)
-        })
-        .map_err(PipelineError::Thread)?;
-    prefer_this_thread();
-
-    let outcome = watch.run(&events, chain, options, stop);
-    latest.leave.store(true, Ordering::Relaxed);
-    let captured = join(capture);
-    watch.tally.end(chain.tracker(), begin.elapsed());
-    let broken = captured.err().filter(|_| stop.requested().is_none());
-    let (outcome, error) = match (outcome, broken) {
+    let outcome = run.run(eye_monitor, stop);
+    run.latest.ask_to_leave();
+    let captured = end_of(capture);
+    run.statistics.end(eye_monitor.tracker(), begin.elapsed());
+    let failed = captured.err().filter(|_| stop.requested().is_none());
+    let (outcome, error) = match (outcome, failed) {
         (Err(error), _) => (Outcome::Failed, Some(error)),
         (Ok(_), Some(error)) => (Outcome::Failed, Some(error.into())),
         (Ok(outcome), None) => (outcome, None),
     };
-    let lost = latest.lost();
-    let frame_age_ms = watch.present.ages();
-    fanout.publish(Event::End(EndEvent {
-        clip: watch.name,
-        frames: watch.tally.frames(),
+    let lost = run.latest.lost();
+    let frame_age_ms = run.present.ages();
+    channels.events.publish(Event::End(EndEvent {
+        clip: run.name,
+        frames: run.statistics.frames(),
         outcome,
         error: error.as_ref().map(ToString::to_string),
         lost: Some(lost),
@@ -227,7 +120,7 @@ pub fn monitor(
     match error {
         Some(error) => Err(error),
         None => Ok(Monitored {
-            tally: watch.tally,
+            statistics: run.statistics,
             lost,
             frame_age_ms,
             outcome,
@@ -235,83 +128,73 @@ pub fn monitor(
     }
 }
 
-/// What the capture thread ended with. One that hangs in its driver is left behind: it ends with
-/// the program, or when the driver answers.
-fn join(capture: JoinHandle<Result<(), SourceError>>) -> Result<(), SourceError> {
-    if !wait_for(&capture) {
-        return Ok(());
-    }
-    capture.join().unwrap_or_else(|_| {
-        Err(SourceError::Camera {
-            camera: "(watched)".into(),
+/// Returns what the capture thread ended with; one that hangs in its driver is left behind.
+fn end_of(capture: ReaderThread<Result<(), SourceError>>) -> Result<(), SourceError> {
+    match capture.join() {
+        ReaderEnd::Finished(result) => result,
+        ReaderEnd::Hangs => Ok(()),
+        ReaderEnd::Panicked => Err(SourceError::Camera {
+            camera: "(in use)".into(),
             fault: CameraFault::Failed,
-            reason: "its driver's library gave up on it".into(),
-            remedy: "start again; please report what was plugged in".into(),
-        })
-    })
+            reason: "the library that reads it crashed".into(),
+            remedy: "start again; please report which camera was plugged in".into(),
+        }),
+    }
 }
 
-/// Asks the system to run this thread before others, as far as it lets us.
-fn prefer_this_thread() {
+/// Asks the system to run this thread before others, as far as it permits.
+fn raise_priority() {
     use thread_priority::{ThreadPriority, ThreadPriorityValue, set_current_thread_priority};
     /// Of 0 to 99: on Linux a niceness of -5, enough to go before ordinary programs and not so much
     /// that the desktop suffers.
-    const PREFERRED: u8 = 60;
+    const RAISED: u8 = 60;
     // Without privileges the system refuses, and all is as before.
-    if let Ok(value) = ThreadPriorityValue::try_from(PREFERRED) {
+    if let Ok(value) = ThreadPriorityValue::try_from(RAISED) {
         let _ = set_current_thread_priority(ThreadPriority::Crossplatform(value));
     }
 }
 
-/// What the vision thread keeps while it watches.
-struct Watch<'a> {
+/// The state of the vision thread.
+struct VisionLoop<'a> {
     name: String,
-    fanout: &'a Fanout,
-    latest: Arc<LatestFrame>,
+    channels: &'a LiveChannels,
+    options: &'a MonitorOptions,
+    latest: LatestFrame,
     present: Present,
-    tally: RunAccumulator,
+    statistics: RunAccumulator,
     last_status: Option<Instant>,
-    /// Whether it was told that the capture thread hangs.
+    /// Whether the capture thread was reported to hang.
     hung: bool,
 }
 
-impl Watch<'_> {
-    fn run(
-        &mut self,
-        events: &Receiver<CaptureEvent>,
-        chain: &mut EyeMonitor,
-        options: &MonitorOptions,
-        stop: &Stop,
-    ) -> Result<Outcome, PipelineError> {
+impl VisionLoop<'_> {
+    fn run(&mut self, eye_monitor: &mut EyeMonitor, stop: &Stop) -> Result<Outcome, PipelineError> {
         loop {
-            self.show(chain);
+            self.update_status(eye_monitor);
             if stop.requested().is_some() {
                 return Ok(Outcome::Interrupted);
             }
             let is_over = |duration| self.latest.now() >= duration;
-            if options.duration.is_some_and(is_over) {
+            if self.options.duration.is_some_and(is_over) {
                 return Ok(Outcome::Complete);
             }
-            // In this order nothing is missed: what was noticed before a frame is there when the
-            // frame is, and both are when the end is.
-            let ended = self.latest.ended.load(Ordering::Acquire);
-            let mut noticed: Vec<CaptureEvent> = events.try_iter().collect();
-            match self.latest.newest.pop() {
+            let (ended, mut events, frame) = self.latest.take();
+            match frame {
                 Some(frame) => {
-                    let later = noticed.partition_point(|event| event.time <= frame.time);
-                    let later = noticed.split_off(later);
-                    self.tell(noticed, chain);
-                    self.judge(&frame, chain)?;
-                    self.tell(later, chain);
+                    let later = events.partition_point(|event| event.time <= frame.time);
+                    let later = events.split_off(later);
+                    self.report(events, eye_monitor);
+                    self.process(&frame, eye_monitor)?;
+                    self.report(later, eye_monitor);
                 }
                 None => {
-                    let any = !noticed.is_empty();
-                    self.tell(noticed, chain);
+                    let idle = events.is_empty();
+                    self.report(events, eye_monitor);
                     if ended {
                         return Ok(Outcome::Complete);
                     }
-                    self.look_for_hanging(options, chain);
-                    if !any {
+                    self.report_hanging(eye_monitor);
+                    if idle {
                         std::thread::park_timeout(STATUS_EVERY);
                     }
                 }
@@ -319,82 +202,88 @@ impl Watch<'_> {
         }
     }
 
-    fn judge(&mut self, frame: &Frame, chain: &mut EyeMonitor) -> Result<(), PipelineError> {
+    fn process(
+        &mut self,
+        frame: &Frame,
+        eye_monitor: &mut EyeMonitor,
+    ) -> Result<(), PipelineError> {
         if self.hung {
             self.hung = false;
             let format = self.present.format().to_owned();
             let change = Change::Reopened { format };
             let time = frame.time;
-            self.tell(vec![CaptureEvent { time, change }], chain);
+            self.report(vec![CaptureEvent { time, change }], eye_monitor);
         }
-        let judged = chain.judge(frame)?;
+        let result = eye_monitor.process(frame)?;
         let now = self.latest.now();
         let age = now.saturating_sub(frame.time);
-        self.present.take(&judged, now, age);
-        self.fanout.frame_ages().observe(age);
-        let picture = self.fanout.picture();
-        if picture.wanted() {
-            picture.set(Arc::new(FrameSnapshot {
+        self.present.take_frame(&result, now, age);
+        self.channels.frame_ages.observe(age);
+        let preview = &self.channels.preview;
+        if preview.is_requested() {
+            preview.set(FrameSnapshot {
                 rgb: frame.rgb.clone(),
-                reading: judged.reading.clone(),
-            }));
+                reading: result.reading.clone(),
+            });
         }
-        self.tally.add_frame(&judged.reading, &judged.times);
-        let mut eyes = EyesEvent::new(&self.name, &judged.reading, unix_time());
-        eyes.age_ms = Some((age.as_secs_f64() * 1e6).round() / 1e3);
-        let checks = self.fanout.self_check();
+        self.statistics.add_frame(&result.reading, &result.times);
+        let mut eyes = EyesEvent::new(&self.name, &result.reading, unix_time());
+        eyes.age_ms = Some(milliseconds(age));
+        let checks = &self.options.self_check;
         let trust = checks.trust();
         eyes.left.trust = trust.left;
         eyes.right.trust = trust.right;
-        checks.offer(&frame.luma, &judged.reading);
-        self.fanout.publish(Event::Eyes(eyes));
-        self.say(&judged.changes);
+        self.channels.events.publish(Event::Eyes(eyes));
+        // Afterwards, so that a drift follows the frame that showed it.
+        checks.offer(&self.name, &frame.luma, &result.reading);
+        self.publish(&result.update);
         Ok(())
     }
 
-    fn say(&mut self, changes: &TemporalUpdate) {
-        self.tally.add_changes(changes);
-        for event in Event::of_changes(&self.name, changes, unix_time()) {
-            self.fanout.publish(event);
+    fn publish(&mut self, update: &TemporalUpdate) {
+        self.statistics.add_changes(update);
+        for event in Event::of_changes(&self.name, update, unix_time()) {
+            self.channels.events.publish(event);
         }
     }
 
-    /// Tells what happened to the source. While it delivers nothing, nobody knows what the eyes do.
-    fn tell(&mut self, events: Vec<CaptureEvent>, chain: &mut EyeMonitor) {
+    /// Reports changes of the source. While it delivers nothing, the state of the eyes is unknown.
+    fn report(&mut self, events: Vec<CaptureEvent>, eye_monitor: &mut EyeMonitor) {
         for event in events {
-            self.present.take_notice(&event);
+            self.present.take_change(&event.change);
             let time = event.time;
             let is_lost = matches!(event.change, Change::Lost(_));
-            self.fanout.publish(camera_event(&self.name, event));
+            self.channels.events.publish(event.into_event(&self.name));
             if is_lost {
-                let unseen = chain.unseen(time);
-                self.present.take_alerts(&unseen.alerts);
-                self.say(&unseen);
+                let update = eye_monitor.interrupt(time);
+                self.present.take_alerts(&update.alerts);
+                self.publish(&update);
             }
         }
     }
 
-    /// A driver that does not return is told of from here, since the capture thread cannot.
-    fn look_for_hanging(&mut self, options: &MonitorOptions, chain: &mut EyeMonitor) {
-        if options.silence.is_none() || self.present.is_down() || !self.latest.is_hung() {
+    /// Reports a driver that does not return, since the capture thread cannot.
+    fn report_hanging(&mut self, eye_monitor: &mut EyeMonitor) {
+        if self.options.stall_timeout.is_none() || self.present.is_down() || !self.latest.is_hung()
+        {
             return;
         }
         self.hung = true;
         let reason = Reason {
             fault: CameraFault::Stalled,
-            words: format!(
+            message: format!(
                 "camera {}: its driver has not answered for {} seconds; unplug the camera, and start again if that does not help",
                 self.name,
-                HUNG.as_secs()
+                HANG_TIMEOUT.as_secs()
             ),
         };
         let time = self.latest.now();
         let change = Change::Lost(reason);
-        self.tell(vec![CaptureEvent { time, change }], chain);
+        self.report(vec![CaptureEvent { time, change }], eye_monitor);
     }
 
     /// Sets the status when its time has come.
-    fn show(&mut self, chain: &EyeMonitor) {
+    fn update_status(&mut self, eye_monitor: &EyeMonitor) {
         if self
             .last_status
             .is_some_and(|last| last.elapsed() < STATUS_EVERY)
@@ -402,53 +291,13 @@ impl Watch<'_> {
             return;
         }
         self.last_status = Some(Instant::now());
-        let now = self.latest.now();
-        let lost = self.latest.lost();
-        let checks = self.fanout.self_check().status();
-        let status = self.present.status(now, &self.tally, chain, lost, checks);
-        self.fanout.set_status(status);
+        let status = self.present.status(
+            self.latest.now(),
+            &self.statistics,
+            eye_monitor,
+            self.latest.lost(),
+            self.options.self_check.status(),
+        );
+        self.channels.status.set(status);
     }
-}
-
-fn camera_event(clip: &str, event: CaptureEvent) -> Event {
-    let mut record = CameraEvent {
-        clip: clip.into(),
-        time: seconds(event.time),
-        kind: CameraEventKind::Opened,
-        reason: None,
-        words: None,
-        format: None,
-        frames: None,
-        unix_time: unix_time(),
-    };
-    match event.change {
-        Change::Opened { format } => record.format = Some(format),
-        Change::Reopened { format } => {
-            record.kind = CameraEventKind::Reopened;
-            record.format = Some(format);
-        }
-        Change::Lost(reason) => {
-            record.kind = CameraEventKind::Lost;
-            record.reason = Some(reason.fault);
-            record.words = Some(reason.words);
-        }
-        Change::Waiting(reason) => {
-            record.kind = CameraEventKind::Waiting;
-            record.reason = Some(reason.fault);
-            record.words = Some(reason.words);
-        }
-        Change::Damaged { frames, words } => {
-            record.kind = CameraEventKind::Damaged;
-            record.reason = Some(CameraFault::Corrupt);
-            record.words = Some(words);
-            record.frames = Some(frames);
-        }
-    }
-    Event::Camera(record)
-}
-
-/// The wall clock in seconds since 1970, to the microsecond; `None` for a clock set before that.
-pub fn unix_time() -> Option<f64> {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
-    Some(seconds(since))
 }

@@ -1,10 +1,11 @@
-//! The present of a running monitor, kept from frame to frame: what [`LiveStatus`] is made of.
+//! The state of a live run from which its [`LiveStatus`] is made, kept from frame to frame.
 
-use super::capture::{CaptureEvent, Change};
+use super::capture::Change;
 use hdrhistogram::Histogram;
 use parseye_events::{
-    event::{EyeRecord, FaceRecord, seconds},
+    event::{EyeRecord, FaceRecord},
     metrics::{FrameLoss, Percentiles},
+    rounding::{milliseconds, seconds},
     status::{CheckStatus, LiveStatus, RunningAlert, SourceStatus},
     summary::{BlinkCounts, RunAccumulator},
 };
@@ -15,29 +16,29 @@ use parseye_vision::{
 };
 use std::{collections::VecDeque, time::Duration};
 
-/// The frame age is shown over this time: long enough for a 99th percentile at 30 frames a second,
-/// short enough to show what is now.
-const AGES: Duration = Duration::from_secs(5);
+/// Time span of the frame age's percentiles: long enough for a 99th percentile at 30 frames per second,
+/// short enough to show the present.
+const AGE_SPAN: Duration = Duration::from_secs(5);
 
-/// The rate is shown over this time.
-const RATE: Duration = Duration::from_secs(2);
+/// Time span of the frame rate.
+const RATE_SPAN: Duration = Duration::from_secs(2);
 
-/// Significant digits of the frame age.
+/// Significant digits of the frame age's histogram.
 const AGE_DIGITS: u8 = 2;
 
-/// Frames older than this many nanoseconds, a minute, count as that old.
-const OLDEST_NS: u64 = 60_000_000_000;
+/// Largest frame age in the histogram, in nanoseconds; older frames count as this old.
+const MAX_AGE_NS: u64 = 60_000_000_000;
 
-/// What is kept.
+/// The state.
 #[derive(Debug)]
 pub(super) struct Present {
     model: String,
     source: SourceStatus,
     last: Option<FrameReading>,
     alerts: Vec<RunningAlert>,
-    /// When each frame of the last seconds was judged, and how old it was then.
+    /// When each frame of the last seconds was processed, and its age then.
     recent: VecDeque<(Duration, Duration)>,
-    /// Of the whole run, in nanoseconds.
+    /// Frame ages of the whole run, in nanoseconds.
     ages: Option<Histogram<u32>>,
 }
 
@@ -53,18 +54,18 @@ impl Present {
             last: None,
             alerts: Vec::new(),
             recent: VecDeque::new(),
-            ages: Histogram::new_with_max(OLDEST_NS, AGE_DIGITS).ok(),
+            ages: Histogram::new_with_max(MAX_AGE_NS, AGE_DIGITS).ok(),
         }
     }
 
-    /// Takes what came of a frame that was judged at `now`, `age` after its capture.
-    pub(super) fn take(&mut self, judged: &FrameResult, now: Duration, age: Duration) {
+    /// Takes the result of a frame that was processed at `now`, `age` after its capture.
+    pub(super) fn take_frame(&mut self, result: &FrameResult, now: Duration, age: Duration) {
         self.recent.push_back((now, age));
         if let Some(ages) = &mut self.ages {
             ages.saturating_record(u64::try_from(age.as_nanos()).unwrap_or(u64::MAX));
         }
-        self.take_alerts(&judged.changes.alerts);
-        self.last = Some(judged.reading.clone());
+        self.take_alerts(&result.update.alerts);
+        self.last = Some(result.reading.clone());
     }
 
     /// Takes alerts that changed.
@@ -81,32 +82,32 @@ impl Present {
         self.alerts.sort_by_key(|alert| severity(alert.kind));
     }
 
-    /// Takes what happened to the source.
-    pub(super) fn take_notice(&mut self, event: &CaptureEvent) {
-        match &event.change {
+    /// Takes a change of the source.
+    pub(super) fn take_change(&mut self, change: &Change) {
+        match change {
             Change::Opened { format } | Change::Reopened { format } => {
                 self.source.format.clone_from(format);
                 self.source.down = None;
             }
             Change::Lost(reason) | Change::Waiting(reason) => {
-                self.source.down = Some(reason.words.clone());
+                self.source.down = Some(reason.message.clone());
                 self.last = None;
             }
             Change::Damaged { .. } => {}
         }
     }
 
-    /// Whether the source delivers, as far as was told.
+    /// Returns whether the source delivers nothing, as far as was reported.
     pub(super) fn is_down(&self) -> bool {
         self.source.down.is_some()
     }
 
-    /// How the source delivers, as it was told last.
+    /// Returns the format of the source, as it was reported last.
     pub(super) fn format(&self) -> &str {
         &self.source.format
     }
 
-    /// Ages of all frames.
+    /// Returns the percentiles of all frames' ages.
     pub(super) fn ages(&self) -> Option<Percentiles> {
         self.ages
             .as_ref()
@@ -114,19 +115,19 @@ impl Present {
             .map(Percentiles::of)
     }
 
-    /// The present at `now`, since the run began.
+    /// Makes the status at `now`, the time since the run began.
     pub(super) fn status(
         &mut self,
         now: Duration,
-        tally: &RunAccumulator,
-        chain: &EyeMonitor,
+        statistics: &RunAccumulator,
+        eye_monitor: &EyeMonitor,
         lost: FrameLoss,
         checks: CheckStatus,
     ) -> LiveStatus {
         while self
             .recent
             .front()
-            .is_some_and(|(judged, _)| *judged + AGES < now)
+            .is_some_and(|(processed, _)| *processed + AGE_SPAN < now)
         {
             self.recent.pop_front();
         }
@@ -145,26 +146,29 @@ impl Present {
             left: eye(last, parseye_vision::eye_state::Eye::Left),
             right: eye(last, parseye_vision::eye_state::Eye::Right),
             blinks: BlinkCounts {
-                left: tally.blinks(Laterality::Left),
-                right: tally.blinks(Laterality::Right),
-                both: tally.blinks(Laterality::Both),
+                left: statistics.blinks(Laterality::Left),
+                right: statistics.blinks(Laterality::Right),
+                both: statistics.blinks(Laterality::Both),
             },
-            blinks_per_minute: chain.tracker().blinks_per_minute(),
-            perclos: chain.tracker().perclos_of_last_minute(),
+            blinks_per_minute: eye_monitor.tracker().blinks_per_minute(),
+            perclos: eye_monitor.tracker().perclos_of_last_minute(),
             alerts: self.alerts.clone(),
             fps: self.rate(now),
             frame_age_ms: self.recent_ages(),
-            frames: tally.frames(),
+            frames: statistics.frames(),
             lost,
             checks,
         }
     }
 
     fn rate(&self, now: Duration) -> f64 {
-        let since = now.saturating_sub(RATE);
-        let frames = self.recent.iter().filter(|(judged, _)| *judged >= since);
-        // Of the first seconds only those count that have passed.
-        let span = RATE.min(now).as_secs_f64();
+        let since = now.saturating_sub(RATE_SPAN);
+        let frames = self
+            .recent
+            .iter()
+            .filter(|(processed, _)| *processed >= since);
+        // At the beginning only the time that has passed counts.
+        let span = RATE_SPAN.min(now).as_secs_f64();
         if span > 0.0 {
             frames.count() as f64 / span
         } else {
@@ -178,7 +182,7 @@ impl Present {
         let last = ages.len().checked_sub(1)?;
         let at = |share: f64| {
             let age = ages[(share * last as f64).round() as usize];
-            (age.as_secs_f64() * 1e6).round() / 1e3
+            milliseconds(age)
         };
         Some(Percentiles {
             p50: at(0.5),
@@ -188,7 +192,7 @@ impl Present {
     }
 }
 
-/// The gravest first.
+/// Rank of an alert: the most severe is 0.
 fn severity(kind: AlertKind) -> u8 {
     match kind {
         AlertKind::LongClosureAlarm => 0,
@@ -213,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn the_gravest_alert_stands_first_and_an_ended_one_is_gone() {
+    fn the_most_severe_alert_comes_first_and_an_ended_one_is_gone() {
         use AlertKind::{Drowsiness, LongClosureAlarm, LongClosureWarning};
         let mut present = Present::new("m", "s");
         for kind in [Drowsiness, LongClosureWarning, LongClosureAlarm] {
@@ -237,19 +241,18 @@ mod tests {
     #[test]
     fn a_source_is_down_from_its_loss_to_its_return() {
         let mut present = Present::new("m", "s");
-        let mut tell = |change| {
-            let time = Duration::ZERO;
-            present.take_notice(&CaptureEvent { time, change });
+        let mut is_down_after = |change| {
+            present.take_change(&change);
             present.is_down()
         };
         let format = || "MJPG 640x480".to_owned();
         let reason = || Reason {
             fault: CameraFault::Stalled,
-            words: "no picture".into(),
+            message: "no frame".into(),
         };
-        assert!(!tell(Change::Opened { format: format() }));
-        assert!(tell(Change::Lost(reason())));
-        assert!(tell(Change::Waiting(reason())));
-        assert!(!tell(Change::Reopened { format: format() }));
+        assert!(!is_down_after(Change::Opened { format: format() }));
+        assert!(is_down_after(Change::Lost(reason())));
+        assert!(is_down_after(Change::Waiting(reason())));
+        assert!(!is_down_after(Change::Reopened { format: format() }));
     }
 }

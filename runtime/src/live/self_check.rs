@@ -1,27 +1,26 @@
 //! The live self-check: a thread of the lowest priority that checks the newest frame, step by step,
-//! within its share of a core, and follows each eye's stream for drift.
+//! within its share of a core, and follows each eye's readings for drift.
 //!
-//! The vision thread only copies a frame's brightness when this thread wants one, and never waits.
-//! What the figures mean is [`parseye_vision::selfcheck`]'s.
+//! The vision thread only copies a frame's luma when this thread wants one, and never waits. What the
+//! measurements mean is [`parseye_vision::selfcheck`]'s.
 
-use super::Fanout;
+use crate::channels::LiveChannels;
 use crossbeam::queue::ArrayQueue;
 use image::GrayImage;
 use parseye_events::{
     clock::unix_time,
-    event::{CheckEvent, DriftRecord, Event, EyeRecord, EyesEvent},
-    fanout::{Next, Subscription, locked},
+    event::{CheckEvent, DriftRecord, Event},
+    fanout::{self, Next, Subscription, locked},
     status::{CheckStatus, EyeCheckStatus, RunningDrift},
 };
 use parseye_vision::{
     classify::{EyeStateModel, ModelError, gradient::GradientModel},
-    eye_state::{Eye, PerEye, STATES},
-    reading::FrameReading,
+    eye_state::{Eye, EyeState, PerEye},
+    reading::{EyeReading, FrameReading},
     selfcheck::{
-        CheckFrame, CheckReading, Checker, Headroom, Progress, SelfCheckSettings, Trust,
-        checker::Parts,
-        drift::{DriftMonitor, DriftPhase, DriftSample, DriftTuning},
-        headroom::KNOWN_FOR,
+        CheckFrame, CheckReading, Checker, Headroom, HeadroomState, KNOWN_FOR, Parts, Progress,
+        SelfCheckSettings,
+        drift::{Detector, DriftMonitor, DriftPhase, DriftSample, DriftTuning, Quantity},
         schedule::{CheckMode, Share},
     },
 };
@@ -35,47 +34,67 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Events that may wait for this thread: more than come while a step is made.
+/// Readings that may wait for this thread: more than come while a step is made.
 const WAITING: usize = 1024;
 
-/// Frames that follow each other, looked at for the camera's noise before each check: a handful of
+/// Frames that follow each other, on which the camera's noise is measured before each check: a handful of
 /// pairs, each with hundreds of patches.
 const OBSERVED: usize = 4;
 
-/// Longest sleep without a look at the events.
-const LOOK_UP: Duration = Duration::from_millis(100);
+/// Longest wait for a reading, after which other reasons to check are looked for.
+const READING_WAIT: Duration = Duration::from_millis(100);
 
-/// Between the vision thread and the self-check; shared by both.
+/// A frame's reading with the name of its source.
+#[derive(Clone, Debug)]
+struct SourceReading {
+    source: String,
+    reading: FrameReading,
+}
+
+/// Shared by the vision thread and the self-check: readings and frames one way, results the other.
 #[derive(Debug)]
 pub struct SelfCheckSlot {
+    readings: fanout::Fanout<SourceReading>,
     newest: ArrayQueue<(Arc<GrayImage>, FrameReading)>,
     wanted: AtomicBool,
     asked: Arc<AtomicBool>,
     status: Mutex<CheckStatus>,
-    trust: Mutex<PerEye<Trust>>,
+    states: Mutex<PerEye<Option<HeadroomState>>>,
 }
 
 impl Default for SelfCheckSlot {
     fn default() -> Self {
         Self {
+            readings: fanout::Fanout::new(),
             newest: ArrayQueue::new(1),
             wanted: AtomicBool::new(false),
             asked: Arc::default(),
             status: Mutex::default(),
-            trust: Mutex::default(),
+            states: Mutex::default(),
         }
     }
 }
 
 impl SelfCheckSlot {
-    /// Takes a frame as it was judged, where one is wanted.
-    pub(super) fn offer(&self, luma: &GrayImage, reading: &FrameReading) {
+    /// Takes the reading of a frame of a source, and a copy of the frame's luma where one is wanted.
+    pub(super) fn offer(&self, source: &str, luma: &GrayImage, reading: &FrameReading) {
+        if self.readings.readers() > 0 {
+            self.readings.publish(SourceReading {
+                source: source.into(),
+                reading: reading.clone(),
+            });
+        }
         if self.wanted.load(Ordering::Relaxed) {
-            // One that was not looked at in time is dropped: the newest counts.
+            // One that was not taken in time is dropped: the newest counts.
             let _ = self
                 .newest
                 .force_push((Arc::new(luma.clone()), reading.clone()));
         }
+    }
+
+    /// Ends the readings: the thread follows those that wait, then it ends.
+    pub fn end(&self) {
+        self.readings.end();
     }
 
     /// A flag that asks for a check when it is set; a signal handler may set it.
@@ -83,12 +102,12 @@ impl SelfCheckSlot {
         &self.asked
     }
 
-    /// How far each eye's readings can be trusted at present.
-    pub fn trust(&self) -> PerEye<Trust> {
-        *locked(&self.trust)
+    /// State of each eye's headroom at present; `None` where it is not known.
+    pub fn trust(&self) -> PerEye<Option<HeadroomState>> {
+        *locked(&self.states)
     }
 
-    /// What a dashboard shows.
+    /// The latest results, as a dashboard shows them.
     pub fn status(&self) -> CheckStatus {
         locked(&self.status).clone()
     }
@@ -110,13 +129,14 @@ pub enum SelfCheckError {
 }
 
 impl SelfCheckThread {
-    /// Starts to check what the monitor says through `fanout`; `None` where the settings say so.
-    /// Call it before the first event.
+    /// Starts to check the readings and frames that are offered to `slot`, and to publish to `channels`;
+    /// `None` where the settings switch it off. Call it before the first frame.
     ///
     /// # Errors
     /// When the model cannot be set up for another thread, or the system refuses one.
     pub fn start(
-        fanout: &Fanout,
+        channels: &LiveChannels,
+        slot: &Arc<SelfCheckSlot>,
         model: &EyeStateModel,
         gradient: Option<&GradientModel>,
         settings: &SelfCheckSettings,
@@ -127,8 +147,9 @@ impl SelfCheckThread {
         let checker = Checker::new(model, gradient, settings, Parts::ALL)?;
         let drift = || DriftMonitor::new(model.card(), DriftTuning::default());
         let mut thread = Watcher {
-            events: fanout.subscribe(WAITING),
-            fanout: fanout.clone(),
+            readings: slot.readings.subscribe(WAITING),
+            channels: channels.clone(),
+            slot: Arc::clone(slot),
             mode: settings.mode,
             share,
             checker,
@@ -141,15 +162,15 @@ impl SelfCheckThread {
         };
         let builder = std::thread::Builder::new().name("self-check".into());
         let thread = builder.spawn(move || {
-            give_way();
+            lower_priority();
             thread.rested = BusyTime::now();
-            // The end of the events is the end of the thread.
+            // The end of the readings is the end of the thread.
             let _ = thread.run();
         })?;
         Ok(Some(Self(thread)))
     }
 
-    /// Waits for the end, after [`Fanout::end`]; a step takes some milliseconds at most.
+    /// Waits for the end, after [`SelfCheckSlot::end`]; a step takes some milliseconds at most.
     pub fn finish(self) {
         // A thread that panicked has said so.
         let _ = self.0.join();
@@ -157,7 +178,7 @@ impl SelfCheckThread {
 }
 
 /// Asks the system to run this thread after all others.
-fn give_way() {
+fn lower_priority() {
     use thread_priority::{ThreadPriority, set_current_thread_priority};
     // Where it is refused, the share is still kept.
     let _ = set_current_thread_priority(ThreadPriority::Min);
@@ -194,9 +215,18 @@ impl BusyTime {
 /// The monitor has ended.
 struct Ended;
 
+/// Names a drift that goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+struct DriftKey {
+    eye: Eye,
+    quantity: Quantity,
+    detector: Detector,
+}
+
 struct Watcher {
-    events: Subscription<Event>,
-    fanout: Fanout,
+    readings: Subscription<SourceReading>,
+    channels: LiveChannels,
+    slot: Arc<SelfCheckSlot>,
     mode: CheckMode,
     share: Share,
     checker: Checker,
@@ -204,9 +234,9 @@ struct Watcher {
     drift: PerEye<DriftMonitor>,
     /// Camera SNR of each eye's last check in dB.
     snr: PerEye<Option<f64>>,
-    /// The last states seen, to event changes.
-    last_states: Option<PerEye<parseye_vision::eye_state::EyeState>>,
-    drifting: BTreeMap<String, RunningDrift>,
+    /// States of the last reading, to notice changes.
+    last_states: Option<PerEye<EyeState>>,
+    drifting: BTreeMap<DriftKey, RunningDrift>,
     /// When the last rest began.
     rested: BusyTime,
 }
@@ -214,8 +244,8 @@ struct Watcher {
 impl Watcher {
     fn run(&mut self) -> Result<(), Ended> {
         loop {
-            self.wait_for_a_reason()?;
-            let Some((frame, clip_frame)) = self.observe()? else {
+            self.wait_until_due()?;
+            let Some((frame, reading)) = self.observe()? else {
                 continue;
             };
             self.checker.begin(&frame);
@@ -228,13 +258,13 @@ impl Watcher {
                     Progress::Idle => return Ok(()),
                 }
             };
-            self.tell(&clip_frame, &readings);
+            self.report(&reading, &readings);
         }
     }
 
     /// Waits until a check is due.
-    fn wait_for_a_reason(&mut self) -> Result<(), Ended> {
-        let asked = Arc::clone(self.fanout.self_check().asked());
+    fn wait_until_due(&mut self) -> Result<(), Ended> {
+        let asked = Arc::clone(self.slot.asked());
         let mut changed = false;
         while !asked.swap(false, Ordering::Relaxed) {
             match self.mode {
@@ -242,27 +272,26 @@ impl Watcher {
                 CheckMode::OnChange if changed => return Ok(()),
                 _ => {}
             }
-            changed |= self.take_event(LOOK_UP)?;
+            changed |= self.take_reading(READING_WAIT)?;
         }
         Ok(())
     }
 
-    /// Looks at frames that follow each other; gives the last. `None` when none came in time.
+    /// Observes frames that follow each other; returns the last. `None` when none came in time.
     fn observe(&mut self) -> Result<Option<(CheckFrame, FrameReading)>, Ended> {
-        const PATIENCE: Duration = Duration::from_secs(1);
-        let slot = self.fanout.clone();
-        let slot = slot.self_check();
-        // What lies there may be old.
+        const LONGEST_WAIT: Duration = Duration::from_secs(1);
+        let slot = Arc::clone(&self.slot);
+        // A frame that is there already may be old.
         while slot.newest.pop().is_some() {}
         slot.wanted.store(true, Ordering::Relaxed);
         let begin = Instant::now();
         let mut last = None;
-        let mut seen = 0;
-        while seen < OBSERVED && begin.elapsed() < PATIENCE {
-            self.take_event(LOOK_UP)?;
+        let mut observed = 0;
+        while observed < OBSERVED && begin.elapsed() < LONGEST_WAIT {
+            self.take_reading(READING_WAIT)?;
             while let Some((luma, reading)) = slot.newest.pop() {
                 self.checker.observe(&luma, reading.time);
-                seen += 1;
+                observed += 1;
                 last = Some((luma, reading));
             }
         }
@@ -272,71 +301,69 @@ impl Watcher {
         Ok(last.map(|(luma, reading)| (CheckFrame::new(luma, &reading), reading)))
     }
 
-    /// Rests after all work since the last rest, so that the share is kept. Events are followed
-    /// meanwhile, which is work that counts for the next.
+    /// Rests after all work since the last rest, so that the share is kept. Readings are
+    /// followed meanwhile, which is work that counts for the next.
     fn rest(&mut self) -> Result<(), Ended> {
         let busy = self.rested.elapsed();
         self.rested = BusyTime::now();
         let until = Instant::now() + self.share.rest_after(busy);
         loop {
             let left = until.saturating_duration_since(Instant::now());
-            self.take_event(left.min(LOOK_UP))?;
+            self.take_reading(left.min(READING_WAIT))?;
             if left.is_zero() {
                 return Ok(());
             }
         }
     }
 
-    /// Takes an event, where one comes in time; says whether an eye's answer changed.
-    fn take_event(&mut self, wait: Duration) -> Result<bool, Ended> {
-        match self.events.next(wait) {
-            Next::Event(event) => match event.as_ref() {
-                Event::Eyes(eyes) => Ok(self.follow(eyes)),
-                _ => Ok(false),
-            },
+    /// Takes a reading, where one comes in time; returns whether an eye's state changed.
+    fn take_reading(&mut self, wait: Duration) -> Result<bool, Ended> {
+        match self.readings.next(wait) {
+            Next::Event(reading) => Ok(self.follow(&reading)),
             Next::Nothing => Ok(false),
             Next::Ended => Err(Ended),
         }
     }
 
-    /// Follows the streams for drift; says whether an answer changed.
-    fn follow(&mut self, eyes: &EyesEvent) -> bool {
-        let time = Duration::try_from_secs_f64(eyes.time).unwrap_or_default();
-        let records = PerEye {
-            left: &eyes.left,
-            right: &eyes.right,
-        };
+    /// Follows both eyes for drift; returns whether a state changed.
+    fn follow(&mut self, SourceReading { source, reading }: &SourceReading) -> bool {
         for eye in Eye::ALL {
-            let Some(probabilities) = probabilities_of(records.get(eye)) else {
-                continue;
-            };
-            let drifts = self.drift.get_mut(eye).add(&DriftSample {
-                time,
-                probabilities,
-                camera_snr_db: *self.snr.get(eye),
-            });
-            for drift in drifts {
-                let record = DriftRecord::new(&eyes.clip, eye, &drift, unix_time());
-                let key = format!("{eye:?} {:?} {:?}", drift.quantity, drift.detector);
-                match drift.phase {
-                    DriftPhase::Raised => {
-                        self.drifting.insert(key, RunningDrift::from(&record));
-                    }
-                    DriftPhase::Cleared => {
-                        self.drifting.remove(&key);
-                    }
-                }
-                self.fanout.publish(Event::Drift(record));
-                locked(&self.fanout.self_check().status).drifts =
-                    self.drifting.values().cloned().collect();
+            if let EyeReading::Measured { probabilities, .. } = reading.eyes.get(eye) {
+                let sample = DriftSample {
+                    time: reading.time,
+                    probabilities: *probabilities,
+                    camera_snr_db: *self.snr.get(eye),
+                };
+                self.follow_drift(source, eye, &sample);
             }
         }
-        let states = PerEye::from_fn(|eye| records.get(eye).state);
+        let states = PerEye::from_fn(|eye| reading.eyes.get(eye).state());
         let before = self.last_states.replace(states);
         before.is_some_and(|before| before != states)
     }
 
-    fn tell(&mut self, checked: &FrameReading, readings: &PerEye<CheckReading>) {
+    fn follow_drift(&mut self, source: &str, eye: Eye, sample: &DriftSample) {
+        for drift in self.drift.get_mut(eye).add(sample) {
+            let record = DriftRecord::new(source, eye, &drift, unix_time());
+            let key = DriftKey {
+                eye,
+                quantity: drift.quantity,
+                detector: drift.detector,
+            };
+            match drift.phase {
+                DriftPhase::Raised => {
+                    self.drifting.insert(key, RunningDrift::from(&record));
+                }
+                DriftPhase::Cleared => {
+                    self.drifting.remove(&key);
+                }
+            }
+            self.channels.events.publish(Event::Drift(record));
+            locked(&self.slot.status).drifts = self.drifting.values().cloned().collect();
+        }
+    }
+
+    fn report(&mut self, checked: &FrameReading, readings: &PerEye<CheckReading>) {
         for eye in Eye::ALL {
             let reading = readings.get(eye);
             self.headroom
@@ -345,12 +372,13 @@ impl Watcher {
             *self.snr.get_mut(eye) = reading.camera_snr_db().ok();
         }
         let now = checked.time;
-        let trust = PerEye::from_fn(|eye| self.headroom.get(eye).trust(now));
-        let slot = self.fanout.self_check();
-        *locked(&slot.trust) = trust;
+        let trust = PerEye::from_fn(|eye| self.headroom.get(eye).state(now));
+        let slot = &self.slot;
+        *locked(&slot.states) = trust;
         let clip = self
-            .fanout
-            .status()
+            .channels
+            .status
+            .get()
             .map(|status| status.source.name.clone())
             .unwrap_or_default();
         let event = CheckEvent::new(&clip, (checked.frame, now), readings, &trust, unix_time());
@@ -364,15 +392,15 @@ impl Watcher {
             status.left = Some(eye(Eye::Left, &event.left));
             status.right = Some(eye(Eye::Right, &event.right));
         }
-        self.fanout.publish(Event::Check(event));
+        self.channels.events.publish(Event::Check(event));
     }
 
-    /// Figures that are too old to be the present's are taken back.
+    /// Removes results that are too old to hold at present.
     fn expire(&self) {
-        let Some(now) = self.fanout.status().map(|status| status.time) else {
+        let Some(now) = self.channels.status.get().map(|status| status.time) else {
             return;
         };
-        let slot = self.fanout.self_check();
+        let slot = &self.slot;
         let mut status = locked(&slot.status);
         if status
             .time
@@ -382,23 +410,9 @@ impl Watcher {
                 drifts: std::mem::take(&mut status.drifts),
                 ..CheckStatus::default()
             };
-            *locked(&slot.trust) = PerEye::default();
+            *locked(&slot.states) = PerEye::default();
         }
     }
-}
-
-fn probabilities_of(record: &EyeRecord) -> Option<[f32; STATES]> {
-    let named = record.probabilities.as_ref()?;
-    // In the order of the states.
-    Some(
-        [
-            named.open,
-            named.partially_open,
-            named.closed,
-            named.not_visible,
-        ]
-        .map(|value| value as f32),
-    )
 }
 
 #[cfg(test)]

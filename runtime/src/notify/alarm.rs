@@ -1,9 +1,9 @@
-//! What an alert sets off: the terminal's bell, a command of the user's, a tone, a notification on
-//! the desktop; silenced when the eyes open.
+//! What an alert sets off: the terminal's bell, a command of the user, a tone, a desktop notification;
+//! silenced when the eyes open.
 //!
-//! A reader of the monitor's events on a thread of its own. Whatever the command or the desktop
-//! does, it delays neither the monitor nor the next alarm, and what fails is told once. When
-//! somebody should be warned is [`parseye_vision::temporal::alert`]'s.
+//! A reader of the monitor's events on a thread of its own. Whatever the command or the desktop does, it
+//! delays neither the monitor nor the next alarm, and each failure is reported once. When to warn is
+//! decided by [`parseye_vision::temporal::alert`].
 
 mod command;
 #[cfg(feature = "notifications")]
@@ -20,6 +20,7 @@ use parseye_events::{
     event::{AlertEvent, Event},
     fanout::{Next, Subscription, locked},
 };
+use parseye_vision::settings::SettingError;
 use policy::{Action, Policy};
 use std::{
     collections::BTreeSet,
@@ -34,17 +35,17 @@ use std::{
 
 /// Events that may wait for this reader. It never works for longer than a few milliseconds, in
 /// which a camera brings one frame; this is minutes of them.
-pub const CAPACITY: usize = 4096;
+pub(crate) const CAPACITY: usize = 4096;
 
-/// How often the command and waiting alerts are looked at.
-const LOOK_UP: Duration = Duration::from_millis(50);
+/// How often the command and waiting alerts are checked.
+const POLL_EVERY: Duration = Duration::from_millis(50);
 
 /// Why alarms cannot be given: one line for the user.
 #[derive(Debug, thiserror::Error)]
 pub enum AlarmError {
     /// A setting that cannot be used here.
     #[error("alarm.{0}")]
-    Setting(String),
+    Setting(#[from] SettingError),
     /// A thread cannot be started.
     #[error("the thread of the alarms cannot be started: {0}; close some programs")]
     Thread(#[source] io::Error),
@@ -52,23 +53,23 @@ pub enum AlarmError {
 
 /// The running reader. Dropping it ends it at once, and a command that is still running with it.
 #[derive(Debug)]
-pub struct Alarm {
+pub(crate) struct Alarm {
     thread: Option<JoinHandle<()>>,
     leave: Arc<AtomicBool>,
 }
 
 impl Alarm {
-    /// Starts reading. `complain` is given one line for each kind of failure, the first time.
+    /// Starts reading. `report` gets one line for each kind of failure, the first time.
     ///
     /// # Errors
     /// When the command is not to be found, or a thread cannot be started.
-    pub fn start(
+    pub(crate) fn start(
         settings: &AlarmSettings,
         events: Subscription<Event>,
-        complain: impl FnMut(&str) + Send + 'static,
+        report: impl FnMut(&str) + Send + 'static,
     ) -> Result<Self, AlarmError> {
         settings.check().map_err(AlarmError::Setting)?;
-        let complaints = Complaints::new(complain);
+        let failures = Failures::new(report);
         let reader = Reader {
             policy: Policy::new(settings),
             begin: Instant::now(),
@@ -80,8 +81,8 @@ impl Alarm {
             command: AlarmCommand::new(settings).map_err(AlarmError::Setting)?,
             silence_command: settings.silence_command,
             waiting: None,
-            desktop: Desktop::start(settings, &complaints)?,
-            complaints,
+            desktop: Desktop::start(settings, &failures)?,
+            failures,
         };
         let leave = Arc::new(AtomicBool::new(false));
         let theirs = Arc::clone(&leave);
@@ -96,8 +97,8 @@ impl Alarm {
     }
 
     /// Reads all events to their end, and then ends a command that is still running. To be called
-    /// after [`crate::live::Fanout::end`].
-    pub fn finish(mut self) {
+    /// after the end of the events.
+    pub(crate) fn finish(mut self) {
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
@@ -113,24 +114,24 @@ impl Drop for Alarm {
     }
 }
 
-/// What the alarm's thread works with.
+/// The alarm's thread.
 struct Reader {
     policy: Policy,
     begin: Instant,
-    /// Where the bell is written to; `None` where it would not be heard.
+    /// Where the bell is written to; `None` where nothing would ring.
     bell: Option<Box<dyn Write + Send>>,
     command: Option<AlarmCommand>,
     silence_command: bool,
     /// The alert that the command is due for once its run before has ended.
     waiting: Option<AlertEvent>,
     desktop: Desktop,
-    complaints: Complaints,
+    failures: Failures,
 }
 
 impl Reader {
     fn run(mut self, events: &Subscription<Event>, leave: &AtomicBool) {
         while !leave.load(Ordering::Relaxed) {
-            let action = match events.next(LOOK_UP) {
+            let action = match events.next(POLL_EVERY) {
                 Next::Event(event) => match event.as_ref() {
                     Event::Alert(alert) => self.policy.take(self.begin.elapsed(), alert),
                     _ => Action::Nothing,
@@ -139,9 +140,9 @@ impl Reader {
                 Next::Ended => return,
             };
             self.act(action);
-            let due = self.policy.look(self.begin.elapsed());
+            let due = self.policy.poll(self.begin.elapsed());
             self.act(due);
-            self.look_after_command();
+            self.poll_command();
         }
     }
 
@@ -151,10 +152,10 @@ impl Reader {
             Action::Alarm(alert) => {
                 if let Some(bell) = &mut self.bell {
                     const BELL: &[u8] = b"\x07";
-                    // A terminal that has gone hears nothing, and says so elsewhere.
+                    // A terminal that has gone is noticed elsewhere.
                     let _ = bell.write_all(BELL).and_then(|()| bell.flush());
                 }
-                self.desktop.tell(&alert);
+                self.desktop.alert(&alert);
                 self.waiting = Some(alert);
             }
             Action::Silence => {
@@ -167,16 +168,16 @@ impl Reader {
         }
     }
 
-    fn look_after_command(&mut self) {
+    fn poll_command(&mut self) {
         let Some(command) = &mut self.command else {
             self.waiting = None;
             return;
         };
-        match command.look() {
-            Some(Ended::ByItself(status)) if !status.success() => self.complaints.once(&format!(
+        match command.poll() {
+            Some(Ended::ByItself(status)) if !status.success() => self.failures.report_once(&format!(
                 "the alarm's command failed with {status}; run it by hand to see why"
             )),
-            Some(Ended::AtItsLimit) => self.complaints.once(
+            Some(Ended::AtItsLimit) => self.failures.report_once(
                 "the alarm's command was ended at its time limit; raise alarm.command_limit_s if it needs longer",
             ),
             _ => {}
@@ -185,49 +186,50 @@ impl Reader {
             && let Some(alert) = self.waiting.take()
             && let Err(error) = command.start(&alert)
         {
-            self.complaints.once(&format!(
+            self.failures.report_once(&format!(
                 "the alarm's command cannot be started: {error}; check its permissions"
             ));
         }
     }
 }
 
-/// Tells each failure once; all clones are one.
+/// Reports each failure once; all clones are one.
 #[derive(Clone)]
-struct Complaints {
-    shared: Arc<Mutex<Told>>,
+struct Failures {
+    shared: Arc<Mutex<Reported>>,
 }
 
-struct Told {
+struct Reported {
     lines: BTreeSet<String>,
-    complain: Box<dyn FnMut(&str) + Send>,
+    report: Box<dyn FnMut(&str) + Send>,
 }
 
-impl Complaints {
-    fn new(complain: impl FnMut(&str) + Send + 'static) -> Self {
+impl Failures {
+    fn new(report: impl FnMut(&str) + Send + 'static) -> Self {
         Self {
-            shared: Arc::new(Mutex::new(Told {
+            shared: Arc::new(Mutex::new(Reported {
                 lines: BTreeSet::new(),
-                complain: Box::new(complain),
+                report: Box::new(report),
             })),
         }
     }
 
-    fn once(&self, line: &str) {
-        let mut told = locked(&self.shared);
-        if told.lines.insert(line.into()) {
-            (told.complain)(line);
+    fn report_once(&self, line: &str) {
+        let mut reported = locked(&self.shared);
+        if reported.lines.insert(line.into()) {
+            (reported.report)(line);
         }
     }
 
+    /// Returns a function that reports each line once.
     #[cfg(any(feature = "sound", feature = "notifications"))]
-    fn teller(&self) -> impl Fn(&str) + Clone + Send + 'static {
-        let mine = self.clone();
-        move |line| mine.once(line)
+    fn reporter(&self) -> impl Fn(&str) + Clone + Send + 'static {
+        let failures = self.clone();
+        move |line| failures.report_once(line)
     }
 }
 
-/// The tone and the notification, each on a thread of its own, for a desktop may not answer.
+/// The tone and the notification, each on a thread of its own, for a desktop may not respond.
 struct Desktop {
     #[cfg(feature = "sound")]
     sound: Option<sound::Sound>,
@@ -244,17 +246,17 @@ impl Desktop {
             reason = "a program without both has nothing to start"
         )
     )]
-    fn start(settings: &AlarmSettings, complaints: &Complaints) -> Result<Self, AlarmError> {
+    fn start(settings: &AlarmSettings, failures: &Failures) -> Result<Self, AlarmError> {
         Ok(Self {
             #[cfg(feature = "sound")]
             sound: settings
                 .sound
-                .then(|| sound::Sound::start(complaints.teller()))
+                .then(|| sound::Sound::start(failures.reporter()))
                 .transpose()?,
             #[cfg(feature = "notifications")]
             notification: settings
                 .notification
-                .then(|| notification::Notifier::start(complaints.teller()))
+                .then(|| notification::Notifier::start(failures.reporter()))
                 .transpose()?,
         })
     }
@@ -263,7 +265,7 @@ impl Desktop {
         not(feature = "notifications"),
         expect(unused_variables, reason = "only a notification names the alert")
     )]
-    fn tell(&self, alert: &AlertEvent) {
+    fn alert(&self, alert: &AlertEvent) {
         #[cfg(feature = "sound")]
         if let Some(sound) = &self.sound {
             sound.play();

@@ -1,6 +1,9 @@
-//! Whoever is told of events: the alarm's bell, command, sound and notification, an MQTT broker, systemd.
+//! Notifiers: what alerts set off (bell, command, sound, desktop notification), an MQTT broker, systemd.
+//!
+//! Each reads the run's [channels](crate::channels) on threads of its own and delays nothing. When to
+//! warn is decided by [`parseye_vision::temporal::alert`].
 
-pub mod alarm;
+pub(crate) mod alarm;
 pub mod mqtt;
 #[cfg(target_os = "linux")]
-pub mod service;
+pub(crate) mod service;

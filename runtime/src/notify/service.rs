@@ -1,16 +1,15 @@
-//! What a service manager such as systemd is told of a live run: that it is ready, a line about how it
-//! does, and, as long as its vision thread advances, that it lives.
+//! Notifies a service manager such as systemd of a live run: that it is ready, a status line, and, as long
+//! as its vision thread advances, the watchdog.
 //!
 //! The vision thread replaces the status all the time, also while the camera is down. A status that is
-//! still the same at the next beat therefore means that the thread hangs: the watchdog is told nothing,
-//! and the manager starts the program again as its unit says. Without NOTIFY_SOCKET nobody is told
-//! anything.
+//! still the same at the next beat therefore means that the thread hangs: the watchdog is not notified, and
+//! the manager restarts the program as its unit says. Without NOTIFY_SOCKET nothing is sent.
 //!
 //! The variables stay in the environment, since removing them is not safe once threads run. Programs
 //! that the user has started (alarms, cameras behind a pipe) inherit them; systemd listens to the main
 //! process alone, which is its default.
 
-use crate::live::Fanout;
+use crate::channels::LatestStatus;
 use parseye_events::status::{LiveStatus, SourceStatus};
 use sd_notify::NotifyState;
 use std::{
@@ -26,46 +25,46 @@ use std::{
 /// Where systemd listens.
 const SOCKET: &str = "NOTIFY_SOCKET";
 
-/// How often it is looked whether the source delivers, until it does.
+/// How often the status is checked until the source delivers.
 const POLL_EVERY: Duration = Duration::from_millis(100);
 
-/// Longest time between two lines about how it does.
+/// Longest time between two status lines.
 const LINE_EVERY: Duration = Duration::from_secs(5);
 
-/// Beats within the time that the watchdog waits: some may come late on a busy machine.
+/// Beats within the watchdog's timeout: some may come late on a busy machine.
 const BEATS: u32 = 4;
 
-/// The thread that tells the service manager.
+/// The thread that notifies the service manager.
 #[derive(Debug)]
-pub struct ServiceReport {
+pub(crate) struct ServiceReport {
     end: Sender<()>,
     thread: JoinHandle<()>,
 }
 
-/// Tells the service manager that started this program of the run that `fanout` shows; `None` where
-/// none did. `tell` tells the user, once, when that fails.
+/// Starts notifying the service manager that started this program; `None` where none did. `report` gets a
+/// line for the user, once, when a notification fails.
 ///
 /// # Errors
 /// When no thread can be started.
-pub fn start(
-    fanout: &Fanout,
-    tell: impl FnMut(&str) + Send + 'static,
+pub(crate) fn start(
+    status: &LatestStatus,
+    report: impl FnMut(&str) + Send + 'static,
 ) -> io::Result<Option<ServiceReport>> {
     if std::env::var_os(SOCKET).is_none() {
         return Ok(None);
     }
     let watchdog = sd_notify::watchdog_enabled();
-    ServiceReport::start(fanout, watchdog, sd_notify::notify, tell).map(Some)
+    ServiceReport::start(status, watchdog, sd_notify::notify, report).map(Some)
 }
 
 impl ServiceReport {
     fn start(
-        fanout: &Fanout,
+        status: &LatestStatus,
         watchdog: Option<Duration>,
         mut send: impl FnMut(&[NotifyState]) -> io::Result<()> + Send + 'static,
-        mut tell: impl FnMut(&str) + Send + 'static,
+        mut report: impl FnMut(&str) + Send + 'static,
     ) -> io::Result<Self> {
-        let fanout = fanout.clone();
+        let status = status.clone();
         let (end, ended) = mpsc::channel();
         let thread = std::thread::Builder::new().name("service".into());
         let thread = thread.spawn(move || {
@@ -75,15 +74,15 @@ impl ServiceReport {
                     && !failed
                 {
                     failed = true;
-                    tell(&format!(
-                        "the service manager cannot be told of this run at {SOCKET}: {error}; with a watchdog it will end the run, so check the unit's NotifyAccess"
+                    report(&format!(
+                        "the service manager cannot be notified at {SOCKET}: {error}; with a watchdog it will end the run, so check the unit's NotifyAccess"
                     ));
                 }
             };
             let mut pulse = Pulse::new(watchdog);
             while ended.recv_timeout(pulse.wait()) == Err(RecvTimeoutError::Timeout) {
-                if let Some(said) = pulse.beat(fanout.status()) {
-                    send(&said.states(watchdog.is_some()));
+                if let Some(beat) = pulse.beat(status.get()) {
+                    send(&beat.states(watchdog.is_some()));
                 }
             }
             send(&[NotifyState::Stopping]);
@@ -91,23 +90,23 @@ impl ServiceReport {
         Ok(Self { end, thread })
     }
 
-    /// Says that the run is coming to its end, which the watchdog does not time.
-    pub fn finish(self) {
+    /// Notifies that the run is stopping, which the watchdog does not time.
+    pub(crate) fn finish(self) {
         // The thread is there as long as its end is.
         let _ = self.end.send(());
         let _ = self.thread.join();
     }
 }
 
-/// What is said at one beat.
+/// The notification of one beat.
 #[derive(Debug, PartialEq, Eq)]
-struct Said {
-    /// Whether it is for the first time.
+struct Beat {
+    /// Whether it is the first.
     first: bool,
     line: String,
 }
 
-impl Said {
+impl Beat {
     fn states(&self, watched: bool) -> Vec<NotifyState<'_>> {
         let mut states = vec![NotifyState::Status(&self.line)];
         if self.first {
@@ -138,13 +137,14 @@ impl Pulse {
         }
     }
 
-    /// Until the next beat.
+    /// Returns the time until the next beat.
     fn wait(&self) -> Duration {
         if self.ready { self.every } else { POLL_EVERY }
     }
 
-    /// What to say; nothing before the run is ready, and nothing while the vision thread stands still.
-    fn beat(&mut self, newest: Option<Arc<LiveStatus>>) -> Option<Said> {
+    /// Returns the notification for the newest status: none before the run is ready, and none while the
+    /// vision thread stands still.
+    fn beat(&mut self, newest: Option<Arc<LiveStatus>>) -> Option<Beat> {
         let newest = newest?;
         if let Some(last) = &self.last
             && Arc::ptr_eq(last, &newest)
@@ -153,27 +153,28 @@ impl Pulse {
         }
         let first = !self.ready;
         self.ready |= is_ready(&newest);
-        let said = self.ready.then(|| Said {
+        let beat = self.ready.then(|| Beat {
             first,
             line: line(&newest),
         });
         self.last = Some(newest);
-        said
+        beat
     }
 }
 
-/// Whether the source has delivered, or is known to be waited for.
+/// Returns whether the source has delivered, or is known to be waited for.
 fn is_ready(status: &LiveStatus) -> bool {
     let waited_for = |why: &String| why != SourceStatus::NOT_OPENED;
     status.frames > 0 || status.source.down.as_ref().is_some_and(waited_for)
 }
 
-/// Without a word about the eyes: every user of the machine may ask for a service's status.
+/// Formats the status line. It says nothing about the eyes: every user of the machine may ask for a
+/// service's status.
 fn line(status: &LiveStatus) -> String {
     let line = match &status.source.down {
-        Some(why) => format!("no picture: {why}"),
+        Some(reason) => format!("no frames: {reason}"),
         None => format!(
-            "watching {}: {:.1} frames/s, {} frames judged, {}",
+            "watching {}: {:.1} frames/s, {} frames processed, {}",
             status.source.name, status.fps, status.frames, status.lost
         ),
     };
@@ -211,11 +212,11 @@ mod tests {
     }
 
     #[test]
-    fn the_same_status_again_says_nothing_however_much_it_said_before() {
+    fn an_unchanged_status_sends_nothing() {
         let mut pulse = Pulse::new(Some(Duration::from_secs(8)));
         assert_eq!(pulse.beat(None), None);
         assert_eq!(pulse.wait(), POLL_EVERY);
-        let mut beat = |status| pulse.beat(Some(status)).map(|said| said.first);
+        let mut beat = |status| pulse.beat(Some(status)).map(|beat| beat.first);
         let one = Arc::new(status(1, None));
         assert_eq!(beat(Arc::clone(&one)), Some(true));
         assert_eq!(beat(Arc::clone(&one)), None);
@@ -227,14 +228,14 @@ mod tests {
     #[test]
     fn a_line_stays_one_line_and_keeps_the_eyes_to_itself() {
         let down = line(&status(1, Some("unplugged\nWATCHDOG=1")));
-        assert_eq!(down, "no picture: unplugged WATCHDOG=1");
+        assert_eq!(down, "no frames: unplugged WATCHDOG=1");
         let line = line(&status(90, None));
-        assert!(line.contains("90 frames judged"), "{line}");
+        assert!(line.contains("90 frames processed"), "{line}");
         assert!(!line.contains("left") && !line.contains("blink"), "{line}");
     }
 
     #[test]
-    fn the_watchdog_is_told_while_the_status_moves_and_not_once_it_stands_still() {
+    fn the_watchdog_is_notified_while_the_status_changes_and_not_once_it_stands_still() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("notify");
         let manager = UnixDatagram::bind(&path).unwrap();
@@ -246,12 +247,12 @@ mod tests {
         };
 
         // What the vision thread does.
-        let fanout = Fanout::new();
+        let latest = LatestStatus::default();
         let moving = Arc::new(AtomicBool::new(true));
-        let (shown, moves) = (fanout.clone(), Arc::clone(&moving));
+        let (shown, moves) = (latest.clone(), Arc::clone(&moving));
         let vision = std::thread::spawn(move || {
             while moves.load(Ordering::Relaxed) {
-                shown.set_status(status(7, None));
+                shown.set(status(7, None));
                 std::thread::sleep(Duration::from_millis(1));
             }
         });
@@ -262,7 +263,7 @@ mod tests {
             sender.send(text.as_bytes()).map(drop)
         };
         let watchdog = Duration::from_millis(80);
-        let report = ServiceReport::start(&fanout, Some(watchdog), send, |_| ()).unwrap();
+        let report = ServiceReport::start(&latest, Some(watchdog), send, |_| ()).unwrap();
         let first = listen().unwrap();
         assert!(first.contains("READY=1\n"), "{first}");
         for _ in 0..5 {
@@ -273,7 +274,7 @@ mod tests {
 
         moving.store(false, Ordering::Relaxed);
         vision.join().unwrap();
-        // What was said before it stood still; the last status may be said once more.
+        // Sent before it stood still; the last status may be sent once more.
         manager.set_read_timeout(Some(10 * watchdog)).unwrap();
         let stood = Instant::now();
         let late = std::iter::from_fn(listen).count();
@@ -286,24 +287,24 @@ mod tests {
     }
 
     #[test]
-    fn a_manager_that_cannot_be_told_is_complained_about_once() {
-        let fanout = Fanout::new();
-        let (sender, told) = mpsc::channel();
+    fn a_failing_notification_is_reported_once() {
+        let latest = LatestStatus::default();
+        let (sender, reported) = mpsc::channel();
         let refuse = |_: &[NotifyState]| Err(io::Error::other("gone"));
-        let tell = move |line: &str| sender.send(line.to_owned()).unwrap();
+        let report_line = move |line: &str| sender.send(line.to_owned()).unwrap();
         let watchdog = Some(Duration::from_millis(20));
-        let report = ServiceReport::start(&fanout, watchdog, refuse, tell).unwrap();
+        let report = ServiceReport::start(&latest, watchdog, refuse, report_line).unwrap();
         let begin = Instant::now();
-        let mut words = Vec::new();
-        while words.is_empty() {
+        let mut lines = Vec::new();
+        while lines.is_empty() {
             assert!(begin.elapsed() < SOON);
-            fanout.set_status(status(1, None));
-            words.extend(told.recv_timeout(Duration::from_millis(10)));
+            latest.set(status(1, None));
+            lines.extend(reported.recv_timeout(Duration::from_millis(10)));
         }
-        fanout.set_status(status(2, None));
+        latest.set(status(2, None));
         report.finish();
-        words.extend(told.iter());
-        assert_eq!(words.len(), 1, "{words:?}");
-        assert!(words[0].contains("gone") && words[0].contains(SOCKET));
+        lines.extend(reported.iter());
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        assert!(lines[0].contains("gone") && lines[0].contains(SOCKET));
     }
 }

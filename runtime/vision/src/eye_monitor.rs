@@ -15,6 +15,7 @@ use crate::{
         find_face_detector,
     },
     reading::{EyeReading, FrameReading, Unseen},
+    settings::{SettingError, check_range},
     temporal::{TemporalSettings, TemporalTracker, TemporalUpdate},
 };
 use serde::{Deserialize, Serialize};
@@ -25,13 +26,13 @@ use std::time::{Duration, Instant};
 pub struct VisionSettings {
     /// Finding the face.
     pub detector: DetectorSettings,
-    /// Cutting the eyes.
+    /// Eye crops.
     pub eyes: EyeSettings,
     /// Blinks, long closures, PERCLOS.
     pub temporal: TemporalSettings,
 }
 
-/// Settings of cutting the eyes.
+/// Settings of the eye crops.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct EyeSettings {
@@ -51,18 +52,15 @@ impl EyeSettings {
     /// Checks that the value means something.
     ///
     /// # Errors
-    /// The key, its value, and what is accepted.
-    pub fn check(&self) -> Result<(), String> {
+    /// With the key, its value, and what is accepted.
+    pub fn check(&self) -> Result<(), SettingError> {
         // A crop of less than a third of the eye distance misses the lids' corners, one of more
         // than two holds the other eye.
-        if !(0.3..=2.0).contains(&self.crop_side) {
-            return Err(format!("crop_side is {}; give 0.3 to 2", self.crop_side));
-        }
-        Ok(())
+        check_range("crop_side", self.crop_side, 0.3..=2.0, "0.3 to 2")
     }
 }
 
-/// How long the stages of one frame took.
+/// Processing times of one frame.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct StageTimes {
     /// Waiting for the source.
@@ -71,76 +69,77 @@ pub struct StageTimes {
     pub locate: Duration,
     /// Cutting and standardising both eyes.
     pub crop: Duration,
-    /// Judging both eyes.
+    /// Classifying both eyes.
     pub classify: Duration,
     /// From the frame in hand to its reading, all of the above but the waiting.
     pub total: Duration,
 }
 
-/// Why frames cannot be judged.
+/// Why frames cannot be processed.
 #[derive(Debug, thiserror::Error)]
 pub enum VisionError {
-    /// The face locator.
+    /// The face detector cannot be used.
     #[error(transparent)]
     Locate(#[from] LocateError),
-    /// The eye-state model.
+    /// The eye-state model cannot be used.
     #[error(transparent)]
     Model(#[from] ModelError),
 }
 
-/// What came of one frame.
+/// Result of one frame.
 #[derive(Clone, Debug)]
 pub struct FrameResult {
-    /// What is said about it.
+    /// State of each eye in this frame.
     pub reading: FrameReading,
-    /// What it brought to an end or set off.
-    pub changes: TemporalUpdate,
-    /// How long it took; `decode_wait` is left at zero.
+    /// Closures, alerts and baselines that it completed or started.
+    pub update: TemporalUpdate,
+    /// Processing times; `decode_wait` is left at zero.
     pub times: StageTimes,
 }
 
-/// Processes the frames of one source after another.
+/// Processes the frames of one source after another: [`FaceTracker`], then [`EyeClassifier`], then
+/// [`TemporalTracker`].
 #[derive(Debug)]
 pub struct EyeMonitor {
-    locator: FaceTracker,
+    face_tracker: FaceTracker,
     classifier: EyeClassifier,
     settings: VisionSettings,
-    tracker: TemporalTracker,
+    temporal: TemporalTracker,
 }
 
 impl EyeMonitor {
-    /// Loads the locator and readies the model for the calling thread.
+    /// Loads the face detector and readies the model for the calling thread.
     ///
     /// # Errors
     /// When either cannot be used.
     pub fn new(settings: &VisionSettings, model: &EyeStateModel) -> Result<Self, VisionError> {
-        let locator = find_face_detector(settings.detector.file.as_deref())?;
+        let detector = find_face_detector(settings.detector.file.as_deref())?;
         Ok(Self {
-            locator: FaceTracker::open(&locator, settings.detector.detect_every)?,
+            face_tracker: FaceTracker::open(&detector, settings.detector.detect_every)?,
             classifier: model.classifier()?,
             settings: settings.clone(),
-            tracker: TemporalTracker::new(&settings.temporal),
+            temporal: TemporalTracker::new(&settings.temporal),
         })
     }
 
     /// Forgets the face and the past: the next frame is the first of another source.
     pub fn reset(&mut self) {
-        self.locator.reset();
-        self.tracker = TemporalTracker::new(&self.settings.temporal);
+        self.face_tracker.reset();
+        self.temporal = TemporalTracker::new(&self.settings.temporal);
     }
 
-    /// What the eyes have done since the source began.
+    /// Returns the measures over time since the source began.
     pub fn tracker(&self) -> &TemporalTracker {
-        &self.tracker
+        &self.temporal
     }
 
-    /// Judges the next frame.
+    /// Processes the next frame.
     ///
     /// # Errors
     /// When the eye-state network fails.
-    pub fn judge(&mut self, frame: &Frame) -> Result<FrameResult, VisionError> {
+    pub fn process(&mut self, frame: &Frame) -> Result<FrameResult, VisionError> {
         let begin = Instant::now();
-        let face = self.locator.locate(&frame.rgb, &frame.luma);
+        let face = self.face_tracker.locate(&frame.rgb, &frame.luma);
         let located = Instant::now();
         let (eyes, crop, classify) = self.classify_eyes(frame, face.as_ref())?;
         let reading = FrameReading {
@@ -149,10 +148,10 @@ impl EyeMonitor {
             face,
             eyes,
         };
-        let changes = self.tracker.step(&reading);
+        let update = self.temporal.update(&reading);
         Ok(FrameResult {
             reading,
-            changes,
+            update,
             times: StageTimes {
                 decode_wait: Duration::ZERO,
                 locate: located - begin,
@@ -163,19 +162,13 @@ impl EyeMonitor {
         })
     }
 
-    /// No frame comes any more: from `time` on nothing is known of the eyes. A closure that was
+    /// Takes that no frame comes any more: from `time` on nothing is known of the eyes. A closure that was
     /// going on is broken off, and an alert is lost.
-    pub fn unseen(&mut self, time: Duration) -> TemporalUpdate {
-        let eye = EyeReading::Unmeasured(Unseen::NoFace);
-        self.tracker.step(&FrameReading {
-            // Only closed frames are named by their number.
-            frame: 0,
-            time,
-            face: None,
-            eyes: PerEye::from_fn(|_| eye),
-        })
+    pub fn interrupt(&mut self, time: Duration) -> TemporalUpdate {
+        self.temporal.interrupt(time)
     }
 
+    /// Returns the eyes' readings, and the times of cutting and of classifying.
     fn classify_eyes(
         &mut self,
         frame: &Frame,
@@ -194,7 +187,7 @@ impl EyeMonitor {
         let squares = face.eye_squares(self.settings.eyes.crop_side);
         let crops = PerEye::from_fn(|eye| standardised(frame, squares.get(eye)));
         let cropped = Instant::now();
-        let mut judge = |crop, square| {
+        let mut classify = |crop, square| {
             self.classifier
                 .probabilities(crop)
                 .map(|probabilities| EyeReading::Measured {
@@ -203,8 +196,8 @@ impl EyeMonitor {
                 })
         };
         let eyes = PerEye {
-            left: judge(&crops.left, squares.left)?,
-            right: judge(&crops.right, squares.right)?,
+            left: classify(&crops.left, squares.left)?,
+            right: classify(&crops.right, squares.right)?,
         };
         Ok((eyes, cropped - begin, cropped.elapsed()))
     }

@@ -1,16 +1,33 @@
-//! The words every part of Parseye shares: which eye, and in which of the four states it is.
+//! The eyes of a person and the four states of an eye, as every part of Parseye names them.
 //!
 //! The order of [`EyeState::ALL`] is the order of a model's outputs and of every confusion matrix.
 
+use crate::names::{self, UnknownName};
 use serde::{Deserialize, Serialize};
-use std::{fmt, str::FromStr};
+use std::str::FromStr;
+use strum::{Display, IntoStaticStr, VariantArray};
 
 /// Number of eye states, and of a model's outputs.
 pub const STATES: usize = 4;
 
-/// State of one eye, as a person looking at the picture would name it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+/// State of one eye, as a person looking at the image would name it.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    Display,
+    IntoStaticStr,
+    VariantArray,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum EyeState {
     /// The lids show the iris as they do when awake.
     Open,
@@ -18,18 +35,13 @@ pub enum EyeState {
     PartiallyOpen,
     /// The lids meet.
     Closed,
-    /// The eye cannot be judged: turned away, covered, behind dark glasses, or no eye at all.
+    /// The eye cannot be seen: turned away, covered, behind dark glasses, or no eye at all.
     NotVisible,
 }
 
 impl EyeState {
     /// All states in the order of the model's outputs.
-    pub const ALL: [Self; STATES] = [
-        Self::Open,
-        Self::PartiallyOpen,
-        Self::Closed,
-        Self::NotVisible,
-    ];
+    pub const ALL: [Self; STATES] = names::all(Self::VARIANTS);
 
     /// Position among a model's outputs, 0 to 3.
     pub const fn index(self) -> usize {
@@ -37,16 +49,11 @@ impl EyeState {
     }
 
     /// Name used in manifests, cards and logs.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Open => "open",
-            Self::PartiallyOpen => "partially_open",
-            Self::Closed => "closed",
-            Self::NotVisible => "not_visible",
-        }
+    pub fn name(self) -> &'static str {
+        self.into()
     }
 
-    /// The state with the largest value; the first of equals, so the answer is always defined.
+    /// The state with the largest value; the first of equals, so that the prediction is always defined.
     pub fn most_likely(values: &[f32; STATES]) -> Self {
         let mut best = Self::Open;
         for state in Self::ALL {
@@ -58,32 +65,15 @@ impl EyeState {
     }
 }
 
-impl fmt::Display for EyeState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
-    }
-}
-
-/// An eye state's name was none of the four.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("unknown eye state '{given}'{}; the states are open, partially_open, closed, not_visible", crate::nearest::hint(.given, EyeState::ALL.map(EyeState::name)))]
-pub struct UnknownState {
-    /// What was given.
-    pub given: String,
-}
-
 impl FromStr for EyeState {
-    type Err = UnknownState;
+    type Err = UnknownName;
 
     fn from_str(name: &str) -> Result<Self, Self::Err> {
-        Self::ALL
-            .into_iter()
-            .find(|state| state.name() == name)
-            .ok_or_else(|| UnknownState { given: name.into() })
+        names::parse("eye state", name)
     }
 }
 
-/// One of the watched person's eyes: the subject's left eye is on the right of the picture.
+/// One of a person's eyes: the subject's left eye is on the right of the image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Eye {
@@ -96,6 +86,11 @@ pub enum Eye {
 impl Eye {
     /// Both eyes, left first.
     pub const ALL: [Self; 2] = [Self::Left, Self::Right];
+
+    /// Position in [`Self::ALL`], 0 or 1.
+    pub const fn index(self) -> usize {
+        self as usize
+    }
 
     /// The eye that this one is not.
     #[must_use]

@@ -14,6 +14,9 @@ pub const MAX_SIDE: u32 = 8192;
 /// their brightness. A file of a hundred bytes can claim any number.
 pub const MAX_PIXELS: u64 = 1 << 25;
 
+/// Greatest number of frames a second that a source is accepted with.
+pub const MAX_FRAME_RATE: u32 = 1000;
+
 /// Whether a picture of this size is refused, by [`MAX_SIDE`] or [`MAX_PIXELS`].
 pub fn is_too_large(width: u32, height: u32) -> bool {
     width > MAX_SIDE || height > MAX_SIDE || u64::from(width) * u64::from(height) > MAX_PIXELS

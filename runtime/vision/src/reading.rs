@@ -1,7 +1,7 @@
-//! What is said about each eye in one frame: measured numbers, or the reason why there are none.
+//! The reading of a frame: for each eye the probabilities of its states, or the reason why there are none.
 //!
-//! Readings are made by [`parseye::live`], followed over time by [`crate::temporal`] and written
-//! out by [`parseye::report_GONE`].
+//! Readings are made by [`crate::eye_monitor`] and followed over time by [`crate::temporal`]; writing them
+//! down is left to other crates.
 
 use crate::{
     eye_state::{EyeState, PerEye, STATES},
@@ -10,27 +10,27 @@ use crate::{
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// Why an eye was not looked at, so that there is nothing measured to report.
+/// Reason why an eye was not classified.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Unseen {
     /// No face was found.
     NoFace,
-    /// The head is turned so far that the locator's eye positions mean nothing.
+    /// The head is turned so far that the detector's eye positions mean nothing.
     Profile,
 }
 
-/// What is said about one eye in one frame.
+/// The reading of one eye in one frame.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum EyeReading {
-    /// The classifier judged a crop.
+    /// A crop was classified.
     Measured {
         /// Probabilities of the states in the order of [`EyeState::ALL`], summing to 1.
         probabilities: [f32; STATES],
         /// Where the crop was cut.
         square: Roi,
     },
-    /// No crop was judged.
+    /// No crop was classified.
     Unmeasured(Unseen),
 }
 
@@ -57,7 +57,7 @@ impl EyeReading {
     }
 }
 
-/// Everything said about one frame.
+/// The reading of one frame.
 #[derive(Clone, Debug)]
 pub struct FrameReading {
     /// The frame's number in its source, from 0.

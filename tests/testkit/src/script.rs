@@ -173,7 +173,7 @@ pub fn status() -> LiveStatus {
         frames: 22_580,
         lost: FrameLoss {
             driver: 3,
-            latest: 17,
+            dropped: 17,
             decode: 0,
             corrupt: 1,
         },
@@ -193,7 +193,7 @@ fn check(snr: f64, flip: f64, margin: f64) -> EyeCheckStatus {
         "state": "open", "camera_snr_db": snr, "noise_flip_snr_db": flip,
         "headroom_db": headroom, "adversarial_margin_db": margin, "flip_probability": 0.0012,
         "agreement": null, "natural_agreement": 1.0,
-        "trust": if headroom >= 6.0 { "ok" } else { "thin" },
+        "trust": if headroom >= 6.0 { "ok" } else { "low" },
     }));
     let record: CheckRecord = record.expect("a check of the log");
     EyeCheckStatus::new(&record, Some(headroom + 0.2), Some(headroom - 1.5))

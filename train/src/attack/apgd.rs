@@ -12,12 +12,12 @@ use crate::data::batch::Batch;
 use tch::Tensor;
 
 /// Iterations of the standard attack (Croce and Hein 2020, section 5).
-pub const ITERATIONS: u32 = 100;
+pub(crate) const ITERATIONS: u32 = 100;
 
-/// Auto-PGD on the cross-entropy from random starts; each restart works on the pictures that are
-/// still answered rightly.
+/// Auto-PGD on the cross-entropy from random starts; each restart works on the images that are still
+/// classified correctly.
 #[derive(Clone, Debug)]
-pub struct ApgdCe {
+pub(crate) struct ApgdCe {
     name: String,
     iterations: u32,
     restarts: u32,
@@ -61,11 +61,11 @@ impl Attack for ApgdCe {
     ) -> Result<Tensor, tch::TchError> {
         let mut strongest = Strongest::new(target, batch);
         for restart in 0..self.restarts {
-            let standing = strongest.standing();
-            if standing.size()[0] == 0 {
+            let still_correct = strongest.still_correct();
+            if still_correct.size()[0] == 0 {
                 break;
             }
-            let part = select(batch, &standing);
+            let part = select(batch, &still_correct);
             let start = Draws::new(seed, u64::from(restart)).start(budget, &part)?;
             let found = climb(
                 target,
@@ -75,7 +75,7 @@ impl Attack for ApgdCe {
                 self.iterations,
                 &Objective::CrossEntropy,
             )?;
-            strongest.offer(&standing, &found);
+            strongest.offer(&still_correct, &found);
         }
         Ok(strongest.images)
     }

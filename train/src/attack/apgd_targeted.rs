@@ -18,9 +18,9 @@ use tch::Tensor;
 const TARGETS: usize = EyeState::ALL.len() - 1;
 
 /// Auto-PGD towards the three other classes, the most likely first, each from a random start; each
-/// works on the pictures that are still answered rightly.
+/// works on the images that are still classified correctly.
 #[derive(Clone, Debug)]
-pub struct ApgdTargeted {
+pub(crate) struct ApgdTargeted {
     name: String,
     iterations: u32,
 }
@@ -60,12 +60,14 @@ impl Attack for ApgdTargeted {
         let classes = other_classes(&logits, &batch.labels);
         let mut strongest = Strongest::new(target, batch);
         for rank in 0..TARGETS {
-            let standing = strongest.standing();
-            if standing.size()[0] == 0 {
+            let still_correct = strongest.still_correct();
+            if still_correct.size()[0] == 0 {
                 break;
             }
-            let part = select(batch, &standing);
-            let towards = classes.select(1, rank as i64).index_select(0, &standing);
+            let part = select(batch, &still_correct);
+            let towards = classes
+                .select(1, rank as i64)
+                .index_select(0, &still_correct);
             let start = Draws::new(seed, rank as u64).start(budget, &part)?;
             let found = climb(
                 target,
@@ -75,7 +77,7 @@ impl Attack for ApgdTargeted {
                 self.iterations,
                 &Objective::TargetedDlr(towards),
             )?;
-            strongest.offer(&standing, &found);
+            strongest.offer(&still_correct, &found);
         }
         Ok(strongest.images)
     }

@@ -1,14 +1,14 @@
 //! The ascent of Auto-PGD (Croce and Hein 2020, "Reliable evaluation of adversarial robustness with
 //! an ensemble of diverse parameter-free attacks", algorithm 1): momentum, and steps that are
-//! halved at checkpoints where they no longer pay. [`super::apgd`] and [`super::apgd_targeted`] say
-//! what is raised.
+//! halved at checkpoints where they no longer pay. [`super::apgd`] and [`super::apgd_targeted`]
+//! choose the objective.
 
 use super::{
     Classifier,
     budget::Budget,
     gradient::of_loss,
     loss::{Objective, errs},
-    strongest::{per_frame, positions, select},
+    strongest::{per_image, positions, select},
 };
 use crate::data::batch::Batch;
 use tch::{Kind, Tensor};
@@ -43,8 +43,8 @@ fn checkpoints(iterations: u32) -> Vec<u32> {
     checkpoints
 }
 
-/// Climbs from `start` f32 `[N,1,32,32]` and returns for each picture the first point at which it
-/// errs, else the one of highest objective. A picture that errs is not worked on any more. One
+/// Climbs from `start` f32 `[N,1,32,32]` and returns for each image the first point at which it
+/// errs, else the one of highest objective. An image that errs is not worked on any more. One
 /// forward and backward pass an iteration.
 pub(super) fn climb(
     target: &dyn Classifier,
@@ -64,7 +64,7 @@ pub(super) fn climb(
     for iteration in 1..=iterations {
         climber.advance(budget, if iteration == 1 { 1.0 } else { MOMENTUM });
         let last = iteration == iterations;
-        if !climber.look_around(target, last, &mut found)? {
+        if !climber.evaluate_here(target, last, &mut found)? {
             return Ok(found);
         }
         if checkpoints.contains(&iteration) {
@@ -76,7 +76,7 @@ pub(super) fn climb(
     Ok(found)
 }
 
-/// A point for each picture, with its objective `[n]` and gradient.
+/// A point for each image, with its objective `[n]` and gradient.
 struct Place {
     images: Tensor,
     gradient: Tensor,
@@ -102,16 +102,16 @@ impl Place {
 
     /// The `other` place where `mask` bool `[n]` is set.
     fn replaced(&self, mask: &Tensor, other: &Self) -> Self {
-        let pictures = per_frame(mask);
+        let images = per_image(mask);
         Self {
-            images: other.images.where_self(&pictures, &self.images),
-            gradient: other.gradient.where_self(&pictures, &self.gradient),
+            images: other.images.where_self(&images, &self.images),
+            gradient: other.gradient.where_self(&images, &self.gradient),
             value: other.value.where_self(mask, &self.value),
         }
     }
 }
 
-/// The pictures that do not err yet.
+/// The images that do not err yet.
 struct Climber {
     /// Their positions in the batch of the caller.
     rows: Tensor,
@@ -119,7 +119,7 @@ struct Climber {
     objective: Objective,
     here: Place,
     best: Place,
-    /// Where each was before the last step.
+    /// The images before the last step.
     before: Tensor,
     /// Length of the next step, `[n,1,1,1]`.
     step: Tensor,
@@ -128,12 +128,12 @@ struct Climber {
     /// Highest objective at the last checkpoint, `[n]`.
     best_at_checkpoint: Tensor,
     /// Whether the step was halved at the last checkpoint, `[n]`; set at first, so that the first
-    /// checkpoint judges by the rises alone.
+    /// checkpoint decides by the rises alone.
     halved: Tensor,
 }
 
 impl Climber {
-    /// Evaluates the start; nothing where every picture errs there already.
+    /// Evaluates the start; nothing where every image errs there already.
     fn begin(
         target: &dyn Classifier,
         batch: &Batch,
@@ -167,7 +167,7 @@ impl Climber {
             here,
             rows: all,
         };
-        if count == 0 || !climber.look_around(target, false, found)? {
+        if count == 0 || !climber.evaluate_here(target, false, found)? {
             return Ok(None);
         }
         // Coming to the start is no step.
@@ -189,9 +189,9 @@ impl Climber {
         self.before = std::mem::replace(&mut self.here.images, next);
     }
 
-    /// Evaluates where the pictures are, hands those that err to `found` and forgets them. False
+    /// Evaluates where the images are, hands those that err to `found` and forgets them. False
     /// when none is left. The last look needs no gradient.
-    fn look_around(
+    fn evaluate_here(
         &mut self,
         target: &dyn Classifier,
         last: bool,
@@ -230,7 +230,7 @@ impl Climber {
         Ok(true)
     }
 
-    /// Forgets the pictures at all other positions.
+    /// Forgets the images at all other positions.
     fn keep(&mut self, left: &Tensor) {
         let of = |tensor: &Tensor| tensor.index_select(0, left);
         self.rows = of(&self.rows);
@@ -255,7 +255,7 @@ impl Climber {
             .ge_tensor(&self.best.value)
             .logical_and(&self.halved.logical_not());
         let halve = seldom.logical_or(&stuck);
-        self.step = (&self.step * 0.5).where_self(&per_frame(&halve), &self.step);
+        self.step = (&self.step * 0.5).where_self(&per_image(&halve), &self.step);
         self.here = self.here.replaced(&halve, &self.best);
         self.best_at_checkpoint = self.best.value.copy();
         self.halved = halve;

@@ -1,4 +1,4 @@
-//! How much an attack may perturb a picture.
+//! Budgets: the largest perturbation of an image by an attack.
 
 use parseye_vision::{
     classify::input::PIXELS,
@@ -8,13 +8,23 @@ use tch::{Kind, Tensor};
 
 /// Slack for the rounding of f32 when budgets are checked: pixels reach about 4, of which f32
 /// keeps seven digits.
-pub const ROUNDING: f64 = 1e-5;
+pub(crate) const ROUNDING: f64 = 1e-5;
 
-/// How the size of a perturbation is measured.
+/// Norm of a perturbation.
 #[derive(
-    Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, clap::ValueEnum,
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Hash,
+    serde::Serialize,
+    serde::Deserialize,
+    clap::ValueEnum,
+    strum::IntoStaticStr,
 )]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
 pub enum Norm {
     /// The largest change of any pixel.
     Linf,
@@ -22,17 +32,17 @@ pub enum Norm {
     L2,
 }
 
-/// The largest perturbation of a picture, in standardised units.
+/// The largest perturbation of an image, in standardised units.
 ///
-/// Both norms are scaled so that the same epsilon is the same SNR: a picture has root mean square
+/// Both norms are scaled so that the same epsilon is the same SNR: an image has root mean square
 /// 1, so a perturbation that uses up its budget has an SNR of `-20 log10(epsilon)` dB either way
 /// (an L-inf attack that leaves some pixels alone has a higher one). The L2 ball's radius is
 /// therefore `epsilon * sqrt(1024)`.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Budget {
-    /// How it is measured.
+    /// Norm of the perturbation.
     pub norm: Norm,
-    /// How much is allowed.
+    /// Largest size of the perturbation.
     pub epsilon: f64,
 }
 
@@ -54,7 +64,7 @@ impl Budget {
     }
 
     /// The budget of a perturbation SNR.
-    pub fn of_snr(norm: Norm, snr_db: f64) -> Self {
+    pub(crate) fn of_snr(norm: Norm, snr_db: f64) -> Self {
         Self {
             norm,
             epsilon: epsilon_of_db(snr_db),
@@ -66,8 +76,8 @@ impl Budget {
         db_of_epsilon(self.epsilon)
     }
 
-    /// Size `[N,1,1,1]` of each picture's perturbation `[N,1,32,32]` in this budget's norm.
-    pub fn size_of(self, perturbation: &Tensor) -> Tensor {
+    /// Size `[N,1,1,1]` of each image's perturbation `[N,1,32,32]` in this budget's norm.
+    pub(crate) fn size_of(self, perturbation: &Tensor) -> Tensor {
         let dims = [1_i64, 2, 3];
         match self.norm {
             Norm::Linf => perturbation.abs().amax(dims.as_slice(), true),
@@ -75,9 +85,9 @@ impl Budget {
         }
     }
 
-    /// Shrinks disturbances `[N,1,32,32]` that are too large onto the budget, exactly: pixels are
+    /// Shrinks perturbations `[N,1,32,32]` that are too large onto the budget, exactly: pixels are
     /// cut off for L-inf, the whole is scaled for L2.
-    pub fn project(self, perturbation: &Tensor) -> Tensor {
+    pub(crate) fn project(self, perturbation: &Tensor) -> Tensor {
         match self.norm {
             Norm::Linf => perturbation.clamp(-self.epsilon, self.epsilon),
             Norm::L2 => {
@@ -89,7 +99,7 @@ impl Budget {
 
     /// The perturbation `[N,1,32,32]` of unit size that raises a loss with this `gradient` fastest:
     /// its sign for L-inf, the gradient scaled to root mean square 1 for L2.
-    pub fn steepest(self, gradient: &Tensor) -> Tensor {
+    pub(crate) fn steepest(self, gradient: &Tensor) -> Tensor {
         match self.norm {
             Norm::Linf => gradient.sign(),
             Norm::L2 => {

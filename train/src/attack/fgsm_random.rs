@@ -1,5 +1,5 @@
 //! FGSM from a random start (Tramer et al. 2018, RAND+FGSM; in the form of Wong et al. 2020, "Fast
-//! is better than free", section 4): a network that only resists a step from the picture itself,
+//! is better than free", section 4): a network that only resists a step from the image itself,
 //! by bending its loss there, is found out.
 
 use super::{Attack, Classifier, budget::Budget, gradient, random::Draws};
@@ -13,7 +13,7 @@ const STEP: f64 = 1.25;
 /// A start drawn evenly from the ball of the budget, one step of 1.25 epsilon, and the projection
 /// back on the ball.
 #[derive(Clone, Copy, Debug)]
-pub struct FgsmRandomStart;
+pub(crate) struct FgsmRandomStart;
 
 impl Attack for FgsmRandomStart {
     fn name(&self) -> &str {

@@ -1,19 +1,19 @@
-//! Gradients of a classifier's loss with respect to the pictures.
+//! Gradients of a classifier's loss with respect to the images.
 
 use super::Classifier;
 use tch::{Kind, Reduction, Tensor};
 
-/// Cross-entropy f32 `[N]` of each picture's logits `[N,4]` with labels i64 `[N]`.
-pub fn cross_entropy(logits: &Tensor, labels: &Tensor) -> Tensor {
+/// Cross-entropy f32 `[N]` of each image's logits `[N,4]` with labels i64 `[N]`.
+pub(crate) fn cross_entropy(logits: &Tensor, labels: &Tensor) -> Tensor {
     logits.cross_entropy_loss::<Tensor>(labels, None, Reduction::None, -100, 0.0)
 }
 
-/// Logits `[N,4]` and the gradient f32 `[N,1,32,32]` of each picture's own loss, where `loss` maps
-/// logits to `[N]`. Pictures do not mix, so the gradient of the sum holds each one's gradient.
+/// Logits `[N,4]` and the gradient f32 `[N,1,32,32]` of each image's own loss, where `loss` maps
+/// logits to `[N]`. Images do not mix, so the gradient of the sum holds each one's gradient.
 ///
 /// # Errors
 /// When the device cannot hold the computation.
-pub fn of_loss(
+pub(crate) fn of_loss(
     target: &dyn Classifier,
     images: &Tensor,
     loss: impl Fn(&Tensor) -> Tensor,

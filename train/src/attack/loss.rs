@@ -1,5 +1,5 @@
-//! What attacks raise or lower: functions of logits f32 `[N,4]` and labels i64 `[N]` that give one
-//! f32 for each picture, `[N]`. Cross-entropy is in [`super::gradient`].
+//! Objectives of attacks: functions of logits f32 `[N,4]` and labels i64 `[N]` that give one
+//! f32 for each image, `[N]`. Cross-entropy is in [`super::gradient`].
 
 use super::gradient::cross_entropy;
 use tch::{Kind, Tensor};
@@ -19,26 +19,26 @@ fn without(logits: &Tensor, labels: &Tensor) -> Tensor {
     logits.scatter_value(1, &labels.unsqueeze(1), f64::NEG_INFINITY)
 }
 
-/// The label's logit minus the largest other one. Below zero the picture is answered wrongly, at
+/// The label's logit minus the largest other one. Below zero the image is misclassified, at
 /// zero it is a tie, which attacks do not count as an error.
 pub fn margin(logits: &Tensor, labels: &Tensor) -> Tensor {
     of_class(logits, labels) - without(logits, labels).amax([1_i64].as_slice(), false)
 }
 
-/// Whether each picture is surely answered wrongly: bool `[N]`, true where [`margin`] is below 0.
+/// Whether each image is surely misclassified: bool `[N]`, true where [`margin`] is below 0.
 pub fn errs(logits: &Tensor, labels: &Tensor) -> Tensor {
     margin(logits, labels).lt(0.0)
 }
 
 /// The three classes other than the label, most likely first: i64 `[N,3]`.
-pub fn other_classes(logits: &Tensor, labels: &Tensor) -> Tensor {
+pub(crate) fn other_classes(logits: &Tensor, labels: &Tensor) -> Tensor {
     without(logits, labels)
         .topk(logits.size()[1] - 1, 1, true, true)
         .1
 }
 
 /// Difference of logits ratio: -(z_y - max z_i) / (z_(1) - z_(3)), i other than y and z_(k) the
-/// k-th largest logit (Croce and Hein 2020, equation 6). Above zero exactly where the answer is
+/// k-th largest logit (Croce and Hein 2020, equation 6). Above zero exactly where the prediction is
 /// wrong, and the same when all logits are shifted or multiplied, so no network can hide behind
 /// large logits.
 pub fn dlr(logits: &Tensor, labels: &Tensor) -> Tensor {
@@ -55,9 +55,9 @@ pub fn targeted_dlr(logits: &Tensor, labels: &Tensor, targets: &Tensor) -> Tenso
     (of_class(logits, targets) - of_class(logits, labels)) / (ranked.select(1, 0) - low + TINY)
 }
 
-/// What an ascent raises.
+/// Objective of an ascent.
 #[derive(Debug)]
-pub enum Objective {
+pub(crate) enum Objective {
     /// The cross-entropy.
     CrossEntropy,
     /// [`targeted_dlr`] towards these classes, i64 `[N]`.
@@ -74,8 +74,8 @@ impl Objective {
         }
     }
 
-    /// The same for some of the pictures, at positions `rows` i64 `[n]`.
-    pub fn select(&self, rows: &Tensor) -> Self {
+    /// The same for some of the images, at positions `rows` i64 `[n]`.
+    pub(crate) fn select(&self, rows: &Tensor) -> Self {
         match self {
             Self::CrossEntropy => Self::CrossEntropy,
             Self::TargetedDlr(targets) => Self::TargetedDlr(targets.index_select(0, rows)),

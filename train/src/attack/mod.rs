@@ -1,16 +1,16 @@
-//! Attacks: ways to perturb pictures within a budget so that a classifier errs.
+//! Attacks: ways to perturb images within a budget so that a classifier errs.
 //!
 //! Every attack is called the same way, [`Attack::perturb`], and keeps the same promises, which
 //! [`verify`] checks: no perturbation exceeds the budget, every pixel stays one that 8 bits can
-//! hold, the same seed gives the same pictures, and a white-box attack uses the gradient of the
-//! very classifier it attacks. [`registry`] knows them by name and [`sanity`] tells whether their
-//! results on a classifier can be believed. How results are counted is left to those who call.
+//! hold, the same seed gives the same images, and a white-box attack uses the gradient of the
+//! very classifier it attacks. [`registry`] has them by name and [`sanity`] checks whether their
+//! results on a classifier are reliable. Counting results is left to the callers.
 //!
-//! # What a picture that already errs gets
-//! An attack on accuracy is done with a picture once it is answered wrongly. [`apgd`],
-//! [`apgd_targeted`], [`square`] and [`worst`] therefore leave pictures alone that err unattacked,
+//! # What an image that already errs gets
+//! An attack on accuracy is done with an image once it is misclassified. [`apgd`],
+//! [`apgd_targeted`], [`square`] and [`worst`] therefore leave images alone that err unattacked,
 //! and stop at the first error they find: right for counting errors and several times cheaper, but
-//! not the place for figures of confidence beyond the error, nor for training or transfer, where
+//! not the place for metrics of confidence beyond the error, nor for training or transfer, where
 //! the loss is to rise as far as it goes. [`fgsm`], [`fgsm_random`] and [`pgd`] always spend the
 //! whole effort.
 
@@ -32,74 +32,76 @@ mod strongest;
 pub mod transfer;
 pub mod worst;
 
-pub use registry::{KNOWN, by_name};
+pub use registry::{AttackNameError, by_name};
 
 use crate::data::batch::Batch;
 use budget::{Budget, Norm};
 use tch::{Device, Tensor};
 
-/// What can be attacked: anything that gives logits through which a gradient flows.
+/// A classifier that can be attacked: it computes logits through which a gradient flows.
 pub trait Classifier {
     /// Name in tables.
     fn name(&self) -> &str;
 
-    /// Where it computes.
+    /// Its device.
     fn device(&self) -> Device;
 
-    /// Logits f32 `[N,4]` of standardised pictures f32 `[N,1,32,32]`, as the classifier in use
-    /// gives them: the answer for one picture does not depend on the others.
+    /// Logits f32 `[N,4]` of standardised images f32 `[N,1,32,32]`, as the classifier in use
+    /// gives them: the prediction for one image does not depend on the others.
     fn logits(&self, images: &Tensor) -> Tensor;
 }
 
-/// What an attack knows of the classifier that it disturbs pictures for.
+/// Knowledge that an attack has of the classifier that it perturbs images for.
 #[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    serde::Serialize,
+    serde::Deserialize,
+    strum::Display,
+    strum::IntoStaticStr,
 )]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "kebab-case")]
 pub enum Access {
     /// Nothing: noise.
     Random,
     /// Everything: the gradient of the attacked classifier itself.
     WhiteBox,
-    /// Its answers only.
+    /// Its predictions only.
     BlackBox,
     /// Nothing, but another classifier that it may resemble.
     Transfer,
 }
 
 impl Access {
-    /// What it is called in tables.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Random => "random",
-            Self::WhiteBox => "white-box",
-            Self::BlackBox => "black-box",
-            Self::Transfer => "transfer",
-        }
-    }
-
-    /// How a budget is measured for an attack with this access, where `asked` was asked for. Random
+    /// Norm of the budget of an attack with this access, where `wanted` is the user's choice. Random
     /// noise is always measured in L2: only then is the SNR its true one (uniform noise within an
     /// L-inf budget is 4.8 dB weaker).
-    pub fn norm(self, asked: Norm) -> Norm {
+    pub fn norm(self, wanted: Norm) -> Norm {
         match self {
             Self::Random => Norm::L2,
-            _ => asked,
+            _ => wanted,
         }
     }
 }
 
-/// A way to perturb pictures.
+/// A way to perturb images.
 pub trait Attack {
     /// Name in tables, cards and on the command line.
     fn name(&self) -> &str;
 
-    /// What it knows of the classifier it attacks.
+    /// Its knowledge of the classifier it attacks.
     fn access(&self) -> Access {
         Access::WhiteBox
     }
 
-    /// Perturbed copies of the batch's pictures, within `budget` and the range of 8 bits. What is
+    /// Perturbed copies of the batch's images, within `budget` and the range of 8 bits. What is
     /// random in the attack comes from `seed` alone.
     ///
     /// # Errors
@@ -113,12 +115,12 @@ pub trait Attack {
     ) -> Result<Tensor, tch::TchError>;
 }
 
-/// Checks an attack's promises on pictures that it made: their perturbation is within the budget
+/// Checks an attack's promises on images that it made: their perturbation is within the budget
 /// and every pixel within the range of 8 bits.
 ///
 /// # Errors
-/// A sentence that says which promise was broken and by how much; a defect of the attack.
-pub fn verify(
+/// Names which promise was broken and by how much; a defect of the attack.
+pub(crate) fn verify(
     name: &str,
     batch: &Batch,
     perturbed: &Tensor,
@@ -129,7 +131,7 @@ pub fn verify(
         reason,
     };
     if perturbed.size() != batch.images.size() {
-        return Err(broken(format!("made pictures {:?}", perturbed.size())));
+        return Err(broken(format!("made images {:?}", perturbed.size())));
     }
     if batch.is_empty() {
         return Ok(());
@@ -147,7 +149,7 @@ pub fn verify(
     let allowed = budget.epsilon * (1.0 + budget::ROUNDING) + budget::ROUNDING;
     if size > allowed {
         return Err(broken(format!(
-            "disturbed a picture by {size} where {} was allowed",
+            "perturbed an image by {size} where {} was allowed",
             budget.epsilon
         )));
     }
@@ -165,6 +167,6 @@ pub fn verify(
 pub struct AttackError {
     /// Name of the attack.
     pub attack: String,
-    /// Which promise was broken.
+    /// The promise that was broken.
     pub reason: String,
 }

@@ -15,7 +15,7 @@ const GAUSSIAN_SIGMA: f64 = 0.5;
 /// Noise that is independent from pixel to pixel.
 ///
 /// An L2 budget is used up exactly, before pixels are clipped to 8 bits, so that the noise has the
-/// SNR that was asked for. Within an L-inf budget the noise is milder than its name says: uniform
+/// SNR that is set. Within an L-inf budget the noise is milder than its name says: uniform
 /// noise has `epsilon / sqrt(3)` root mean square, 4.8 dB less.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Noise {
@@ -26,11 +26,11 @@ pub enum Noise {
 }
 
 impl Noise {
-    /// The batch's pictures with this noise: it knows nothing of who will be asked about them.
+    /// The batch's images with this noise: it does not depend on any classifier.
     ///
     /// # Errors
     /// When the device cannot hold them.
-    pub fn added_to(
+    pub(crate) fn added_to(
         self,
         batch: &Batch,
         budget: Budget,

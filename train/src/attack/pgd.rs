@@ -15,10 +15,10 @@ use tch::{Kind, Tensor};
 /// cross the ball from any start and still turn at its edge (Madry et al. 2018, section 5).
 pub(crate) const PATH: f64 = 2.5;
 
-/// What of the points on its way the attack returns.
+/// Point of its path that the attack returns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Keep {
-    /// For each picture the strongest point of all restarts and steps, or the picture itself where
+pub enum KeptPoint {
+    /// For each image the strongest point of all restarts and steps, or the image itself where
     /// none is stronger. Costs two forward passes more.
     Best,
     /// The last point of the last restart, as adversarial training takes it.
@@ -27,19 +27,19 @@ pub enum Keep {
 
 /// K steps of 2.5 epsilon / k along the steepest direction of the cross-entropy, from R starts.
 ///
-/// A single start is drawn evenly from the ball of the budget. Of several, the first is the picture
+/// A single start is drawn evenly from the ball of the budget. Of several, the first is the image
 /// itself, which a random start can miss where the ball is large, and the others are drawn.
 #[derive(Clone, Debug)]
 pub struct Pgd {
     name: String,
     steps: u32,
     restarts: u32,
-    keep: Keep,
+    keep: KeptPoint,
 }
 
 impl Pgd {
     /// At least one step and one restart; zeros count as one.
-    pub fn new(steps: u32, restarts: u32, keep: Keep) -> Self {
+    pub fn new(steps: u32, restarts: u32, keep: KeptPoint) -> Self {
         let (steps, restarts) = (steps.max(1), restarts.max(1));
         let name = if restarts == 1 {
             format!("pgd-{steps}")
@@ -68,7 +68,7 @@ impl Attack for Pgd {
         seed: u64,
     ) -> Result<Tensor, tch::TchError> {
         let rows = Tensor::arange(batch.len(), (Kind::Int64, batch.images.device()));
-        let mut strongest = (self.keep == Keep::Best).then(|| Strongest::new(target, batch));
+        let mut strongest = (self.keep == KeptPoint::Best).then(|| Strongest::new(target, batch));
         let mut point = batch.images.copy();
         for restart in 0..self.restarts {
             point = if restart == 0 && self.restarts > 1 {
@@ -81,7 +81,7 @@ impl Attack for Pgd {
                     cross_entropy(logits, &batch.labels)
                 })?;
                 if let Some(strongest) = &mut strongest {
-                    strongest.offer_answered(&rows, &point, &logits);
+                    strongest.offer_with_logits(&rows, &point, &logits);
                 }
                 let step =
                     budget.steepest(&gradient) * (PATH * budget.epsilon / f64::from(self.steps));

@@ -65,13 +65,13 @@ impl Draws {
         self.0.random()
     }
 
-    /// The batch's pictures f32 `[N,1,32,32]`, each perturbed at random within the budget and the
+    /// The batch's images f32 `[N,1,32,32]`, each perturbed at random within the budget and the
     /// range of 8 bits: where an attack starts.
     pub(super) fn start(&mut self, budget: Budget, batch: &Batch) -> Result<Tensor, tch::TchError> {
         Ok(batch.clip(&(&batch.images + self.within(budget, batch)?)))
     }
 
-    /// Disturbances f32 `[N,1,32,32]` spread evenly over the ball of the budget.
+    /// Perturbations f32 `[N,1,32,32]` spread evenly over the ball of the budget.
     fn within(&mut self, budget: Budget, batch: &Batch) -> Result<Tensor, tch::TchError> {
         let (shape, device) = (batch.images.size(), batch.images.device());
         match budget.norm {

@@ -1,4 +1,4 @@
-//! Attacks by the names that the command line, tables and cards call them.
+//! Attacks by their names on the command line, in tables and on cards.
 
 use super::{
     Attack,
@@ -7,15 +7,16 @@ use super::{
     fgsm::Fgsm,
     fgsm_random::FgsmRandomStart,
     noise::Noise,
-    pgd::{Keep, Pgd},
+    pgd::{KeptPoint, Pgd},
     square::{self, Square},
     worst::Worst,
 };
+use parseye_vision::nearest;
 use std::num::NonZeroU32;
 
 /// Attacks named in messages. Numbers can be chosen: `pgd-K` and `pgd-KxR` (K steps, R restarts),
 /// `apgd-ce-K` and `apgd-t-K` (K iterations), `square-N` and `worst-N` (N queries).
-pub const KNOWN: &[&str] = &[
+pub(crate) const KNOWN: &[&str] = &[
     "uniform", "gaussian", "fgsm", "fgsm-rs", "pgd-20", "pgd-20x5", "apgd-ce", "apgd-t", "square",
     "worst",
 ];
@@ -24,19 +25,42 @@ pub const KNOWN: &[&str] = &[
 /// slip of the finger does not run for weeks.
 const MOST: u32 = 100_000;
 
-/// The attack of that name.
+/// Why there is no attack of a name.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AttackNameError {
+    /// No attack is called so.
+    #[error(
+        "unknown attack '{name}'{}; known: {} (numbers can be chosen: pgd-K, pgd-KxR, apgd-ce-K, apgd-t-K, square-N, worst-N)",
+        nearest::hint(.name, KNOWN.iter().copied()), KNOWN.join(", ")
+    )]
+    Unknown {
+        /// The name that was given.
+        name: String,
+    },
+    /// A number in the name is 0, too large or no number.
+    #[error(
+        "'{number}' in the attack '{name}' is no number from 1 to {MOST}{}",
+        nearest::hint(.name, KNOWN.iter().copied())
+    )]
+    Number {
+        /// Text in the number's place.
+        number: String,
+        /// The name that was given.
+        name: String,
+    },
+}
+
+/// Returns the attack of a name.
 ///
 /// # Errors
-/// A sentence that says what is wrong with the name and which names are near.
-pub fn by_name(name: &str) -> Result<Box<dyn Attack>, String> {
-    let number = |text: &str| -> Result<u32, String> {
-        match text.parse::<NonZeroU32>() {
-            Ok(number) if number.get() <= MOST => Ok(number.get()),
-            _ => Err(format!(
-                "'{text}' in the attack '{name}' is no number from 1 to {MOST}{}",
-                parseye_vision::nearest::hint(name, KNOWN.iter().copied())
-            )),
-        }
+/// Names what is wrong with the name and which names are near.
+pub fn by_name(name: &str) -> Result<Box<dyn Attack>, AttackNameError> {
+    let number = |text: &str| match text.parse::<NonZeroU32>() {
+        Ok(number) if number.get() <= MOST => Ok(number.get()),
+        _ => Err(AttackNameError::Number {
+            number: text.into(),
+            name: name.into(),
+        }),
     };
     let family = |prefix: &str| {
         name.strip_prefix(prefix)
@@ -54,7 +78,7 @@ pub fn by_name(name: &str) -> Result<Box<dyn Attack>, String> {
         _ => {
             if let Some(numbers) = family("pgd") {
                 let (steps, restarts) = numbers.split_once('x').unwrap_or((numbers, "1"));
-                Box::new(Pgd::new(number(steps)?, number(restarts)?, Keep::Best))
+                Box::new(Pgd::new(number(steps)?, number(restarts)?, KeptPoint::Best))
             } else if let Some(iterations) = family("apgd-ce") {
                 Box::new(ApgdCe::new(number(iterations)?, 1))
             } else if let Some(iterations) = family("apgd-t") {
@@ -64,12 +88,7 @@ pub fn by_name(name: &str) -> Result<Box<dyn Attack>, String> {
             } else if let Some(queries) = family("worst") {
                 Box::new(Worst::standard(number(queries)?))
             } else {
-                return Err(format!(
-                    "unknown attack '{name}'{}; known: {} (numbers can be chosen: pgd-K, \
-                     pgd-KxR, apgd-ce-K, apgd-t-K, square-N, worst-N)",
-                    parseye_vision::nearest::hint(name, KNOWN.iter().copied()),
-                    KNOWN.join(", ")
-                ));
+                return Err(AttackNameError::Unknown { name: name.into() });
             }
         }
     })
@@ -96,7 +115,7 @@ mod tests {
 
     #[test]
     fn slips_are_explained() {
-        let error = |name: &str| by_name(name).err().unwrap();
+        let error = |name: &str| by_name(name).err().unwrap().to_string();
         assert!(error("fsgm").contains("did you mean 'fgsm'"));
         assert!(error("squre").contains("did you mean 'square'"));
         assert!(error("pgd-0").contains("'0' in the attack 'pgd-0' is no number"));

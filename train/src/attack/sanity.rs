@@ -1,9 +1,9 @@
-//! Whether the results of attacks on a classifier can be believed (Carlini et al. 2019, "On
+//! Checks whether the results of attacks on a classifier are reliable (Carlini et al. 2019, "On
 //! evaluating adversarial robustness", section 5): a network that hides its gradient looks robust
 //! to attacks that follow it and falls to those that do not.
 //!
 //! Each check is cheap next to an evaluation; [`check`] runs all of them. What is compared are
-//! counts of pictures; attacks with a random start differ by a few from run to run, so a check
+//! counts of images; attacks with a random start differ by a few from run to run, so a check
 //! fails when it is missed by more than [`slack`].
 
 use super::{
@@ -12,7 +12,7 @@ use super::{
     apgd_targeted::ApgdTargeted,
     budget::{Budget, Norm},
     loss::errs,
-    pgd::{Keep, Pgd},
+    pgd::{KeptPoint, Pgd},
     square::Square,
     strongest::{positions, select},
     transfer::Transfer,
@@ -35,45 +35,45 @@ const RISING_SNRS_DB: [f64; 4] = [40.0, 33.0, 25.0, 20.0];
 /// The budget of the comparisons: in the middle, where attacks differ most.
 const COMPARED_SNR_DB: f64 = 25.0;
 
-/// Share of the pictures by which a check may be missed.
+/// Share of the images by which a check may be missed.
 const SLACK: f64 = 0.01;
 
-/// Why the results of attacks on a classifier cannot be believed.
+/// Why the results of attacks on a classifier are unreliable.
 #[derive(Debug, thiserror::Error)]
 pub enum SanityError {
     /// There is nothing to be broken.
     #[error(
-        "cannot check the attacks on '{target}': it answers none of the {n} pictures rightly undisturbed; give more pictures or a trained model"
+        "cannot check the attacks on '{target}': it classifies none of the {n} images correctly; give more images or a trained model"
     )]
-    NothingStands {
+    NothingCorrect {
         /// The classifier.
         target: String,
-        /// Pictures given.
+        /// Images given.
         n: i64,
     },
     /// More was allowed and less was broken.
     #[error(
-        "the attacks on '{target}' cannot be believed: {attack} leaves {standing} of {n} pictures standing at {snr_db} dB but only {standing_before} at {snr_db_before} dB, a smaller budget; give it more iterations or look for masked gradients"
+        "the attacks on '{target}' are unreliable: {attack} leaves {still_correct} of {n} images correctly classified at {snr_db} dB but only {still_correct_before} at {snr_db_before} dB, a smaller budget; give it more iterations or look for masked gradients"
     )]
     BiggerBudgetHelps {
         /// The classifier.
         target: String,
         /// The attack.
         attack: String,
-        /// Rightly answered under the larger budget.
-        standing: i64,
+        /// Classified correctly under the larger budget.
+        still_correct: i64,
         /// The larger budget.
         snr_db: f64,
-        /// Rightly answered under the smaller budget.
-        standing_before: i64,
+        /// Classified correctly under the smaller budget.
+        still_correct_before: i64,
         /// The smaller budget.
         snr_db_before: f64,
-        /// Pictures.
+        /// Images.
         n: i64,
     },
-    /// Pictures made for another classifier work better than those made for this one.
+    /// Images made for another classifier work better than those made for this one.
     #[error(
-        "the attacks on '{target}' cannot be believed: pictures made for '{other}' break {transferred} of {n}, those made with its own gradient only {white_box} at {snr_db} dB; its gradient is masked"
+        "the attacks on '{target}' are unreliable: images made for '{other}' break {transferred} of {n}, those made with its own gradient only {white_box} at {snr_db} dB; its gradient is masked"
     )]
     TransferBeatsWhiteBox {
         /// The classifier.
@@ -86,24 +86,24 @@ pub enum SanityError {
         white_box: i64,
         /// The budget.
         snr_db: f64,
-        /// Pictures answered rightly undisturbed.
+        /// Images classified correctly unperturbed.
         n: i64,
     },
-    /// Not even a picture that may become any other one errs.
+    /// Not even an image that may become any other one errs.
     #[error(
-        "the attacks on '{target}' cannot be believed: with no bound but that of 8-bit pixels {standing} of {n} pictures are still answered rightly; its gradient is masked"
+        "the attacks on '{target}' are unreliable: with no bound but that of 8-bit pixels {still_correct} of {n} images are still classified correctly; its gradient is masked"
     )]
     UnboundedFails {
         /// The classifier.
         target: String,
-        /// Rightly answered still.
-        standing: i64,
-        /// Pictures answered rightly undisturbed.
+        /// Still classified correctly.
+        still_correct: i64,
+        /// Images classified correctly unperturbed.
         n: i64,
     },
     /// Random search finds more than the gradient.
     #[error(
-        "the attacks on '{target}' cannot be believed: Square, which sees no gradient, breaks {square} of {n} pictures, APGD only {apgd} at {snr_db} dB; its gradient is masked"
+        "the attacks on '{target}' are unreliable: Square, which sees no gradient, breaks {square} of {n} images, APGD only {apgd} at {snr_db} dB; its gradient is masked"
     )]
     GradientsMasked {
         /// The classifier.
@@ -114,20 +114,20 @@ pub enum SanityError {
         apgd: i64,
         /// The budget.
         snr_db: f64,
-        /// Pictures answered rightly undisturbed.
+        /// Images classified correctly unperturbed.
         n: i64,
     },
     /// libtorch failed.
-    #[error("libtorch failed in the sanity checks; give fewer pictures if memory ran out")]
+    #[error("libtorch failed in the sanity checks; give fewer images if memory ran out")]
     Torch(#[from] tch::TchError),
 }
 
-/// Pictures of `n` by which a check may be missed: one in a hundred, at least one.
-pub fn slack(n: i64) -> i64 {
+/// Images of `n` by which a check may be missed: one in a hundred, at least one.
+pub(crate) fn slack(n: i64) -> i64 {
     ((n as f64 * SLACK).ceil() as i64).max(1)
 }
 
-/// Runs all checks on the pictures of a batch that the target answers rightly; 64 to 256 are
+/// Runs all checks on the images of a batch that the target classifies correctly; 64 to 256 are
 /// enough. `other` is a second classifier for the check of transfer, which is left out without.
 /// Takes roughly 600 forward and backward passes and 1,000 forward passes over the batch.
 ///
@@ -147,20 +147,20 @@ pub fn check(
     a_bigger_budget_never_helps(target, batch, &ApgdCe::new(ITERATIONS, 1), seed)
 }
 
-/// Square breaks no more pictures than APGD-CE and APGD-T together.
+/// Square breaks no more images than APGD-CE and APGD-T together.
 ///
 /// # Errors
 /// [`SanityError::GradientsMasked`].
-pub fn square_finds_no_more(
+pub(crate) fn square_finds_no_more(
     target: &dyn Classifier,
     batch: &Batch,
     seed: u64,
 ) -> Result<(), SanityError> {
-    let batch = rightly_answered(target, batch)?;
+    let batch = correctly_classified(target, batch)?;
     let budget = Budget::of_snr(Norm::Linf, COMPARED_SNR_DB);
     let n = batch.len();
-    let apgd = n - standing(target, &batch, &gradient_attacks(), budget, seed)?;
-    let square = n - standing(target, &batch, &Square::new(QUERIES), budget, seed)?;
+    let apgd = n - still_correct(target, &batch, &gradient_attacks(), budget, seed)?;
+    let square = n - still_correct(target, &batch, &Square::new(QUERIES), budget, seed)?;
     if square > apgd + slack(n) {
         return Err(SanityError::GradientsMasked {
             target: target.name().into(),
@@ -173,7 +173,7 @@ pub fn square_finds_no_more(
     Ok(())
 }
 
-/// Bounded by 8 bits alone, every picture can be turned into any other, so gradient attacks break
+/// Bounded by 8 bits alone, every image can be turned into any other, so gradient attacks break
 /// all of them; here no slack is given.
 ///
 /// # Errors
@@ -183,26 +183,26 @@ pub fn unbounded_breaks_all(
     batch: &Batch,
     seed: u64,
 ) -> Result<(), SanityError> {
-    let batch = rightly_answered(target, batch)?;
+    let batch = correctly_classified(target, batch)?;
     let range = (&batch.highest - &batch.lowest).max().f_double_value(&[])?;
-    let standing = standing(
+    let still_correct = still_correct(
         target,
         &batch,
         &gradient_attacks(),
         Budget::linf(range),
         seed,
     )?;
-    if standing > 0 {
+    if still_correct > 0 {
         return Err(SanityError::UnboundedFails {
             target: target.name().into(),
-            standing,
+            still_correct,
             n: batch.len(),
         });
     }
     Ok(())
 }
 
-/// Pictures made with another classifier's gradient break no more than those made with its own.
+/// Images made with another classifier's gradient break no more than those made with its own.
 ///
 /// # Errors
 /// [`SanityError::TransferBeatsWhiteBox`].
@@ -212,15 +212,15 @@ pub fn white_box_is_no_weaker(
     other: &dyn Classifier,
     seed: u64,
 ) -> Result<(), SanityError> {
-    let batch = rightly_answered(target, batch)?;
+    let batch = correctly_classified(target, batch)?;
     let budget = Budget::of_snr(Norm::Linf, COMPARED_SNR_DB);
     let n = batch.len();
-    let white_box = n - standing(target, &batch, &gradient_attacks(), budget, seed)?;
+    let white_box = n - still_correct(target, &batch, &gradient_attacks(), budget, seed)?;
     let transfer = Transfer {
         from: other,
-        attack: Box::new(Pgd::new(TRANSFER_STEPS, 1, Keep::Best)),
+        attack: Box::new(Pgd::new(TRANSFER_STEPS, 1, KeptPoint::Best)),
     };
-    let transferred = n - standing(target, &batch, &transfer, budget, seed)?;
+    let transferred = n - still_correct(target, &batch, &transfer, budget, seed)?;
     if transferred > white_box + slack(n) {
         return Err(SanityError::TransferBeatsWhiteBox {
             target: target.name().into(),
@@ -234,7 +234,7 @@ pub fn white_box_is_no_weaker(
     Ok(())
 }
 
-/// Under rising budgets, each attacked afresh, `attack` leaves ever fewer pictures standing.
+/// Under rising budgets, each attacked afresh, `attack` leaves ever fewer images correctly classified.
 ///
 /// # Errors
 /// [`SanityError::BiggerBudgetHelps`].
@@ -244,20 +244,20 @@ pub fn a_bigger_budget_never_helps(
     attack: &dyn Attack,
     seed: u64,
 ) -> Result<(), SanityError> {
-    let batch = rightly_answered(target, batch)?;
+    let batch = correctly_classified(target, batch)?;
     let n = batch.len();
-    // The budget so far that left the fewest standing.
+    // The budget so far that left the fewest still correct.
     let (mut fewest, mut fewest_at) = (n, f64::INFINITY);
     for snr_db in RISING_SNRS_DB {
         let budget = Budget::of_snr(Norm::Linf, snr_db);
-        let left = standing(target, &batch, attack, budget, seed)?;
+        let left = still_correct(target, &batch, attack, budget, seed)?;
         if left > fewest + slack(n) {
             return Err(SanityError::BiggerBudgetHelps {
                 target: target.name().into(),
                 attack: attack.name().into(),
-                standing: left,
+                still_correct: left,
                 snr_db,
-                standing_before: fewest,
+                still_correct_before: fewest,
                 snr_db_before: fewest_at,
                 n,
             });
@@ -277,11 +277,11 @@ fn gradient_attacks() -> Worst {
     Worst::of("apgd".into(), attacks)
 }
 
-fn rightly_answered(target: &dyn Classifier, batch: &Batch) -> Result<Batch, SanityError> {
+fn correctly_classified(target: &dyn Classifier, batch: &Batch) -> Result<Batch, SanityError> {
     let logits = tch::no_grad(|| target.logits(&batch.images));
     let right = positions(&errs(&logits, &batch.labels).logical_not());
     if right.size()[0] == 0 {
-        return Err(SanityError::NothingStands {
+        return Err(SanityError::NothingCorrect {
             target: target.name().into(),
             n: batch.len(),
         });
@@ -289,8 +289,8 @@ fn rightly_answered(target: &dyn Classifier, batch: &Batch) -> Result<Batch, San
     Ok(select(batch, &right))
 }
 
-/// Pictures that the target answers rightly after an attack.
-fn standing(
+/// Images that the target classifies correctly after an attack.
+fn still_correct(
     target: &dyn Classifier,
     batch: &Batch,
     attack: &dyn Attack,

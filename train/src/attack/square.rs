@@ -1,22 +1,22 @@
 //! Square attack (Andriushchenko et al. 2020, "Square Attack: a query-efficient black-box
 //! adversarial attack via random search"): random squares, kept where they lower the margin. It
-//! sees logits only and never a gradient, so a network cannot hide from it by spoiling its gradient.
+//! sees logits only and never a gradient, so a network cannot hide from it by masking its gradient.
 
 use super::{
     Access, Attack, Classifier,
     budget::{Budget, Norm},
     loss::margin,
     random::Draws,
-    strongest::{per_frame, positions, select},
+    strongest::{per_image, positions, select},
 };
 use crate::data::batch::Batch;
 use parseye_vision::classify::input::{PIXELS, SIDE};
 use tch::{Device, Kind, Tensor};
 
 /// Queries of the standard attack (in `AutoAttack`, Croce and Hein 2020).
-pub const QUERIES: u32 = 5_000;
+pub(crate) const QUERIES: u32 = 5_000;
 
-/// Share of the picture that the first squares cover (as in `AutoAttack`).
+/// Share of the image that the first squares cover (as in `AutoAttack`).
 const FIRST_SHARE: f64 = 0.8;
 
 /// Queries of 10,000 after which the share is halved; other numbers of queries stretch the schedule
@@ -30,14 +30,13 @@ const SMALLEST_L2_WINDOW: i64 = 3;
 /// Windows along a side that the L2 attack's first perturbation consists of (section 4.3).
 const L2_TILES: i64 = 5;
 
-/// Keeps ratios finite where a window is undisturbed.
+/// Keeps ratios finite where a window is unperturbed.
 const TINY: f64 = 1e-12;
 
 const SIDE_PIXELS: i64 = SIDE as i64;
 
-/// Random search over squares. Each query asks for the logits of the pictures that are still
-/// answered rightly; within one query all of them share the place of the square, each has a sign of
-/// its own.
+/// Random search over squares. Each query computes the logits of the images that are still classified
+/// correctly; within one query all of them share the place of the square, each has a sign of its own.
 #[derive(Clone, Debug)]
 pub struct Square {
     name: String,
@@ -45,7 +44,7 @@ pub struct Square {
 }
 
 impl Square {
-    /// At most `queries` for each picture, at least one; [`QUERIES`] are the standard.
+    /// At most `queries` for each image, at least one; [`QUERIES`] are the standard.
     pub fn new(queries: u32) -> Self {
         let queries = queries.max(1);
         let name = if queries == QUERIES {
@@ -83,8 +82,8 @@ impl Attack for Square {
     }
 }
 
-/// The pictures that do not err yet, with the best perturbed version of each.
-struct Standing {
+/// The images that do not err yet, with the best perturbed version of each.
+struct StillCorrect {
     /// Their positions in the batch of the caller.
     rows: Tensor,
     batch: Batch,
@@ -92,13 +91,13 @@ struct Standing {
     margin: Tensor,
 }
 
-impl Standing {
-    /// Takes over what lowers the margin, hands all that is new to `found` and forgets the pictures
+impl StillCorrect {
+    /// Takes over what lowers the margin, hands all that is new to `found` and forgets the images
     /// that err.
-    fn judge(&mut self, target: &dyn Classifier, tried: &Tensor, found: &mut Tensor) {
+    fn evaluate(&mut self, target: &dyn Classifier, tried: &Tensor, found: &mut Tensor) {
         let margin = margin(&target.logits(tried), &self.batch.labels);
         let better = margin.lt_tensor(&self.margin);
-        self.best = tried.where_self(&per_frame(&better), &self.best);
+        self.best = tried.where_self(&per_image(&better), &self.best);
         self.margin = margin.where_self(&better, &self.margin);
         let errs = self.margin.lt(0.0);
         if positions(&errs).size()[0] > 0 {
@@ -130,27 +129,27 @@ impl Square {
     ) -> Result<Tensor, tch::TchError> {
         let mut found = batch.images.copy();
         let all = Tensor::arange(batch.len(), (Kind::Int64, batch.images.device()));
-        let mut standing = Standing {
+        let mut still_correct = StillCorrect {
             margin: margin(&target.logits(&batch.images), &batch.labels),
             best: batch.images.copy(),
             batch: select(batch, &all),
             rows: all,
         };
-        standing.keep(&positions(&standing.margin.ge(0.0)));
+        still_correct.keep(&positions(&still_correct.margin.ge(0.0)));
         for query in 0..self.queries {
-            if standing.batch.is_empty() {
+            if still_correct.batch.is_empty() {
                 return Ok(found);
             }
             let perturbation = match (query, budget.norm) {
-                (0, Norm::Linf) => stripes(&standing.batch, budget, draws)?,
-                (0, Norm::L2) => tiles(&standing.batch, draws)?,
+                (0, Norm::Linf) => stripes(&still_correct.batch, budget, draws)?,
+                (0, Norm::L2) => tiles(&still_correct.batch, draws)?,
                 (_, Norm::Linf) => {
                     let share = share(query, self.queries);
-                    with_square(&standing, share, budget, draws)?
+                    with_square(&still_correct, share, budget, draws)?
                 }
                 (_, Norm::L2) => {
                     let share = share(query, self.queries);
-                    with_windows(&standing, share, budget, draws)?
+                    with_windows(&still_correct, share, budget, draws)?
                 }
             };
             let perturbation = match budget.norm {
@@ -158,24 +157,24 @@ impl Square {
                 // The whole budget is used again after every move.
                 Norm::L2 => budget.steepest(&perturbation) * budget.epsilon,
             };
-            let tried = standing
+            let tried = still_correct
                 .batch
-                .clip(&(&standing.batch.images + perturbation));
-            standing.judge(target, &tried, &mut found);
+                .clip(&(&still_correct.batch.images + perturbation));
+            still_correct.evaluate(target, &tried, &mut found);
         }
-        standing.latest(&mut found);
+        still_correct.latest(&mut found);
         Ok(found)
     }
 }
 
-/// Share of the picture that a square covers at a query, from 0, of so many in all.
+/// Share of the image that a square covers at a query, from 0, of so many in all.
 fn share(query: u32, queries: u32) -> f64 {
     let scheduled = u64::from(query) * SCHEDULE_LENGTH / u64::from(queries);
     let halvings = HALVINGS.iter().filter(|after| scheduled > **after).count();
     FIRST_SHARE / f64::from(1_u32 << halvings)
 }
 
-/// Side of a square that covers so much of the picture, in pixels.
+/// Side of a square that covers so much of the image, in pixels.
 fn side_of(share: f64) -> i64 {
     ((share * PIXELS as f64).sqrt().round() as i64).clamp(1, SIDE_PIXELS)
 }
@@ -190,15 +189,15 @@ fn stripes(batch: &Batch, budget: Budget, draws: &mut Draws) -> Result<Tensor, t
 /// The best perturbation with a square that is up or down by twice epsilon; the projection after it
 /// leaves epsilon.
 fn with_square(
-    standing: &Standing,
+    still_correct: &StillCorrect,
     share: f64,
     budget: Budget,
     draws: &mut Draws,
 ) -> Result<Tensor, tch::TchError> {
     let side = side_of(share);
     let corner = corner(side, draws);
-    let perturbation = &standing.best - &standing.batch.images;
-    let signs = draws.signs(&[standing.batch.len(), 1, 1, 1], perturbation.device())?;
+    let perturbation = &still_correct.best - &still_correct.batch.images;
+    let signs = draws.signs(&[still_correct.batch.len(), 1, 1, 1], perturbation.device())?;
     let mut square = window(&perturbation, corner, side);
     square += signs * (2.0 * budget.epsilon);
     Ok(perturbation)
@@ -223,7 +222,7 @@ fn tiles(batch: &Batch, draws: &mut Draws) -> Result<Tensor, tch::TchError> {
 /// The best perturbation with one window emptied and its norm, with what of the budget was unused,
 /// moved to a new bump in another (algorithm 3).
 fn with_windows(
-    standing: &Standing,
+    still_correct: &StillCorrect,
     share: f64,
     budget: Budget,
     draws: &mut Draws,
@@ -231,17 +230,17 @@ fn with_windows(
     // An odd side has a middle.
     let side = side_of(share).clamp(SMALLEST_L2_WINDOW, SIDE_PIXELS - 1) | 1;
     let (filled, emptied) = (corner(side, draws), corner(side, draws));
-    let perturbation = &standing.best - &standing.batch.images;
+    let perturbation = &still_correct.best - &still_correct.batch.images;
     let device = perturbation.device();
     let energy =
         |of: &Tensor| (of * of).sum_dim_intlist([1_i64, 2, 3].as_slice(), true, Kind::Float);
     let old = window(&perturbation, filled, side).copy();
-    // What the two windows hold together: of the whole less what is outside of them.
+    // The budget that is left for the two windows: the whole less the energy outside of them.
     let outside = perturbation.copy();
     let _ = window(&outside, filled, side).zero_();
     let _ = window(&outside, emptied, side).zero_();
     let unused = PIXELS as f64 * budget.epsilon.powi(2) - energy(&outside);
-    let signs = draws.signs(&[standing.batch.len(), 1, 1, 1], device)?;
+    let signs = draws.signs(&[still_correct.batch.len(), 1, 1, 1], device)?;
     let new = bump(side, device, draws)? * signs + &old / (energy(&old).sqrt() + TINY);
     let new = &new / (energy(&new).sqrt() + TINY) * unused.clamp_min(0.0).sqrt();
     let _ = window(&perturbation, emptied, side).zero_();
@@ -249,13 +248,13 @@ fn with_windows(
     Ok(perturbation)
 }
 
-/// Upper left corner (row, column) of a square drawn evenly from those in the picture.
+/// Upper left corner (row, column) of a square drawn evenly from those in the image.
 fn corner(side: i64, draws: &mut Draws) -> (i64, i64) {
     let last = SIDE_PIXELS - side;
     (draws.up_to(last), draws.up_to(last))
 }
 
-/// A square of pictures; shares their memory.
+/// A square of images; shares their memory.
 fn window(images: &Tensor, (row, column): (i64, i64), side: i64) -> Tensor {
     images.narrow(2, row, side).narrow(3, column, side)
 }

@@ -1,10 +1,10 @@
-//! Keeps the strongest perturbation found for each picture of a batch.
+//! Keeps the strongest perturbation found for each image of a batch.
 
 use super::{Classifier, gradient::cross_entropy, loss::errs};
 use crate::data::batch::Batch;
 use tch::Tensor;
 
-/// The pictures of a batch at some positions; copies.
+/// The images of a batch at some positions; copies.
 pub(super) fn select(batch: &Batch, rows: &Tensor) -> Batch {
     let of = |tensor: &Tensor| tensor.index_select(0, rows);
     Batch {
@@ -20,13 +20,13 @@ pub(super) fn positions(mask: &Tensor) -> Tensor {
     mask.nonzero().squeeze_dim(1)
 }
 
-/// A mask `[N]` in the shape that pictures are chosen by.
-pub(super) fn per_frame(mask: &Tensor) -> Tensor {
+/// A mask `[N]` in the shape that images are chosen by.
+pub(super) fn per_image(mask: &Tensor) -> Tensor {
     mask.reshape([-1, 1, 1, 1])
 }
 
-/// Of every picture the strongest version yet: one that errs before one that does not, and among
-/// equals the one of higher cross-entropy. Begins with the pictures themselves, so an attack that
+/// Of every image the strongest version yet: one that errs before one that does not, and among
+/// equals the one of higher cross-entropy. Begins with the images themselves, so an attack that
 /// keeps its finds here never helps the classifier.
 pub(super) struct Strongest<'a> {
     target: &'a dyn Classifier,
@@ -38,7 +38,7 @@ pub(super) struct Strongest<'a> {
 }
 
 impl<'a> Strongest<'a> {
-    /// The pictures undisturbed: one forward pass.
+    /// The images unperturbed: one forward pass.
     pub(super) fn new(target: &'a dyn Classifier, batch: &'a Batch) -> Self {
         let logits = tch::no_grad(|| target.logits(&batch.images));
         Self {
@@ -50,19 +50,19 @@ impl<'a> Strongest<'a> {
         }
     }
 
-    /// Positions of the pictures that are still answered rightly.
-    pub(super) fn standing(&self) -> Tensor {
+    /// Positions of the images that are still classified correctly.
+    pub(super) fn still_correct(&self) -> Tensor {
         positions(&self.errs.logical_not())
     }
 
-    /// Offers versions of the pictures at positions `rows`; one forward pass.
+    /// Offers versions of the images at positions `rows`; one forward pass.
     pub(super) fn offer(&mut self, rows: &Tensor, images: &Tensor) {
         let logits = tch::no_grad(|| self.target.logits(images));
-        self.offer_answered(rows, images, &logits);
+        self.offer_with_logits(rows, images, &logits);
     }
 
     /// Offers versions whose logits are known.
-    pub(super) fn offer_answered(&mut self, rows: &Tensor, images: &Tensor, logits: &Tensor) {
+    pub(super) fn offer_with_logits(&mut self, rows: &Tensor, images: &Tensor, logits: &Tensor) {
         let labels = self.batch.labels.index_select(0, rows);
         let (new_errs, new_loss) = (errs(logits, &labels), cross_entropy(logits, &labels));
         let (old_errs, old_loss) = (

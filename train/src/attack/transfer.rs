@@ -1,5 +1,5 @@
-//! Attacks made on another classifier: what an attacker can do who has a model of the kind but not
-//! the very one in use.
+//! Attacks made on another classifier: those of an attacker who has a model of the kind but not the
+//! one in use.
 
 use super::{Access, Attack, Classifier, budget::Budget};
 use crate::data::batch::Batch;
@@ -9,9 +9,9 @@ use tch::Tensor;
 ///
 /// Attacks that stop at the first error stop as soon as `from` errs, which carries over badly: take
 /// one that spends its whole effort, such as PGD (see [`super`]). A restart or a step is chosen by
-/// what it does to `from`; the attacked classifier is never asked.
+/// what it does to `from`; the attacked classifier is never run.
 pub struct Transfer<'a> {
-    /// The classifier whose gradients are used; on the same device as the pictures.
+    /// The classifier whose gradients are used; on the same device as the images.
     pub from: &'a dyn Classifier,
     /// The attack on it.
     pub attack: Box<dyn Attack>,

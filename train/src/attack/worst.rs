@@ -1,4 +1,4 @@
-//! The strongest of several attacks for each picture: the nearest to the truth that an evaluation
+//! The strongest of several attacks for each image: the nearest to the truth that an evaluation
 //! by attacks can come.
 
 use super::{
@@ -6,29 +6,29 @@ use super::{
     apgd::ApgdCe,
     apgd_targeted::ApgdTargeted,
     budget::Budget,
-    pgd::{Keep, Pgd},
+    pgd::{KeptPoint, Pgd},
     square::{self, Square},
     strongest::{Strongest, select},
 };
 use crate::data::batch::Batch;
 use tch::Tensor;
 
-/// Steps and restarts of PGD within [`Worst::standard`]: the usual twenty steps, from the picture
+/// Steps and restarts of PGD within [`Worst::standard`]: the usual twenty steps, from the image
 /// itself and four random starts.
 const PGD_STEPS: u32 = 20;
 const PGD_RESTARTS: u32 = 5;
 
-/// Runs attacks one after the other, each on the pictures that are still answered rightly, and
-/// keeps of every picture the version that errs, else the one of highest cross-entropy. Pictures
+/// Runs attacks one after the other, each on the images that are still classified correctly, and
+/// keeps of every image the version that errs, else the one of highest cross-entropy. Images
 /// that err unattacked count as broken and are not touched.
-pub struct Worst {
+pub(crate) struct Worst {
     name: String,
     attacks: Vec<Box<dyn Attack>>,
 }
 
 impl Worst {
     /// APGD-CE, APGD-T, PGD with restarts and Square with `queries` queries; the dearest last, when
-    /// few pictures are left.
+    /// few images are left.
     pub fn standard(queries: u32) -> Self {
         let name = if queries == square::QUERIES {
             "worst".into()
@@ -40,7 +40,7 @@ impl Worst {
             vec![
                 Box::new(ApgdCe::default()),
                 Box::new(ApgdTargeted::default()),
-                Box::new(Pgd::new(PGD_STEPS, PGD_RESTARTS, Keep::Best)),
+                Box::new(Pgd::new(PGD_STEPS, PGD_RESTARTS, KeptPoint::Best)),
                 Box::new(Square::new(queries)),
             ],
         )
@@ -75,13 +75,13 @@ impl Attack for Worst {
     ) -> Result<Tensor, tch::TchError> {
         let mut strongest = Strongest::new(target, batch);
         for attack in &self.attacks {
-            let standing = strongest.standing();
-            if standing.size()[0] == 0 {
+            let still_correct = strongest.still_correct();
+            if still_correct.size()[0] == 0 {
                 break;
             }
-            let part = select(batch, &standing);
+            let part = select(batch, &still_correct);
             let found = attack.perturb(target, &part, budget, seed)?;
-            strongest.offer(&standing, &found);
+            strongest.offer(&still_correct, &found);
         }
         Ok(strongest.images)
     }

@@ -1,30 +1,66 @@
-//! Arguments of a training run, as they are typed and as they are meant.
+//! Arguments of a training run as they are typed, in groups, and the settings that each group stands for.
 
 use super::{positive, share};
 use crate::{
     data::augment::Augmentation,
     device::{self, DeviceChoice},
-    fit::{FitSettings, Fold, Keep, settings::Teacher},
+    fit::{FitSettings, Fold, KeptEpoch, settings::Teacher},
     harden::{
-        added::{self, AddedExamples},
-        adversarial::{Adversarial, Share},
+        added::{AddedExamples, AddedKind},
+        adversarial::{Adversarial, AttackedShare},
         constraint::{Constraint, Retraction, Rows},
         epsilon::EpsilonRange,
         loss::{Loss, TrainingAttack},
     },
-    network::{self, module::Precision},
+    network::{self, ArchitectureError, module::Precision},
     schedule::Schedule,
 };
 use clap::Args;
 use std::path::PathBuf;
 use tch::Device;
 
-/// Arguments of a training run as they are typed.
+/// Arguments of a training run.
 #[derive(Clone, Debug, Args)]
 pub struct FitArguments {
-    /// Folder with manifest.csv and the pictures it lists.
+    /// Folder with manifest.csv and the images it lists.
     #[arg(long, value_name = "DIR")]
     pub data: PathBuf,
+    /// Folder for the model, metrics.csv and the checkpoint.
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Name of the model; without it the network's.
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+    /// Go on with the run in --out.
+    #[arg(long)]
+    pub resume: bool,
+    /// The network and its constraints.
+    #[command(flatten)]
+    pub network: NetworkArguments,
+    /// Adversarial training and added examples.
+    #[command(flatten)]
+    pub hardening: HardeningArguments,
+    /// Labels and what else is learnt.
+    #[command(flatten)]
+    pub target: TargetArguments,
+    /// Variations of the training crops.
+    #[command(flatten)]
+    pub augmentation: AugmentationArguments,
+    /// Folds by person.
+    #[command(flatten)]
+    pub folds: FoldArguments,
+    /// Epochs, optimiser and choice of the epoch.
+    #[command(flatten)]
+    pub optimisation: OptimisationArguments,
+    /// Device, arithmetic, threads and seed.
+    #[command(flatten)]
+    pub computation: ComputationArguments,
+}
+
+/// The network and its constraints.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Network")]
+pub struct NetworkArguments {
     /// Network: wrn-DEPTH-WIDTH, parseval-DEPTH-WIDTH (either with -s2 for half the size) or cnn-4.
     #[arg(long, default_value = "wrn-16-1", value_name = "NAME")]
     pub arch: String,
@@ -37,12 +73,18 @@ pub struct FitArguments {
     /// Pulls after each step.
     #[arg(long, default_value_t = Retraction::default().passes, value_parser = clap::value_parser!(u32).range(1..=100))]
     pub passes: u32,
-    /// Rows of a weight that a pull works on: all, or a share drawn anew for each.
+    /// Rows of a weight that a pull works on: all, or a share drawn for each.
     #[arg(long, default_value_t = Rows::All, value_name = "all|SHARE")]
     pub rows: Rows,
     /// Chance of dropout in residual blocks.
     #[arg(long, default_value_t = 0.0, value_parser = share)]
     pub dropout: f64,
+}
+
+/// Adversarial training, or examples added to the training set.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Hardening")]
+pub struct HardeningArguments {
     /// Harden against attacks with this epsilon, or one drawn for each batch from a range such as
     /// 0.001..0.03 (standardised units; 0.03 is 30.5 dB).
     #[arg(long, value_name = "E|A..B", allow_hyphen_values = true)]
@@ -55,11 +97,11 @@ pub struct FitArguments {
         conflicts_with = "augment"
     )]
     pub attack: Option<TrainingAttack>,
-    /// Share of each batch that is replaced by adversarial examples of the network as it stands
+    /// Share of each batch that is replaced by adversarial examples of the network in training
     /// (the study's second approach).
     #[arg(long, value_enum, requires = "fgsm_eps", conflicts_with = "augment")]
-    pub adversarial: Option<Share>,
-    /// What is minimised.
+    pub adversarial: Option<AttackedShare>,
+    /// Loss that is minimised.
     #[arg(long, value_enum, requires = "fgsm_eps", conflicts_with = "augment")]
     pub loss: Option<Loss>,
     /// Weight of the divergence in TRADES.
@@ -71,13 +113,19 @@ pub struct FitArguments {
     /// Add examples to the training set (the study's first approach), with --fgsm-eps and
     /// --fraction; fgsm needs --base.
     #[arg(long, value_enum, requires = "fgsm_eps")]
-    pub augment: Option<added::Kind>,
+    pub augment: Option<AddedKind>,
     /// Number of added examples over that of the clean ones, above 0 and at most 1.
     #[arg(long, default_value_t = 0.5, value_parser = fraction)]
     pub fraction: f64,
     /// Model that the added examples are made from.
     #[arg(long, value_name = "MODEL.onnx", requires = "augment")]
     pub base: Option<PathBuf>,
+}
+
+/// What a network learns: labels, smoothed or corrected, and a teacher's predictions.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Targets")]
+pub struct TargetArguments {
     /// Share of the target that is spread evenly over all states.
     #[arg(long, default_value_t = 0.0, value_parser = share)]
     pub label_smoothing: f64,
@@ -85,39 +133,45 @@ pub struct FitArguments {
     /// open may be a little closed, but never not visible.
     #[arg(long, default_value_t = 0.0, value_parser = share)]
     pub neighbour_smoothing: f64,
-    /// Learn this model's answers beside the labels.
+    /// Learn this model's predictions beside the labels.
     #[arg(long, value_name = "MODEL.onnx")]
     pub teacher: Option<PathBuf>,
-    /// Share of the teacher's answers in what is learnt, above 0 and at most 1.
+    /// Share of the teacher's predictions in the target, above 0 and at most 1.
     #[arg(long, default_value_t = 0.5, value_parser = fraction, requires = "teacher")]
     pub teacher_weight: f64,
-    /// Chance that a crop goes through a natural transformation (blur, glare, JPEG, ...) of a random
-    /// family and severity in place of the usual variations.
-    #[arg(long, default_value_t = 0.0, value_parser = share)]
-    pub corrupt: f64,
-    /// Largest sigma of the usual variations' blur, in pixels of the 32-pixel crop.
-    #[arg(long, default_value_t = Augmentation::default().blur_sigma, value_parser = sigma)]
-    pub blur_sigma: f32,
-    /// Largest sigma of the usual variations' noise, as a share of the crop's contrast; 0.3 is 10 dB.
-    #[arg(long, default_value_t = Augmentation::default().noise_sigma, value_parser = sigma)]
-    pub noise_sigma: f32,
-    /// Chance that something is painted over the eye, which then is to be answered not visible.
-    #[arg(long, default_value_t = 0.0, value_parser = share)]
-    pub cover: f64,
-    /// Chance that a bar or a reflection is painted over a part of the eye, beside the usual variations.
-    #[arg(long, default_value_t = 0.0, value_parser = share)]
-    pub obstruct: f64,
     /// Corrections of the manifest's labels, made by `train labels agree`.
     #[arg(long, value_name = "FILE.csv")]
     pub label_fixes: Option<PathBuf>,
-    /// Decay of the weights' moving average, such as 0.999; the average is then the model.
-    #[arg(long, value_parser = share)]
-    pub ema: Option<f64>,
-    /// Epoch whose weights are kept: the best on the validation split, or the last.
-    #[arg(long, value_enum, default_value_t = Keep::Best)]
-    pub keep: Keep,
+}
+
+/// Variations of the training crops.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Augmentation")]
+pub struct AugmentationArguments {
+    /// Chance that a crop goes through a corruption (blur, glare, JPEG, ...) of a random family and
+    /// severity in place of the usual augmentation.
+    #[arg(long, default_value_t = 0.0, value_parser = share)]
+    pub corrupt: f64,
+    /// Largest sigma of the usual augmentation's blur, in pixels of the 32-pixel crop.
+    #[arg(long, default_value_t = Augmentation::default().blur_sigma, value_parser = sigma)]
+    pub blur_sigma: f32,
+    /// Largest sigma of the usual augmentation's noise, as a share of the crop's contrast; 0.3 is 10 dB.
+    #[arg(long, default_value_t = Augmentation::default().noise_sigma, value_parser = sigma)]
+    pub noise_sigma: f32,
+    /// Chance that something is painted over the eye, which is then labelled not visible.
+    #[arg(long, default_value_t = 0.0, value_parser = share)]
+    pub cover: f64,
+    /// Chance that a bar or a reflection is painted over a part of the eye, beside the usual augmentation.
+    #[arg(long, default_value_t = 0.0, value_parser = share)]
+    pub obstruct: f64,
+}
+
+/// Folds by person.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Folds")]
+pub struct FoldArguments {
     /// Divide the people of the train and val splits into this many folds and hold one out.
-    #[arg(long, value_name = "K", requires = "fold", value_parser = clap::value_parser!(u32).range(2..=1000))]
+    #[arg(long = "folds", value_name = "K", requires = "fold", value_parser = clap::value_parser!(u32).range(2..=1000))]
     pub folds: Option<u32>,
     /// The fold to hold out, from 0.
     #[arg(long, value_name = "I", requires = "folds")]
@@ -125,6 +179,12 @@ pub struct FitArguments {
     /// Seed of the division into folds.
     #[arg(long, default_value_t = 0)]
     pub fold_seed: u64,
+}
+
+/// Epochs, optimiser and choice of the epoch.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Optimisation")]
+pub struct OptimisationArguments {
     /// Number of epochs.
     #[arg(long, default_value_t = 15, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub epochs: u32,
@@ -137,7 +197,7 @@ pub struct FitArguments {
     /// Learning rate at the start.
     #[arg(long, default_value_t = 0.1, value_parser = positive)]
     pub learning_rate: f64,
-    /// Course of the learning rate.
+    /// Schedule of the learning rate.
     #[arg(long, value_enum, default_value_t = Schedule::Cosine)]
     pub schedule: Schedule,
     /// Nesterov momentum.
@@ -146,6 +206,18 @@ pub struct FitArguments {
     /// Pull of weights towards zero.
     #[arg(long, default_value_t = 5e-4, value_parser = share)]
     pub weight_decay: f64,
+    /// Decay of the weights' moving average, such as 0.999; the average is then the model.
+    #[arg(long, value_parser = share)]
+    pub ema: Option<f64>,
+    /// Epoch whose weights are kept: the best on the validation split, or the last.
+    #[arg(long, value_enum, default_value_t = KeptEpoch::Best)]
+    pub keep: KeptEpoch,
+}
+
+/// Device, arithmetic, threads and seed.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Computation")]
+pub struct ComputationArguments {
     /// Seed of all randomness.
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
@@ -158,20 +230,11 @@ pub struct FitArguments {
     /// Threads; without it as many as there are cores.
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
     pub threads: Option<u16>,
-    /// Folder for the model, metrics.csv and the checkpoint.
-    #[arg(long, value_name = "DIR")]
-    pub out: PathBuf,
-    /// Name of the model; without it the network's.
-    #[arg(long, value_name = "NAME")]
-    pub name: Option<String>,
-    /// Go on with the run in --out.
-    #[arg(long)]
-    pub resume: bool,
 }
 
 /// Hashes of the files that the arguments name, where they name one.
 #[derive(Clone, Debug, Default)]
-pub struct Hashes {
+pub(crate) struct FileHashes {
     /// Of the base model.
     pub base: Option<String>,
     /// Of the teacher.
@@ -180,95 +243,132 @@ pub struct Hashes {
     pub label_fixes: Option<String>,
 }
 
+/// Arguments that contradict each other.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub(crate) enum ArgumentError {
+    /// No such architecture, or not with this constraint or dropout.
+    #[error(transparent)]
+    Architecture(#[from] ArchitectureError),
+    /// Added examples have one epsilon.
+    #[error("--augment takes one --fgsm-eps, not the range {0}; give one such as 0.003")]
+    EpsilonRange(EpsilonRange),
+    /// Added FGSM examples need a model.
+    #[error(
+        "--augment fgsm needs --base MODEL.onnx to make examples from; train one without hardening first"
+    )]
+    NoBase,
+    /// TRADES attacks every image.
+    #[error(
+        "--loss trades compares every image with its attacked one; leave out --adversarial half"
+    )]
+    HalfTrades,
+    /// No such fold.
+    #[error("--fold {index} does not exist: of {count} folds the last is {}", count - 1)]
+    NoSuchFold {
+        /// The fold to hold out.
+        index: u32,
+        /// Number of folds, at least 2.
+        count: u32,
+    },
+}
+
 impl FitArguments {
-    /// What the arguments mean on this device, where the files they name have these hashes.
+    /// The settings that the arguments stand for on this device, where the files they name have these hashes.
     ///
     /// # Errors
     /// When the architecture does not exist or arguments contradict each other.
-    pub fn resolve(&self, device: Device, files: Hashes) -> Result<FitSettings, String> {
-        let usual = network::usual_constraint(&self.arch);
+    pub(crate) fn resolve(
+        &self,
+        device: Device,
+        files: FileHashes,
+    ) -> Result<FitSettings, ArgumentError> {
         let all_cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        let (adversarial, added) = self.hardening(files.base)?;
+        let (network, target) = (&self.network, &self.target);
+        let (optimisation, computation) = (&self.optimisation, &self.computation);
+        let (adversarial, added) = self.hardening.resolve(files.base)?;
+        let usual = network::usual_constraint(&network.arch);
         let mut settings = FitSettings {
-            architecture: self.arch.clone(),
-            constraint: self.constraint.unwrap_or(usual),
-            retraction: Retraction {
-                beta: self.beta,
-                passes: self.passes,
-                rows: self.rows,
-            },
-            dropout: self.dropout,
+            architecture: network.arch.clone(),
+            constraint: network.constraint.unwrap_or(usual),
+            retraction: network.retraction(),
+            dropout: network.dropout,
             adversarial,
             added,
-            label_smoothing: self.label_smoothing,
-            neighbour_smoothing: self.neighbour_smoothing,
+            label_smoothing: target.label_smoothing,
+            neighbour_smoothing: target.neighbour_smoothing,
             teacher: files.teacher.map(|sha256| Teacher {
                 sha256,
-                weight: self.teacher_weight,
+                weight: target.teacher_weight,
             }),
             label_fixes_sha256: files.label_fixes,
-            weight_average: self.ema.unwrap_or(0.0),
-            keep: self.keep,
-            fold: self.held_out()?,
-            epochs: self.epochs as usize,
-            epoch_crops: self.epoch_crops as usize,
-            batch_size: self.batch_size as usize,
-            learning_rate: self.learning_rate,
-            schedule: self.schedule,
-            momentum: self.momentum,
-            weight_decay: self.weight_decay,
-            augmentation: Augmentation {
-                blur_sigma: self.blur_sigma,
-                noise_sigma: self.noise_sigma,
-                cover: self.cover as f32,
-                obstruct: self.obstruct as f32,
-                ..Augmentation::default()
-            },
-            corruption: self.corrupt,
-            precision: self.precision.unwrap_or(Precision::F32),
-            seed: self.seed,
-            threads: self.threads.map_or_else(all_cores, usize::from),
+            weight_average: optimisation.ema.unwrap_or(0.0),
+            keep: optimisation.keep,
+            fold: self.folds.resolve()?,
+            epochs: optimisation.epochs as usize,
+            epoch_crops: optimisation.epoch_crops as usize,
+            batch_size: optimisation.batch_size as usize,
+            learning_rate: optimisation.learning_rate,
+            schedule: optimisation.schedule,
+            momentum: optimisation.momentum,
+            weight_decay: optimisation.weight_decay,
+            augmentation: self.augmentation.resolve(),
+            corruption: self.augmentation.corrupt,
+            precision: computation.precision.unwrap_or(Precision::F32),
+            seed: computation.seed,
+            threads: computation.threads.map_or_else(all_cores, usize::from),
         };
         let spec = settings.network()?;
-        if self.precision.is_none() {
+        if computation.precision.is_none() {
             settings.precision = device::faster_precision(&spec, device, settings.threads);
         }
         Ok(settings)
     }
 
-    /// Adversarial training or added examples, as `--fgsm-eps` and its companions say.
-    fn hardening(
+    /// Name of the model to write.
+    pub(crate) fn model_name(&self) -> &str {
+        self.name.as_deref().unwrap_or(&self.network.arch)
+    }
+}
+
+impl NetworkArguments {
+    fn retraction(&self) -> Retraction {
+        Retraction {
+            beta: self.beta,
+            passes: self.passes,
+            rows: self.rows,
+        }
+    }
+}
+
+impl AugmentationArguments {
+    fn resolve(&self) -> Augmentation {
+        Augmentation {
+            blur_sigma: self.blur_sigma,
+            noise_sigma: self.noise_sigma,
+            cover: self.cover as f32,
+            obstruct: self.obstruct as f32,
+            ..Augmentation::default()
+        }
+    }
+}
+
+impl HardeningArguments {
+    /// Adversarial training or added examples; neither without `--fgsm-eps`.
+    fn resolve(
         &self,
         base_sha256: Option<String>,
-    ) -> Result<(Option<Adversarial>, Option<AddedExamples>), String> {
+    ) -> Result<(Option<Adversarial>, Option<AddedExamples>), ArgumentError> {
         let Some(epsilon) = self.fgsm_eps else {
             return Ok((None, None));
         };
         if let Some(kind) = self.augment {
-            if epsilon.low < epsilon.high {
-                return Err(format!(
-                    "--augment takes one --fgsm-eps, not the range {epsilon}; give one such as 0.003"
-                ));
-            }
-            if kind == added::Kind::Fgsm && base_sha256.is_none() {
-                return Err("--augment fgsm needs --base MODEL.onnx to make examples from; train one without hardening first".into());
-            }
-            let base_sha256 = base_sha256.filter(|_| kind == added::Kind::Fgsm);
-            let added = AddedExamples {
-                kind,
-                epsilon: epsilon.high,
-                fraction: self.fraction,
-                base_sha256,
-            };
-            return Ok((None, Some(added)));
+            return Ok((None, Some(self.added(kind, epsilon, base_sha256)?)));
         }
         let loss = self.loss.unwrap_or(Loss::CrossEntropy);
         let share = match (loss, self.adversarial) {
-            (Loss::Trades, Some(Share::Half)) => {
-                return Err("--loss trades compares every picture with its attacked one; leave out --adversarial half".into());
-            }
-            (Loss::Trades, _) => Share::All,
-            (Loss::CrossEntropy, share) => share.unwrap_or(Share::Half),
+            (Loss::Trades, Some(AttackedShare::Half)) => return Err(ArgumentError::HalfTrades),
+            (Loss::Trades, _) => AttackedShare::All,
+            (Loss::CrossEntropy, share) => share.unwrap_or(AttackedShare::Half),
         };
         let adversarial = Adversarial {
             epsilon,
@@ -281,15 +381,34 @@ impl FitArguments {
         Ok((Some(adversarial), None))
     }
 
-    fn held_out(&self) -> Result<Option<Fold>, String> {
+    fn added(
+        &self,
+        kind: AddedKind,
+        epsilon: EpsilonRange,
+        base_sha256: Option<String>,
+    ) -> Result<AddedExamples, ArgumentError> {
+        if epsilon.low < epsilon.high {
+            return Err(ArgumentError::EpsilonRange(epsilon));
+        }
+        if kind == AddedKind::Fgsm && base_sha256.is_none() {
+            return Err(ArgumentError::NoBase);
+        }
+        Ok(AddedExamples {
+            kind,
+            epsilon: epsilon.high,
+            fraction: self.fraction,
+            base_sha256: base_sha256.filter(|_| kind == AddedKind::Fgsm),
+        })
+    }
+}
+
+impl FoldArguments {
+    fn resolve(&self) -> Result<Option<Fold>, ArgumentError> {
         let (Some(count), Some(index)) = (self.folds, self.fold) else {
             return Ok(None);
         };
         if index >= count {
-            return Err(format!(
-                "--fold {index} does not exist: of {count} folds the last is {}",
-                count - 1
-            ));
+            return Err(ArgumentError::NoSuchFold { index, count });
         }
         Ok(Some(Fold {
             count: count as usize,
@@ -297,23 +416,18 @@ impl FitArguments {
             seed: self.fold_seed,
         }))
     }
-
-    /// Name of the model to write.
-    pub fn model_name(&self) -> &str {
-        self.name.as_deref().unwrap_or(&self.arch)
-    }
 }
 
-fn fraction(text: &str) -> Result<f64, String> {
+fn fraction(text: &str) -> Result<f64, &'static str> {
     match text.parse::<f64>() {
         Ok(value) if value > 0.0 && value <= 1.0 => Ok(value),
-        _ => Err("give a number above 0 and at most 1, such as 0.25".into()),
+        _ => Err("give a number above 0 and at most 1, such as 0.25"),
     }
 }
 
-fn sigma(text: &str) -> Result<f32, String> {
+fn sigma(text: &str) -> Result<f32, &'static str> {
     match text.parse::<f32>() {
         Ok(value) if value >= 0.0 && value.is_finite() => Ok(value),
-        _ => Err("give a number of 0 or more, such as 1.5".into()),
+        _ => Err("give a number of 0 or more, such as 1.5"),
     }
 }

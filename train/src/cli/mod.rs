@@ -1,4 +1,4 @@
-//! The command line of `train`: flags as they are typed, and what they resolve to.
+//! The command line of `train`: flags, and the settings that they resolve to.
 
 pub mod fit;
 
@@ -31,28 +31,28 @@ pub struct Cli {
 /// Tasks besides training.
 #[derive(Debug, Subcommand)]
 pub enum Task {
-    /// Turn a published data set into a manifest with copied pictures.
+    /// Turn a published data set into a manifest with copied images.
     Import(ImportArguments),
-    /// Judge models on labelled crops: clean, attacked, under noise and natural changes.
+    /// Evaluate models on labelled crops: clean, attacked, under noise and corruptions.
     Evaluate(EvaluateArguments),
-    /// Measure anew what live streams of a model are compared with, and write it on its card.
+    /// Measure again the reference that live streams of a model are compared with, and write it on its card.
     Card(CardArguments),
     /// Do a whole study of many trainings: plan, run, collect.
     Study(StudyArguments),
-    /// Find doubtful labels, have them graded blind, and write down corrections.
+    /// Find doubtful labels, draw them for blind grading, and write corrections.
     Labels(LabelArguments),
 }
 
 /// Arguments of `train import`.
 #[derive(Debug, Args)]
 pub struct ImportArguments {
-    /// How the data set is laid out.
+    /// Layout of the data set.
     #[arg(value_enum)]
     pub layout: Layout,
     /// Folder of the data set.
     #[arg(long, value_name = "DIR")]
     pub from: PathBuf,
-    /// Folder for the pictures and manifest.csv.
+    /// Folder for the images and manifest.csv.
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
     /// Name of the data set, for folder-per-class layouts.
@@ -80,16 +80,16 @@ pub enum Layout {
     Folders,
 }
 
-pub(crate) fn positive(text: &str) -> Result<f64, String> {
+pub(crate) fn positive(text: &str) -> Result<f64, &'static str> {
     match text.parse::<f64>() {
         Ok(value) if value > 0.0 && value.is_finite() => Ok(value),
-        _ => Err("give a number above 0".into()),
+        _ => Err("give a number above 0"),
     }
 }
 
-pub(crate) fn share(text: &str) -> Result<f64, String> {
+pub(crate) fn share(text: &str) -> Result<f64, &'static str> {
     match text.parse::<f64>() {
         Ok(value) if (0.0..1.0).contains(&value) => Ok(value),
-        _ => Err("give a number from 0 to below 1".into()),
+        _ => Err("give a number from 0 to below 1"),
     }
 }

@@ -1,5 +1,5 @@
-//! Errors of the eye locator: the square around the eye is turned, moved or of the wrong size. The
-//! picture is cut anew at native resolution, as it would be.
+//! Errors of the face detector: the square around the eye is turned, moved or of the wrong size. The
+//! image is cut anew at native resolution, as it would be.
 
 use super::{Gray, SEVERITIES, cut};
 use crate::data::crops::Crop;
@@ -7,16 +7,16 @@ use parseye_vision::locate::crop::Roi;
 use rand::{Rng, RngExt};
 
 /// Degrees, either way. Training varies the roll by 10; 30 is a head laid on the shoulder that the
-/// locator failed to level.
-pub const DEGREES: [f32; SEVERITIES] = [5.0, 10.0, 15.0, 20.0, 30.0];
+/// face detector failed to level.
+pub(crate) const DEGREES: [f32; SEVERITIES] = [5.0, 10.0, 15.0, 20.0, 30.0];
 
-/// Shares of the crop's side, in any direction. Nine in ten of the locator's eye centres are within
+/// Shares of the crop's side, in any direction. Nine in ten of the face detector's eye centres are within
 /// 10 % of the eye distance, which is 12 % of the crop's side; training varies by 15 % each way.
-pub const SHIFTS: [f32; SEVERITIES] = [0.05, 0.10, 0.15, 0.20, 0.25];
+pub(crate) const SHIFTS: [f32; SEVERITIES] = [0.05, 0.10, 0.15, 0.20, 0.25];
 
-/// Factors of the eye's size, larger or smaller. Training varies it by 20 %; a locator that takes
+/// Factors of the eye's size, larger or smaller. Training varies it by 20 %; a face detector that takes
 /// the brow for the lid errs by half.
-pub const FACTORS: [f32; SEVERITIES] = [1.1, 1.2, 1.3, 1.4, 1.6];
+pub(crate) const FACTORS: [f32; SEVERITIES] = [1.1, 1.2, 1.3, 1.4, 1.6];
 
 pub(super) fn rotation(crop: &Crop, level: usize, rng: &mut impl Rng) -> Gray {
     let angle = DEGREES[level].to_radians() * either_sign(rng);

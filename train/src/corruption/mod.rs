@@ -1,11 +1,11 @@
-//! Natural transformations: what a camera, a lens, a locator or the world does to an eye without
+//! Corruptions: what a camera, a lens, a face detector or the world does to an eye without
 //! meaning harm, in five severities each (after Hendrycks & Dietterich 2019, "Benchmarking neural
 //! network robustness to common corruptions and perturbations", whose constants are taken over
 //! where the transformation is theirs).
 //!
 //! What a camera does before the eye is cut out ([`geometric`], [`resolution`] and motion blur) is
 //! done on the crop at native resolution, the rest on the gray levels of the 32x32 crop before it
-//! is standardised. Either way what follows is what an 8-bit picture can hold. How the answers are
+//! is standardised. Either way what follows is what an 8-bit image can hold. How the predictions are
 //! counted is left to [`crate::robustness`].
 
 pub mod exposure;
@@ -23,20 +23,36 @@ use parseye_vision::{
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
-use std::{fmt, ops::RangeInclusive};
+use std::ops::RangeInclusive;
+use strum::VariantArray;
 
 /// Number of severities of each family.
 pub const SEVERITIES: usize = 5;
 
 /// The severities: 1 is mild, 5 is where a person begins to hesitate.
-pub const SEVERITY_RANGE: RangeInclusive<u8> = 1..=SEVERITIES as u8;
+pub(crate) const SEVERITY_RANGE: RangeInclusive<u8> = 1..=SEVERITIES as u8;
 
 /// Gray levels of a crop, 0 to 255, row by row.
-pub(crate) type Gray = [f32; PIXELS];
+pub type Gray = [f32; PIXELS];
 
-/// One kind of natural transformation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+/// One kind of corruption.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    strum::Display,
+    strum::EnumString,
+    strum::VariantArray,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Family {
     /// The eye line was not levelled.
     Rotation,
@@ -68,75 +84,29 @@ pub enum Family {
     LowResolution,
 }
 
-impl Family {
-    /// All families.
-    pub const ALL: [Self; 14] = [
-        Self::Rotation,
-        Self::Shift,
-        Self::Scale,
-        Self::Blur,
-        Self::MotionBlur,
-        Self::Brightness,
-        Self::Contrast,
-        Self::Gamma,
-        Self::GaussianNoise,
-        Self::ShotNoise,
-        Self::Jpeg,
-        Self::OcclusionBar,
-        Self::Glare,
-        Self::LowResolution,
-    ];
-
-    /// Name in tables and reports.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Rotation => "rotation",
-            Self::Shift => "shift",
-            Self::Scale => "scale",
-            Self::Blur => "blur",
-            Self::MotionBlur => "motion_blur",
-            Self::Brightness => "brightness",
-            Self::Contrast => "contrast",
-            Self::Gamma => "gamma",
-            Self::GaussianNoise => "gaussian_noise",
-            Self::ShotNoise => "shot_noise",
-            Self::Jpeg => "jpeg",
-            Self::OcclusionBar => "occlusion_bar",
-            Self::Glare => "glare",
-            Self::LowResolution => "low_resolution",
-        }
-    }
-}
-
-impl fmt::Display for Family {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
-    }
-}
-
-/// Why a crop cannot be transformed.
+/// Why a crop cannot be corrupted.
 #[derive(Debug, thiserror::Error)]
 pub enum CorruptionError {
     /// No such severity.
     #[error("severity {0} does not exist; give 1 to {SEVERITIES}")]
     Severity(u8),
-    /// The picture cannot be compressed.
+    /// The image cannot be compressed.
     #[error("{path}: cannot be compressed as JPEG ({reason}); remove its row from the manifest")]
     Jpeg {
-        /// The picture, relative to the manifest.
+        /// The image, relative to the manifest.
         path: String,
-        /// The encoder's words.
+        /// The encoder's message.
         reason: String,
     },
 }
 
-/// A crop as the network sees it after a transformation. What is random in it (a direction, a
+/// A crop as the network sees it after a corruption. What is random in it (a direction, a
 /// place, noise) comes from `seed` alone, and is the same at every severity, so that a severer one
 /// only goes further.
 ///
 /// # Errors
-/// When the severity is not 1 to 5, or a picture is too large for JPEG (65,535 pixels a side).
-pub fn apply(
+/// When the severity is not 1 to 5, or an image is too large for JPEG (65,535 pixels a side).
+pub(crate) fn apply(
     family: Family,
     severity: u8,
     crop: &Crop,
@@ -181,13 +151,13 @@ pub fn corrupted(
     })
 }
 
-/// A crop after one transformation of a random family and severity, mirrored or not: what training
+/// A crop after one corruption of a random family and severity, mirrored or not: what training
 /// sees. A left eye mirrored is a right eye.
 ///
 /// # Errors
-/// When a picture is too large for JPEG (65,535 pixels a side).
-pub fn any(crop: &Crop, rng: &mut impl Rng) -> Result<StandardisedCrop, CorruptionError> {
-    let family = Family::ALL[rng.random_range(0..Family::ALL.len())];
+/// When an image is too large for JPEG (65,535 pixels a side).
+pub fn random(crop: &Crop, rng: &mut impl Rng) -> Result<StandardisedCrop, CorruptionError> {
+    let family = Family::VARIANTS[rng.random_range(0..Family::VARIANTS.len())];
     let severity = rng.random_range(SEVERITY_RANGE);
     let mut gray = corrupted(family, severity, crop, rng.random())?;
     if rng.random_bool(0.5) {
@@ -200,14 +170,14 @@ fn clean(crop: &Crop) -> Gray {
     cut(crop, &crop.whole())
 }
 
-/// What the runtime's sampler sees of a crop's picture in a square.
+/// Samples a region of a crop's image as the runtime does.
 fn cut(crop: &Crop, square: &Roi) -> Gray {
     let mut gray = [0.0; PIXELS];
-    sample_gray(&crop.picture, square, SIDE, &mut gray);
+    sample_gray(&crop.image, square, SIDE, &mut gray);
     gray
 }
 
-/// What a sensor delivers: whole gray levels from 0 to 255.
+/// Rounds and clips to whole gray levels from 0 to 255, as a sensor delivers.
 fn eight_bit(mut gray: Gray) -> Gray {
     for level in &mut gray {
         *level = level.round().clamp(0.0, 255.0);

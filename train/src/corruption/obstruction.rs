@@ -6,7 +6,7 @@ use rand::{Rng, RngExt};
 
 /// Width of the bar as a share of the crop's side. A rim of glasses is 3 to 5 mm of about 55; a
 /// finger is 15 mm.
-pub const BAR_WIDTHS: [f32; SEVERITIES] = [0.06, 0.10, 0.15, 0.20, 0.28];
+pub(crate) const BAR_WIDTHS: [f32; SEVERITIES] = [0.06, 0.10, 0.15, 0.20, 0.28];
 
 /// Farthest that the middle of a bar or a reflection passes the crop's centre, as a share of its
 /// side: beyond, lids and iris of a centred eye are out of reach.
@@ -17,14 +17,14 @@ const BRIGHTEST_BAR: f32 = 100.0;
 
 /// Sigma of the reflection as a share of the crop's side: from a street lamp's point to a window
 /// that hides the iris. What is larger hides the whole eye, which then is not visible.
-pub const GLARE_SIGMAS: [f32; SEVERITIES] = [0.03, 0.045, 0.06, 0.08, 0.10];
+pub(crate) const GLARE_SIGMAS: [f32; SEVERITIES] = [0.03, 0.045, 0.06, 0.08, 0.10];
 
 /// Peak of the reflection in gray levels: light enough to saturate a disc of one sigma's radius
 /// whatever is below it (255 at `exp(-1/2)` of the peak).
 const GLARE_PEAK: f32 = 420.0;
 
 /// A bar or a reflection of any severity over gray levels 0 to 255.
-pub(crate) fn any(gray: Gray, rng: &mut impl Rng) -> Gray {
+pub(crate) fn random(gray: Gray, rng: &mut impl Rng) -> Gray {
     let level = rng.random_range(0..SEVERITIES);
     if rng.random_bool(0.5) {
         bar(gray, level, rng)

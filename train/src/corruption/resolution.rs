@@ -1,4 +1,4 @@
-//! What is lost before the eye is cut out: to compression, and to distance. Both at the crop's
+//! Losses before the eye is cut out: to compression, and to distance. Both at the crop's
 //! native resolution, or with fewer pixels than it has.
 
 use super::{CorruptionError, Gray, SEVERITIES, cut};
@@ -7,29 +7,29 @@ use image::{ExtendedColorType, GrayImage, Luma, codecs::jpeg::JpegEncoder};
 use parseye_vision::locate::crop::sample_gray;
 
 /// Quality: ImageNet-C's `jpeg_compression`.
-pub const QUALITIES: [u8; SEVERITIES] = [25, 18, 15, 10, 7];
+pub(crate) const QUALITIES: [u8; SEVERITIES] = [25, 18, 15, 10, 7];
 
 /// Pixels a side of the whole crop. A crop is 0.85 of the eye distance wide, 54 mm on a face; a
 /// camera of 640 pixels behind a lens of 60 degrees shows that as 30 pixels at one metre. So 20 is
 /// a face 1.5 m away, 7 one that is 4.2 m away.
-pub const SIDES: [usize; SEVERITIES] = [20, 16, 12, 9, 7];
+pub(crate) const SIDES: [usize; SEVERITIES] = [20, 16, 12, 9, 7];
 
 pub(super) fn jpeg(crop: &Crop, level: usize) -> Result<Gray, CorruptionError> {
     let wrong = |error: image::ImageError| CorruptionError::Jpeg {
         path: crop.sample.path.display().to_string(),
         reason: error.to_string(),
     };
-    let (width, height) = crop.picture.dimensions();
+    let (width, height) = crop.image.dimensions();
     let mut bytes = Vec::new();
     JpegEncoder::new_with_quality(&mut bytes, QUALITIES[level])
-        .encode(crop.picture.as_raw(), width, height, ExtendedColorType::L8)
+        .encode(crop.image.as_raw(), width, height, ExtendedColorType::L8)
         .map_err(wrong)?;
-    let picture = image::load_from_memory_with_format(&bytes, image::ImageFormat::Jpeg)
+    let image = image::load_from_memory_with_format(&bytes, image::ImageFormat::Jpeg)
         .map_err(wrong)?
         .into_luma8();
     let compressed = Crop {
         sample: crop.sample.clone(),
-        picture,
+        image,
     };
     Ok(cut(&compressed, &compressed.whole()))
 }
@@ -37,14 +37,14 @@ pub(super) fn jpeg(crop: &Crop, level: usize) -> Result<Gray, CorruptionError> {
 pub(super) fn low_resolution(crop: &Crop, level: usize) -> Gray {
     let side = SIDES[level];
     let mut few = vec![0.0; side * side];
-    sample_gray(&crop.picture, &crop.whole(), side, &mut few);
-    let picture = GrayImage::from_fn(side as u32, side as u32, |x, y| {
+    sample_gray(&crop.image, &crop.whole(), side, &mut few);
+    let image = GrayImage::from_fn(side as u32, side as u32, |x, y| {
         // Averages of gray levels stay within 0 to 255, so the cast cannot overflow.
         Luma([few[y as usize * side + x as usize].round() as u8])
     });
     let far = Crop {
         sample: crop.sample.clone(),
-        picture,
+        image,
     };
     cut(&far, &far.whole())
 }

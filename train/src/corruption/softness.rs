@@ -8,28 +8,28 @@ use rand::{Rng, RngExt};
 
 /// Sigma of the Gaussian in pixels of the 32-pixel crop. Training blurs by up to 1.5; at 3 the
 /// blur is 7 pixels wide at half its height, more than the lids of most open eyes are apart.
-pub const SIGMAS: [f32; SEVERITIES] = [0.5, 1.0, 1.5, 2.0, 3.0];
+pub(crate) const SIGMAS: [f32; SEVERITIES] = [0.5, 1.0, 1.5, 2.0, 3.0];
 
 /// Length of the smear in pixels of the 32-pixel crop. A head that turns at 100 degrees a second
 /// moves an eye (10 cm from the axis) by 6 mm in an exposure of 33 ms, which is a tenth of a crop
 /// 55 mm wide: the second severity. A nod while driving over a kerb goes several times as far.
-pub const SMEARS: [f32; SEVERITIES] = [2.0, 3.5, 5.0, 8.0, 12.0];
+pub(crate) const SMEARS: [f32; SEVERITIES] = [2.0, 3.5, 5.0, 8.0, 12.0];
 
 /// Exposures averaged for a smear, two for each pixel of the longest.
 const EXPOSURES: usize = 25;
 
 pub(super) fn blur(gray: Gray, level: usize) -> Gray {
     let side = SIDE as u32;
-    let Some(picture) = ImageBuffer::<Luma<f32>, _>::from_raw(side, side, gray.to_vec()) else {
+    let Some(image) = ImageBuffer::<Luma<f32>, _>::from_raw(side, side, gray.to_vec()) else {
         return gray;
     };
-    let soft = imageproc::filter::gaussian_blur_f32(&picture, SIGMAS[level]);
+    let soft = imageproc::filter::gaussian_blur_f32(&image, SIGMAS[level]);
     let mut out = gray;
     out.copy_from_slice(soft.as_raw());
     eight_bit(out)
 }
 
-/// The mean of the pictures along a straight line in a random direction.
+/// The mean of the images along a straight line in a random direction.
 pub(super) fn motion_blur(crop: &Crop, level: usize, rng: &mut impl Rng) -> Gray {
     let whole = crop.whole();
     let length = SMEARS[level] / SIDE as f32 * whole.side;

@@ -5,13 +5,13 @@ use parseye_vision::{
     eye_state::EyeState,
 };
 
-const SIDE_OF_PICTURE: u32 = 64;
+const SIDE_OF_IMAGE: u32 = 64;
 
 /// A lid opening with an iris on skin; `number` moves and sizes it.
 fn eye(number: u32) -> Crop {
     let (dx, dy) = ((number % 5) as f32 - 2.0, (number % 3) as f32 - 1.0);
     let gap = 8.0 + 3.0 * (number % 4) as f32;
-    let picture = GrayImage::from_fn(SIDE_OF_PICTURE, SIDE_OF_PICTURE, |x, y| {
+    let image = GrayImage::from_fn(SIDE_OF_IMAGE, SIDE_OF_IMAGE, |x, y| {
         let (x, y) = (x as f32 - 31.5 - dx, y as f32 - 31.5 - dy);
         let lid = gap * (1.0 - (x / 26.0).powi(2));
         let level = if y.abs() > lid {
@@ -21,14 +21,14 @@ fn eye(number: u32) -> Crop {
         } else {
             205.0
         };
-        // A texture, for a picture without any hides what resampling does.
+        // A texture, for an image without any hides what resampling does.
         let texture = ((x * 12.9898 + y * 78.233).sin() * 43_758.547).fract();
         Luma([(level + 10.0 * texture) as u8])
     });
-    crop_of(picture)
+    crop_of(image)
 }
 
-fn crop_of(picture: GrayImage) -> Crop {
+fn crop_of(image: GrayImage) -> Crop {
     Crop {
         sample: Sample {
             path: "drawn.png".into(),
@@ -41,7 +41,7 @@ fn crop_of(picture: GrayImage) -> Crop {
             openness: None,
             note: String::new(),
         },
-        picture,
+        image,
     }
 }
 
@@ -62,7 +62,7 @@ fn mean_distance(family: Family, severity: u8) -> f64 {
 
 #[test]
 fn severer_goes_further_from_the_clean_crop() {
-    for family in Family::ALL {
+    for &family in Family::VARIANTS {
         let distances: Vec<f64> = SEVERITY_RANGE.map(|s| mean_distance(family, s)).collect();
         assert!(distances[0] > 0.0, "{family}: {distances:?}");
         for pair in distances.windows(2) {
@@ -89,7 +89,7 @@ fn severities_outside_one_to_five_are_refused() {
 
 #[test]
 fn seeds_repeat_and_differ_where_there_is_chance() {
-    for family in Family::ALL {
+    for &family in Family::VARIANTS {
         let draw = |seed| apply(family, 4, &eye(1), seed).unwrap();
         assert_eq!(draw(3), draw(3), "{family}");
         let fixed = [
@@ -110,7 +110,7 @@ fn every_result_is_what_eight_bits_can_hold() {
     let black_and_white = crop_of(GrayImage::from_fn(40, 40, |x, y| {
         Luma([if (x / 5 + y / 5) % 2 == 0 { 0 } else { 255 }])
     }));
-    for family in Family::ALL {
+    for &family in Family::VARIANTS {
         for severity in SEVERITY_RANGE {
             let gray = corrupted(family, severity, &black_and_white, 7).unwrap();
             assert!(gray.iter().all(|v| (0.0..=255.0).contains(v)), "{family}");
@@ -134,11 +134,11 @@ fn every_result_is_what_eight_bits_can_hold() {
 }
 
 #[test]
-fn a_rotation_is_that_of_a_picture_turned_by_hand() {
+fn a_rotation_is_that_of_an_image_turned_by_hand() {
     // A smooth ramp, for bilinear reading of a turned grid is exact on it.
     let ramp = |turn: f32| {
         let (sin, cos) = turn.to_radians().sin_cos();
-        GrayImage::from_fn(SIDE_OF_PICTURE, SIDE_OF_PICTURE, |x, y| {
+        GrayImage::from_fn(SIDE_OF_IMAGE, SIDE_OF_IMAGE, |x, y| {
             let (x, y) = (x as f32 - 31.5, y as f32 - 31.5);
             // The content turned by `-turn` is what a square turned by `turn` sees.
             let (x, y) = (cos * x - sin * y, sin * x + cos * y);
@@ -149,7 +149,7 @@ fn a_rotation_is_that_of_a_picture_turned_by_hand() {
         let turned = corrupted(Family::Rotation, severity, &crop_of(ramp(0.0)), 5).unwrap();
         let degrees = geometric::DEGREES[usize::from(severity) - 1];
         let farthest = |by_hand: [f32; PIXELS]| {
-            // Corners look beyond the picture's edge, which goes on: compare within the circle.
+            // Corners look beyond the image's edge, which goes on: compare within the circle.
             let within = |i: &usize| {
                 let (x, y) = ((i % SIDE) as f32 - 15.5, (i / SIDE) as f32 - 15.5);
                 x.hypot(y) < 14.0
@@ -169,8 +169,8 @@ fn a_rotation_is_that_of_a_picture_turned_by_hand() {
 #[test]
 fn shifts_and_scales_are_those_of_their_tables() {
     // On the ramp 2x + y a shift by (a, b) adds 2a + b, a scale multiplies the slope.
-    let picture = GrayImage::from_fn(64, 64, |x, y| Luma([(30 + 2 * x + y) as u8]));
-    let crop = crop_of(picture);
+    let image = GrayImage::from_fn(64, 64, |x, y| Luma([(30 + 2 * x + y) as u8]));
+    let crop = crop_of(image);
     let before = clean(&crop);
     let middle = 16 * SIDE + 16;
     for severity in SEVERITY_RANGE {
@@ -191,7 +191,7 @@ fn shifts_and_scales_are_those_of_their_tables() {
 
 #[test]
 fn jpeg_leaves_the_traces_of_its_blocks() {
-    // A real encoder keeps a flat picture and flattens fine noise within each block of 8x8.
+    // A real encoder keeps a flat image and flattens fine noise within each block of 8x8.
     let flat = crop_of(GrayImage::from_pixel(64, 64, Luma([90])));
     let levels = corrupted(Family::Jpeg, 5, &flat, 0).unwrap();
     // One step of the coarsest quantiser at most.

@@ -1,5 +1,5 @@
-//! Random variations of a training crop, cut anew from its native resolution each time, such as a
-//! real locator and a real camera make them.
+//! Random variations of a training crop, cut from its native resolution each time, such as a
+//! real face detector and a real camera make them.
 
 use super::{cover, crops::Crop};
 use crate::corruption::obstruction;
@@ -11,10 +11,10 @@ use parseye_vision::{
 use rand::{Rng, RngExt};
 use serde::{Deserialize, Serialize};
 
-/// How far each variation goes; each is drawn for every crop on its own.
+/// Ranges and chances of the variations; each is drawn for every crop on its own.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Augmentation {
-    /// Largest shift as a share of the crop's side, either way. The locator's eye centres are
+    /// Largest shift as a share of the crop's side, either way. The face detector's eye centres are
     /// within 10 % of the eye distance in nine of ten faces.
     pub shift: f32,
     /// Largest change of size as a share, either way.
@@ -45,9 +45,9 @@ pub struct Augmentation {
     pub obstruct: f32,
 }
 
-/// A varied crop.
+/// An augmented crop.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Varied {
+pub(crate) struct Augmented {
     /// As the network sees it.
     pub crop: StandardisedCrop,
     /// Whether the eye is hidden.
@@ -79,7 +79,7 @@ const GAMMA: (f32, f32) = (0.7, 1.4);
 
 impl Augmentation {
     /// A random variation of a crop.
-    pub fn apply(&self, crop: &Crop, rng: &mut impl Rng) -> Varied {
+    pub(crate) fn apply(&self, crop: &Crop, rng: &mut impl Rng) -> Augmented {
         let whole = crop.whole();
         let around = |rng: &mut dyn FnMut() -> f32, most: f32| (2.0 * rng() - 1.0) * most;
         let mut uniform = || rng.random::<f32>();
@@ -93,16 +93,16 @@ impl Augmentation {
             angle: around(&mut uniform, self.roll_degrees).to_radians(),
         };
         let mut gray = [0.0; PIXELS];
-        sample_gray(&crop.picture, &square, SIDE, &mut gray);
+        sample_gray(&crop.image, &square, SIDE, &mut gray);
         if rng.random::<f32>() < self.flip {
             gray.chunks_exact_mut(SIDE).for_each(<[f32]>::reverse);
         }
-        // Drawn only where it is asked for, so that runs without it stay what they were.
+        // Drawn only where it is set, so that runs without it stay what they were.
         let covered = self.cover > 0.0 && rng.random::<f32>() < self.cover;
         if covered {
             cover::hide(&mut gray, rng);
         } else if self.obstruct > 0.0 && rng.random::<f32>() < self.obstruct {
-            gray = obstruction::any(gray, rng);
+            gray = obstruction::random(gray, rng);
         }
         if rng.random::<f32>() < self.blur {
             let sigma = self.blur_sigma * rng.random::<f32>();
@@ -125,12 +125,12 @@ impl Augmentation {
                 *level += sigma * normal(rng);
             }
         }
-        // What a sensor delivers is whole gray levels from 0 to 255. Crops that were left as they
+        // A sensor delivers whole gray levels from 0 to 255. Crops that were left as they
         // are stay so: area averages are finer than a gray level at run time as well.
         for level in &mut gray {
             *level = if gain { level.round() } else { *level }.clamp(0.0, 255.0);
         }
-        Varied {
+        Augmented {
             crop: StandardisedCrop::new(&gray),
             covered,
         }
@@ -141,10 +141,10 @@ fn blurred(gray: &[f32; PIXELS], sigma: f32) -> [f32; PIXELS] {
     // Below this the kernel is a single pixel; imageproc wants a sigma above 0.
     const LEAST_SIGMA: f32 = 0.05;
     let side = SIDE as u32;
-    let picture = ImageBuffer::<Luma<f32>, _>::from_raw(side, side, gray.to_vec());
-    match picture {
-        Some(picture) if sigma > LEAST_SIGMA => {
-            let soft = imageproc::filter::gaussian_blur_f32(&picture, sigma);
+    let image = ImageBuffer::<Luma<f32>, _>::from_raw(side, side, gray.to_vec());
+    match image {
+        Some(image) if sigma > LEAST_SIGMA => {
+            let soft = imageproc::filter::gaussian_blur_f32(&image, sigma);
             let mut out = *gray;
             out.copy_from_slice(soft.as_raw());
             out
@@ -188,7 +188,7 @@ mod tests {
                 openness: None,
                 note: String::new(),
             },
-            picture: image::GrayImage::from_fn(64, 64, |x, y| Luma([(x * 3 + y / 2) as u8])),
+            image: image::GrayImage::from_fn(64, 64, |x, y| Luma([(x * 3 + y / 2) as u8])),
         }
     }
 
@@ -210,9 +210,9 @@ mod tests {
     #[test]
     fn without_variation_it_is_the_evaluated_crop() {
         let mut rng = ChaCha8Rng::seed_from_u64(0);
-        let varied = NONE.apply(&crop(), &mut rng);
-        assert_eq!(varied.crop, crop().standardised());
-        assert!(!varied.covered);
+        let augmented = NONE.apply(&crop(), &mut rng);
+        assert_eq!(augmented.crop, crop().standardised());
+        assert!(!augmented.covered);
     }
 
     #[test]

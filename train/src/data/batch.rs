@@ -1,4 +1,4 @@
-//! A batch as tensors: pictures, labels, and the range that keeps a perturbed picture one that
+//! A batch as tensors: images, labels, and the range that keeps a perturbed image one that
 //! 8 bits can hold.
 
 use parseye_vision::{
@@ -7,7 +7,7 @@ use parseye_vision::{
 };
 use tch::{Device, Kind, Tensor};
 
-/// Standardised pictures with their labels on one device.
+/// Standardised images with their labels on one device.
 #[derive(Debug)]
 pub struct Batch {
     /// f32 `[N,1,32,32]`, standardised.
@@ -53,18 +53,18 @@ impl Batch {
         })
     }
 
-    /// Number of pictures.
+    /// Number of images.
     pub fn len(&self) -> i64 {
         self.labels.size().first().copied().unwrap_or(0)
     }
 
-    /// Whether there is no picture.
+    /// Whether there is no image.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
     /// A part of the batch; shares memory.
-    pub fn part(&self, start: i64, count: i64) -> Self {
+    pub(crate) fn part(&self, start: i64, count: i64) -> Self {
         let of = |tensor: &Tensor| tensor.narrow(0, start, count);
         Self {
             images: of(&self.images),
@@ -74,8 +74,8 @@ impl Batch {
         }
     }
 
-    /// Clips pictures to the values that an 8-bit pixel of each can take.
-    pub fn clip(&self, images: &Tensor) -> Tensor {
+    /// Clips images to the values that an 8-bit pixel of each can take.
+    pub(crate) fn clip(&self, images: &Tensor) -> Tensor {
         images
             .maximum(&self.lowest)
             .minimum(&self.highest)

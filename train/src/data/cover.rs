@@ -1,6 +1,6 @@
-//! Things that hide an eye wholly: a hand, a dark or mirrored lens, a cup, hair. Painted in training
-//! alone, so that a network learns to say that it cannot see; what hides an eye in part is a natural
-//! transformation ([`crate::corruption`]) and leaves the label as it is.
+//! Things that hide an eye wholly: a hand, a dark or mirrored lens, a cup, hair. Painted in training alone,
+//! so that a network learns the state not visible; what hides an eye in part is a corruption
+//! ([`crate::corruption`]) and leaves the label as it is.
 //!
 //! What is drawn is of no certain kind: a shade that is often the face's own, light that falls off
 //! across it, and stripes as between fingers or strands, behind an edge that leaves some of the
@@ -55,7 +55,7 @@ pub fn hide(gray: &mut [f32; PIXELS], rng: &mut impl Rng) {
     }
 }
 
-/// A shade of the picture, a little lighter or darker, or any.
+/// A shade of the image, a little lighter or darker, or any.
 fn shade(gray: &[f32; PIXELS], rng: &mut impl Rng) -> f32 {
     if rng.random::<f32>() < SKIN {
         let own = gray[rng.random_range(0..PIXELS)];
@@ -139,7 +139,7 @@ mod tests {
 
     #[test]
     fn nothing_of_the_eye_is_left_and_something_is_always_painted() {
-        // A picture that cannot be mistaken for paint: paint has levels from 0 to 255.
+        // An image that cannot be mistaken for paint: paint has levels from 0 to 255.
         for seed in 0..200 {
             let mut gray = [1000.0; PIXELS];
             hide(&mut gray, &mut ChaCha8Rng::seed_from_u64(seed));

@@ -33,7 +33,7 @@ const CREDITS: [(&str, &str); 7] = [
 ];
 
 /// One sentence that names every source; unknown ones by their name in the manifest.
-pub fn of_sources<'a>(sources: impl IntoIterator<Item = &'a String>) -> String {
+pub(crate) fn of_sources<'a>(sources: impl IntoIterator<Item = &'a String>) -> String {
     let credit = |source: &'a String| {
         let known = CREDITS.iter().find(|(name, _)| name == source);
         known.map_or(source.as_str(), |(_, credit)| credit)

@@ -10,19 +10,19 @@ use parseye_vision::{
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 
-/// One labelled picture.
+/// One labelled image.
 #[derive(Clone, Debug)]
 pub struct Crop {
     /// Its row in the manifest.
     pub sample: Sample,
     /// Brightness at native resolution, 8 bit.
-    pub picture: GrayImage,
+    pub image: GrayImage,
 }
 
 impl Crop {
-    /// The square that holds the whole picture.
+    /// The square that holds the whole image.
     pub fn whole(&self) -> Roi {
-        let (width, height) = (self.picture.width() as f32, self.picture.height() as f32);
+        let (width, height) = (self.image.width() as f32, self.image.height() as f32);
         Roi {
             centre: [width / 2.0, height / 2.0],
             side: width.max(height),
@@ -33,7 +33,7 @@ impl Crop {
     /// The network's input, unchanged by augmentation.
     pub fn standardised(&self) -> StandardisedCrop {
         let mut gray = [0.0; PIXELS];
-        sample_gray(&self.picture, &self.whole(), SIDE, &mut gray);
+        sample_gray(&self.image, &self.whole(), SIDE, &mut gray);
         StandardisedCrop::new(&gray)
     }
 }
@@ -45,7 +45,7 @@ pub struct CropSet {
     pub train: Vec<Crop>,
     /// Chosen on.
     pub val: Vec<Crop>,
-    /// SHA-256 over the manifest and every picture it lists, in its order.
+    /// SHA-256 over the manifest and every image it lists, in its order.
     pub sha256: String,
 }
 
@@ -55,24 +55,24 @@ pub enum DataError {
     /// The manifest is wrong.
     #[error(transparent)]
     Manifest(#[from] ManifestError),
-    /// A picture is wrong.
+    /// An image is wrong.
     #[error(
-        "{path}: not a readable picture ({reason}); replace it or remove its row from the manifest"
+        "{path}: not a readable image ({reason}); replace it or remove its row from the manifest"
     )]
-    Picture {
-        /// The picture.
+    Image {
+        /// The image.
         path: PathBuf,
-        /// The decoder's words.
+        /// The decoder's message.
         reason: String,
     },
 }
 
 impl CropSet {
-    /// Reads `folder/manifest.csv` and the pictures of the train and val splits. The test split is
+    /// Reads `folder/manifest.csv` and the images of the train and val splits. The test split is
     /// hashed but never loaded: nothing in training can see it.
     ///
     /// # Errors
-    /// Names the row or picture that is wrong.
+    /// Names the row or image that is wrong.
     pub fn read(folder: &Path) -> Result<Self, DataError> {
         let (crops, sha256) = read_splits(folder, &[Split::Train, Split::Val])?;
         let is_train = |crop: &Crop| crop.sample.split == Split::Train;
@@ -82,10 +82,10 @@ impl CropSet {
 }
 
 /// The crops of some splits in the manifest's order, and the SHA-256 over the manifest and every
-/// picture it lists. Pictures of other splits are hashed but not decoded.
+/// image it lists. Images of other splits are hashed but not decoded.
 ///
 /// # Errors
-/// Names the row or picture that is wrong, or the split that is empty.
+/// Names the row or image that is wrong, or the split that is empty.
 pub(super) fn read_splits(
     folder: &Path,
     splits: &[Split],
@@ -103,46 +103,36 @@ pub(super) fn read_splits(
         let bytes = read_bytes(&path)?;
         hash.update(&bytes);
         if splits.contains(&sample.split) {
-            let picture = decode(&path, &bytes)?;
-            crops.push(Crop { sample, picture });
+            let image = decode(&path, &bytes)?;
+            crops.push(Crop { sample, image });
         }
     }
-    Ok((crops, hex(&hash.finalize())))
+    Ok((crops, hex::encode(hash.finalize())))
 }
 
 fn read_bytes(path: &Path) -> Result<Vec<u8>, DataError> {
-    std::fs::read(path).map_err(|error| DataError::Picture {
+    std::fs::read(path).map_err(|error| DataError::Image {
         path: path.into(),
         reason: error.to_string(),
     })
 }
 
-/// Decodes a picture to luma by the convention that the runtime uses for frames.
+/// Decodes an image to luma by the convention that the runtime uses for frames.
 fn decode(path: &Path, bytes: &[u8]) -> Result<GrayImage, DataError> {
-    let wrong = |reason: String| DataError::Picture {
+    let wrong = |reason: String| DataError::Image {
         path: path.into(),
         reason,
     };
-    let picture = image::load_from_memory(bytes).map_err(|error| wrong(error.to_string()))?;
-    if picture.width() < 2 || picture.height() < 2 {
+    let image = image::load_from_memory(bytes).map_err(|error| wrong(error.to_string()))?;
+    if image.width() < 2 || image.height() < 2 {
         return Err(wrong(format!(
             "{}x{} pixels",
-            picture.width(),
-            picture.height()
+            image.width(),
+            image.height()
         )));
     }
-    Ok(match picture {
+    Ok(match image {
         image::DynamicImage::ImageLuma8(gray) => gray,
         coloured => luma_of(&coloured.to_rgb8()),
-    })
-}
-
-/// Lower-case hexadecimal digits of bytes.
-pub fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
     })
 }

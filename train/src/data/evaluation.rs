@@ -12,18 +12,18 @@ use std::path::Path;
 pub struct EvaluationSet {
     /// In the manifest's order.
     pub crops: Vec<Crop>,
-    /// Which split they are.
+    /// Their split.
     pub split: Split,
-    /// SHA-256 over the manifest and every picture it lists, of all splits: the same as
+    /// SHA-256 over the manifest and every image it lists, of all splits: the same as
     /// [`super::crops::CropSet::sha256`], so that it can be compared with a model's card.
     pub sha256: String,
 }
 
 impl EvaluationSet {
-    /// Reads `folder/manifest.csv` and the pictures of `split`; those of the others are hashed.
+    /// Reads `folder/manifest.csv` and the images of `split`; those of the others are hashed.
     ///
     /// # Errors
-    /// Names the row or picture that is wrong, or the split where it is empty.
+    /// Names the row or image that is wrong, or the split where it is empty.
     pub fn read(folder: &Path, split: Split) -> Result<Self, DataError> {
         let (crops, sha256) = read_splits(folder, &[split])?;
         Ok(Self {

@@ -11,17 +11,38 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use std::collections::BTreeMap;
 
+/// Why people cannot be divided into folds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FoldError {
+    /// The fold's number is not below that of the folds.
+    #[error("there is no fold {fold} of {folds}; give a fold from 0 to {}", folds.saturating_sub(1))]
+    NoSuchFold {
+        /// The fold to hold out.
+        fold: usize,
+        /// Number of folds.
+        folds: usize,
+    },
+    /// One fold is no division.
+    #[error("{0} folds leave nobody to train on or nobody to measure on; give 2 or more")]
+    TooFew(usize),
+    /// Some folds would be empty.
+    #[error("{folds} folds of {people} people would leave folds empty; give at most {people}")]
+    TooMany {
+        /// Number of folds.
+        folds: usize,
+        /// Number of people.
+        people: usize,
+    },
+}
+
 /// Pools train and val and gives back the people of `fold` (from 0) as `val`, the rest as `train`.
 /// The crops keep their order, the hash stays that of the whole data.
 ///
 /// # Errors
 /// When there are fewer than two folds, more folds than people, or no such fold.
-pub fn fold(crops: CropSet, folds: usize, fold: usize, seed: u64) -> Result<CropSet, String> {
+pub fn fold(crops: CropSet, folds: usize, fold: usize, seed: u64) -> Result<CropSet, FoldError> {
     if fold >= folds {
-        return Err(format!(
-            "there is no fold {fold} of {folds}; give a fold from 0 to {}",
-            folds.saturating_sub(1)
-        ));
+        return Err(FoldError::NoSuchFold { fold, folds });
     }
     let fold_of = fold_of_each(&crops, folds, seed)?;
     let held_out = |crop: &Crop| fold_of.get(&crop.sample.subject) == Some(&fold);
@@ -42,27 +63,24 @@ pub fn fold(crops: CropSet, folds: usize, fold: usize, seed: u64) -> Result<Crop
 ///
 /// # Errors
 /// When there are fewer than two folds, or more folds than people.
-pub fn fold_of_each(
+pub(crate) fn fold_of_each(
     crops: &CropSet,
     folds: usize,
     seed: u64,
-) -> Result<BTreeMap<String, usize>, String> {
+) -> Result<BTreeMap<String, usize>, FoldError> {
     let mut counts: BTreeMap<&str, BTreeMap<&str, usize>> = BTreeMap::new();
     for Crop { sample, .. } in crops.train.iter().chain(&crops.val) {
         let sources = counts.entry(&sample.subject).or_default();
         *sources.entry(&sample.source).or_default() += 1;
     }
     if folds < 2 {
-        return Err(format!(
-            "{folds} folds leave nobody to train on or nobody to measure on; give 2 or more"
-        ));
+        return Err(FoldError::TooFew(folds));
     }
     if folds > counts.len() {
-        return Err(format!(
-            "{folds} folds of {} people would leave folds empty; give at most {}",
-            counts.len(),
-            counts.len()
-        ));
+        return Err(FoldError::TooMany {
+            folds,
+            people: counts.len(),
+        });
     }
     let mut people_of: BTreeMap<&str, Vec<(&str, usize)>> = BTreeMap::new();
     for (person, sources) in &counts {
@@ -119,7 +137,7 @@ mod tests {
                     openness: None,
                     note: String::new(),
                 },
-                picture: image::GrayImage::new(2, 2),
+                image: image::GrayImage::new(2, 2),
             };
             let to = if split == Split::Val {
                 &mut val
@@ -183,7 +201,10 @@ mod tests {
     #[test]
     fn impossible_folds_are_refused_with_what_is_possible() {
         let all = people(&[(0, 2), (1, 2), (1, 1)]);
-        let refused = |folds, number| fold(all.clone(), folds, number, 0).unwrap_err();
+        let refused = |folds, number| {
+            let error = fold(all.clone(), folds, number, 0).unwrap_err();
+            error.to_string()
+        };
         assert!(refused(1, 0).contains("2 or more"));
         assert!(refused(4, 0).contains("at most 3"));
         assert!(refused(3, 3).contains("from 0 to 2"));

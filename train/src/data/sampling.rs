@@ -15,7 +15,7 @@ const MOST_ROUNDS: usize = 12;
 
 /// Positions of the training crops by label and source.
 #[derive(Clone, Debug)]
-pub struct BalancedSampler {
+pub(crate) struct BalancedSampler {
     /// For each label that occurs: for each of its sources, the crops' positions.
     strata: Vec<Vec<Vec<usize>>>,
 }
@@ -42,7 +42,7 @@ impl BalancedSampler {
     /// Draws `count` positions, each label equally often up to one draw, in random order.
     ///
     /// Within a stratum crops come in shuffled rounds, so none is drawn twice before all were.
-    pub fn draw(&self, count: usize, rng: &mut impl Rng) -> Vec<usize> {
+    pub(crate) fn draw(&self, count: usize, rng: &mut impl Rng) -> Vec<usize> {
         let mut drawn = Vec::with_capacity(count);
         for (label, sources) in self.strata.iter().enumerate() {
             let share = quota(count, self.strata.len(), label);
@@ -61,8 +61,8 @@ impl BalancedSampler {
     }
 }
 
-/// What each source of a label gives of `count` draws: the same, but where that would show its crops
-/// more than [`MOST_ROUNDS`] times and another source has crops to spare.
+/// Draws from each source of a label, of `count` in all: the same number, except where that would show its
+/// crops more than [`MOST_ROUNDS`] times and another source has crops to spare.
 fn quotas(count: usize, sources: &[Vec<usize>]) -> Vec<usize> {
     let most = |source: usize| sources[source].len() * MOST_ROUNDS;
     let all: Vec<usize> = (0..sources.len()).collect();
@@ -136,7 +136,7 @@ mod tests {
                 openness: None,
                 note: String::new(),
             },
-            picture: image::GrayImage::new(2, 2),
+            image: image::GrayImage::new(2, 2),
         };
         counts
             .iter()

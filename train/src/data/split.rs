@@ -1,4 +1,4 @@
-//! Splits people, never pictures, into train, val and test.
+//! Splits people, never images, into train, val and test.
 
 use parseye_vision::evaluate::manifest::Split;
 use sha2::{Digest, Sha256};
@@ -23,7 +23,7 @@ impl Default for SplitShares {
 
 /// The split of a person: by a hash of name and seed, so it does not depend on who else is in the
 /// data, and stays the same when data is added.
-pub fn split_of(subject: &str, seed: u64, shares: SplitShares) -> Split {
+pub(crate) fn split_of(subject: &str, seed: u64, shares: SplitShares) -> Split {
     let mut hash = Sha256::new();
     hash.update(seed.to_le_bytes());
     hash.update(subject.as_bytes());

@@ -2,7 +2,7 @@
 //! engine, with a card that says how they were made.
 
 use super::{
-    ExportError, gradient_bytes, gradient_path, model_bytes, parity, references, write_whole,
+    ExportError, gradient_bytes, gradient_path, model_bytes, parity, references, write_atomically,
 };
 use crate::{
     attack::{
@@ -37,33 +37,32 @@ const ATTACKED_CROPS: usize = 2048;
 /// Crops of the parity check, spread evenly over the validation split.
 const PARITY_CROPS: usize = 256;
 
-/// Circumstances of a run that its checkpoint does not hold.
+/// What the export of a run needs besides its checkpoint.
 #[derive(Clone, Debug)]
-pub struct Circumstances {
+pub struct ExportContext {
     /// Name of the model.
     pub name: String,
-    /// Where it computed.
+    /// Device of the training.
     pub device: Device,
 }
 
 /// Writes `run`'s best epoch to `path`, its gradient graph beside it, and returns the card.
 ///
 /// # Errors
-/// When the runtime's answers or gradients differ from the network's, or a file cannot be written.
+/// When the runtime's predictions or gradients differ from the network's, or a file cannot be written.
 pub fn write_model(
     run: &Checkpoint,
     crops: &CropSet,
-    circumstances: &Circumstances,
+    export_context: &ExportContext,
     path: &Path,
 ) -> Result<ModelCard, ExportError> {
     let settings = &run.state.settings;
-    let spec = settings.network().map_err(ExportError::Network)?;
+    let spec = settings.network()?;
     // In f32 on the processor, as the runtime computes, whatever the training computed in.
-    let network = Network::new(&spec, Precision::F32, Device::Cpu, settings.seed)
-        .map_err(|error| ExportError::Network(error.to_string()))?;
-    network.load(&run.best).map_err(ExportError::Network)?;
+    let network = Network::new(&spec, Precision::F32, Device::Cpu, settings.seed)?;
+    network.load(&run.best)?;
 
-    let mut card = unmeasured_card(run, crops, circumstances, &network);
+    let mut card = unmeasured_card(run, crops, export_context, &network);
     let provisional = EyeStateModel::from_bytes(&model_bytes(&network, &card)?, "exported model")?;
     let probes: Vec<&Crop> = measure::spread(&crops.val, PARITY_CROPS).collect();
     parity::check(&network, &provisional, &probes, Crop::standardised)?;
@@ -78,8 +77,7 @@ pub fn write_model(
     for snr in CARD_SNRS_DB {
         let row =
             measure::under_attack(&network, &attacked, &Fgsm, Budget::of_snr(Norm::Linf, snr));
-        card.robustness
-            .push(row.map_err(|error| ExportError::Network(error.to_string()))?);
+        card.robustness.push(row?);
     }
 
     let bytes = model_bytes(&network, &card)?;
@@ -89,15 +87,15 @@ pub fn write_model(
     let gradient = gradient_bytes(&network, &card, &exported.file().sha256)?;
     let runnable = GradientModel::from_bytes(&gradient, "exported gradient", &exported)?;
     parity::check_gradient(&network, &runnable, &probes)?;
-    write_whole(path, &bytes)?;
-    write_whole(&gradient_path(path), &gradient)?;
+    write_atomically(path, &bytes)?;
+    write_atomically(&gradient_path(path), &gradient)?;
     Ok(card)
 }
 
 fn unmeasured_card(
     run: &Checkpoint,
     crops: &CropSet,
-    circumstances: &Circumstances,
+    export_context: &ExportContext,
     network: &Network,
 ) -> ModelCard {
     let settings = &run.state.settings;
@@ -109,7 +107,7 @@ fn unmeasured_card(
     }
     ModelCard {
         format: FORMAT,
-        name: circumstances.name.clone(),
+        name: export_context.name.clone(),
         architecture: settings.architecture.clone(),
         parameters: network.spec().parameters(),
         labels: EyeState::ALL.map(|state| state.name().to_owned()).to_vec(),
@@ -130,7 +128,7 @@ fn unmeasured_card(
                 Precision::Bf16 => "bf16",
             }
             .into(),
-            device: match circumstances.device {
+            device: match export_context.device {
                 Device::Cpu => "cpu".into(),
                 other => format!("{other:?}").to_lowercase(),
             },
@@ -150,7 +148,7 @@ fn unmeasured_card(
     }
 }
 
-/// Fills in temperature, clean accuracy, calibration and references, all answered by
+/// Fills in temperature, clean accuracy, calibration and references, all from
 /// the runtime's engine.
 fn measure_clean(
     card: &mut ModelCard,
@@ -158,17 +156,17 @@ fn measure_clean(
     val: &[(StandardisedCrop, EyeState)],
 ) -> Result<(), ExportError> {
     let mut classifier = model.classifier()?;
-    let mut answers: Vec<([f32; STATES], EyeState)> = Vec::with_capacity(val.len());
+    let mut predictions: Vec<([f32; STATES], EyeState)> = Vec::with_capacity(val.len());
     for (crop, truth) in val {
-        answers.push((classifier.logits(crop)?, *truth));
+        predictions.push((classifier.logits(crop)?, *truth));
     }
-    let temperature = fit_temperature(&answers);
+    let temperature = fit_temperature(&predictions);
     let mut confusion = Confusion::default();
-    for (logits, truth) in &answers {
+    for (logits, truth) in &predictions {
         confusion.add(*truth, EyeState::most_likely(logits));
     }
     let confidences = |temperature: f32| {
-        answers.iter().map(move |(logits, truth)| {
+        predictions.iter().map(move |(logits, truth)| {
             let confidence = softmax(logits, temperature).into_iter().fold(0.0, f32::max);
             (confidence, EyeState::most_likely(logits) == *truth)
         })
@@ -182,7 +180,7 @@ fn measure_clean(
         ece: expected_calibration_error(confidences(temperature)),
         ece_uncalibrated: expected_calibration_error(confidences(1.0)),
     };
-    let logits: Vec<[f32; STATES]> = answers.iter().map(|(logits, _)| *logits).collect();
+    let logits: Vec<[f32; STATES]> = predictions.iter().map(|(logits, _)| *logits).collect();
     references::measure(card, &logits);
     Ok(())
 }

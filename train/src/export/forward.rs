@@ -1,8 +1,8 @@
 //! The forward graph of a network. What follows a convolution and is read by nobody else is folded
 //! into its weights: a batch norm, a convex sum's coefficient, and the factor of a tight frame.
-//! Other batch norms stay a multiplication and an addition; dropout does nothing in use.
+//! Other batch norms stay a multiplication and an addition; dropout does nothing in inference.
 
-use super::graph::{Graph, integer, integers};
+use super::graph::{Graph, GraphError, integer, integers};
 use crate::network::{
     module::{BATCH_NORM_EPSILON, Network},
     spec::{Feed, Layer, NetworkSpec, Operation},
@@ -19,7 +19,7 @@ struct ScaleShift {
 ///
 /// # Errors
 /// Names a parameter that is missing or not finite.
-pub fn forward_graph(network: &Network) -> Result<Graph, String> {
+pub(crate) fn forward_graph(network: &Network) -> Result<Graph, GraphError> {
     let spec = network.spec();
     let mut graph = Graph::default();
     let mut outputs: Vec<String> = Vec::with_capacity(spec.layers.len());
@@ -98,7 +98,7 @@ fn convolution(
     index: usize,
     name: &str,
     x: &str,
-) -> Result<String, String> {
+) -> Result<String, GraphError> {
     let layer = &network.spec().layers[index];
     let Operation::Convolution {
         inputs,
@@ -109,7 +109,7 @@ fn convolution(
         ..
     } = layer.operation
     else {
-        return Err(format!("layer '{}' is no convolution", layer.name));
+        return Err(GraphError::NoConvolution(layer.name.clone()));
     };
     let gain = layer.operation.gain();
     let mut weight = values(network, &layer.name, "weight")?;
@@ -159,8 +159,8 @@ fn convolution(
     })
 }
 
-/// What the layer that alone reads the convolution at `index` does to it, where that can be folded.
-fn folded_after(network: &Network, index: usize) -> Result<Option<ScaleShift>, String> {
+/// Scale and shift by the only reader of the convolution at `index`, where they can be folded.
+fn folded_after(network: &Network, index: usize) -> Result<Option<ScaleShift>, GraphError> {
     let spec = network.spec();
     let Some(reader) = only_reader(spec, index) else {
         return Ok(None);
@@ -194,7 +194,7 @@ fn is_folded(spec: &NetworkSpec, index: usize, position: usize) -> bool {
     }
 }
 
-/// Where a feed's values come from, seen through dropout, which does nothing in use.
+/// Source of a feed's values, seen through dropout, which does nothing in inference.
 fn source(spec: &NetworkSpec, feed: Feed) -> Feed {
     match feed {
         Feed::Layer(index) if matches!(spec.layers[index].operation, Operation::Dropout { .. }) => {
@@ -226,28 +226,29 @@ fn constant(
     part: &str,
     shape: &[i64],
     values: &[f64],
-) -> Result<String, String> {
+) -> Result<String, GraphError> {
     let values: Vec<f32> = values.iter().map(|value| *value as f32).collect();
     graph.constant(format!("{layer}.{part}"), shape, &values)
 }
 
-fn values(network: &Network, layer: &str, part: &str) -> Result<Vec<f64>, String> {
+fn values(network: &Network, layer: &str, part: &str) -> Result<Vec<f64>, GraphError> {
     let name = format!("{layer}.{part}");
     let values = network
         .values(&name)
-        .ok_or_else(|| format!("parameter '{name}' is missing"))?;
+        .ok_or(GraphError::MissingParameter(name))?;
     Ok(values.into_iter().map(f64::from).collect())
 }
 
 /// A convex sum's coefficient of its feed at `position`.
-fn coefficient(network: &Network, sum: &Layer, position: usize) -> Result<f64, String> {
+fn coefficient(network: &Network, sum: &Layer, position: usize) -> Result<f64, GraphError> {
     let both = values(network, &sum.name, "coefficients")?;
-    let missing = || format!("coefficient {position} of '{}' is missing", sum.name);
-    both.get(position).copied().ok_or_else(missing)
+    let name = || format!("{}.coefficients[{position}]", sum.name);
+    let coefficient = both.get(position).copied();
+    coefficient.ok_or_else(|| GraphError::MissingParameter(name()))
 }
 
-/// What the batch norm of that name does in use.
-fn scale_shift(network: &Network, layer: &str) -> Result<ScaleShift, String> {
+/// Scale and shift of the batch norm of that name in inference.
+fn scale_shift(network: &Network, layer: &str) -> Result<ScaleShift, GraphError> {
     let part = |part: &str| values(network, layer, part);
     let (weight, bias) = (part("weight")?, part("bias")?);
     let (mean, variance) = (part("running_mean")?, part("running_var")?);

@@ -1,13 +1,13 @@
 //! The gradient graph of a network: from `image` f32 `[N,1,32,32]` and `target` f32 `[N,4]`
-//! (one-hot) to `gradient` f32 `[N,1,32,32]`, that of each picture's own cross-entropy, and `logits`
-//! `[N,4]`. With it the runtime attacks its own answer without libtorch.
+//! (one-hot) to `gradient` f32 `[N,1,32,32]`, that of each image's own cross-entropy, and `logits`
+//! `[N,4]`. With it the runtime attacks its own prediction without libtorch.
 //!
 //! The forward graph is differentiated node by node, backwards, so that whatever was folded there
 //! is folded here, and a new architecture needs no more than rules for its operators.
 
 use super::{
     forward::forward_graph,
-    graph::{Graph, integer, integers},
+    graph::{Graph, GraphError, integer, integers},
 };
 use crate::network::module::Network;
 use parseye_vision::classify::input::SIDE;
@@ -18,7 +18,7 @@ use tract_onnx::pb;
 ///
 /// # Errors
 /// Names a parameter that is not finite, or an operator without a rule.
-pub fn gradient_graph(network: &Network) -> Result<Graph, String> {
+pub(crate) fn gradient_graph(network: &Network) -> Result<Graph, GraphError> {
     let graph = forward_graph(network)?;
     let shapes = shapes(&graph)?;
     let forward = graph.nodes().to_vec();
@@ -43,9 +43,7 @@ pub fn gradient_graph(network: &Network) -> Result<Graph, String> {
     for node in forward.iter().rev() {
         backward.differentiate(node)?;
     }
-    let gradient = backward
-        .total("image")
-        .ok_or("the logits do not depend on the picture")?;
+    let gradient = backward.total("image").ok_or(GraphError::Independent)?;
     backward
         .graph
         .node("gradient", "Identity", &[&gradient], vec![]);
@@ -84,13 +82,16 @@ impl Backward {
         Some(sum)
     }
 
-    fn shape(&self, value: &str) -> Result<Vec<i64>, String> {
+    fn shape(&self, value: &str) -> Result<Vec<i64>, GraphError> {
         let shape = self.shapes.get(value).cloned();
-        shape.ok_or_else(|| format!("the shape of '{value}' is not known"))
+        shape.ok_or_else(|| GraphError::UnknownValue {
+            node: format!("{value}.back"),
+            value: value.into(),
+        })
     }
 
     /// Sends the gradient of a node's output back to its inputs.
-    fn differentiate(&mut self, node: &pb::NodeProto) -> Result<(), String> {
+    fn differentiate(&mut self, node: &pb::NodeProto) -> Result<(), GraphError> {
         let output = &node.output[0];
         let Some(dy) = self.total(output) else {
             return Ok(());
@@ -129,7 +130,7 @@ impl Backward {
             "Gemm" => self
                 .graph
                 .node(name, "MatMul", &[&dy, &node.input[1]], vec![]),
-            other => return Err(format!("operator {other} has no gradient rule")),
+            other => return Err(GraphError::NoGradientRule(other.into())),
         };
         self.add(x, dx);
         Ok(())
@@ -137,7 +138,7 @@ impl Backward {
 
     /// The transposed convolution. A step of more than 1 leaves the last rows and columns of the
     /// input unread when they do not make up a whole step; they are added back as zeros.
-    fn conv(&mut self, node: &pb::NodeProto, dy: &str, name: String) -> Result<String, String> {
+    fn conv(&mut self, node: &pb::NodeProto, dy: &str, name: String) -> Result<String, GraphError> {
         let shape = self.shape(&node.input[0])?;
         let window = Window::of(node)?;
         let unread = |size: i64| (size + 2 * window.padding - window.kernel) % window.stride;
@@ -152,8 +153,13 @@ impl Backward {
     }
 
     /// The first pixel of a square that is its largest gets the square's gradient, as in libtorch.
-    /// Equal ones are common: where a picture is flat, such as in a glare, all of a square are.
-    fn max_pool(&mut self, node: &pb::NodeProto, dy: &str, name: &str) -> Result<String, String> {
+    /// Equal ones are common: where an image is flat, such as in a glare, all of a square are.
+    fn max_pool(
+        &mut self,
+        node: &pb::NodeProto,
+        dy: &str,
+        name: &str,
+    ) -> Result<String, GraphError> {
         let shape = self.shape(&node.input[0])?;
         let side = Window::of(node)?.kernel;
         let (channels, height, width) = (shape[0], shape[1] / side, shape[2] / side);
@@ -214,14 +220,17 @@ struct Window {
 }
 
 impl Window {
-    fn of(node: &pb::NodeProto) -> Result<Self, String> {
+    fn of(node: &pb::NodeProto) -> Result<Self, GraphError> {
         let attribute = |name: &str| {
             let found = node.attribute.iter().find(|a| a.name == name);
             found.and_then(|a| a.ints.first().copied())
         };
         let kernel = attribute("kernel_shape");
         Ok(Self {
-            kernel: kernel.ok_or_else(|| format!("'{}' has no kernel_shape", node.name))?,
+            kernel: kernel.ok_or_else(|| GraphError::MissingAttribute {
+                node: node.name.clone(),
+                attribute: "kernel_shape",
+            })?,
             padding: attribute("pads").unwrap_or(0),
             stride: attribute("strides").unwrap_or(1),
         })
@@ -233,19 +242,20 @@ impl Window {
 }
 
 /// Shapes of all values of a forward graph.
-fn shapes(graph: &Graph) -> Result<Shapes, String> {
+fn shapes(graph: &Graph) -> Result<Shapes, GraphError> {
     let side = SIDE as i64;
     let mut shapes = Shapes::from([("image".to_owned(), vec![1, side, side])]);
     for node in graph.nodes() {
-        let of = |shapes: &Shapes, value: &str| {
-            let shape = shapes.get(value).cloned();
-            shape.ok_or_else(|| format!("'{}' reads '{value}' before it is made", node.name))
+        let unknown = |value: &str| GraphError::UnknownValue {
+            node: node.name.clone(),
+            value: value.into(),
         };
-        let x = of(&shapes, &node.input[0])?;
-        let weight = |position: usize| -> Result<&[i64], String> {
+        let input = &node.input[0];
+        let x = shapes.get(input).cloned().ok_or_else(|| unknown(input))?;
+        let weight = |position: usize| -> Result<&[i64], GraphError> {
             let name = node.input.get(position).map_or("", String::as_str);
             let shape = graph.constant_shape(name);
-            shape.ok_or_else(|| format!("'{}' has no constant '{name}'", node.name))
+            shape.ok_or_else(|| unknown(name))
         };
         let y = match node.op_type.as_str() {
             "Conv" => {

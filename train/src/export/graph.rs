@@ -15,6 +15,52 @@ const IR_VERSION: i64 = 8;
 /// Name of the batch dimension.
 const BATCH: &str = "N";
 
+/// Why a network has no ONNX graph.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum GraphError {
+    /// A parameter does not exist.
+    #[error("parameter '{0}' is missing")]
+    MissingParameter(String),
+    /// A layer is folded as a convolution and is none.
+    #[error("layer '{0}' is no convolution")]
+    NoConvolution(String),
+    /// A constant's values do not make up its shape.
+    #[error("'{name}' has {values} values for shape {shape:?}")]
+    Shape {
+        /// Name of the constant.
+        name: String,
+        /// Number of its values.
+        values: usize,
+        /// Its shape.
+        shape: Vec<i64>,
+    },
+    /// A constant holds NaN or infinity.
+    #[error("'{0}' holds values that are not finite")]
+    NotFinite(String),
+    /// A node reads a value that no earlier node computes.
+    #[error("node '{node}' reads '{value}', which no node before it computes")]
+    UnknownValue {
+        /// Name of the node.
+        node: String,
+        /// Name of the value.
+        value: String,
+    },
+    /// A node lacks an attribute.
+    #[error("node '{node}' has no attribute '{attribute}'")]
+    MissingAttribute {
+        /// Name of the node.
+        node: String,
+        /// Name of the attribute.
+        attribute: &'static str,
+    },
+    /// No gradient is known for an operator.
+    #[error("operator {0} has no gradient rule")]
+    NoGradientRule(String),
+    /// The gradient would be zero everywhere.
+    #[error("the logits do not depend on the image")]
+    Independent,
+}
+
 /// Nodes and constants of a graph.
 #[derive(Debug, Default)]
 pub struct Graph {
@@ -22,7 +68,7 @@ pub struct Graph {
 }
 
 /// A named attribute of integers.
-pub fn integers(name: &str, values: &[i64]) -> pb::AttributeProto {
+pub(crate) fn integers(name: &str, values: &[i64]) -> pb::AttributeProto {
     pb::AttributeProto {
         name: name.into(),
         r#type: pb::attribute_proto::AttributeType::Ints as i32,
@@ -32,7 +78,7 @@ pub fn integers(name: &str, values: &[i64]) -> pb::AttributeProto {
 }
 
 /// A named attribute of one integer.
-pub fn integer(name: &str, value: i64) -> pb::AttributeProto {
+pub(crate) fn integer(name: &str, value: i64) -> pb::AttributeProto {
     pb::AttributeProto {
         name: name.into(),
         r#type: pb::attribute_proto::AttributeType::Int as i32,
@@ -43,7 +89,7 @@ pub fn integer(name: &str, value: i64) -> pb::AttributeProto {
 
 impl Graph {
     /// Adds a constant of whole numbers, such as a shape, and returns its name.
-    pub fn integers(&mut self, name: String, values: &[i64]) -> String {
+    pub(crate) fn integers(&mut self, name: String, values: &[i64]) -> String {
         self.proto.initializer.push(pb::TensorProto {
             name: name.clone(),
             dims: vec![values.len() as i64],
@@ -61,20 +107,21 @@ impl Graph {
     ///
     /// # Errors
     /// When a value is not finite or their number is not that of the shape.
-    pub fn constant(
+    pub(crate) fn constant(
         &mut self,
         name: String,
         shape: &[i64],
         values: &[f32],
-    ) -> Result<String, String> {
+    ) -> Result<String, GraphError> {
         if shape.iter().product::<i64>() != values.len() as i64 {
-            return Err(format!(
-                "'{name}' has {} values for shape {shape:?}",
-                values.len()
-            ));
+            return Err(GraphError::Shape {
+                name,
+                values: values.len(),
+                shape: shape.to_vec(),
+            });
         }
         if !values.iter().all(|value| value.is_finite()) {
-            return Err(format!("'{name}' holds values that are not finite"));
+            return Err(GraphError::NotFinite(name));
         }
         self.proto.initializer.push(pb::TensorProto {
             name: name.clone(),
@@ -107,19 +154,19 @@ impl Graph {
     }
 
     /// Nodes so far, in the order of computation.
-    pub fn nodes(&self) -> &[pb::NodeProto] {
+    pub(crate) fn nodes(&self) -> &[pb::NodeProto] {
         &self.proto.node
     }
 
     /// Shape of a constant.
-    pub fn constant_shape(&self, name: &str) -> Option<&[i64]> {
+    pub(crate) fn constant_shape(&self, name: &str) -> Option<&[i64]> {
         let constant = self.proto.initializer.iter().find(|c| c.name == name)?;
         Some(&constant.dims)
     }
 
     /// The bytes of a model file around this graph from `image` to `logits`, with the card in its
     /// metadata.
-    pub fn into_model(self, card: String) -> Vec<u8> {
+    pub(crate) fn into_model(self, card: String) -> Vec<u8> {
         let side = SIDE as i64;
         self.into_file(
             "eye_state",
@@ -131,7 +178,7 @@ impl Graph {
 
     /// The bytes of a model file around this graph from `image` and `target` to `gradient` and
     /// `logits`; `model_sha256` is the hash of the file whose gradient it gives.
-    pub fn into_gradient_model(self, card: String, model_sha256: String) -> Vec<u8> {
+    pub(crate) fn into_gradient_model(self, card: String, model_sha256: String) -> Vec<u8> {
         let (side, states) = (SIDE as i64, STATES as i64);
         let image = |name| tensor_info(name, &[1, side, side]);
         self.into_file(

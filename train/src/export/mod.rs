@@ -1,5 +1,5 @@
 //! From a trained network to an ONNX file: the forward graph with its card, refused unless the
-//! runtime's own engine gives the answers of tch.
+//! runtime's own engine computes the logits of tch.
 
 pub mod finish;
 pub mod forward;
@@ -8,7 +8,8 @@ pub mod graph;
 pub mod parity;
 pub mod references;
 
-use crate::network::module::Network;
+use crate::network::{ArchitectureError, TensorError, module::Network};
+use graph::GraphError;
 use parseye_vision::classify::ModelCard;
 use std::path::{Path, PathBuf};
 
@@ -19,18 +20,27 @@ pub enum ExportError {
     #[error(
         "cannot export: {0}; the checkpoint is kept, train again with a lower --learning-rate if numbers are not finite"
     )]
-    Network(String),
+    Graph(#[from] GraphError),
+    /// The checkpoint's settings name no network.
+    #[error("cannot export: {0}")]
+    Architecture(#[from] ArchitectureError),
+    /// The checkpoint's tensors are not the network's.
+    #[error("cannot export: {0}; the checkpoint is damaged, train again in another --out")]
+    Tensor(#[from] TensorError),
+    /// libtorch failed, commonly for want of memory.
+    #[error("cannot export: libtorch failed ({0}); the checkpoint is kept")]
+    Torch(#[from] tch::TchError),
     /// The runtime cannot load what was made.
     #[error("the exported model does not load")]
     Load(#[from] parseye_vision::classify::ModelError),
-    /// The runtime's answers differ from the network's.
+    /// The runtime's predictions differ from the network's.
     #[error(
         "refused to write the model: the runtime's logits differ from the trained network's by {difference:e} on crop {crop}, more than {tolerance:e}; preprocessing or weights differ between training and export"
     )]
     Parity {
         /// Largest difference of a logit.
         difference: f32,
-        /// Position of the crop where it stands.
+        /// Position of the crop.
         crop: usize,
         /// Largest difference allowed.
         tolerance: f32,
@@ -54,7 +64,7 @@ pub enum ExportError {
     Write {
         /// The file.
         path: PathBuf,
-        /// The system's words.
+        /// The system's message.
         reason: String,
     },
 }
@@ -64,7 +74,7 @@ pub enum ExportError {
 /// # Errors
 /// When the network's parameters cannot be exported.
 pub fn model_bytes(network: &Network, card: &ModelCard) -> Result<Vec<u8>, ExportError> {
-    let graph = forward::forward_graph(network).map_err(ExportError::Network)?;
+    let graph = forward::forward_graph(network)?;
     Ok(graph.into_model(serde_json::to_string(card)?))
 }
 
@@ -78,11 +88,11 @@ pub fn gradient_bytes(
     card: &ModelCard,
     model_sha256: &str,
 ) -> Result<Vec<u8>, ExportError> {
-    let graph = gradient::gradient_graph(network).map_err(ExportError::Network)?;
+    let graph = gradient::gradient_graph(network)?;
     Ok(graph.into_gradient_model(serde_json::to_string(card)?, model_sha256.into()))
 }
 
-/// Where the gradient graph of the model at `path` lies: `NAME.gradient.onnx` beside `NAME.onnx`.
+/// Path of the gradient graph of the model at `path`: `NAME.gradient.onnx` beside `NAME.onnx`.
 pub fn gradient_path(path: &Path) -> PathBuf {
     path.with_extension(parseye_vision::classify::gradient::FILE_ENDING.trim_start_matches('.'))
 }
@@ -91,7 +101,7 @@ pub fn gradient_path(path: &Path) -> PathBuf {
 ///
 /// # Errors
 /// When the folder or the file cannot be written.
-pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), ExportError> {
+pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), ExportError> {
     let wrong = |error: std::io::Error| ExportError::Write {
         path: path.into(),
         reason: error.to_string(),

@@ -1,7 +1,7 @@
-//! The check every model passes before it is written: the runtime's engine, from the picture on,
-//! gives the logits that tch gave in training.
+//! The check every model passes before it is written: the runtime's engine, from the image on,
+//! computes the logits of tch in training.
 //!
-//! Both sides start from the same picture and preprocess it on their own, so that a difference in
+//! Both sides start from the same image and preprocess it on their own, so that a difference in
 //! preprocessing is found as well as one in weights or graph.
 
 use super::ExportError;
@@ -44,9 +44,9 @@ pub fn check(
     let mut largest = 0.0;
     for (index, (crop, expected)) in crops.iter().zip(&expected).enumerate() {
         let mut gray = [0.0; PIXELS];
-        sample_gray(&crop.picture, &crop.whole(), SIDE, &mut gray);
-        let answer = classifier.logits(&StandardisedCrop::new(&gray))?;
-        for (a, b) in answer.iter().zip(expected) {
+        sample_gray(&crop.image, &crop.whole(), SIDE, &mut gray);
+        let prediction = classifier.logits(&StandardisedCrop::new(&gray))?;
+        for (a, b) in prediction.iter().zip(expected) {
             let difference = (a - b).abs();
             // A difference that is not a number must fail as well.
             if difference.is_nan() || difference > TOLERANCE {
@@ -64,7 +64,7 @@ pub fn check(
 
 /// Share of pixels on which the signs of the exported gradient must agree with autograd's. A pixel
 /// whose gradient is rounding noise may fall either way.
-pub const SIGNS_NEEDED: f64 = 0.999;
+pub(crate) const SIGNS_NEEDED: f64 = 0.999;
 
 /// Compares the signs of the runtime's gradients with those of autograd through `network`, each
 /// crop with its own label. Returns the share that agrees.
@@ -76,18 +76,16 @@ pub fn check_gradient(
     model: &GradientModel,
     crops: &[&Crop],
 ) -> Result<f64, ExportError> {
-    let failed = |error: tch::TchError| ExportError::Network(error.to_string());
     let inputs: Vec<_> = crops
         .iter()
         .map(|crop| (crop.standardised(), crop.sample.label))
         .collect();
-    let batch = Batch::new(&inputs, network.device()).map_err(failed)?;
-    let expected = of_cross_entropy(network, &batch.images, &batch.labels).map_err(failed)?;
+    let batch = Batch::new(&inputs, network.device())?;
+    let expected = of_cross_entropy(network, &batch.images, &batch.labels)?;
     let expected = expected
         .f_to_device(Device::Cpu)
-        .and_then(|tensor| tensor.f_contiguous()?.f_flatten(0, -1))
-        .map_err(failed)?;
-    let expected: Vec<f32> = Vec::try_from(expected).map_err(failed)?;
+        .and_then(|tensor| tensor.f_contiguous()?.f_flatten(0, -1))?;
+    let expected: Vec<f32> = Vec::try_from(expected)?;
     let mut runner = model.runner()?;
     let mut agreeing = 0_usize;
     for ((crop, label), expected) in inputs.iter().zip(expected.chunks_exact(PIXELS)) {
@@ -119,12 +117,11 @@ pub fn logits(
     crops: &[(StandardisedCrop, parseye_vision::eye_state::EyeState)],
 ) -> Result<Vec<[f32; STATES]>, ExportError> {
     let device = network.device();
-    let failed = |error: tch::TchError| ExportError::Network(error.to_string());
     let mut all = Vec::with_capacity(crops.len());
     for chunk in crops.chunks(CHUNK) {
-        let batch = Batch::new(chunk, device).map_err(failed)?;
+        let batch = Batch::new(chunk, device)?;
         let output = tch::no_grad(|| network.forward(&batch.images, Mode::Eval));
-        all.extend(rows(&output).map_err(failed)?);
+        all.extend(rows(&output)?);
     }
     Ok(all)
 }

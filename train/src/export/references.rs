@@ -1,7 +1,7 @@
-//! `train card`: measures anew, on the validation split, what a live stream of an existing model is
-//! compared with, and writes it on the model's card. Weights and all other figures stay as they are.
+//! `train card`: measures again, on the validation split, what a live stream of an existing model is
+//! compared with, and writes it on the model's card. Weights and all other metrics stay as they are.
 
-use super::{ExportError, gradient_path, write_whole};
+use super::{ExportError, gradient_path, write_atomically};
 use crate::data::evaluation::EvaluationSet;
 use anyhow::{Context, bail};
 use parseye_vision::{
@@ -21,15 +21,15 @@ use tract_onnx::pb;
 /// Arguments of `train card`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct CardArguments {
-    /// The model whose card is written anew, and that of its gradient graph beside it.
+    /// The model whose card is rewritten, and that of its gradient graph beside it.
     #[arg(value_name = "MODEL")]
     pub model: PathBuf,
-    /// Folder with manifest.csv and the pictures it lists: the very data the model was trained on.
+    /// Folder with manifest.csv and the images it lists: the very data the model was trained on.
     #[arg(long, value_name = "DIR")]
     pub data: PathBuf,
 }
 
-/// Writes the card anew and says what is on it.
+/// Rewrites the card and prints its references.
 ///
 /// # Errors
 /// When the model or the data cannot be read, or the data are not those of the card.
@@ -84,23 +84,23 @@ pub fn rewrite(path: &Path, crops: &[StandardisedCrop]) -> anyhow::Result<ModelC
         let sha256 = &rewritten.file().sha256;
         let bytes = with_metadata(&path, &[(METADATA_KEY, &json), (GRADIENT_OF_KEY, sha256)])?;
         GradientModel::from_bytes(&bytes, "rewritten gradient", &rewritten)?;
-        write_whole(&path, &bytes)?;
+        write_atomically(&path, &bytes)?;
     }
-    write_whole(path, &bytes)?;
+    write_atomically(path, &bytes)?;
     Ok(card)
 }
 
 /// Fills in the references from raw outputs on the clean validation split, with the card's temperature.
 pub(super) fn measure(card: &mut ModelCard, logits: &[[f32; STATES]]) {
-    let answers: Vec<[f32; STATES]> = logits
+    let predictions: Vec<[f32; STATES]> = logits
         .iter()
         .map(|logits| softmax(logits, card.temperature))
         .collect();
-    let confidences = answers
+    let confidences = predictions
         .iter()
         .map(|p| p.iter().copied().fold(0.0, f32::max));
     card.reference_confidence = ConfidenceHistogram::of(confidences);
-    card.reference_quantiles = ReferenceQuantiles::of(&answers);
+    card.reference_quantiles = ReferenceQuantiles::of(&predictions);
 }
 
 /// The bytes of an ONNX file with these of its metadata changed.

@@ -1,6 +1,6 @@
-//! One epoch: batches drawn, varied, attacked and learnt from.
+//! One epoch: batches are drawn, augmented, attacked and trained on.
 
-use super::{EpochRow, FitError, FitSettings, Surroundings, targets};
+use super::{EpochRow, FitContext, FitError, FitSettings, targets};
 use crate::{
     checkpoint::Checkpoint,
     corruption::{self, CorruptionError},
@@ -11,17 +11,21 @@ use crate::{
         loss::{Loss, divergence},
         weight_perturbation::at_worst_weights,
     },
-    network::module::{Mode, Network},
+    network::{
+        TensorError,
+        module::{Mode, Network},
+    },
     optimiser::{self, Sgd},
     progress::Progress,
 };
 use parseye_vision::{classify::StandardisedCrop, eye_state::EyeState};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use rayon::{ThreadPool, ThreadPoolBuilder, prelude::*};
 use std::{sync::atomic::Ordering, time::Instant};
 use tch::{Device, Kind, Reduction, Tensor};
 
-/// What changes while a run goes on.
+/// State of a run that changes from step to step.
 pub struct TrainState {
     /// The network as the optimiser moves it.
     pub network: Network,
@@ -34,7 +38,7 @@ pub struct TrainState {
 impl TrainState {
     /// A fresh network and an optimiser at rest.
     pub fn new(settings: &FitSettings, device: Device) -> Result<Self, FitError> {
-        let spec = settings.network().map_err(FitError::Setting)?;
+        let spec = settings.network()?;
         let fresh = || Network::new(&spec, settings.precision, device, settings.seed);
         let network = fresh()?;
         let average = if settings.weight_average > 0.0 {
@@ -49,8 +53,8 @@ impl TrainState {
         })
     }
 
-    /// Takes up where a checkpoint stands.
-    pub fn load(&mut self, saved: &Checkpoint) -> Result<(), String> {
+    /// Overwrites the state with that of a checkpoint.
+    pub fn load(&mut self, saved: &Checkpoint) -> Result<(), TensorError> {
         self.network.load(&saved.network)?;
         self.optimiser.load(&saved.velocity)?;
         match &self.average {
@@ -60,13 +64,13 @@ impl TrainState {
     }
 
     /// The network that is validated and kept.
-    pub fn judged(&self) -> &Network {
+    pub fn evaluated(&self) -> &Network {
         self.average.as_ref().unwrap_or(&self.network)
     }
 
     /// Moves the average towards the network. While few steps are done it follows faster, or it
     /// would remember the random start (as TensorFlow's ExponentialMovingAverage does).
-    fn follow(&self, decay: f64, steps_done: usize) {
+    fn update_average(&self, decay: f64, steps_done: usize) {
         let Some(average) = &self.average else {
             return;
         };
@@ -85,24 +89,24 @@ impl TrainState {
 }
 
 /// One epoch of a run.
-pub struct Epoch<'a> {
+pub(crate) struct Epoch<'a> {
     /// Settings of the run.
     pub settings: &'a FitSettings,
-    /// What it works with.
-    pub around: Surroundings<'a>,
+    /// Data, models and device of the run.
+    pub context: FitContext<'a>,
     /// Draws the crops.
     pub sampler: &'a BalancedSampler,
     /// From 1.
     pub number: usize,
 }
 
-/// Pictures ready to be learnt from.
+/// Images ready to be trained on.
 struct Minibatch {
     batch: Batch,
-    /// The batch's pictures, attacked and added to as the settings say.
+    /// The batch's images, attacked or with added examples.
     images: Tensor,
-    /// What is to be answered: labels i64 `[N]`, or probabilities f32 `[N,4]`.
-    goal: Tensor,
+    /// The training target: labels i64 `[N]`, or probabilities f32 `[N,4]`.
+    target: Tensor,
 }
 
 impl Epoch<'_> {
@@ -110,18 +114,22 @@ impl Epoch<'_> {
     pub fn train(
         &self,
         train_state: &mut TrainState,
+        workers: &ThreadPool,
         progress: &mut Progress,
     ) -> Result<EpochRow, FitError> {
         let begun = Instant::now();
         let settings = self.settings;
         let mut rng = epoch_rng(settings.seed, self.number);
-        // Dropout draws from libtorch's own generator.
-        tch::manual_seed(rng.random::<u32>().into());
+        let dropout_seed = rng.random::<u32>();
+        if settings.dropout > 0.0 {
+            // Dropout draws from libtorch's own generator, which is one for the whole process.
+            tch::manual_seed(dropout_seed.into());
+        }
         let drawn = self.sampler.draw(settings.epoch_crops, &mut rng);
         let steps = drawn.len().div_ceil(settings.batch_size);
-        let (mut loss_sum, mut right, mut rate) = (0.0, 0_i64, 0.0);
+        let (mut loss_sum, mut correct, mut rate) = (0.0, 0_i64, 0.0);
         for (step, chosen) in drawn.chunks(settings.batch_size).enumerate() {
-            if self.around.stop.load(Ordering::Relaxed) {
+            if self.context.stop.load(Ordering::Relaxed) {
                 return Err(FitError::Stopped);
             }
             let done = (self.number - 1) as f64 + step as f64 / steps as f64;
@@ -129,14 +137,14 @@ impl Epoch<'_> {
                 .schedule
                 .rate(settings.learning_rate, done / settings.epochs as f64);
             let first = step * settings.batch_size;
-            let crops = self.varied(chosen, first)?;
+            let crops = self.augmented(workers, chosen, first)?;
             let minibatch = self.minibatch(&train_state.network, &crops, &mut rng)?;
-            let (loss, logits) = self.learn(train_state, &minibatch, rate)?;
+            let (loss, logits) = self.optimise(train_state, &minibatch, rate)?;
             if settings.constraint != constraint::Constraint::None {
                 constraint::restore(&train_state.network, &settings.retraction, &mut rng);
             }
             let steps_done = (self.number - 1) * steps + step;
-            train_state.follow(settings.weight_average, steps_done);
+            train_state.update_average(settings.weight_average, steps_done);
             if !loss.is_finite() {
                 return Err(FitError::NotANumber {
                     epoch: self.number,
@@ -144,14 +152,14 @@ impl Epoch<'_> {
                     learning_rate: settings.learning_rate,
                 });
             }
-            let answers = logits.argmax(1, false).eq_tensor(&minibatch.batch.labels);
-            right += answers.sum(Kind::Int64).f_int64_value(&[])?;
+            let is_correct = logits.argmax(1, false).eq_tensor(&minibatch.batch.labels);
+            correct += is_correct.sum(Kind::Int64).f_int64_value(&[])?;
             loss_sum += loss * chosen.len() as f64;
             let seen = (first + chosen.len()) as f64;
             progress.step(
                 self.number,
                 loss_sum / seen,
-                right as f64 / seen,
+                correct as f64 / seen,
                 seen / begun.elapsed().as_secs_f64(),
             );
         }
@@ -160,13 +168,13 @@ impl Epoch<'_> {
             epoch: self.number,
             learning_rate: rate,
             loss: loss_sum / seen,
-            accuracy: right as f64 / seen,
+            accuracy: correct as f64 / seen,
             images_per_second: seen / begun.elapsed().as_secs_f64(),
             ..Default::default()
         })
     }
 
-    /// Attacks the crops and adds to them as the settings say.
+    /// Makes a minibatch of crops: attacked, or with added examples, as set.
     fn minibatch(
         &self,
         network: &Network,
@@ -178,20 +186,20 @@ impl Epoch<'_> {
             let epsilon = adversarial.epsilon.draw(rng);
             adversarial.attacked(network, &batch, epsilon, rng.random())?
         } else if let Some(added) = &self.settings.added {
-            added.mixed(self.around.base, &batch, rng.random())?
+            added.mixed(self.context.base, &batch, rng.random())?
         } else {
             batch.images.shallow_clone()
         };
-        let goal = targets::of(self.settings, &batch, self.around.teacher)?;
+        let target = targets::of(self.settings, &batch, self.context.teacher)?;
         Ok(Minibatch {
             batch,
             images,
-            goal,
+            target,
         })
     }
 
-    /// One step of the optimiser; returns the loss and the logits of the minibatch's pictures.
-    fn learn(
+    /// One step of the optimiser; returns the loss and the logits of the minibatch's images.
+    fn optimise(
         &self,
         train_state: &mut TrainState,
         minibatch: &Minibatch,
@@ -215,12 +223,12 @@ impl Epoch<'_> {
         Ok((loss.f_double_value(&[])?, logits))
     }
 
-    /// The loss to minimise, and the logits of the minibatch's pictures.
+    /// The loss to minimise, and the logits of the minibatch's images.
     fn objective(&self, network: &Network, minibatch: &Minibatch) -> (Tensor, Tensor) {
         let smoothing = self.settings.label_smoothing;
         let cross_entropy = |logits: &Tensor| {
-            let goal = &minibatch.goal;
-            logits.cross_entropy_loss::<Tensor>(goal, None, Reduction::Mean, -100, smoothing)
+            let target = &minibatch.target;
+            logits.cross_entropy_loss::<Tensor>(target, None, Reduction::Mean, -100, smoothing)
         };
         let logits = network.forward(&minibatch.images, Mode::Train);
         match &self.settings.adversarial {
@@ -230,62 +238,61 @@ impl Epoch<'_> {
                 ..
             }) => {
                 let clean = network.forward(&minibatch.batch.images, Mode::Train);
-                let apart = divergence(&clean, &logits).mean(Kind::Float);
-                (cross_entropy(&clean) + apart * *trades_weight, logits)
+                let divergence = divergence(&clean, &logits).mean(Kind::Float);
+                (cross_entropy(&clean) + divergence * *trades_weight, logits)
             }
             _ => (cross_entropy(&logits), logits),
         }
     }
 
-    /// Variations of the chosen crops, made by all threads; each crop has a generator of its own,
-    /// so the result does not depend on how they were shared out.
-    fn varied(
+    /// The chosen crops augmented by all threads; each crop has a generator of its own, so the result
+    /// does not depend on their number.
+    fn augmented(
         &self,
+        workers: &ThreadPool,
         chosen: &[usize],
         first: usize,
     ) -> Result<Vec<(StandardisedCrop, EyeState)>, CorruptionError> {
         let settings = self.settings;
-        let crops: &[Crop] = &self.around.crops.train;
+        let crops: &[Crop] = &self.context.crops.train;
         let augmentation: &Augmentation = &settings.augmentation;
         let epoch = self.number;
-        let vary = |position: usize, index: usize| {
+        let augment = |position: usize, index: usize| {
             let number = (epoch * settings.epoch_crops + first + position) as u64;
             let mut rng = ChaCha8Rng::seed_from_u64(settings.seed);
             rng.set_stream(CROP_STREAMS + number);
             let crop = &crops[index];
-            // Drawn only where it is asked for, so that runs without it stay what they were.
+            // Drawn only where it is set, so that runs without it stay what they were.
             let corrupted = settings.corruption > 0.0 && rng.random_bool(settings.corruption);
             if corrupted {
-                return Ok((corruption::any(crop, &mut rng)?, crop.sample.label));
+                return Ok((corruption::random(crop, &mut rng)?, crop.sample.label));
             }
-            let varied = augmentation.apply(crop, &mut rng);
-            let label = if varied.covered {
+            let augmented = augmentation.apply(crop, &mut rng);
+            let label = if augmented.covered {
                 EyeState::NotVisible
             } else {
                 crop.sample.label
             };
-            Ok((varied.crop, label))
+            Ok((augmented.crop, label))
         };
-        let share = chosen.len().div_ceil(settings.threads.max(1)).max(1);
-        let mut made: Vec<Result<Vec<_>, CorruptionError>> = Vec::new();
-        made.resize_with(chosen.len().div_ceil(share), || Ok(Vec::new()));
-        std::thread::scope(|scope| {
-            for (part, (indices, out)) in chosen.chunks(share).zip(&mut made).enumerate() {
-                let vary = &vary;
-                scope.spawn(move || {
-                    let of = indices.iter().enumerate();
-                    *out = of
-                        .map(|(i, index)| vary(part * share + i, *index))
-                        .collect();
-                });
-            }
+        let augmented: Vec<_> = workers.install(|| {
+            let positions = chosen.par_iter().enumerate();
+            positions
+                .map(|(position, index)| augment(position, *index))
+                .collect()
         });
-        let mut all = Vec::with_capacity(chosen.len());
-        for part in made {
-            all.extend(part?);
-        }
-        Ok(all)
+        // The error of the first crop, whichever thread came upon one first.
+        augmented.into_iter().collect()
     }
+}
+
+/// The threads that augment crops: as many as `--threads` gives.
+pub(crate) fn workers(threads: usize) -> Result<ThreadPool, FitError> {
+    let pool = ThreadPoolBuilder::new().num_threads(threads.max(1)).build();
+    pool.map_err(|error| FitError::Threads {
+        threads,
+        reason: error.to_string(),
+    })
 }
 
 /// The generator of an epoch: independent of the epochs before it.

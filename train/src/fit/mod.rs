@@ -9,7 +9,7 @@ pub mod settings;
 mod targets;
 mod validate;
 
-pub use settings::{FitSettings, Fold, Keep, Teacher};
+pub use settings::{FitSettings, Fold, KeptEpoch, Teacher};
 
 use crate::{
     attack::Classifier,
@@ -17,6 +17,7 @@ use crate::{
     corruption::CorruptionError,
     data::{crops::CropSet, sampling::BalancedSampler},
     harden::constraint,
+    network::ArchitectureError,
     progress::Progress,
 };
 use epoch::{Epoch, TrainState};
@@ -25,7 +26,7 @@ use std::{path::Path, sync::atomic::AtomicBool};
 use tch::Device;
 use validate::Validation;
 
-/// What an epoch came to: a row of metrics.csv.
+/// Metrics of an epoch: a row of metrics.csv.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct EpochRow {
     /// From 1.
@@ -34,7 +35,7 @@ pub struct EpochRow {
     pub learning_rate: f64,
     /// Mean loss over its batches, as trained on.
     pub loss: f64,
-    /// Share of its (augmented, attacked) crops answered rightly.
+    /// Share of its (augmented, attacked) crops classified correctly.
     pub accuracy: f64,
     /// Crops trained on in a second.
     pub images_per_second: f64,
@@ -48,10 +49,10 @@ pub struct EpochRow {
     /// Plain accuracy under the same FGSM on a part of the validation split; empty without
     /// adversarial training.
     pub val_part_fgsm_accuracy: Option<f64>,
-    /// Accuracy under PGD within the same budget on the same part: far below FGSM's it tells of
+    /// Accuracy under PGD within the same budget on the same part: far below FGSM's it indicates
     /// catastrophic overfitting.
     pub val_part_pgd_accuracy: Option<f64>,
-    /// What epochs are compared by: the mean of the clean columns and the FGSM macro accuracy where
+    /// Score by which epochs are compared: the mean of the clean columns and the FGSM macro accuracy where
     /// there is one. Plain accuracy counts beside the macro one, or balanced batches would reward
     /// calling the rare state too often.
     pub score: f64,
@@ -63,9 +64,20 @@ pub struct EpochRow {
 /// Why a run cannot go on.
 #[derive(Debug, thiserror::Error)]
 pub enum FitError {
-    /// A setting is wrong.
-    #[error("{0}")]
-    Setting(String),
+    /// There is no such network.
+    #[error(transparent)]
+    Architecture(#[from] ArchitectureError),
+    /// The threads that augment crops cannot be started.
+    #[error("{threads} threads cannot be started ({reason}); give fewer --threads")]
+    Threads {
+        /// Number of threads.
+        threads: usize,
+        /// The system's message.
+        reason: String,
+    },
+    /// The history of the run cannot be written.
+    #[error("{0}; free some space, then --resume")]
+    Metrics(String),
     /// The loss is no number any more.
     #[error("the loss is not a number in epoch {epoch}, batch {batch}; give a lower --learning-rate (it was {learning_rate}); the checkpoint of epoch {} is kept", epoch - 1)]
     NotANumber {
@@ -79,9 +91,9 @@ pub enum FitError {
     /// The checkpoint cannot be read or written.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
-    /// Single-step training has learnt to withstand its own attack only.
+    /// Single-step training has learnt robustness to its own attack only.
     #[error(
-        "catastrophic overfitting in epoch {epoch}: the network withstands FGSM in {:.0} % of {n} validation crops and PGD in {:.0} %; train with --attack n-fgsm or pgd-3, or a smaller --fgsm-eps; the checkpoint of the epoch is kept",
+        "catastrophic overfitting in epoch {epoch}: the network is correct under FGSM for {:.0} % of {n} validation crops and under PGD for {:.0} %; train with --attack n-fgsm or pgd-3, or a smaller --fgsm-eps; the checkpoint of the epoch is kept",
         100.0 * fgsm, 100.0 * pgd
     )]
     CatastrophicOverfitting {
@@ -117,14 +129,14 @@ pub enum FitError {
     Stopped,
 }
 
-/// What a run works with, besides its settings.
+/// Data, models, device and folder of a run.
 #[derive(Clone, Copy)]
-pub struct Surroundings<'a> {
+pub struct FitContext<'a> {
     /// Labelled crops.
     pub crops: &'a CropSet,
     /// The base model of added examples, where they need one.
     pub base: Option<&'a dyn Classifier>,
-    /// The model whose answers are learnt, where one is.
+    /// The model whose predictions are learnt, where one is.
     pub teacher: Option<&'a dyn Classifier>,
     /// Where to compute.
     pub device: Device,
@@ -141,12 +153,12 @@ pub struct Surroundings<'a> {
 /// See [`FitError`]; the last whole epoch's checkpoint is always kept.
 pub fn fit(
     settings: &FitSettings,
-    around: Surroundings<'_>,
+    context: FitContext<'_>,
     resume: bool,
     mut report: impl FnMut(&RunState) -> Result<(), FitError>,
 ) -> Result<Checkpoint, FitError> {
-    let crops = around.crops;
-    let mut train_state = TrainState::new(settings, around.device)?;
+    let crops = context.crops;
+    let mut train_state = TrainState::new(settings, context.device)?;
     let mut run = Checkpoint {
         state: RunState {
             settings: settings.clone(),
@@ -157,19 +169,20 @@ pub fn fit(
         },
         network: checkpoint::copies(train_state.network.tensors()),
         velocity: checkpoint::copies(train_state.optimiser.velocity()),
-        average: checkpoint::copies(train_state.judged().tensors()),
+        average: checkpoint::copies(train_state.evaluated().tensors()),
         best: checkpoint::copies(train_state.network.tensors()),
     };
     if resume {
-        let saved = Checkpoint::load(around.folder)?;
+        let saved = Checkpoint::load(context.folder)?;
         same_run(&run.state, &saved.state)?;
-        train_state.load(&saved).map_err(|reason| CheckpointError {
-            path: around.folder.join(checkpoint::FILE),
-            reason,
+        train_state.load(&saved).map_err(|error| CheckpointError {
+            path: context.folder.join(checkpoint::FILE),
+            reason: error.to_string(),
             remedy: "start afresh without --resume in another --out",
         })?;
         run = saved;
     }
+    let workers = epoch::workers(settings.threads)?;
     let validation = Validation::new(&crops.val, settings.keep);
     let sampler = BalancedSampler::new(&crops.train);
     let steps = settings.epoch_crops.div_ceil(settings.batch_size);
@@ -178,13 +191,13 @@ pub fn fit(
     for number in first..=settings.epochs {
         let epoch = Epoch {
             settings,
-            around,
+            context,
             sampler: &sampler,
             number,
         };
-        let mut row = epoch.train(&mut train_state, &mut progress)?;
-        validation.fill(settings, train_state.judged(), &mut row)?;
-        let deviations = constraint::deviations(train_state.judged());
+        let mut row = epoch.train(&mut train_state, &workers, &mut progress)?;
+        validation.fill(settings, train_state.evaluated(), &mut row)?;
+        let deviations = constraint::deviations(train_state.evaluated());
         row.mean_frame_deviation = deviations
             .iter()
             .map(|(_, deviation)| deviation)
@@ -196,17 +209,17 @@ pub fn fit(
             .iter()
             .map(|row| row.score)
             .fold(f64::NEG_INFINITY, f64::max);
-        if row.score > best || settings.keep == Keep::Last {
+        if row.score > best || settings.keep == KeptEpoch::Last {
             run.state.best_epoch = number;
-            run.best = checkpoint::copies(train_state.judged().tensors());
+            run.best = checkpoint::copies(train_state.evaluated().tensors());
         }
         let overfitting = validation.overfitting(&row);
         run.state.frame_deviations.push(deviations);
         run.state.history.push(row);
         run.network = checkpoint::copies(train_state.network.tensors());
         run.velocity = checkpoint::copies(train_state.optimiser.velocity());
-        run.average = checkpoint::copies(train_state.judged().tensors());
-        run.save(around.folder)?;
+        run.average = checkpoint::copies(train_state.evaluated().tensors());
+        run.save(context.folder)?;
         report(&run.state)?;
         if let Some(overfitting) = overfitting {
             return Err(overfitting);

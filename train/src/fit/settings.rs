@@ -1,4 +1,4 @@
-//! Everything that decides what a training run comes to.
+//! Settings of a training run: everything that decides its result.
 
 use crate::{
     data::augment::Augmentation,
@@ -8,16 +8,16 @@ use crate::{
         constraint::{Constraint, Retraction},
         loss::Loss,
     },
-    network::{self, module::Precision, spec::NetworkSpec},
+    network::{self, ArchitectureError, module::Precision, spec::NetworkSpec},
     schedule::Schedule,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// Which epoch's weights a run ends with.
+/// Epoch whose weights a run ends with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
-pub enum Keep {
+pub enum KeptEpoch {
     /// Those of the epoch with the best validation score.
     Best,
     /// Those of the last epoch: nothing is chosen on the validation split, so that it can be
@@ -25,13 +25,13 @@ pub enum Keep {
     Last,
 }
 
-/// A model whose answers to clean pictures are part of what is learnt (Hinton, Vinyals & Dean 2015;
-/// clean answers as the goal for attacked pictures as well: Goldblum et al. 2020).
+/// A model whose predictions for clean images are part of what is learnt (Hinton, Vinyals & Dean 2015;
+/// clean predictions as the target for attacked images as well: Goldblum et al. 2020).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Teacher {
     /// Hash of the model's file.
     pub sha256: String,
-    /// Share of its answers in the target, the labels having the rest.
+    /// Share of its predictions in the target, the labels having the rest.
     pub weight: f64,
 }
 
@@ -46,7 +46,7 @@ pub struct Fold {
     pub seed: u64,
 }
 
-/// Everything that decides what a run comes to; kept in the checkpoint. What came later has the value
+/// Everything that decides a run's result; kept in the checkpoint. Later settings default to the value
 /// that runs without it had, so that they can be resumed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FitSettings {
@@ -54,11 +54,11 @@ pub struct FitSettings {
     pub architecture: String,
     /// Constraint on its weights.
     pub constraint: Constraint,
-    /// How weights are pulled towards tight frames, where they are.
+    /// Retraction of the weights towards tight frames, where they have the constraint.
     pub retraction: Retraction,
     /// Chance of dropout in residual blocks.
     pub dropout: f64,
-    /// Adversarial training; none trains on clean pictures alone.
+    /// Adversarial training; none trains on clean images alone.
     pub adversarial: Option<Adversarial>,
     /// Examples added to the training set.
     pub added: Option<AddedExamples>,
@@ -67,7 +67,7 @@ pub struct FitSettings {
     /// Share of the target that goes to the states next to the label as lids close.
     #[serde(default)]
     pub neighbour_smoothing: f64,
-    /// A model whose answers are learnt beside the labels.
+    /// A model whose predictions are learnt beside the labels.
     #[serde(default)]
     pub teacher: Option<Teacher>,
     /// Hash of the corrections of labels.
@@ -76,8 +76,8 @@ pub struct FitSettings {
     /// Decay of the weights' exponential moving average, which then is what is validated and kept;
     /// 0 keeps the weights themselves.
     pub weight_average: f64,
-    /// Which epoch is kept.
-    pub keep: Keep,
+    /// Epoch that is kept.
+    pub keep: KeptEpoch,
     /// The fold held out; none validates on the manifest's own split.
     pub fold: Option<Fold>,
     /// Number of epochs.
@@ -96,7 +96,7 @@ pub struct FitSettings {
     pub weight_decay: f64,
     /// Variations of the crops.
     pub augmentation: Augmentation,
-    /// Chance that a crop goes through a natural transformation ([`crate::corruption`]) of a random
+    /// Chance that a crop goes through a corruption ([`crate::corruption`]) of a random
     /// family and severity in place of the usual variations.
     #[serde(default)]
     pub corruption: f64,
@@ -112,8 +112,8 @@ impl FitSettings {
     /// The network to train.
     ///
     /// # Errors
-    /// A sentence that says what is wrong with its name, constraint or dropout.
-    pub fn network(&self) -> Result<NetworkSpec, String> {
+    /// Names what is wrong with its name, constraint or dropout.
+    pub fn network(&self) -> Result<NetworkSpec, ArchitectureError> {
         network::build(&self.architecture, self.constraint, self.dropout)
     }
 
@@ -137,93 +137,119 @@ impl FitSettings {
     /// not change what it means. DATA, OUT, BASE, TEACHER and FIXES stand for
     /// the user's folders, models and corrections.
     pub fn command(&self) -> String {
-        let mut command = format!("train --data DATA --arch {}", self.architecture);
-        let mut add = |name: &str, value: &dyn std::fmt::Display| {
-            command.push_str(&format!(" --{name} {value}"));
-        };
+        let mut command = Command(format!("train --data DATA --arch {}", self.architecture));
+        self.network_flags(&mut command);
+        self.hardening_flags(&mut command);
+        self.target_flags(&mut command);
+        self.augmentation_flags(&mut command);
+        self.optimisation_flags(&mut command);
+        command.0 + " --out OUT"
+    }
+
+    fn network_flags(&self, command: &mut Command) {
         if self.constraint != Constraint::None {
-            add("constraint", &flag(self.constraint));
+            command.choice("constraint", self.constraint);
         }
         if self.constraint.orthogonality() {
-            add("beta", &self.retraction.beta);
-            add("passes", &self.retraction.passes);
-            add("rows", &self.retraction.rows);
+            command.value("beta", self.retraction.beta);
+            command.value("passes", self.retraction.passes);
+            command.value("rows", self.retraction.rows);
         }
         if self.dropout > 0.0 {
-            add("dropout", &self.dropout);
+            command.value("dropout", self.dropout);
         }
+    }
+
+    fn hardening_flags(&self, command: &mut Command) {
         if let Some(adversarial) = &self.adversarial {
-            add("fgsm-eps", &adversarial.epsilon);
-            add("attack", &adversarial.attack);
-            add("adversarial", &flag(adversarial.share));
-            add("loss", &flag(adversarial.loss));
+            command.value("fgsm-eps", adversarial.epsilon);
+            command.value("attack", adversarial.attack);
+            command.choice("adversarial", adversarial.share);
+            command.choice("loss", adversarial.loss);
             if adversarial.loss == Loss::Trades {
-                add("trades-weight", &adversarial.trades_weight);
+                command.value("trades-weight", adversarial.trades_weight);
             }
             if adversarial.weight_perturbation > 0.0 {
-                add("awp", &adversarial.weight_perturbation);
+                command.value("awp", adversarial.weight_perturbation);
             }
         }
         if let Some(added) = &self.added {
-            add("augment", &flag(added.kind));
-            add("fgsm-eps", &added.epsilon);
-            add("fraction", &added.fraction);
+            command.choice("augment", added.kind);
+            command.value("fgsm-eps", added.epsilon);
+            command.value("fraction", added.fraction);
             if added.base_sha256.is_some() {
-                add("base", &"BASE");
+                command.value("base", "BASE");
             }
         }
+    }
+
+    fn target_flags(&self, command: &mut Command) {
         if self.label_smoothing > 0.0 {
-            add("label-smoothing", &self.label_smoothing);
+            command.value("label-smoothing", self.label_smoothing);
         }
         if self.neighbour_smoothing > 0.0 {
-            add("neighbour-smoothing", &self.neighbour_smoothing);
+            command.value("neighbour-smoothing", self.neighbour_smoothing);
         }
         if let Some(teacher) = &self.teacher {
-            add("teacher", &"TEACHER");
-            add("teacher-weight", &teacher.weight);
+            command.value("teacher", "TEACHER");
+            command.value("teacher-weight", teacher.weight);
         }
         if self.label_fixes_sha256.is_some() {
-            add("label-fixes", &"FIXES");
+            command.value("label-fixes", "FIXES");
         }
+    }
+
+    fn augmentation_flags(&self, command: &mut Command) {
         if self.corruption > 0.0 {
-            add("corrupt", &self.corruption);
+            command.value("corrupt", self.corruption);
         }
-        add("blur-sigma", &self.augmentation.blur_sigma);
-        add("noise-sigma", &self.augmentation.noise_sigma);
+        command.value("blur-sigma", self.augmentation.blur_sigma);
+        command.value("noise-sigma", self.augmentation.noise_sigma);
         if self.augmentation.cover > 0.0 {
-            add("cover", &self.augmentation.cover);
+            command.value("cover", self.augmentation.cover);
         }
         if self.augmentation.obstruct > 0.0 {
-            add("obstruct", &self.augmentation.obstruct);
+            command.value("obstruct", self.augmentation.obstruct);
         }
+    }
+
+    fn optimisation_flags(&self, command: &mut Command) {
         if self.weight_average > 0.0 {
-            add("ema", &self.weight_average);
+            command.value("ema", self.weight_average);
         }
-        if self.keep == Keep::Last {
-            add("keep", &flag(self.keep));
+        if self.keep == KeptEpoch::Last {
+            command.choice("keep", self.keep);
         }
         if let Some(fold) = self.fold {
-            add("folds", &fold.count);
-            add("fold", &fold.index);
-            add("fold-seed", &fold.seed);
+            command.value("folds", fold.count);
+            command.value("fold", fold.index);
+            command.value("fold-seed", fold.seed);
         }
-        add("epochs", &self.epochs);
-        add("epoch-crops", &self.epoch_crops);
-        add("batch-size", &self.batch_size);
-        add("learning-rate", &self.learning_rate);
-        add("schedule", &flag(self.schedule));
-        add("momentum", &self.momentum);
-        add("weight-decay", &self.weight_decay);
-        add("precision", &flag(self.precision));
-        add("seed", &self.seed);
-        add("threads", &self.threads);
-        command + " --out OUT"
+        command.value("epochs", self.epochs);
+        command.value("epoch-crops", self.epoch_crops);
+        command.value("batch-size", self.batch_size);
+        command.value("learning-rate", self.learning_rate);
+        command.choice("schedule", self.schedule);
+        command.value("momentum", self.momentum);
+        command.value("weight-decay", self.weight_decay);
+        command.choice("precision", self.precision);
+        command.value("seed", self.seed);
+        command.value("threads", self.threads);
     }
 }
 
-/// A choice as the command line names it.
-fn flag(choice: impl clap::ValueEnum) -> String {
-    choice
-        .to_possible_value()
-        .map_or_else(String::new, |value| value.get_name().to_owned())
+/// A command line under construction.
+struct Command(String);
+
+impl Command {
+    fn value(&mut self, flag: &str, value: impl std::fmt::Display) {
+        self.0 += &format!(" --{flag} {value}");
+    }
+
+    /// Appends a choice as the command line names it.
+    fn choice(&mut self, flag: &str, choice: impl clap::ValueEnum) {
+        if let Some(value) = choice.to_possible_value() {
+            self.value(flag, value.get_name());
+        }
+    }
 }

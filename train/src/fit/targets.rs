@@ -1,4 +1,4 @@
-//! What a network is to answer: the labels themselves, or probabilities where neighbouring states or
+//! Training targets: the labels themselves, or probabilities where neighbouring states or
 //! a teacher have a share.
 
 use super::FitSettings;
@@ -26,8 +26,8 @@ pub fn of(
     let Some((setting, teacher)) = of_teacher else {
         return Ok(labels);
     };
-    let answers = tch::no_grad(|| teacher.logits(&batch.images).softmax(1, Kind::Float));
-    Ok(labels * (1.0 - setting.weight) + answers * setting.weight)
+    let predictions = tch::no_grad(|| teacher.logits(&batch.images).softmax(1, Kind::Float));
+    Ok(labels * (1.0 - setting.weight) + predictions * setting.weight)
 }
 
 /// Probabilities for a label of which `share` goes to the states next to it as lids close. An eye

@@ -1,6 +1,6 @@
-//! What each epoch is judged by, and the watch for catastrophic overfitting.
+//! Validation of each epoch, and the check for catastrophic overfitting.
 
-use super::{EpochRow, FitError, FitSettings, Keep};
+use super::{EpochRow, FitError, FitSettings, KeptEpoch};
 use crate::{
     attack::{
         Attack,
@@ -27,23 +27,23 @@ const WATCHED: usize = 2048;
 /// Steps of PGD: enough to find what a single step misses.
 const PGD_STEPS: u32 = 10;
 
-/// Accuracy under FGSM above that under PGD, on the same crops within the same budget, that tells of
-/// catastrophic overfitting (Wong et al. 2020). Sound trainings here stay within 0.05; overfitted
-/// ones reach 0.5 and more.
+/// Accuracy under FGSM above that under PGD, on the same crops within the same budget, that indicates
+/// catastrophic overfitting (Wong et al. 2020). Sound trainings here stay within 0.05; overfitted ones
+/// reach 0.5 and more.
 const CATASTROPHIC_GAP: f64 = 0.2;
 
 /// The validation split, prepared once.
-pub struct Validation {
+pub(crate) struct Validation {
     all: Vec<(StandardisedCrop, EyeState)>,
     part: Vec<(StandardisedCrop, EyeState)>,
 }
 
 impl Validation {
     /// Prepares the crops: all of them where an epoch is chosen by them.
-    pub fn new(crops: &[Crop], keep: Keep) -> Self {
+    pub fn new(crops: &[Crop], keep: KeptEpoch) -> Self {
         let most = match keep {
-            Keep::Best => usize::MAX,
-            Keep::Last => WATCHED,
+            KeptEpoch::Best => usize::MAX,
+            KeptEpoch::Last => WATCHED,
         };
         let all: Vec<_> = measure::spread(crops, most)
             .map(|crop| (crop.standardised(), crop.sample.label))
@@ -58,7 +58,7 @@ impl Validation {
     ///
     /// # Errors
     /// When the device cannot hold the crops.
-    pub fn fill(
+    pub(crate) fn fill(
         &self,
         settings: &FitSettings,
         network: &Network,
@@ -80,12 +80,12 @@ impl Validation {
             Ok(measure::confusion(network, &self.part, Some((attack, budget)))?.accuracy())
         };
         row.val_part_fgsm_accuracy = Some(on_part(&Fgsm)?);
-        row.val_part_pgd_accuracy = Some(on_part(&Pgd::new(PGD_STEPS, 1, pgd::Keep::Last))?);
+        row.val_part_pgd_accuracy = Some(on_part(&Pgd::new(PGD_STEPS, 1, pgd::KeptPoint::Last))?);
         Ok(())
     }
 
     /// The error that a row whose FGSM and PGD accuracies have parted company ends the run with.
-    pub fn overfitting(&self, row: &EpochRow) -> Option<FitError> {
+    pub(crate) fn overfitting(&self, row: &EpochRow) -> Option<FitError> {
         let (fgsm, pgd) = (row.val_part_fgsm_accuracy?, row.val_part_pgd_accuracy?);
         (fgsm - pgd > CATASTROPHIC_GAP).then_some(FitError::CatastrophicOverfitting {
             epoch: row.epoch,
@@ -102,7 +102,7 @@ mod tests {
 
     #[test]
     fn parted_accuracies_stop_a_run_and_close_ones_do_not() {
-        let validation = Validation::new(&[], Keep::Best);
+        let validation = Validation::new(&[], KeptEpoch::Best);
         let row = |fgsm, pgd| EpochRow {
             epoch: 3,
             val_part_fgsm_accuracy: Some(fgsm),

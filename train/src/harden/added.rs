@@ -2,7 +2,7 @@
 //! set.
 //!
 //! A fraction F of additional examples among N + F N is a share F / (1 + F) of each batch. They are
-//! made anew from each epoch's varied crops, always against the same base model, so that the added
+//! made from each epoch's augmented crops, always against the same base model, so that the added
 //! set is as varied as the crops themselves.
 
 use crate::{
@@ -12,10 +12,10 @@ use crate::{
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
-/// How the added examples are made.
+/// Kind of the added examples.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
-pub enum Kind {
+pub enum AddedKind {
     /// One step of epsilon against a base model.
     Fgsm,
     /// Noise spread evenly over -epsilon to epsilon.
@@ -25,8 +25,8 @@ pub enum Kind {
 /// Examples that are added to the training set.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AddedExamples {
-    /// How they are made.
-    pub kind: Kind,
+    /// Kind of the examples.
+    pub kind: AddedKind,
     /// Step on every pixel, in standardised units.
     pub epsilon: f64,
     /// Their number over that of the clean examples, above 0 and at most 1.
@@ -36,7 +36,7 @@ pub struct AddedExamples {
 }
 
 impl AddedExamples {
-    /// The batch's pictures with its share of added examples. Batches are drawn in random order, so
+    /// The batch's images with its share of added examples. Batches are drawn in random order, so
     /// the first ones are random ones.
     ///
     /// # Errors
@@ -55,11 +55,11 @@ impl AddedExamples {
         let part = batch.part(0, count);
         let budget = Budget::linf(self.epsilon);
         let added = match (self.kind, base) {
-            (Kind::Fgsm, Some(base)) => Fgsm.perturb(base, &part, budget, seed)?,
-            (Kind::Fgsm, None) => {
+            (AddedKind::Fgsm, Some(base)) => Fgsm.perturb(base, &part, budget, seed)?,
+            (AddedKind::Fgsm, None) => {
                 return Err(tch::TchError::Convert("no base model was given".into()));
             }
-            (Kind::Noise, _) => Noise::Uniform.added_to(&part, budget, seed)?,
+            (AddedKind::Noise, _) => Noise::Uniform.added_to(&part, budget, seed)?,
         };
         let clean = batch.images.narrow(0, count, batch.len() - count);
         Tensor::f_cat(&[added, clean], 0)

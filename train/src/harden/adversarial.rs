@@ -1,4 +1,4 @@
-//! The study's second approach: adversarial examples made from the network as it stands take the
+//! The study's second approach: adversarial examples of the network in training take the
 //! place of half of each mini-batch, or of all of it.
 
 use super::{
@@ -12,26 +12,26 @@ use crate::{
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
-/// How much of each batch is attacked.
+/// Share of each batch that is attacked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
-pub enum Share {
+pub enum AttackedShare {
     /// The study's half.
     Half,
     /// All of it.
     All,
 }
 
-/// How a network is hardened while it is trained.
+/// Settings of adversarial training.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Adversarial {
     /// Budget of the attack: fixed, or drawn for each batch.
     pub epsilon: EpsilonRange,
-    /// What makes the examples.
+    /// Attack that makes the examples.
     pub attack: TrainingAttack,
-    /// How much of each batch is attacked.
-    pub share: Share,
-    /// What is minimised.
+    /// Share of each batch that is attacked.
+    pub share: AttackedShare,
+    /// Loss that is minimised.
     pub loss: Loss,
     /// Weight of the divergence in TRADES; 6 in Zhang et al. 2019.
     pub trades_weight: f64,
@@ -41,7 +41,7 @@ pub struct Adversarial {
 }
 
 impl Adversarial {
-    /// The batch's pictures, its share of them attacked. Batches are drawn in random order, so the
+    /// The batch's images, its share of them attacked. Batches are drawn in random order, so the
     /// first half is a random half.
     ///
     /// # Errors
@@ -58,8 +58,8 @@ impl Adversarial {
             return self.attack.diverging_examples(network, batch, budget, seed);
         }
         match self.share {
-            Share::All => self.attack.examples(network, batch, budget, seed),
-            Share::Half => {
+            AttackedShare::All => self.attack.examples(network, batch, budget, seed),
+            AttackedShare::Half => {
                 let half = batch.len() / 2;
                 if half == 0 {
                     return Ok(batch.images.shallow_clone());

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
 use tch::{Kind, Tensor};
 
-/// Which of a Parseval network's constraints are in force.
+/// Constraints of a Parseval network that are in force.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Constraint {
@@ -29,7 +29,7 @@ pub enum Constraint {
 
 impl Constraint {
     /// Whether weights are kept near tight frames.
-    pub fn orthogonality(self) -> bool {
+    pub(crate) fn orthogonality(self) -> bool {
         matches!(self, Self::Orthogonality | Self::Both)
     }
 
@@ -39,7 +39,7 @@ impl Constraint {
     }
 }
 
-/// Share of a weight's rows that a retraction works on, drawn anew for each.
+/// Share of a weight's rows that a retraction works on, drawn for each.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Rows {
     /// Every row.
@@ -48,17 +48,20 @@ pub enum Rows {
     Share(f64),
 }
 
-impl FromStr for Rows {
-    type Err = String;
+/// A share of rows that is none.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("'{0}' is neither 'all' nor a share above 0 and at most 1, such as 0.3")]
+pub struct RowsError(String);
 
-    fn from_str(text: &str) -> Result<Self, String> {
+impl FromStr for Rows {
+    type Err = RowsError;
+
+    fn from_str(text: &str) -> Result<Self, RowsError> {
         match text.parse::<f64>() {
             _ if text == "all" => Ok(Self::All),
             Ok(1.0) => Ok(Self::All),
             Ok(share) if share > 0.0 && share < 1.0 => Ok(Self::Share(share)),
-            _ => Err(format!(
-                "'{text}' is neither 'all' nor a share above 0 and at most 1, such as 0.3"
-            )),
+            _ => Err(RowsError(text.into())),
         }
     }
 }
@@ -72,7 +75,7 @@ impl fmt::Display for Rows {
     }
 }
 
-/// How weights are pulled towards tight frames after each step.
+/// Retraction of the weights towards tight frames after each step.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Retraction {
     /// Length b of a pull; 0.001 in the study.
@@ -96,13 +99,13 @@ impl Default for Retraction {
 /// One pull of a matrix towards a tight frame: (1 + b) W - b W W^T W (Cisse et al. 2017,
 /// equation 13), one step down the gradient of b/4 ||W W^T - I||^2. Singular values below 1 grow,
 /// those above 1 shrink, as long as b is below 1 and they are below sqrt((2 + b) / b).
-pub fn pulled(matrix: &Tensor, beta: f64) -> Tensor {
+pub(crate) fn pulled(matrix: &Tensor, beta: f64) -> Tensor {
     matrix * (1.0 + beta) - matrix.matmul(&matrix.tr()).matmul(matrix) * beta
 }
 
 impl Retraction {
     /// Pulls the rows of `matrix` `[rows, columns]`, in all `passes` times.
-    pub fn apply(&self, matrix: &Tensor, rng: &mut impl Rng) -> Tensor {
+    pub(crate) fn apply(&self, matrix: &Tensor, rng: &mut impl Rng) -> Tensor {
         let mut matrix = matrix.shallow_clone();
         for _ in 0..self.passes {
             matrix = match self.rows {
@@ -122,7 +125,7 @@ impl Retraction {
 }
 
 /// Restores the constraints of every layer of `network` that has one.
-pub fn restore(network: &Network, retraction: &Retraction, rng: &mut impl Rng) {
+pub(crate) fn restore(network: &Network, retraction: &Retraction, rng: &mut impl Rng) {
     tch::no_grad(|| {
         for layer in &network.spec().layers {
             if let Some(weight) = tight_weight(network, layer) {
@@ -163,7 +166,7 @@ fn unfolded(weight: &Tensor) -> Tensor {
     weight.contiguous().view([outputs, -1])
 }
 
-/// How far a weight is from a tight frame: `||G - I||_F / sqrt(n)` of the smaller of its two Gram
+/// Distance of a weight from a tight frame: `||G - I||_F / sqrt(n)` of the smaller of its two Gram
 /// matrices, `W W^T` for a weight with more columns than rows and `W^T W` otherwise, n its side. (The
 /// larger one cannot be the identity: its rank is at most n.) 0 is a tight frame.
 pub fn deviation(weight: &Tensor) -> f64 {
@@ -182,7 +185,7 @@ pub fn deviation(weight: &Tensor) -> f64 {
 }
 
 /// [`deviation`] of every convolution and dense layer, constrained or not, in their order.
-pub fn deviations(network: &Network) -> Vec<(String, f64)> {
+pub(crate) fn deviations(network: &Network) -> Vec<(String, f64)> {
     let layers = network.spec().layers.iter();
     let weighty = layers.filter(|layer| {
         matches!(
@@ -200,7 +203,7 @@ pub fn deviations(network: &Network) -> Vec<(String, f64)> {
 
 /// The point of the probability simplex nearest to `values` (Held, Wolfe & Crowder 1974; as in
 /// Duchi et al. 2008): max(v - t, 0) with the one t for which the result sums to 1.
-pub fn onto_simplex(values: &[f64]) -> Vec<f64> {
+pub(crate) fn onto_simplex(values: &[f64]) -> Vec<f64> {
     let mut falling = values.to_vec();
     falling.sort_by(|a, b| b.total_cmp(a));
     let (mut sum, mut threshold) = (0.0, 0.0);
@@ -298,7 +301,8 @@ mod tests {
         assert_eq!("1".parse(), Ok(Rows::All));
         assert_eq!("0.3".parse(), Ok(Rows::Share(0.3)));
         for slip in ["0", "-1", "1.5", "nan", "al"] {
-            assert!(slip.parse::<Rows>().unwrap_err().contains("0.3"));
+            let error = slip.parse::<Rows>().unwrap_err().to_string();
+            assert!(error.contains("0.3"));
         }
     }
 }

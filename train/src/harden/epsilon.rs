@@ -13,38 +13,52 @@ pub struct EpsilonRange {
     pub high: f64,
 }
 
-/// Largest epsilon accepted: the perturbation is then as strong as the picture (0 dB), and what it
+/// Largest epsilon accepted: the perturbation is then as strong as the image (0 dB), and what it
 /// teaches is not the eye's state.
-pub const MAX_EPSILON: f64 = 1.0;
+pub(crate) const MAX_EPSILON: f64 = 1.0;
 
 impl EpsilonRange {
     /// An epsilon drawn evenly from the range.
-    pub fn draw(self, rng: &mut impl Rng) -> f64 {
+    pub(crate) fn draw(self, rng: &mut impl Rng) -> f64 {
         self.low + (self.high - self.low) * rng.random::<f64>()
     }
 }
 
-impl FromStr for EpsilonRange {
-    type Err = String;
+/// Why a text is no range of epsilons.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum EpsilonError {
+    /// A number is not within (0, [`MAX_EPSILON`]].
+    #[error(
+        "epsilon '{0}' is not a number above 0 and at most {MAX_EPSILON} (standardised units: 0.03 is 30.5 dB); give one such as 0.03, or a range such as 0.001..0.03"
+    )]
+    Number(String),
+    /// The range starts above its end.
+    #[error("the range {high}..{low} starts above its end; give {low}..{high}")]
+    Reversed {
+        /// The smaller number.
+        low: f64,
+        /// The larger number.
+        high: f64,
+    },
+}
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        let number = |part: &str| -> Result<f64, String> {
-            match part.trim().parse::<f64>() {
-                Ok(value) if value > 0.0 && value <= MAX_EPSILON => Ok(value),
-                _ => Err(format!(
-                    "epsilon '{part}' is not a number above 0 and at most {MAX_EPSILON} (standardised \
-                     units: 0.03 is 30.5 dB); give one such as 0.03, or a range such as 0.001..0.03"
-                )),
-            }
+impl FromStr for EpsilonRange {
+    type Err = EpsilonError;
+
+    fn from_str(text: &str) -> Result<Self, EpsilonError> {
+        let number = |part: &str| match part.trim().parse::<f64>() {
+            Ok(value) if value > 0.0 && value <= MAX_EPSILON => Ok(value),
+            _ => Err(EpsilonError::Number(part.into())),
         };
         let (low, high) = match text.split_once("..") {
             Some((low, high)) => (number(low)?, number(high)?),
             None => (number(text)?, number(text)?),
         };
         if low > high {
-            return Err(format!(
-                "the range {text} runs backwards; give {high}..{low}"
-            ));
+            return Err(EpsilonError::Reversed {
+                low: high,
+                high: low,
+            });
         }
         Ok(Self { low, high })
     }
@@ -77,14 +91,15 @@ mod tests {
     #[test]
     fn slips_are_refused_with_an_example() {
         for slip in ["-0.03", "nan", "inf", "x", "", "2", "0", "0.1..x"] {
-            let error = slip.parse::<EpsilonRange>().unwrap_err();
+            let error = slip.parse::<EpsilonRange>().unwrap_err().to_string();
             assert!(error.contains("0.001..0.03"), "{slip}: {error}");
         }
         assert!(
             "0.03..0.001"
                 .parse::<EpsilonRange>()
                 .unwrap_err()
-                .contains("0.001..0.03")
+                .to_string()
+                .contains("give 0.001..0.03")
         );
     }
 

@@ -1,4 +1,4 @@
-//! What a hardened training minimises, and the attacks that its examples come from.
+//! Losses of a hardened training, and the attacks that make its examples.
 //!
 //! Attacks here serve training alone: they are cheap, and N-FGSM's examples lie outside of its
 //! epsilon on purpose. For measuring there is [`crate::attack`].
@@ -9,7 +9,7 @@ use crate::{
         budget::Budget,
         fgsm::Fgsm,
         gradient,
-        pgd::{self, Keep, Pgd},
+        pgd::{self, KeptPoint, Pgd},
     },
     data::batch::Batch,
 };
@@ -38,29 +38,34 @@ pub enum TrainingAttack {
     Pgd(u32),
 }
 
-impl FromStr for TrainingAttack {
-    type Err = String;
+/// A name that no attack for training has.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "unknown attack '{0}'{}; known for training: fgsm, n-fgsm, and pgd-K of 1 to {MOST_STEPS} steps",
+    parseye_vision::nearest::hint(.0, ["fgsm", "n-fgsm", "pgd-3"])
+)]
+pub struct TrainingAttackError(String);
 
-    fn from_str(text: &str) -> Result<Self, String> {
+impl FromStr for TrainingAttack {
+    type Err = TrainingAttackError;
+
+    fn from_str(text: &str) -> Result<Self, TrainingAttackError> {
         let steps = || text.strip_prefix("pgd-")?.parse::<u32>().ok();
         match text {
             "fgsm" => Ok(Self::Fgsm),
             "n-fgsm" => Ok(Self::NFgsm),
             _ => match steps() {
                 Some(steps) if (1..=MOST_STEPS).contains(&steps) => Ok(Self::Pgd(steps)),
-                _ => Err(format!(
-                    "unknown attack '{text}'{}; known for training: fgsm, n-fgsm, and pgd-K of 1 to {MOST_STEPS} steps",
-                    parseye_vision::nearest::hint(text, ["fgsm", "n-fgsm", "pgd-3"])
-                )),
+                _ => Err(TrainingAttackError(text.into())),
             },
         }
     }
 }
 
 impl TryFrom<String> for TrainingAttack {
-    type Error = String;
+    type Error = TrainingAttackError;
 
-    fn try_from(text: String) -> Result<Self, String> {
+    fn try_from(text: String) -> Result<Self, TrainingAttackError> {
         text.parse()
     }
 }
@@ -86,7 +91,7 @@ impl TrainingAttack {
     ///
     /// # Errors
     /// When the device cannot hold what the attack needs.
-    pub fn examples(
+    pub(crate) fn examples(
         self,
         network: &dyn Classifier,
         batch: &Batch,
@@ -96,7 +101,7 @@ impl TrainingAttack {
         match self {
             Self::Fgsm => Fgsm.perturb(network, batch, budget, seed),
             Self::Pgd(steps) => {
-                Pgd::new(steps, 1, Keep::Last).perturb(network, batch, budget, seed)
+                Pgd::new(steps, 1, KeptPoint::Last).perturb(network, batch, budget, seed)
             }
             Self::NFgsm => {
                 let noise = uniform(batch, NOISE_START * budget.epsilon, seed)?;
@@ -108,12 +113,12 @@ impl TrainingAttack {
         }
     }
 
-    /// Examples that are answered as differently from the clean pictures as can be, whatever the
+    /// Examples that are classified as differently from the clean images as can be, whatever the
     /// label: those of TRADES.
     ///
     /// # Errors
     /// As [`Self::examples`].
-    pub fn diverging_examples(
+    pub(crate) fn diverging_examples(
         self,
         network: &dyn Classifier,
         batch: &Batch,
@@ -122,7 +127,7 @@ impl TrainingAttack {
     ) -> Result<Tensor, tch::TchError> {
         let clean = tch::no_grad(|| network.logits(&batch.images));
         let (steps, start, length) = match self {
-            // At the picture itself the divergence has no slope: a small start gives it one
+            // At the image itself the divergence has no slope: a small start gives it one
             // (Zhang et al. 2019 use 0.001 where pixels are 0 to 1).
             Self::Fgsm => (1, 0.1, 1.0),
             Self::NFgsm => (1, NOISE_START, 1.0),
@@ -157,9 +162,9 @@ fn uniform(batch: &Batch, size: f64, seed: u64) -> Result<Tensor, tch::TchError>
         .f_to_device(batch.images.device())
 }
 
-/// Kullback-Leibler divergence f32 `[N]` of the answers `logits` `[N,4]` from those of `reference`,
-/// KL(reference || answers).
-pub fn divergence(reference: &Tensor, logits: &Tensor) -> Tensor {
+/// Kullback-Leibler divergence f32 `[N]` of the predictions `logits` `[N,4]` from those of `reference`,
+/// KL(reference || predictions).
+pub(crate) fn divergence(reference: &Tensor, logits: &Tensor) -> Tensor {
     let (p, log_p) = (
         reference.softmax(1, Kind::Float),
         reference.log_softmax(1, Kind::Float),
@@ -171,14 +176,14 @@ pub fn divergence(reference: &Tensor, logits: &Tensor) -> Tensor {
     )
 }
 
-/// What is minimised.
+/// Loss that is minimised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Loss {
-    /// Cross-entropy on clean and attacked pictures alike.
+    /// Cross-entropy on clean and attacked images alike.
     CrossEntropy,
-    /// Cross-entropy on clean pictures plus a multiple of how differently the attacked ones are
-    /// answered (Zhang et al. 2019).
+    /// Cross-entropy on clean images plus a multiple of how differently the attacked ones are
+    /// classified (Zhang et al. 2019).
     Trades,
 }
 
@@ -207,7 +212,7 @@ mod tests {
             ("pgd-0", "pgd-K"),
             ("pgd-x", "pgd-K"),
         ] {
-            let error = slip.parse::<TrainingAttack>().unwrap_err();
+            let error = slip.parse::<TrainingAttack>().unwrap_err().to_string();
             assert!(error.contains(words), "{error}");
         }
     }

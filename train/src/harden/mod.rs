@@ -1,4 +1,4 @@
-//! Hardening: what is done during training so that a network withstands perturbed pictures.
+//! Hardening: training methods that make a network robust to perturbed images.
 
 pub mod added;
 pub mod adversarial;

@@ -9,7 +9,7 @@ use tch::Tensor;
 ///
 /// # Errors
 /// Those of `gradients`; the weights are put back first.
-pub fn at_worst_weights<T>(
+pub(crate) fn at_worst_weights<T>(
     network: &Network,
     slope: &[Tensor],
     gamma: f64,

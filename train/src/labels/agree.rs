@@ -1,13 +1,13 @@
-//! Two graders compared, and what they both say against a label.
+//! Compares two graders and finds the labels that both contradict.
 //!
-//! A label that a person gave has had one look already. It stands where the graders differ, and where
+//! A label by a person has been graded once already. It is kept where the graders differ, and where
 //! both see a slit in an eye that the person called closed: lids that are shut by 80 % or more count as
 //! closed (PERCLOS, FHWA technical brief MCRT-98-006), and taking such eyes from the closed ones taught
 //! networks to overlook shut eyes.
 
 use super::{Grade, LabelError, fixes, read_rows, sheets::KeyRow};
 use crate::data::crops::CropSet;
-use parseye_vision::{evaluate::manifest::LabelKind, eye_state::EyeState};
+use parseye_vision::{evaluate::manifest::LabelKind, eye_state::EyeState, names::UnknownName};
 use serde::Deserialize;
 use std::{
     collections::{BTreeMap, HashMap},
@@ -15,7 +15,7 @@ use std::{
     path::Path,
 };
 
-/// What to do about a wrong row.
+/// Remedy of a wrong row.
 const REMEDY: &str = "columns are number, grade; correct the row";
 
 /// A row of a grader's file.
@@ -26,7 +26,7 @@ struct GradeRow {
     grade: String,
 }
 
-/// How far two graders agree with each other and with the labels.
+/// Agreement of two graders with each other and with the labels.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Agreement {
     /// Crops that both graded.
@@ -39,13 +39,13 @@ pub struct Agreement {
     pub by_label: BTreeMap<EyeState, (usize, usize)>,
 }
 
-/// What becomes of a crop on which the graders differ.
+/// Treatment of a crop on which the graders differ.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Contested {
     /// Its label stays as it was published.
     #[default]
     Keep,
-    /// It is left out, like one that neither can tell.
+    /// It is left out, like an undecidable one.
     LeaveOut,
 }
 
@@ -82,7 +82,8 @@ fn grades(path: &Path, key: &[KeyRow]) -> Result<HashMap<usize, Grade>, LabelErr
                 key.len()
             )));
         }
-        let grade = row.grade.parse().map_err(wrong)?;
+        let grade = row.grade.parse();
+        let grade = grade.map_err(|error: UnknownName| wrong(error.to_string()))?;
         if grades.insert(row.number, grade).is_some() {
             return Err(wrong(format!("crop {} is graded twice", row.number)));
         }
@@ -106,7 +107,7 @@ pub fn compare(
     key: &Path,
     graders: [&Path; 2],
     contested: Contested,
-) -> Result<(Agreement, Vec<fixes::Row>), LabelError> {
+) -> Result<(Agreement, Vec<fixes::CorrectionRow>), LabelError> {
     let key_rows = read_rows::<KeyRow>(key, "give the key.csv that lies beside the sheets")?;
     let sample_of: HashMap<_, _> = crops
         .train
@@ -135,7 +136,7 @@ pub fn compare(
         };
         chance.entry(*a).or_default()[0] += 1;
         chance.entry(*b).or_default()[1] += 1;
-        let correction = |new: Grade, reason: &str| fixes::Row {
+        let correction = |new: Grade, reason: &str| fixes::CorrectionRow {
             path: row.path.clone(),
             old: label.to_string(),
             new: new.to_string(),
@@ -183,7 +184,7 @@ pub fn compare(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{data::crops::Crop, robustness::figures::tests::sample};
+    use crate::{data::crops::Crop, robustness::metrics::tests::sample};
 
     fn crops() -> CropSet {
         let crop = |number: usize, state| {
@@ -194,7 +195,7 @@ mod tests {
             }
             Crop {
                 sample,
-                picture: image::GrayImage::new(2, 2),
+                image: image::GrayImage::new(2, 2),
             }
         };
         CropSet {
@@ -208,7 +209,7 @@ mod tests {
         first: &str,
         second: &str,
         contested: Contested,
-    ) -> Result<(Agreement, Vec<fixes::Row>), LabelError> {
+    ) -> Result<(Agreement, Vec<fixes::CorrectionRow>), LabelError> {
         let folder = tempfile::tempdir().unwrap();
         let file = |name: &str, text: &str| {
             let path = folder.path().join(name);

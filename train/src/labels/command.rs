@@ -9,9 +9,9 @@ use crate::{
     data::crops::CropSet,
     device::{self, DeviceChoice},
     network::onnx::OnnxClassifier,
-    stdout::print,
 };
 use anyhow::Context;
+use parseye_command_line::print;
 use parseye_vision::eye_state::EyeState;
 use std::path::PathBuf;
 
@@ -20,12 +20,12 @@ use std::path::PathBuf;
 pub struct LabelArguments {
     /// Step of the audit.
     #[command(subcommand)]
-    pub step: Step,
+    pub step: AuditStep,
 }
 
 /// Steps of the audit, in their order.
 #[derive(Clone, Debug, clap::Subcommand)]
-pub enum Step {
+pub enum AuditStep {
     /// List the labels that models doubt most on people they never saw, with some others.
     Suspects(SuspectArguments),
     /// Draw listed crops on numbered sheets, blind to label and prediction.
@@ -37,7 +37,7 @@ pub enum Step {
 /// Arguments of `train labels suspects`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct SuspectArguments {
-    /// Folder with manifest.csv and the pictures it lists.
+    /// Folder with manifest.csv and the images it lists.
     #[arg(long, value_name = "DIR")]
     pub data: PathBuf,
     /// Models trained with --folds K, in the order of --fold 0 to K-1.
@@ -69,7 +69,7 @@ pub struct SuspectArguments {
 /// Arguments of `train labels sheets`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct SheetArguments {
-    /// Folder with manifest.csv and the pictures it lists.
+    /// Folder with manifest.csv and the images it lists.
     #[arg(long, value_name = "DIR")]
     pub data: PathBuf,
     /// The list of crops, made by `train labels suspects`.
@@ -86,7 +86,7 @@ pub struct SheetArguments {
 /// Arguments of `train labels agree`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct AgreeArguments {
-    /// Folder with manifest.csv and the pictures it lists.
+    /// Folder with manifest.csv and the images it lists.
     #[arg(long, value_name = "DIR")]
     pub data: PathBuf,
     /// The key.csv beside the sheets.
@@ -96,7 +96,7 @@ pub struct AgreeArguments {
     /// undecidable.
     #[arg(required = true, num_args = 2, value_name = "GRADES.csv")]
     pub graders: Vec<PathBuf>,
-    /// What becomes of a crop on which the graders differ.
+    /// Treatment of a crop on which the graders differ.
     #[arg(long, value_enum, default_value_t)]
     pub contested: agree::Contested,
     /// Corrections of an earlier round, of other crops, to take over.
@@ -110,13 +110,13 @@ pub struct AgreeArguments {
 /// Does one step of the audit.
 ///
 /// # Errors
-/// Says which file or line is wrong, and what to do.
+/// Names which file or line is wrong, and what to do.
 pub fn run(arguments: &LabelArguments) -> anyhow::Result<()> {
     match &arguments.step {
-        Step::Suspects(arguments) => list_suspects(arguments),
-        Step::Sheets(arguments) => {
+        AuditStep::Suspects(arguments) => list_suspects(arguments),
+        AuditStep::Sheets(arguments) => {
             let remedy = "give the list made by `train labels suspects`";
-            let rows = read_rows::<suspects::Row>(&arguments.list, remedy)?;
+            let rows = read_rows::<suspects::SuspectRow>(&arguments.list, remedy)?;
             let paths: Vec<_> = rows.into_iter().map(|(_, row)| row.path).collect();
             let crops = CropSet::read(&arguments.data)?;
             std::fs::create_dir_all(&arguments.out)
@@ -125,7 +125,7 @@ pub fn run(arguments: &LabelArguments) -> anyhow::Result<()> {
             eprintln!("{} sheets in {}", sheets.len(), arguments.out.display());
             Ok(())
         }
-        Step::Agree(arguments) => {
+        AuditStep::Agree(arguments) => {
             let crops = CropSet::read(&arguments.data)?;
             // The command line gives exactly two.
             let [first, second] = arguments.graders.as_slice() else {
@@ -145,14 +145,14 @@ pub fn run(arguments: &LabelArguments) -> anyhow::Result<()> {
 }
 
 fn list_suspects(arguments: &SuspectArguments) -> anyhow::Result<()> {
-    let device = device::choose(DeviceChoice::Auto).map_err(anyhow::Error::msg)?;
+    let device = device::choose(DeviceChoice::Auto)?;
     let models = arguments
         .models
         .iter()
         .map(|path| OnnxClassifier::read(path, device))
         .collect::<Result<Vec<_>, _>>()?;
     let crops = CropSet::read(&arguments.data)?;
-    let answered = suspects::probabilities(&crops, &models, arguments.fold_seed)?;
+    let predicted = suspects::probabilities(&crops, &models, arguments.fold_seed)?;
     let mut wanted = Wanted {
         suspects: arguments.count,
         every: arguments.every,
@@ -165,12 +165,12 @@ fn list_suspects(arguments: &SuspectArguments) -> anyhow::Result<()> {
             .graded
             .extend(rows.into_iter().map(|(_, row)| row.path));
     }
-    let rows = suspects::doubted(&answered, &wanted, arguments.seed);
+    let rows = suspects::doubted(&predicted, &wanted, arguments.seed);
     suspects::write(&arguments.out, &rows)?;
     eprintln!(
         "{} of {} crops listed in {}",
         rows.len(),
-        answered.len(),
+        predicted.len(),
         arguments.out.display()
     );
     Ok(())

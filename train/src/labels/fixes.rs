@@ -1,26 +1,26 @@
 //! Corrections of labels beside a manifest that stays as it was published: `path, old, new, reason`.
 //!
-//! A crop whose `new` is `undecidable` is left out: what graders cannot tell is not taught.
+//! A crop whose `new` is `undecidable` is left out: crops that graders cannot decide are not trained on.
 
 use super::{Grade, LabelError, csv_bytes, read_bytes, rows_of, write_new};
-use crate::data::crops::{Crop, CropSet, hex};
-use parseye_vision::eye_state::EyeState;
+use crate::data::crops::{Crop, CropSet};
+use parseye_vision::{eye_state::EyeState, names::UnknownName};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::{collections::BTreeMap, path::Path};
 
-/// What to do about a wrong row.
+/// Remedy of a wrong row.
 const REMEDY: &str = "columns are path, old, new, reason; correct the row, or make the file with `train labels agree`";
 
-/// One correction, as it stands in the file.
+/// A row of the file of corrections.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Row {
+pub struct CorrectionRow {
     /// The crop, as the manifest names it.
     pub path: String,
     /// The manifest's label: a correction of another manifest must not go unnoticed.
     pub old: String,
-    /// What it is, or `undecidable`.
+    /// Its new label, or `undecidable`.
     pub new: String,
     /// Why.
     pub reason: String,
@@ -28,7 +28,7 @@ pub struct Row {
 
 /// Corrections of the labels of a manifest's train and val splits.
 #[derive(Clone, Debug)]
-pub struct LabelFixes {
+pub(crate) struct LabelFixes {
     path: std::path::PathBuf,
     rows: BTreeMap<String, Correction>,
     sha256: String,
@@ -43,9 +43,9 @@ struct Correction {
     reason: String,
 }
 
-/// What became of the labels.
+/// Number of labels that corrections changed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Applied {
+pub(crate) struct Applied {
     /// Crops with another label.
     pub changed: usize,
     /// Crops left out.
@@ -60,14 +60,15 @@ impl LabelFixes {
     pub fn read(path: &Path) -> Result<Self, LabelError> {
         let mut rows = BTreeMap::new();
         let bytes = read_bytes(path, REMEDY)?;
-        for (line, row) in rows_of::<Row>(path, &bytes, REMEDY)? {
+        for (line, row) in rows_of::<CorrectionRow>(path, &bytes, REMEDY)? {
             let wrong = |reason: String| LabelError::Row {
                 path: path.into(),
                 line,
                 reason: format!("{reason}; {REMEDY}"),
             };
             let old: EyeState = row.old.parse().map_err(|error| wrong(format!("{error}")))?;
-            let new: Grade = row.new.parse().map_err(wrong)?;
+            let new = row.new.parse();
+            let new: Grade = new.map_err(|error: UnknownName| wrong(error.to_string()))?;
             if new == Grade::State(old) {
                 return Err(wrong(format!("{} is {old} before and after", row.path)));
             }
@@ -85,7 +86,7 @@ impl LabelFixes {
         Ok(Self {
             path: path.into(),
             rows,
-            sha256: hex(&Sha256::digest(bytes)),
+            sha256: hex::encode(Sha256::digest(bytes)),
         })
     }
 
@@ -98,7 +99,7 @@ impl LabelFixes {
     ///
     /// # Errors
     /// Names the correction that fits no crop of the train or val split.
-    pub fn apply(&self, crops: &mut CropSet) -> Result<Applied, LabelError> {
+    pub(crate) fn apply(&self, crops: &mut CropSet) -> Result<Applied, LabelError> {
         let mut left: BTreeMap<&str, _> = self
             .rows
             .iter()
@@ -161,7 +162,10 @@ impl LabelFixes {
 ///
 /// # Errors
 /// When the file is wrong, or corrects a crop that these correct too.
-pub fn joined(earlier: &Path, rows: Vec<Row>) -> Result<Vec<Row>, LabelError> {
+pub(crate) fn joined(
+    earlier: &Path,
+    rows: Vec<CorrectionRow>,
+) -> Result<Vec<CorrectionRow>, LabelError> {
     let fixes = LabelFixes::read(earlier)?;
     if let Some(row) = rows.iter().find(|row| fixes.rows.contains_key(&row.path)) {
         return Err(LabelError::Unreadable {
@@ -170,13 +174,16 @@ pub fn joined(earlier: &Path, rows: Vec<Row>) -> Result<Vec<Row>, LabelError> {
             remedy: "give the earlier round's key.csv to `train labels suspects --graded`",
         });
     }
-    let earlier_rows = fixes.rows.into_iter().map(|(path, correction)| Row {
-        path,
-        old: correction.old.to_string(),
-        new: correction.new.to_string(),
-        reason: correction.reason,
-    });
-    let mut all: Vec<Row> = earlier_rows.chain(rows).collect();
+    let earlier_rows = fixes
+        .rows
+        .into_iter()
+        .map(|(path, correction)| CorrectionRow {
+            path,
+            old: correction.old.to_string(),
+            new: correction.new.to_string(),
+            reason: correction.reason,
+        });
+    let mut all: Vec<CorrectionRow> = earlier_rows.chain(rows).collect();
     all.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(all)
 }
@@ -185,21 +192,21 @@ pub fn joined(earlier: &Path, rows: Vec<Row>) -> Result<Vec<Row>, LabelError> {
 ///
 /// # Errors
 /// When it is, or cannot be written.
-pub fn write(path: &Path, rows: &[Row]) -> Result<(), LabelError> {
+pub fn write(path: &Path, rows: &[CorrectionRow]) -> Result<(), LabelError> {
     write_new(path, &csv_bytes(path, rows)?)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::robustness::figures::tests::sample;
+    use crate::robustness::metrics::tests::sample;
 
     fn crop(path: &str, state: EyeState) -> Crop {
         let mut sample = sample(state, "p");
         sample.path = path.into();
         Crop {
             sample,
-            picture: image::GrayImage::new(2, 2),
+            image: image::GrayImage::new(2, 2),
         }
     }
 
@@ -251,7 +258,7 @@ mod tests {
     fn rounds_are_joined_unless_both_correct_a_crop() {
         let folder = tempfile::tempdir().unwrap();
         let earlier = folder.path().join("earlier.csv");
-        let row = |path: &str| Row {
+        let row = |path: &str| CorrectionRow {
             path: path.into(),
             old: "open".into(),
             new: "closed".into(),

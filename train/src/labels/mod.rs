@@ -2,7 +2,7 @@
 //! the corrections that two graders agree on.
 //!
 //! # Layout
-//! [`suspects`] asks models about people that they were not trained on and lists the labels they
+//! [`suspects`] runs models on people that they were not trained on and lists the labels they
 //! doubt most, with some drawn at random among them so that a grader cannot know which is which;
 //! [`sheets`] draws them without label or prediction; [`agree`] compares two graders and writes
 //! down where both contradict a label; [`fixes`] is that file, which training reads
@@ -15,15 +15,15 @@ pub mod fixes;
 pub mod sheets;
 pub mod suspects;
 
-use parseye_vision::eye_state::EyeState;
+use parseye_vision::{eye_state::EyeState, names::UnknownName};
 use std::path::{Path, PathBuf};
 
-/// What a grader says of a crop that nobody can tell.
-pub const UNDECIDABLE: &str = "undecidable";
+/// Name of the grade of an undecidable crop.
+pub(crate) const UNDECIDABLE: &str = "undecidable";
 
-/// What a person says of a crop: its state, or that nobody can tell.
+/// Grade of a crop by a person: its state, or undecidable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Grade {
+pub(crate) enum Grade {
     /// It shows this state.
     State(EyeState),
     /// It can be read in more than one way.
@@ -38,7 +38,7 @@ impl Grade {
     }
 
     /// Name in files.
-    pub const fn name(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             Self::State(state) => state.name(),
             Self::Undecidable => UNDECIDABLE,
@@ -53,23 +53,19 @@ impl std::fmt::Display for Grade {
 }
 
 impl std::str::FromStr for Grade {
-    type Err = String;
+    type Err = UnknownName;
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        Self::all()
-            .find(|grade| grade.name() == text)
-            .ok_or_else(|| {
-                let names: Vec<_> = Self::all().map(Self::name).collect();
-                format!(
-                    "unknown grade '{text}'{}; known: {}",
-                    parseye_vision::nearest::hint(text, names.iter().copied()),
-                    names.join(", ")
-                )
-            })
+    fn from_str(text: &str) -> Result<Self, UnknownName> {
+        let found = Self::all().find(|grade| grade.name() == text);
+        found.ok_or_else(|| UnknownName {
+            what: "grade",
+            given: text.into(),
+            known: Self::all().map(Self::name).collect(),
+        })
     }
 }
 
-/// Why labels cannot be looked at or corrected.
+/// Why labels cannot be graded or corrected.
 #[derive(Debug, thiserror::Error)]
 pub enum LabelError {
     /// A file of the audit is wrong.
@@ -79,7 +75,7 @@ pub enum LabelError {
         path: PathBuf,
         /// Line in the file, from 1.
         line: u64,
-        /// What is wrong and what to do.
+        /// The mistake and its remedy.
         reason: String,
     },
     /// A file cannot be read.
@@ -87,9 +83,9 @@ pub enum LabelError {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// The system's words.
+        /// The system's message.
         reason: String,
-        /// What to do.
+        /// The remedy.
         remedy: &'static str,
     },
     /// A file would be lost, or cannot be written.
@@ -97,7 +93,7 @@ pub enum LabelError {
     Write {
         /// The file.
         path: PathBuf,
-        /// What is wrong and what to do.
+        /// The mistake and its remedy.
         reason: String,
     },
     /// The models do not fit the folds.
@@ -152,7 +148,7 @@ pub(crate) fn write_new(path: &Path, bytes: &[u8]) -> Result<(), LabelError> {
             "is there already; remove it, or give another --out".into(),
         ));
     }
-    crate::export::write_whole(path, bytes).map_err(|error| failed(error.to_string()))
+    crate::export::write_atomically(path, bytes).map_err(|error| failed(error.to_string()))
 }
 
 /// Rows as the bytes of a CSV file.

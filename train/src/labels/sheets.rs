@@ -21,9 +21,9 @@ use std::{
 };
 
 /// Crops beside each other and below each other on a sheet.
-pub const COLUMNS: usize = 8;
+pub(crate) const COLUMNS: usize = 8;
 /// See [`COLUMNS`].
-pub const ROWS: usize = 5;
+pub(crate) const ROWS: usize = 5;
 
 /// Pixels of a crop on the sheet: enough to see a lid's edge, few enough for 40 on a screen.
 const SIDE: usize = 144;
@@ -33,13 +33,13 @@ const TILE: i32 = SIDE as i32 / ZOOM as i32;
 const STEP: (i32, i32) = (TILE + 6, TILE + 18);
 
 /// Share of the darkest and of the brightest pixels that may lose their differences, so that dim
-/// infrared pictures can be read.
+/// infrared images can be read.
 const CLIPPED: f64 = 0.01;
 
-/// Which crop has which number.
+/// Number of a crop on the sheets: a row of key.csv.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct KeyRow {
+pub(crate) struct KeyRow {
     /// Number on the sheets, from 1.
     pub number: usize,
     /// The crop, as the manifest names it.
@@ -51,7 +51,7 @@ pub struct KeyRow {
 ///
 /// # Errors
 /// When a path is in neither train nor val, there is no font, or a file cannot be written.
-pub fn draw_sheets(
+pub(crate) fn draw_sheets(
     crops: &CropSet,
     paths: Vec<String>,
     folder: &Path,
@@ -87,7 +87,7 @@ pub fn draw_sheets(
 ///
 /// # Errors
 /// When there is no font, or a file is there already or cannot be written.
-pub fn draw_numbered(crops: &[&Crop], folder: &Path) -> Result<Vec<PathBuf>, LabelError> {
+pub(crate) fn draw_numbered(crops: &[&Crop], folder: &Path) -> Result<Vec<PathBuf>, LabelError> {
     let rasterizer = Rasterizer::new().map_err(|error| LabelError::Models(error.to_string()))?;
     let mut sheets = Vec::new();
     for (number, crops) in crops.chunks(COLUMNS * ROWS).enumerate() {
@@ -139,7 +139,7 @@ fn numbers(first: usize, count: usize) -> Result<String, parseye_plot::PlotError
 /// Paints a crop at its place, its gray levels spread over what a screen shows.
 fn paint(sheet: &mut tiny_skia::Pixmap, place: usize, crop: &Crop) {
     let mut gray = vec![0.0; SIDE * SIDE];
-    sample_gray(&crop.picture, &crop.whole(), SIDE, &mut gray);
+    sample_gray(&crop.image, &crop.whole(), SIDE, &mut gray);
     let mut sorted = gray.clone();
     sorted.sort_by(f32::total_cmp);
     let clipped = (CLIPPED * sorted.len() as f64) as usize;
@@ -162,19 +162,21 @@ fn paint(sheet: &mut tiny_skia::Pixmap, place: usize, crop: &Crop) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::robustness::figures::tests::sample;
+    use crate::robustness::metrics::tests::sample;
+    use parseye_test_needs::needs;
     use parseye_vision::eye_state::EyeState;
 
+    #[needs(font)]
     #[test]
     fn every_crop_has_a_number_and_a_place_of_its_own() {
         let crop = |number: usize| {
             let mut sample = sample(EyeState::Open, "p");
             sample.path = format!("{number}.png").into();
             // Half dark, half light: the contrast is spread whatever the levels are.
-            let picture = image::GrayImage::from_fn(20, 20, |x, _| {
+            let image = image::GrayImage::from_fn(20, 20, |x, _| {
                 image::Luma([if x < 10 { 20 } else { 40 }])
             });
-            Crop { sample, picture }
+            Crop { sample, image }
         };
         let crops = CropSet {
             train: (0..COLUMNS * ROWS).map(crop).collect(),
@@ -186,10 +188,7 @@ mod tests {
             .map(|crop| crop.sample.path.to_string_lossy().into_owned())
             .collect();
         let folder = tempfile::tempdir().unwrap();
-        let Ok(sheets) = draw_sheets(&crops, paths.clone(), folder.path(), 3) else {
-            eprintln!("skipped: no font on this system to number the crops with");
-            return;
-        };
+        let sheets = draw_sheets(&crops, paths.clone(), folder.path(), 3).unwrap();
         assert_eq!(sheets.len(), 2);
         let mut key: Vec<KeyRow> = csv::Reader::from_path(folder.path().join("key.csv"))
             .unwrap()

@@ -9,7 +9,7 @@ use crate::{
         sampling::draw,
     },
     network::onnx::OnnxClassifier,
-    robustness::{EvaluationPlan, judge},
+    robustness::{EvaluationPlan, evaluate},
 };
 use anyhow::Context;
 use parseye_vision::{
@@ -24,7 +24,7 @@ use std::{collections::HashSet, path::Path};
 /// Why a crop is in the list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Kind {
+pub enum ListingReason {
     /// The models doubt its label.
     Suspect,
     /// It was drawn at random from the others.
@@ -34,43 +34,43 @@ pub enum Kind {
 /// A row of the list.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Row {
+pub struct SuspectRow {
     /// The crop, as the manifest names it.
     pub path: String,
     /// The manifest's label.
     pub label: String,
     /// Why it is in the list.
-    pub kind: Kind,
+    pub kind: ListingReason,
     /// Calibrated probability of the label, by the model that never saw the person.
     pub self_confidence: f32,
     /// The state that this model finds most likely.
     pub predicted: String,
 }
 
-/// Which crops are listed.
+/// Choice of the crops to list.
 #[derive(Clone, Debug, Default)]
 pub struct Wanted {
-    /// How many of the doubted ones.
+    /// Number of doubted labels.
     pub suspects: usize,
     /// A label of which every crop is listed, doubted or not.
     pub every: Option<EyeState>,
-    /// How many of the others.
+    /// Number of controls.
     pub controls: usize,
     /// Crops that were graded before, by path: they are left out.
     pub graded: HashSet<String>,
 }
 
-/// Asks each model about the people that it was not trained on. `models` are those of the folds 0,
+/// Runs each model on the people that it was not trained on. `models` are those of the folds 0,
 /// 1 and so on, with the seed of the division.
 ///
 /// # Errors
-/// When a model is not that of its fold, or cannot answer.
-pub fn probabilities<'a>(
+/// When a model is not that of its fold, or cannot be run.
+pub(crate) fn probabilities<'a>(
     crops: &'a CropSet,
     models: &[OnnxClassifier],
     seed: u64,
 ) -> anyhow::Result<Vec<(&'a Crop, [f32; STATES])>> {
-    let fold_of = fold_of_each(crops, models.len(), seed).map_err(LabelError::Models)?;
+    let fold_of = fold_of_each(crops, models.len(), seed)?;
     let plan = EvaluationPlan {
         attacks: Vec::new(),
         snrs_db: Vec::new(),
@@ -94,28 +94,34 @@ pub fn probabilities<'a>(
         let held_out: Vec<&Crop> = both
             .filter(|crop| fold_of.get(&crop.sample.subject) == Some(&fold))
             .collect();
-        let answers = judge(model, &held_out, &plan, None, &mut |_| ())?;
-        let clean = answers.first().context("a judgement holds no answer")?;
+        let predictions = evaluate(model, &held_out, &plan, None, &mut |_| ())?;
+        let clean = predictions
+            .first()
+            .context("an evaluation without a clean condition")?;
         let temperature = model.card().temperature;
-        let answered = clean.logits.iter().map(|l| softmax(l, temperature));
-        all.extend(held_out.into_iter().zip(answered));
+        let predicted = clean.logits.iter().map(|l| softmax(l, temperature));
+        all.extend(held_out.into_iter().zip(predicted));
     }
     Ok(all)
 }
 
 /// The most doubted labels, the most doubted first, then those of which every crop is wanted, then
 /// crops drawn by `seed` from the others.
-pub fn doubted(answered: &[(&Crop, [f32; STATES])], wanted: &Wanted, seed: u64) -> Vec<Row> {
-    let row = |(crop, probabilities): &(&Crop, [f32; STATES]), kind| Row {
+pub fn doubted(
+    predicted: &[(&Crop, [f32; STATES])],
+    wanted: &Wanted,
+    seed: u64,
+) -> Vec<SuspectRow> {
+    let row = |(crop, probabilities): &(&Crop, [f32; STATES]), kind| SuspectRow {
         path: crop.sample.path.to_string_lossy().into_owned(),
         label: crop.sample.label.to_string(),
         kind,
         self_confidence: probabilities[crop.sample.label.index()],
         predicted: EyeState::most_likely(probabilities).to_string(),
     };
-    let mut suspects: Vec<Row> = answered
+    let mut suspects: Vec<SuspectRow> = predicted
         .iter()
-        .map(|answered| row(answered, Kind::Suspect))
+        .map(|predicted| row(predicted, ListingReason::Suspect))
         .filter(|row| !wanted.graded.contains(&row.path))
         .collect();
     suspects.sort_by(|a, b| a.self_confidence.total_cmp(&b.self_confidence));
@@ -126,8 +132,8 @@ pub fn doubted(answered: &[(&Crop, [f32; STATES])], wanted: &Wanted, seed: u64) 
     suspects.extend(wanted_label);
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let controls = draw(others, wanted.controls, &mut rng);
-    suspects.extend(controls.into_iter().map(|row| Row {
-        kind: Kind::Control,
+    suspects.extend(controls.into_iter().map(|row| SuspectRow {
+        kind: ListingReason::Control,
         ..row
     }));
     suspects
@@ -137,14 +143,14 @@ pub fn doubted(answered: &[(&Crop, [f32; STATES])], wanted: &Wanted, seed: u64) 
 ///
 /// # Errors
 /// When the file is there already or cannot be written.
-pub fn write(path: &Path, rows: &[Row]) -> Result<(), LabelError> {
+pub fn write(path: &Path, rows: &[SuspectRow]) -> Result<(), LabelError> {
     write_new(path, &csv_bytes(path, rows)?)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::robustness::figures::tests::sample;
+    use crate::robustness::metrics::tests::sample;
 
     #[test]
     fn the_least_probable_labels_come_first_and_controls_are_others() {
@@ -154,12 +160,12 @@ mod tests {
                 sample.path = format!("{number}.png").into();
                 Crop {
                     sample,
-                    picture: image::GrayImage::new(2, 2),
+                    image: image::GrayImage::new(2, 2),
                 }
             })
             .collect();
         // The label's probability falls from 0.9 to 0.
-        let answered: Vec<_> = crops
+        let predicted: Vec<_> = crops
             .iter()
             .enumerate()
             .map(|(number, crop)| {
@@ -172,26 +178,26 @@ mod tests {
             controls: 4,
             ..Wanted::default()
         };
-        let rows = doubted(&answered, &wanted, 1);
+        let rows = doubted(&predicted, &wanted, 1);
         let paths: Vec<_> = rows[..3].iter().map(|row| row.path.as_str()).collect();
         assert_eq!(paths, ["9.png", "8.png", "7.png"]);
         assert_eq!(rows[0].predicted, "open");
         assert_eq!(rows.len(), 7);
         for row in &rows[3..] {
-            assert_eq!(row.kind, Kind::Control);
+            assert_eq!(row.kind, ListingReason::Control);
             assert!(!paths.contains(&row.path.as_str()));
         }
-        assert_eq!(rows, doubted(&answered, &wanted, 1));
+        assert_eq!(rows, doubted(&predicted, &wanted, 1));
 
         // A second round passes over the first one's crops; a label can be wanted whole.
         wanted.graded = ["9.png", "8.png"].map(String::from).into();
         wanted.every = Some(EyeState::Closed);
-        let rows = doubted(&answered, &wanted, 1);
+        let rows = doubted(&predicted, &wanted, 1);
         let paths: Vec<_> = rows.iter().map(|row| row.path.as_str()).collect();
         let left = [
             "7.png", "6.png", "5.png", "4.png", "3.png", "2.png", "1.png", "0.png",
         ];
         assert_eq!(paths, left);
-        assert!(rows.iter().all(|row| row.kind == Kind::Suspect));
+        assert!(rows.iter().all(|row| row.kind == ListingReason::Suspect));
     }
 }

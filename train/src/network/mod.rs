@@ -36,8 +36,92 @@ const PLAIN_CNN: &str = "cnn-4";
 const MAX_DEPTH: i64 = 304;
 const MAX_WIDTH: i64 = 64;
 
-/// The constraint that an architecture is trained with unless another is asked for.
-pub fn usual_constraint(architecture: &str) -> Constraint {
+/// Why there is no network of a name, or not with a constraint or dropout.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum ArchitectureError {
+    /// No such family, or a name that does not follow its pattern.
+    #[error(
+        "unknown architecture '{name}'{}; known: wrn-D-k and parseval-D-k, with -s2 after it for half the size, such as {}",
+        parseye_vision::nearest::hint(.name, KNOWN), KNOWN.join(", ")
+    )]
+    Unknown {
+        /// The name that was given.
+        name: String,
+    },
+    /// No residual network has this depth.
+    #[error(
+        "impossible depth {depth} of '{name}': a wide residual network has 6n + 4 layers, at most {MAX_DEPTH}; the nearest is {nearest}"
+    )]
+    Depth {
+        /// The name that was given.
+        name: String,
+        /// The depth in it.
+        depth: i64,
+        /// The nearest depth that is possible.
+        nearest: i64,
+    },
+    /// The width is 0 or too large.
+    #[error("impossible width {width} of '{name}': give 1 to {MAX_WIDTH}")]
+    Width {
+        /// The name that was given.
+        name: String,
+        /// The width in it.
+        width: i64,
+    },
+    /// A dropout that is no probability below 1.
+    #[error("a dropout of {0} is not from 0 to below 1; give one such as 0.3")]
+    Dropout(f64),
+    /// The plain network has nothing to make convex.
+    #[error(
+        "{PLAIN_CNN} has no residual sums to make convex; give --constraint orthogonality or none"
+    )]
+    NoResidualSums,
+    /// The plain network has no dropout.
+    #[error("{PLAIN_CNN} has no place for dropout; leave out --dropout, or give another --arch")]
+    NoDropout,
+    /// Constraints make a Parseval network.
+    #[error(
+        "{name} is trained without a constraint; give --arch {parseval} for the same network with one"
+    )]
+    Constrained {
+        /// The name that was given.
+        name: String,
+        /// The same network with constraints.
+        parseval: String,
+    },
+}
+
+/// Why a saved tensor cannot be loaded.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TensorError {
+    /// The file does not hold it.
+    #[error("tensor '{name}' is missing")]
+    Missing {
+        /// Name of the tensor.
+        name: String,
+    },
+    /// It belongs to another network.
+    #[error("tensor '{name}' has shape {saved:?} where {expected:?} is needed")]
+    Shape {
+        /// Name of the tensor.
+        name: String,
+        /// Its shape in the file.
+        saved: Vec<i64>,
+        /// Its shape in the network.
+        expected: Vec<i64>,
+    },
+    /// libtorch cannot copy it.
+    #[error("tensor '{name}' cannot be copied ({reason})")]
+    Copy {
+        /// Name of the tensor.
+        name: String,
+        /// libtorch's message.
+        reason: String,
+    },
+}
+
+/// The constraint that an architecture is trained with unless another is given.
+pub(crate) fn usual_constraint(architecture: &str) -> Constraint {
     if architecture.starts_with("parseval-") {
         Constraint::Both
     } else {
@@ -49,35 +133,29 @@ pub fn usual_constraint(architecture: &str) -> Constraint {
 ///
 /// # Errors
 /// As [`build`].
-pub fn by_name(architecture: &str) -> Result<NetworkSpec, String> {
+pub fn by_name(architecture: &str) -> Result<NetworkSpec, ArchitectureError> {
     build(architecture, usual_constraint(architecture), 0.0)
 }
 
 /// The network of that name under a constraint, with a chance of `dropout` in residual blocks.
 ///
 /// # Errors
-/// A sentence that says what is wrong with the name and which names are near, or why the network
+/// Names what is wrong with the name and which names are near, or why the network
 /// cannot have the constraint or dropout.
-pub fn build(
+pub(crate) fn build(
     architecture: &str,
     constraint: Constraint,
     dropout: f64,
-) -> Result<NetworkSpec, String> {
+) -> Result<NetworkSpec, ArchitectureError> {
     if !(0.0..1.0).contains(&dropout) {
-        return Err(format!(
-            "a dropout of {dropout} is not from 0 to below 1; give one such as 0.3"
-        ));
+        return Err(ArchitectureError::Dropout(dropout));
     }
     if architecture == PLAIN_CNN {
         if constraint.convexity() {
-            return Err(format!(
-                "{PLAIN_CNN} has no residual sums to make convex; give --constraint orthogonality or none"
-            ));
+            return Err(ArchitectureError::NoResidualSums);
         }
         if dropout > 0.0 {
-            return Err(format!(
-                "{PLAIN_CNN} has no place for dropout; leave out --dropout, or give another --arch"
-            ));
+            return Err(ArchitectureError::NoDropout);
         }
         return Ok(plain_cnn::spec(architecture, constraint.orthogonality()));
     }
@@ -87,11 +165,10 @@ pub fn build(
     };
     let (family, depth, width) = residual_numbers(whole)?;
     if family == "wrn" && constraint != Constraint::None {
-        return Err(format!(
-            "{architecture} is trained without a constraint; give --arch {} for the \
-             same network with one",
-            architecture.replacen("wrn", "parseval", 1)
-        ));
+        return Err(ArchitectureError::Constrained {
+            name: architecture.into(),
+            parseval: architecture.replacen("wrn", "parseval", 1),
+        });
     }
     let network = WideResNet {
         depth,
@@ -105,14 +182,9 @@ pub fn build(
 }
 
 /// Family, depth and width in the name of a residual network.
-fn residual_numbers(architecture: &str) -> Result<(&str, i64, i64), String> {
-    let unknown = || {
-        format!(
-            "unknown architecture '{architecture}'{}; known: wrn-D-k and parseval-D-k, with -s2 after it for half the size, such as {}",
-            parseye_vision::nearest::hint(architecture, KNOWN),
-            KNOWN.join(", ")
-        )
-    };
+fn residual_numbers(architecture: &str) -> Result<(&str, i64, i64), ArchitectureError> {
+    let name = || architecture.to_owned();
+    let unknown = || ArchitectureError::Unknown { name: name() };
     let (family, numbers) = architecture.split_once('-').ok_or_else(unknown)?;
     let (depth, width) = numbers.split_once('-').ok_or_else(unknown)?;
     let (true, Ok(depth), Ok(width)) = (
@@ -124,16 +196,17 @@ fn residual_numbers(architecture: &str) -> Result<(&str, i64, i64), String> {
     };
     if !(10..=MAX_DEPTH).contains(&depth) || (depth - 4) % 6 != 0 {
         let blocks = ((depth.clamp(10, MAX_DEPTH) - 4) as f64 / 6.0).round() as i64;
-        return Err(format!(
-            "impossible depth {depth} of '{architecture}': a wide residual network has 6n + 4 \
-             layers, at most {MAX_DEPTH}; the nearest is {}",
-            6 * blocks + 4
-        ));
+        return Err(ArchitectureError::Depth {
+            name: name(),
+            depth,
+            nearest: 6 * blocks + 4,
+        });
     }
     if !(1..=MAX_WIDTH).contains(&width) {
-        return Err(format!(
-            "impossible width {width} of '{architecture}': give 1 to {MAX_WIDTH}"
-        ));
+        return Err(ArchitectureError::Width {
+            name: name(),
+            width,
+        });
     }
     Ok((family, depth, width))
 }
@@ -156,7 +229,7 @@ mod tests {
             ("wrn-16-x", "unknown architecture"),
             ("wrn-16-1-s3", "did you mean 'wrn-16-1-s2'"),
         ] {
-            let error = by_name(slip).unwrap_err();
+            let error = by_name(slip).unwrap_err().to_string();
             assert!(error.contains(words), "{slip}: {error}");
         }
     }
@@ -167,7 +240,7 @@ mod tests {
             ("wrn-16-1", Constraint::Both, "parseval-16-1"),
             ("cnn-4", Constraint::Convexity, "orthogonality"),
         ] {
-            let error = build(name, constraint, 0.0).unwrap_err();
+            let error = build(name, constraint, 0.0).unwrap_err().to_string();
             assert!(error.contains(words), "{error}");
         }
         assert!(build("cnn-4", Constraint::Orthogonality, 0.0).is_ok());

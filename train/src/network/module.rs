@@ -2,17 +2,23 @@
 //!
 //! Which arithmetic and memory layout to use is a choice of speed: [`Precision`].
 
-use super::spec::{Feed, NetworkSpec, Operation};
+use super::{
+    TensorError,
+    spec::{Feed, Layer, NetworkSpec, Operation},
+};
 use crate::attack::Classifier;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, PoisonError},
+};
 use tch::{Device, Kind, Tensor};
 
 /// Weight of the newest batch in a batch norm's running statistics, PyTorch's default.
 const BATCH_NORM_MOMENTUM: f64 = 0.1;
 
 /// Added to a batch norm's variance, PyTorch's default.
-pub const BATCH_NORM_EPSILON: f64 = 1e-5;
+pub(crate) const BATCH_NORM_EPSILON: f64 = 1e-5;
 
 /// Arithmetic of the convolutions. Parameters, their updates, batch statistics and the loss are
 /// always f32.
@@ -26,12 +32,12 @@ pub enum Precision {
     Bf16,
 }
 
-/// How a network is evaluated.
+/// Mode of a forward pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
+pub(crate) enum Mode {
     /// Batch norms use and update the batch's statistics.
     Train,
-    /// Batch norms use the running statistics: the answer for one picture depends on it alone.
+    /// Batch norms use the running statistics: the prediction for one image depends on it alone.
     Eval,
 }
 
@@ -77,6 +83,9 @@ impl Network {
         device: Device,
         seed: u64,
     ) -> Result<Self, tch::TchError> {
+        // Another thread must not draw from libtorch's one generator between the seed and the last weight.
+        static GENERATOR: Mutex<()> = Mutex::new(());
+        let _alone = GENERATOR.lock().unwrap_or_else(PoisonError::into_inner);
         // The seed is the 64 bits reinterpreted: libtorch takes it as signed.
         tch::manual_seed(seed as i64);
         let mut tensors = BTreeMap::new();
@@ -157,7 +166,7 @@ impl Network {
         &self.spec
     }
 
-    /// Where the network computes.
+    /// Device of the network's tensors.
     pub fn device(&self) -> Device {
         self.tensors
             .values()
@@ -185,22 +194,13 @@ impl Network {
     ///
     /// # Errors
     /// Names a tensor that is missing or of another shape.
-    pub fn load(&self, values: &BTreeMap<String, Tensor>) -> Result<(), String> {
-        for (name, tensor) in &self.tensors {
-            let value = values
-                .get(name)
-                .ok_or_else(|| format!("tensor '{name}' is missing"))?;
-            if value.size() != tensor.size() {
-                return Err(format!(
-                    "tensor '{name}' has shape {:?} where the network has {:?}",
-                    value.size(),
-                    tensor.size()
-                ));
+    pub fn load(&self, values: &BTreeMap<String, Tensor>) -> Result<(), TensorError> {
+        tch::no_grad(|| {
+            for (name, tensor) in &self.tensors {
+                overwrite(name, tensor, values.get(name))?;
             }
-            tch::no_grad(|| tensor.shallow_clone().f_copy_(value))
-                .map_err(|error| format!("tensor '{name}': {error}"))?;
-        }
-        Ok(())
+            Ok(())
+        })
     }
 
     /// Values of one tensor, row by row in its logical order.
@@ -214,95 +214,104 @@ impl Network {
         Vec::try_from(flat).ok()
     }
 
-    /// Logits `[N,4]` in f32 of pictures `[N,1,32,32]`.
-    pub fn forward(&self, images: &Tensor, mode: Mode) -> Tensor {
-        let images = match self.precision {
-            Precision::F32 => images.shallow_clone(),
-            Precision::Bf16 => images.to_kind(Kind::BFloat16),
-        };
+    /// Logits `[N,4]` in f32 of images `[N,1,32,32]`.
+    pub(crate) fn forward(&self, images: &Tensor, mode: Mode) -> Tensor {
+        let images = self.in_precision(images);
         let mut values: Vec<Tensor> = Vec::with_capacity(self.spec.layers.len());
         for layer in &self.spec.layers {
-            let feed = |index: usize| match layer.feeds[index] {
-                Feed::Image => &images,
-                Feed::Layer(earlier) => &values[earlier],
-            };
-            let x = feed(0);
-            let value = match layer.operation {
-                Operation::Convolution {
-                    kernel,
-                    stride,
-                    bias,
-                    tight_frame,
-                    ..
-                } => {
-                    let computed = |tensor: &Tensor| match self.precision {
-                        Precision::F32 => tensor.shallow_clone(),
-                        Precision::Bf16 => tensor.to_kind(Kind::BFloat16),
-                    };
-                    let weight = self.parameter(&layer.name, "weight");
-                    let weight = if tight_frame {
-                        computed(&(weight * layer.operation.gain()))
-                    } else {
-                        computed(weight)
-                    };
-                    let bias = bias.then(|| computed(self.parameter(&layer.name, "bias")));
-                    let padding = [kernel / 2; 2];
-                    let y = x.conv2d(&weight, bias.as_ref(), [stride; 2], padding, [1; 2], 1);
-                    // One input channel has no layout of its own, so the stem's output has to be
-                    // put in order; from there on the order is kept.
-                    if layer.feeds[0] == Feed::Image {
-                        channels_last(&y)
-                    } else {
-                        y
-                    }
-                }
-                Operation::BatchNorm { .. } => x.batch_norm(
-                    Some(self.parameter(&layer.name, "weight")),
-                    Some(self.parameter(&layer.name, "bias")),
-                    Some(self.parameter(&layer.name, "running_mean")),
-                    Some(self.parameter(&layer.name, "running_var")),
-                    mode == Mode::Train,
-                    BATCH_NORM_MOMENTUM,
-                    BATCH_NORM_EPSILON,
-                    true,
-                ),
-                // In place where nobody else reads the batch norm's output: its own gradient does
-                // not need it, and memory traffic is what a small network's time goes to.
-                Operation::Relu => match layer.feeds[0] {
-                    Feed::Layer(earlier)
-                        if self.spec.readers(earlier) == 1
-                            && matches!(
-                                self.spec.layers[earlier].operation,
-                                Operation::BatchNorm { .. }
-                            ) =>
-                    {
-                        x.shallow_clone().relu_()
-                    }
-                    _ => x.relu(),
-                },
-                Operation::Sum => x + feed(1),
-                Operation::ConvexSum => {
-                    let share = self
-                        .parameter(&layer.name, "coefficients")
-                        .to_kind(x.kind());
-                    x * share.get(0) + feed(1) * share.get(1)
-                }
-                Operation::Dropout { rate } => x.dropout(rate, mode == Mode::Train),
-                Operation::MaxPool { side } => {
-                    x.max_pool2d([side; 2], [side; 2], [0; 2], [1; 2], false)
-                }
-                Operation::Flatten => x.flatten(1, -1).to_kind(Kind::Float),
-                Operation::GlobalAveragePool => {
-                    x.mean_dim([2_i64, 3].as_slice(), false, Kind::Float)
-                }
-                Operation::Dense { .. } => x.linear(
-                    self.parameter(&layer.name, "weight"),
-                    Some(self.parameter(&layer.name, "bias")),
-                ),
-            };
+            let inputs: Vec<&Tensor> = layer
+                .feeds
+                .iter()
+                .map(|feed| match feed {
+                    Feed::Image => &images,
+                    Feed::Layer(earlier) => &values[*earlier],
+                })
+                .collect();
+            let value = self.layer_output(layer, &inputs, mode);
             values.push(value);
         }
         values.pop().unwrap_or(images)
+    }
+
+    /// Output of one layer for the outputs of the layers that feed it, in the order of its feeds.
+    fn layer_output(&self, layer: &Layer, inputs: &[&Tensor], mode: Mode) -> Tensor {
+        let x = inputs[0];
+        match layer.operation {
+            Operation::Convolution {
+                kernel,
+                stride,
+                bias,
+                tight_frame,
+                ..
+            } => {
+                let weight = self.parameter(&layer.name, "weight");
+                let weight = if tight_frame {
+                    self.in_precision(&(weight * layer.operation.gain()))
+                } else {
+                    self.in_precision(weight)
+                };
+                let bias = bias.then(|| self.in_precision(self.parameter(&layer.name, "bias")));
+                let padding = [kernel / 2; 2];
+                let y = x.conv2d(&weight, bias.as_ref(), [stride; 2], padding, [1; 2], 1);
+                // One input channel has no layout of its own, so the stem's output has to be put in
+                // order; from there on the order is kept.
+                if layer.feeds[0] == Feed::Image {
+                    channels_last(&y)
+                } else {
+                    y
+                }
+            }
+            Operation::BatchNorm { .. } => x.batch_norm(
+                Some(self.parameter(&layer.name, "weight")),
+                Some(self.parameter(&layer.name, "bias")),
+                Some(self.parameter(&layer.name, "running_mean")),
+                Some(self.parameter(&layer.name, "running_var")),
+                mode == Mode::Train,
+                BATCH_NORM_MOMENTUM,
+                BATCH_NORM_EPSILON,
+                true,
+            ),
+            Operation::Relu if self.is_only_reader_of_a_batch_norm(layer) => {
+                x.shallow_clone().relu_()
+            }
+            Operation::Relu => x.relu(),
+            Operation::Sum => x + inputs[1],
+            Operation::ConvexSum => {
+                let coefficients = self.parameter(&layer.name, "coefficients");
+                let coefficients = coefficients.to_kind(x.kind());
+                x * coefficients.get(0) + inputs[1] * coefficients.get(1)
+            }
+            Operation::Dropout { rate } => x.dropout(rate, mode == Mode::Train),
+            Operation::MaxPool { side } => {
+                x.max_pool2d([side; 2], [side; 2], [0; 2], [1; 2], false)
+            }
+            Operation::Flatten => x.flatten(1, -1).to_kind(Kind::Float),
+            Operation::GlobalAveragePool => x.mean_dim([2_i64, 3].as_slice(), false, Kind::Float),
+            Operation::Dense { .. } => x.linear(
+                self.parameter(&layer.name, "weight"),
+                Some(self.parameter(&layer.name, "bias")),
+            ),
+        }
+    }
+
+    /// The tensor in the arithmetic of the convolutions.
+    fn in_precision(&self, tensor: &Tensor) -> Tensor {
+        match self.precision {
+            Precision::F32 => tensor.shallow_clone(),
+            Precision::Bf16 => tensor.to_kind(Kind::BFloat16),
+        }
+    }
+
+    /// Whether a rectifier may overwrite its input: nobody else reads the batch norm's output, and the
+    /// batch norm's own gradient does not need it. Memory traffic is what a small network's time goes to.
+    fn is_only_reader_of_a_batch_norm(&self, rectifier: &Layer) -> bool {
+        match rectifier.feeds[0] {
+            Feed::Layer(earlier) => {
+                let before = &self.spec.layers[earlier].operation;
+                matches!(before, Operation::BatchNorm { .. }) && self.spec.readers(earlier) == 1
+            }
+            Feed::Image => false,
+        }
     }
 
     /// A tensor of a layer, where the layer has one of that name.
@@ -316,7 +325,33 @@ impl Network {
     }
 }
 
-/// A network under attack answers as in use, also while it is being trained.
+/// Copies a saved tensor into `tensor`, whose name is `name`.
+///
+/// # Errors
+/// When there is none, or it has another shape.
+pub(crate) fn overwrite(
+    name: &str,
+    tensor: &Tensor,
+    saved: Option<&Tensor>,
+) -> Result<(), TensorError> {
+    let saved = saved.ok_or_else(|| TensorError::Missing { name: name.into() })?;
+    if saved.size() != tensor.size() {
+        return Err(TensorError::Shape {
+            name: name.into(),
+            saved: saved.size(),
+            expected: tensor.size(),
+        });
+    }
+    match tensor.shallow_clone().f_copy_(saved) {
+        Ok(()) => Ok(()),
+        Err(error) => Err(TensorError::Copy {
+            name: name.into(),
+            reason: error.to_string(),
+        }),
+    }
+}
+
+/// A network under attack computes as in inference, also while it is being trained.
 impl Classifier for Network {
     fn name(&self) -> &str {
         &self.spec.architecture

@@ -1,5 +1,5 @@
-//! A model file of ours as a differentiable classifier in tch: what is attacked is the very file
-//! that is shipped, folded weights and all, not the network it came from.
+//! A model file as a differentiable classifier in tch, so that the shipped file is attacked, folded
+//! weights and all, not the network it came from.
 
 use crate::{attack::Classifier, float_bytes::from_bytes};
 use parseye_vision::classify::{EyeStateModel, ModelCard, ModelError};
@@ -14,21 +14,73 @@ pub enum OnnxError {
     /// The runtime itself refuses it.
     #[error(transparent)]
     Model(#[from] ModelError),
-    /// It holds what `train` does not write.
-    #[error("{path}: {reason}; give a model made by this version of `train`")]
-    Unknown {
+    /// It cannot be read.
+    #[error("{path}: cannot be read: {reason}; give a model made by `train`")]
+    Read {
         /// The file.
         path: String,
-        /// What was found.
+        /// The system's message.
         reason: String,
+    },
+    /// It holds what `train` does not write.
+    #[error("{path}: {error}; give a model made by this version of `train`")]
+    Graph {
+        /// The file.
+        path: String,
+        /// The part that is not supported.
+        error: GraphReadError,
+    },
+}
+
+/// Part of a model's graph that `train` does not write.
+#[derive(Debug, thiserror::Error)]
+pub enum GraphReadError {
+    /// The file is damaged.
+    #[error("not a whole ONNX model ({0})")]
+    NotOnnx(#[from] prost::DecodeError),
+    /// A node has no output, or several.
+    #[error("node '{node}' has {count} outputs where one is expected")]
+    Outputs {
+        /// Name of the node.
+        node: String,
+        /// Number of its outputs.
+        count: usize,
+    },
+    /// A node reads a value that is neither a constant nor computed before.
+    #[error("node '{node}' reads a value that no node before it computes")]
+    UnknownInput {
+        /// Name of the node.
+        node: String,
+    },
+    /// An operator that `train` does not write, or not with these inputs.
+    #[error("unsupported operator {operator} (node '{node}')")]
+    UnknownOperator {
+        /// Name of the operator.
+        operator: String,
+        /// Name of the node.
+        node: String,
+    },
+    /// The graph ends with another value.
+    #[error("its last node does not compute the logits")]
+    NoLogits,
+    /// A constant is not f32.
+    #[error("constant '{0}' is not f32")]
+    NotFloat(String),
+    /// A constant's values do not make up its shape.
+    #[error("constant '{name}': {error}")]
+    Constant {
+        /// Name of the constant.
+        name: String,
+        /// libtorch's error.
+        error: tch::TchError,
     },
 }
 
 /// One node with its constants at hand.
 #[derive(Debug)]
-struct Step {
-    operation: Operation,
-    /// Positions of the values read, 0 being the picture.
+struct OnnxNode {
+    operation: OnnxOperator,
+    /// Positions of the values read, 0 being the image.
     inputs: Vec<usize>,
     weight: Option<Tensor>,
     bias: Option<Tensor>,
@@ -36,7 +88,7 @@ struct Step {
 
 /// The operators that `train` writes.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Operation {
+enum OnnxOperator {
     Conv {
         padding: i64,
         stride: i64,
@@ -61,7 +113,7 @@ pub struct OnnxClassifier {
     card: ModelCard,
     sha256: String,
     device: Device,
-    steps: Vec<Step>,
+    nodes: Vec<OnnxNode>,
 }
 
 impl OnnxClassifier {
@@ -71,24 +123,23 @@ impl OnnxClassifier {
     /// When the runtime would refuse it, or it holds an operator that `train` does not write.
     pub fn read(path: &Path, device: Device) -> Result<Self, OnnxError> {
         let model = EyeStateModel::from_file(path)?;
-        let origin = path.display().to_string();
-        let unknown = |reason: String| OnnxError::Unknown {
-            path: origin.clone(),
-            reason,
-        };
-        let bytes = std::fs::read(path).map_err(|e| unknown(format!("cannot be read: {e}")))?;
-        let proto = pb::ModelProto::decode(bytes.as_slice());
-        let proto = proto.map_err(|e| unknown(format!("not a whole ONNX model ({e})")))?;
-        let graph = proto.graph.unwrap_or_default();
+        let bytes = std::fs::read(path).map_err(|error| OnnxError::Read {
+            path: path.display().to_string(),
+            reason: error.to_string(),
+        })?;
+        let nodes = nodes_of(&bytes, device).map_err(|error| OnnxError::Graph {
+            path: path.display().to_string(),
+            error,
+        })?;
         Ok(Self {
             card: model.card().clone(),
             sha256: model.file().sha256.clone(),
             device,
-            steps: steps(&graph, device).map_err(unknown)?,
+            nodes,
         })
     }
 
-    /// What the model is and how far it was measured.
+    /// The model's card.
     pub fn card(&self) -> &ModelCard {
         &self.card
     }
@@ -110,30 +161,30 @@ impl Classifier for OnnxClassifier {
 
     fn logits(&self, images: &Tensor) -> Tensor {
         let mut values = vec![images.shallow_clone()];
-        for step in &self.steps {
-            let x = &values[step.inputs[0]];
-            let weight = || step.weight.as_ref().unwrap_or(x);
-            let y = match step.operation {
-                Operation::Conv { padding, stride } => x.conv2d(
+        for node in &self.nodes {
+            let x = &values[node.inputs[0]];
+            let weight = || node.weight.as_ref().unwrap_or(x);
+            let y = match node.operation {
+                OnnxOperator::Conv { padding, stride } => x.conv2d(
                     weight(),
-                    step.bias.as_ref(),
+                    node.bias.as_ref(),
                     [stride; 2],
                     [padding; 2],
                     [1; 2],
                     1,
                 ),
-                Operation::Relu => x.relu(),
-                Operation::Scale => x * weight(),
-                Operation::Shift => x + weight(),
-                Operation::Sum => x + &values[step.inputs[1]],
-                Operation::MaxPool { side } => {
+                OnnxOperator::Relu => x.relu(),
+                OnnxOperator::Scale => x * weight(),
+                OnnxOperator::Shift => x + weight(),
+                OnnxOperator::Sum => x + &values[node.inputs[1]],
+                OnnxOperator::MaxPool { side } => {
                     x.max_pool2d([side; 2], [side; 2], [0; 2], [1; 2], false)
                 }
-                Operation::GlobalAveragePool => {
+                OnnxOperator::GlobalAveragePool => {
                     x.mean_dim([2_i64, 3].as_slice(), true, Kind::Float)
                 }
-                Operation::Flatten => x.flatten(1, -1),
-                Operation::Gemm => x.linear(weight(), step.bias.as_ref()),
+                OnnxOperator::Flatten => x.flatten(1, -1),
+                OnnxOperator::Gemm => x.linear(weight(), node.bias.as_ref()),
             };
             values.push(y);
         }
@@ -141,14 +192,15 @@ impl Classifier for OnnxClassifier {
     }
 }
 
-/// The graph's nodes in order, values numbered.
-fn steps(graph: &pb::GraphProto, device: Device) -> Result<Vec<Step>, String> {
+/// The nodes of a model file in order, values numbered.
+fn nodes_of(file: &[u8], device: Device) -> Result<Vec<OnnxNode>, GraphReadError> {
+    let graph = pb::ModelProto::decode(file)?.graph.unwrap_or_default();
     let mut constants = HashMap::new();
     for constant in &graph.initializer {
         constants.insert(constant.name.as_str(), tensor(constant, device)?);
     }
     let mut numbers = HashMap::from([("image", 0)]);
-    let mut steps = Vec::with_capacity(graph.node.len());
+    let mut nodes = Vec::with_capacity(graph.node.len());
     for node in &graph.node {
         let inputs = node
             .input
@@ -163,58 +215,74 @@ fn steps(graph: &pb::GraphProto, device: Device) -> Result<Vec<Step>, String> {
         let (weight, bias) = (held.next(), held.next());
         let known = inputs.len() + usize::from(weight.is_some()) + usize::from(bias.is_some());
         let [output] = node.output.as_slice() else {
-            return Err(format!("node '{}' has not one output", node.name));
+            return Err(GraphReadError::Outputs {
+                node: node.name.clone(),
+                count: node.output.len(),
+            });
         };
         if inputs.is_empty() || known != node.input.len() {
-            return Err(format!("node '{}' reads what is not there", node.name));
+            return Err(GraphReadError::UnknownInput {
+                node: node.name.clone(),
+            });
         }
         let operation = operation(node, inputs.len(), weight.is_some())?;
-        steps.push(Step {
+        nodes.push(OnnxNode {
             operation,
             inputs,
             weight,
             bias,
         });
-        numbers.insert(output, steps.len());
+        numbers.insert(output, nodes.len());
     }
     match graph.node.last() {
-        Some(last) if last.output.iter().any(|name| name == "logits") => Ok(steps),
-        _ => Err("its last node does not give the logits".into()),
+        Some(last) if last.output.iter().any(|name| name == "logits") => Ok(nodes),
+        _ => Err(GraphReadError::NoLogits),
     }
 }
 
-fn operation(node: &pb::NodeProto, inputs: usize, weight: bool) -> Result<Operation, String> {
+fn operation(
+    node: &pb::NodeProto,
+    inputs: usize,
+    weight: bool,
+) -> Result<OnnxOperator, GraphReadError> {
     let first = |name: &str| {
         let found = node.attribute.iter().find(|a| a.name == name);
         found.map_or(0, |a| a.ints.first().copied().unwrap_or(a.i))
     };
     let found = match (node.op_type.as_str(), inputs, weight) {
-        ("Conv", 1, true) => Operation::Conv {
+        ("Conv", 1, true) => OnnxOperator::Conv {
             padding: first("pads"),
             stride: first("strides").max(1),
         },
-        ("Relu", 1, false) => Operation::Relu,
-        ("Mul", 1, true) => Operation::Scale,
-        ("Add", 1, true) => Operation::Shift,
-        ("Add", 2, false) => Operation::Sum,
-        ("MaxPool", 1, false) => Operation::MaxPool {
+        ("Relu", 1, false) => OnnxOperator::Relu,
+        ("Mul", 1, true) => OnnxOperator::Scale,
+        ("Add", 1, true) => OnnxOperator::Shift,
+        ("Add", 2, false) => OnnxOperator::Sum,
+        ("MaxPool", 1, false) => OnnxOperator::MaxPool {
             side: first("kernel_shape"),
         },
-        ("GlobalAveragePool", 1, false) => Operation::GlobalAveragePool,
-        ("Flatten", 1, false) => Operation::Flatten,
-        ("Gemm", 1, true) if first("transB") == 1 => Operation::Gemm,
-        (other, ..) => return Err(format!("operator {other} of '{}' is unknown", node.name)),
+        ("GlobalAveragePool", 1, false) => OnnxOperator::GlobalAveragePool,
+        ("Flatten", 1, false) => OnnxOperator::Flatten,
+        ("Gemm", 1, true) if first("transB") == 1 => OnnxOperator::Gemm,
+        (operator, ..) => {
+            return Err(GraphReadError::UnknownOperator {
+                operator: operator.into(),
+                node: node.name.clone(),
+            });
+        }
     };
     Ok(found)
 }
 
-fn tensor(constant: &pb::TensorProto, device: Device) -> Result<Tensor, String> {
-    let wrong = |reason: String| format!("constant '{}': {reason}", constant.name);
+fn tensor(constant: &pb::TensorProto, device: Device) -> Result<Tensor, GraphReadError> {
     if constant.data_type != pb::tensor_proto::DataType::Float as i32 {
-        return Err(wrong("not f32".into()));
+        return Err(GraphReadError::NotFloat(constant.name.clone()));
     }
     Tensor::f_from_slice(&from_bytes(&constant.raw_data))
         .and_then(|flat| flat.f_reshape(&constant.dims))
         .and_then(|tensor| tensor.f_to_device(device))
-        .map_err(|error| wrong(error.to_string()))
+        .map_err(|error| GraphReadError::Constant {
+            name: constant.name.clone(),
+            error,
+        })
 }

@@ -1,7 +1,7 @@
 //! The study's plain convolutional network, `cnn-4`: what the residual networks are compared with.
 //!
 //! conv 32, conv 64, pool, norm, conv 128, pool, norm, conv 256, pool, norm, dense; a rectifier
-//! after each convolution. Convolutions pad their input here, so that the picture's border counts.
+//! after each convolution. Convolutions pad their input here, so that the image's border counts.
 
 use super::spec::{Feed, NetworkSpec, Operation};
 use parseye_vision::{classify::input::SIDE, eye_state::STATES};

@@ -1,12 +1,12 @@
 //! A network as data: a list of named layers, each fed by earlier ones.
 //!
 //! Everything that Parseye does with a network starts from this one description: the tch module
-//! ([`super::module`]) trains it, [`crate::export`] writes its answers and their gradient as ONNX.
+//! ([`super::module`]) trains it, [`crate::export`] writes its predictions and their gradient as ONNX.
 //! A new architecture is one file that returns a [`NetworkSpec`].
 
 use parseye_vision::classify::input::SIDE;
 
-/// What one layer computes. Feature maps are `[N, channels, height, width]`.
+/// Operation of one layer. Feature maps are `[N, channels, height, width]`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Operation {
     /// Convolution, zero padding of half the kernel.
@@ -39,7 +39,7 @@ pub enum Operation {
     /// Sum of two inputs of equal shape with trained coefficients that are not negative and sum to
     /// 1, so that its norm is at most that of its inputs (Cisse et al. 2017, section 4).
     ConvexSum,
-    /// Zeroes each value with this chance in training and scales the rest up; nothing in use.
+    /// Zeroes each value with this chance in training and scales the rest up; the identity in inference.
     Dropout {
         /// Chance, 0 to below 1.
         rate: f64,
@@ -49,7 +49,7 @@ pub enum Operation {
         /// Side in pixels; divides height and width.
         side: i64,
     },
-    /// All values of a picture in a row: `[N, channels * height * width]`.
+    /// All values of an image in a row: `[N, channels * height * width]`.
     Flatten,
     /// Mean over height and width: `[N, channels]`.
     GlobalAveragePool,
@@ -78,10 +78,10 @@ impl Operation {
     }
 }
 
-/// Where a layer's input comes from.
+/// Source of a layer's input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Feed {
-    /// The picture.
+    /// The image.
     Image,
     /// The layer at this position of [`NetworkSpec::layers`], always an earlier one.
     Layer(usize),
@@ -92,9 +92,9 @@ pub enum Feed {
 pub struct Layer {
     /// Unique name; parameters are called `NAME.weight` and the like.
     pub name: String,
-    /// What it computes.
+    /// Its operation.
     pub operation: Operation,
-    /// What it reads.
+    /// Sources of its inputs.
     pub feeds: Vec<Feed>,
 }
 
@@ -127,14 +127,14 @@ impl NetworkSpec {
     }
 
     /// Number of layers that read layer `index`.
-    pub fn readers(&self, index: usize) -> usize {
+    pub(crate) fn readers(&self, index: usize) -> usize {
         let feeds = self.layers.iter().flat_map(|layer| &layer.feeds);
         feeds.filter(|feed| **feed == Feed::Layer(index)).count()
     }
 
-    /// Multiplications with an addition for one picture, those of convolutions and the dense layer:
+    /// Multiplications with an addition for one image, those of convolutions and the dense layer:
     /// nearly all of a network's arithmetic.
-    pub fn multiply_adds(&self) -> u64 {
+    pub(crate) fn multiply_adds(&self) -> u64 {
         // Side in pixels of what each layer gives.
         let mut sides: Vec<i64> = Vec::with_capacity(self.layers.len());
         let mut total = 0;

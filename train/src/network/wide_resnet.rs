@@ -14,7 +14,7 @@ use parseye_vision::eye_state::STATES;
 
 /// Shape and constraints of a wide residual network.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct WideResNet {
+pub(crate) struct WideResNet {
     /// Number of convolutions along the main path, 6n + 4.
     pub depth: i64,
     /// Width factor k.

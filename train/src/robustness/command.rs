@@ -1,9 +1,9 @@
-//! `train evaluate`: reads models and a split, judges each under every condition, keeps the figures
+//! `train evaluate`: reads models and a split, evaluates each under every condition, keeps the metrics
 //! as JSON and prints them.
 
 use super::{
     comparison,
-    evaluate::{EvaluationPlan, judge},
+    evaluate::{EvaluationPlan, evaluate},
     failures,
     graded::Grades,
     plots,
@@ -12,20 +12,18 @@ use super::{
 };
 use crate::{
     attack::{self, Classifier, budget::Norm},
-    data::{
-        crops::{Crop, hex},
-        evaluation::EvaluationSet,
-    },
+    data::{crops::Crop, evaluation::EvaluationSet},
     device::{self, DeviceChoice},
-    export::write_whole,
+    export::write_atomically,
     labels::sheets,
     network::onnx::OnnxClassifier,
-    stdout,
 };
 use anyhow::{Context, bail};
 use parseye_vision::{
     classify::card::ModelCard,
     evaluate::manifest::{Sample, Split},
+    names::UnknownName,
+    snr::{self, SnrListError},
 };
 use sha2::{Digest, Sha256};
 use std::{
@@ -40,11 +38,11 @@ pub struct EvaluateArguments {
     /// Models made by `train`.
     #[arg(required = true, value_name = "MODEL")]
     pub models: Vec<PathBuf>,
-    /// Folder with manifest.csv and the pictures it lists.
+    /// Folder with manifest.csv and the images it lists.
     #[arg(long, value_name = "DIR")]
     pub data: PathBuf,
-    /// Split to judge: val or test.
-    #[arg(long, default_value = "test", value_name = "SPLIT", value_parser = judged_split)]
+    /// Split to evaluate on: val or test.
+    #[arg(long, default_value = "test", value_name = "SPLIT", value_parser = evaluation_split)]
     pub split: Split,
     /// Attacks, separated by commas: uniform, gaussian, fgsm, fgsm-rs, pgd-STEPS, pgd-STEPSxRESTARTS,
     /// apgd-ce, apgd-t, square, worst.
@@ -66,20 +64,20 @@ pub struct EvaluateArguments {
         allow_hyphen_values = true
     )]
     pub noise_snr: SnrList,
-    /// How the budgets of attacks are measured.
+    /// Norm of the attacks' budgets.
     #[arg(long, value_enum, default_value_t = Norm::Linf)]
     pub norm: Norm,
     /// Attack with the examples of this model as well, in a column of their own.
     #[arg(long, value_name = "MODEL")]
     pub transfer_from: Option<PathBuf>,
-    /// Judge this many crops, drawn at random with the same number of each state; without it all.
+    /// Evaluate this many crops, drawn at random with the same number of each state; without it all.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub crops: Option<u32>,
-    /// Apply every natural transformation in five severities.
+    /// Apply every corruption in five severities.
     #[arg(long)]
     pub corruptions: bool,
-    /// Grades of some crops by two graders, blind to labels and answers: give the hard cases a row of
-    /// their own, and all figures again with grades for labels.
+    /// Grades of some crops by two graders, blind to labels and predictions: give the hard cases a row of
+    /// their own, and all metrics again with grades for labels.
     #[arg(long, value_name = "GRADED.csv")]
     pub graded: Option<PathBuf>,
     /// Write charts of the models into this folder.
@@ -88,7 +86,7 @@ pub struct EvaluateArguments {
     /// Write sheets of each model's 80 most confident errors into folders below this one.
     #[arg(long, value_name = "DIR")]
     pub failures: Option<PathBuf>,
-    /// Fail where results are such as no sound attack gives.
+    /// Fail where results are such as no sound attack has.
     #[arg(long)]
     pub sanity: bool,
     /// Seed of attacks, transformations, the choice of crops and the intervals.
@@ -100,8 +98,8 @@ pub struct EvaluateArguments {
     /// Where to compute: auto, cpu or cuda:0.
     #[arg(long, default_value = "auto", value_name = "DEVICE")]
     pub device: DeviceChoice,
-    /// File for the figures. Where it holds some of the same arguments, models that are in it are
-    /// not judged again.
+    /// File for the metrics. Where it holds some of the same arguments, models that are in it are
+    /// not evaluated again.
     #[arg(long, value_name = "OUT")]
     pub json: PathBuf,
 }
@@ -110,54 +108,45 @@ pub struct EvaluateArguments {
 #[derive(Clone, Debug, PartialEq)]
 pub struct SnrList(pub Vec<f64>);
 
-/// Ratios that mean something: at -20 dB the perturbation is ten times the picture, at 120 dB it is
-/// below the rounding of f32.
-const MEANINGFUL_DB: std::ops::RangeInclusive<f64> = -20.0..=120.0;
-
-/// What a list looks like, for error messages.
-const EXAMPLE: &str = "give decibels separated by commas, such as 50,45,40,33,30,25,20";
+/// A list of SNRs that cannot be used, with an example of one that can.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[error("{0}; give decibels separated by commas, such as 50,45,40,33,30,25,20")]
+pub struct SnrArgumentError(#[from] SnrListError);
 
 impl FromStr for SnrList {
-    type Err = String;
+    type Err = SnrArgumentError;
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        let mut list = Vec::new();
-        for part in text.split(',') {
-            let part = part.trim();
-            let snr_db: f64 = part
-                .parse()
-                .map_err(|_| format!("'{part}' is not a number; {EXAMPLE}"))?;
-            if !MEANINGFUL_DB.contains(&snr_db) {
-                return Err(format!(
-                    "{part} dB is outside {} to {} dB; {EXAMPLE}",
-                    MEANINGFUL_DB.start(),
-                    MEANINGFUL_DB.end()
-                ));
-            }
-            if list.contains(&snr_db) {
-                return Err(format!("{part} stands there twice; {EXAMPLE}"));
-            }
-            list.push(snr_db);
-        }
-        Ok(Self(list))
+    fn from_str(text: &str) -> Result<Self, SnrArgumentError> {
+        Ok(Self(snr::parse_list(text)?))
     }
 }
 
-fn judged_split(name: &str) -> Result<Split, String> {
+/// A split that models cannot be evaluated on.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+enum SplitArgumentError {
+    /// No such split.
+    #[error(transparent)]
+    Unknown(#[from] UnknownName),
+    /// The split that models are trained on.
+    #[error(
+        "the train split cannot be evaluated on: models were trained on its crops; give val or test"
+    )]
+    Train,
+}
+
+fn evaluation_split(name: &str) -> Result<Split, SplitArgumentError> {
     match name.parse()? {
-        Split::Train => {
-            Err("a model says nothing of itself on what it was trained on; give val or test".into())
-        }
+        Split::Train => Err(SplitArgumentError::Train),
         split => Ok(split),
     }
 }
 
-fn attack_name(name: &str) -> Result<String, String> {
+fn attack_name(name: &str) -> Result<String, attack::AttackNameError> {
     let name = name.trim();
     attack::by_name(name).map(|_| name.to_owned())
 }
 
-/// A model ready to be judged.
+/// A model ready to be evaluated.
 pub struct OpenedModel {
     /// Its network.
     pub classifier: Box<dyn Classifier>,
@@ -165,10 +154,10 @@ pub struct OpenedModel {
     pub card: ModelCard,
 }
 
-/// Judges models as the arguments say.
+/// Evaluates models as the arguments say.
 ///
 /// # Errors
-/// Says which argument, file or result is wrong, and what to do.
+/// Names which argument, file or result is wrong, and what to do.
 pub fn run(arguments: &EvaluateArguments) -> anyhow::Result<()> {
     run_with(arguments, &open_model)
 }
@@ -181,25 +170,20 @@ fn open_model(path: &Path, device: Device) -> anyhow::Result<OpenedModel> {
     })
 }
 
-/// [`run`] with another way to open models.
-///
-/// # Errors
-/// As [`run`].
-pub fn run_with(
-    arguments: &EvaluateArguments,
-    open: &dyn Fn(&Path, Device) -> anyhow::Result<OpenedModel>,
-) -> anyhow::Result<()> {
-    for (index, name) in arguments.attack.iter().enumerate() {
-        if arguments.attack[..index].contains(name) {
-            bail!("--attack names '{name}' twice; name each once");
-        }
-    }
-    let device = device::choose(arguments.device).map_err(anyhow::Error::msg)?;
-    if let Some(threads) = arguments.threads {
-        tch::set_num_threads(i32::from(threads));
-    }
-    // Models are opened before data is read: a broken last one must not cost an hour.
-    let open = |path: &Path| -> anyhow::Result<(OpenedModel, String)> {
+/// A model with the file it was read from.
+struct ModelFile {
+    path: PathBuf,
+    sha256: String,
+    model: OpenedModel,
+}
+
+impl ModelFile {
+    /// Reads a file and opens its model.
+    fn read(
+        path: &Path,
+        device: Device,
+        open: &dyn Fn(&Path, Device) -> anyhow::Result<OpenedModel>,
+    ) -> anyhow::Result<Self> {
         let bytes = std::fs::read(path).with_context(|| {
             format!(
                 "{}: cannot be read; give a model made by `train`",
@@ -210,79 +194,83 @@ pub fn run_with(
         if let Err(reason) = model.card.check() {
             bail!("{}: {reason}; give a model made by `train`", path.display());
         }
-        Ok((model, hex(&Sha256::digest(bytes))))
-    };
-    let transfer_from = arguments.transfer_from.as_deref().map(open).transpose()?;
-    let mut models = Vec::new();
-    for path in &arguments.models {
-        models.push((path, open(path)?));
+        Ok(Self {
+            path: path.into(),
+            sha256: hex::encode(Sha256::digest(bytes)),
+            model,
+        })
     }
+
+    fn identity(&self, transfer_from: Option<&Self>) -> ModelIdentity {
+        let card = &self.model.card;
+        ModelIdentity {
+            name: card.name.clone(),
+            path: self.path.clone(),
+            sha256: self.sha256.clone(),
+            architecture: card.architecture.clone(),
+            temperature: card.temperature,
+            transfer_from: transfer_from.map(|from| from.model.card.name.clone()),
+        }
+    }
+}
+
+/// [`run`] with another way to open models.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_with(
+    arguments: &EvaluateArguments,
+    open: &dyn Fn(&Path, Device) -> anyhow::Result<OpenedModel>,
+) -> anyhow::Result<()> {
+    arguments.check()?;
+    let device = device::choose(arguments.device)?;
+    if let Some(threads) = arguments.threads {
+        tch::set_num_threads(i32::from(threads));
+    }
+    // Models are opened before data is read: a broken last one must not cost an hour.
+    let read = |path: &Path| ModelFile::read(path, device, open);
+    let transfer_from = arguments.transfer_from.as_deref().map(read).transpose()?;
+    let models = arguments.models.iter().map(|path| read(path));
+    let models = models.collect::<anyhow::Result<Vec<ModelFile>>>()?;
     let grades = arguments.graded.as_deref().map(Grades::read).transpose()?;
     let set = EvaluationSet::read(&arguments.data, arguments.split)?;
     let setup = Setup {
-        transfer_from_sha256: transfer_from.as_ref().map(|(_, sha256)| sha256.clone()),
+        transfer_from_sha256: transfer_from.as_ref().map(|from| from.sha256.clone()),
         graded_sha256: grades.as_ref().map(|grades| grades.sha256.clone()),
         ..arguments.setup(&set)
     };
-    let crops: Vec<&Crop> = set.crops.iter().collect();
-    let crops = match setup.crops {
-        Some(count) => selection::balanced(&crops, count, arguments.seed),
-        None => crops,
-    };
+    let crops = arguments.chosen_crops(&set);
     if let Some(grades) = &grades {
         grades.check(&crops)?;
     }
     let mut report = Report::open(&arguments.json, setup)?;
-    let from = transfer_from.as_ref().map(|(from, _)| from);
-    for (path, (model, sha256)) in &models {
-        if report.of_model(sha256).is_some() {
-            eprintln!(
-                "{}: already in {}",
-                path.display(),
-                arguments.json.display()
-            );
+    let input = EvaluationInput {
+        crops: &crops,
+        grades: grades.as_ref(),
+        failures: arguments.failures.as_deref(),
+    };
+    for file in &models {
+        if report.of_model(&file.sha256).is_some() {
+            let (path, json) = (file.path.display(), arguments.json.display());
+            eprintln!("{path}: already in {json}");
             continue;
         }
-        if model.card.training.data_sha256 != set.sha256 {
-            eprintln!(
-                "{}: note: it was trained on other data than {}; make sure that nobody of the {} split was in it",
-                path.display(),
-                arguments.data.display(),
-                set.split
-            );
-        }
-        let identity = ModelIdentity {
-            name: model.card.name.clone(),
-            path: (*path).clone(),
-            sha256: sha256.clone(),
-            architecture: model.card.architecture.clone(),
-            temperature: model.card.temperature,
-            transfer_from: from.map(|from| from.card.name.clone()),
-        };
-        let judged = FrameResult {
-            crops: &crops,
-            grades: grades.as_ref(),
-            failures: arguments.failures.as_deref(),
-        };
-        let of_model = judge_one(model, from, identity, &judged, &report.setup)?;
-        report.models.push(of_model);
+        arguments.warn_of_other_data(file, &set);
+        let model_report = evaluate_model(file, transfer_from.as_ref(), &input, &report.setup)?;
+        report.models.push(model_report);
         report.write(&arguments.json)?;
     }
-    let shown: Vec<&ModelReport> = models
+    let reports: Vec<&ModelReport> = models
         .iter()
-        .filter_map(|(_, (_, sha256))| report.of_model(sha256))
+        .filter_map(|file| report.of_model(&file.sha256))
         .collect();
     if let Some(folder) = &arguments.plots {
-        std::fs::create_dir_all(folder)
-            .with_context(|| format!("{}: cannot be made", folder.display()))?;
-        for (name, chart) in plots::charts(&shown)? {
-            write_whole(&folder.join(name), chart.as_bytes())?;
-        }
+        write_plots(folder, &reports)?;
     }
-    print(&shown).context("cannot print the figures; they are kept in --json")?;
-    if let Some(model) = shown.iter().find(|model| !model.failed_checks.is_empty()) {
+    print(&reports).context("cannot print the metrics; they are kept in --json")?;
+    if let Some(model) = reports.iter().find(|model| !model.failed_checks.is_empty()) {
         bail!(
-            "{}: {}; do not trust these figures before it is explained",
+            "{}: unreliable evaluation: {}; find out why before using these metrics",
             model.name,
             model.failed_checks.join("; ")
         );
@@ -291,6 +279,36 @@ pub fn run_with(
 }
 
 impl EvaluateArguments {
+    fn check(&self) -> anyhow::Result<()> {
+        for (index, name) in self.attack.iter().enumerate() {
+            if self.attack[..index].contains(name) {
+                bail!("--attack names '{name}' twice; name each once");
+            }
+        }
+        Ok(())
+    }
+
+    /// The crops to evaluate on: all of the set, or as many of each state.
+    fn chosen_crops<'a>(&self, set: &'a EvaluationSet) -> Vec<&'a Crop> {
+        let crops: Vec<&Crop> = set.crops.iter().collect();
+        match self.crops {
+            Some(count) => selection::balanced(&crops, count as usize, self.seed),
+            None => crops,
+        }
+    }
+
+    /// Warns where people of the evaluated split may have been trained on.
+    fn warn_of_other_data(&self, file: &ModelFile, set: &EvaluationSet) {
+        if file.model.card.training.data_sha256 != set.sha256 {
+            eprintln!(
+                "{}: note: it was trained on other data than {}; make sure that nobody of the {} split was in it",
+                file.path.display(),
+                self.data.display(),
+                set.split
+            );
+        }
+    }
+
     fn setup(&self, set: &EvaluationSet) -> Setup {
         Setup {
             data_sha256: set.sha256.clone(),
@@ -314,45 +332,58 @@ impl EvaluateArguments {
 /// Errors on each model's sheets: two sheets full.
 const FAILURES: usize = 2 * sheets::COLUMNS * sheets::ROWS;
 
-/// What models are judged on.
-struct FrameResult<'a> {
+/// Crops, grades and output folder of an evaluation.
+struct EvaluationInput<'a> {
     crops: &'a [&'a Crop],
     grades: Option<&'a Grades>,
     /// Folder for sheets of errors.
     failures: Option<&'a Path>,
 }
 
-fn judge_one(
-    model: &OpenedModel,
-    transfer_from: Option<&OpenedModel>,
-    identity: ModelIdentity,
-    judged: &FrameResult<'_>,
+fn evaluate_model(
+    file: &ModelFile,
+    transfer_from: Option<&ModelFile>,
+    input: &EvaluationInput<'_>,
     setup: &Setup,
 ) -> anyhow::Result<ModelReport> {
-    let crops = judged.crops;
-    let (target, plan) = (model.classifier.as_ref(), &setup.plan);
-    let from = transfer_from.map(|from| from.classifier.as_ref());
-    let answers = judge(target, crops, plan, from, &mut |condition| {
+    let identity = file.identity(transfer_from);
+    let (target, plan) = (file.model.classifier.as_ref(), &setup.plan);
+    let from = transfer_from.map(|from| from.model.classifier.as_ref());
+    let predictions = evaluate(target, input.crops, plan, from, &mut |condition| {
         eprintln!("{}: {condition}", identity.name);
     })?;
     let mut failed_checks = Vec::new();
     if setup.sanity {
-        let samples: Vec<&Sample> = crops.iter().map(|crop| &crop.sample).collect();
-        failed_checks = sanity::failed_checks(&samples, &answers);
-        failed_checks.extend(sanity::attacked_anew(target, from, crops, plan.seed)?);
+        let samples: Vec<&Sample> = input.crops.iter().map(|crop| &crop.sample).collect();
+        failed_checks = sanity::failed_checks(&samples, &predictions);
+        failed_checks.extend(sanity::failed_attack_check(
+            target,
+            from,
+            input.crops,
+            plan.seed,
+        )?);
     }
-    if let Some((folder, clean)) = judged.failures.zip(answers.first()) {
+    if let Some((folder, clean)) = input.failures.zip(predictions.first()) {
         let folder = folder.join(&identity.name);
-        failures::write(&folder, crops, clean, identity.temperature, FAILURES)?;
+        failures::write(&folder, input.crops, clean, identity.temperature, FAILURES)?;
     }
-    Ok(report::of_answers(
+    Ok(report::from_predictions(
         identity,
-        crops,
-        &answers,
-        judged.grades,
+        input.crops,
+        &predictions,
+        input.grades,
         failed_checks,
         plan.seed,
     ))
+}
+
+fn write_plots(folder: &Path, reports: &[&ModelReport]) -> anyhow::Result<()> {
+    std::fs::create_dir_all(folder)
+        .with_context(|| format!("{}: cannot be made", folder.display()))?;
+    for (name, chart) in plots::charts(reports)? {
+        write_atomically(&folder.join(name), chart.as_bytes())?;
+    }
+    Ok(())
 }
 
 fn print(models: &[&ModelReport]) -> std::io::Result<()> {
@@ -360,7 +391,7 @@ fn print(models: &[&ModelReport]) -> std::io::Result<()> {
     if models.len() > 1 {
         tables.push(comparison::of_models(models));
     }
-    stdout::print(&tables.join("\n"))
+    parseye_command_line::print(&tables.join("\n"))
 }
 
 #[cfg(test)]
@@ -379,7 +410,7 @@ mod tests {
             ("5000", "outside"),
             ("30,30", "twice"),
         ] {
-            let error = text.parse::<SnrList>().unwrap_err();
+            let error = text.parse::<SnrList>().unwrap_err().to_string();
             assert!(
                 error.contains(words) && error.contains("50,45,40"),
                 "{text}: {error}"
@@ -389,11 +420,17 @@ mod tests {
 
     #[test]
     fn the_training_split_is_refused() {
-        assert_eq!(judged_split("val"), Ok(Split::Val));
-        assert!(judged_split("train").unwrap_err().contains("val or test"));
+        assert_eq!(evaluation_split("val"), Ok(Split::Val));
         assert!(
-            judged_split("tets")
+            evaluation_split("train")
                 .unwrap_err()
+                .to_string()
+                .contains("val or test")
+        );
+        assert!(
+            evaluation_split("tets")
+                .unwrap_err()
+                .to_string()
                 .contains("did you mean 'test'?")
         );
     }

@@ -4,9 +4,9 @@ use super::report::{ModelReport, in_order};
 use crate::attack::Access;
 use parseye_vision::eye_state::EyeState;
 
-/// A Markdown table of the models' figures without intervals, which stand in each model's own
-/// table. Attacks are white-box macro accuracies but where the heading says otherwise.
-pub fn of_models(models: &[&ModelReport]) -> String {
+/// A Markdown table of the models' metrics without intervals, which are in each model's own
+/// table. Attacks are white-box macro accuracies except where the heading names another access.
+pub(crate) fn of_models(models: &[&ModelReport]) -> String {
     let mut columns: Vec<Column> = vec![
         Column::new("accuracy", |m| Some(m.clean()?.accuracy.value)),
         Column::new("macro", |m| Some(m.clean()?.macro_accuracy.value)),
@@ -21,7 +21,7 @@ pub fn of_models(models: &[&ModelReport]) -> String {
         Column::new("macro as graded", |m| {
             Some(m.graded.as_ref()?.corrected.macro_accuracy.value)
         }),
-        Column::new("natural", |m| {
+        Column::new("corrupted", |m| {
             Some(m.corruption.as_ref()?.all.macro_accuracy.value)
         }),
     ];
@@ -33,22 +33,22 @@ pub fn of_models(models: &[&ModelReport]) -> String {
     columns.extend(attacks.into_iter().map(|(name, access, snr_db)| {
         let known = match access {
             Access::WhiteBox => String::new(),
-            other => format!(" ({})", other.name()),
+            other => format!(" ({other})"),
         };
         let heading = format!("{name}{known} {snr_db} dB");
-        let figure = move |model: &ModelReport| {
+        let metric = move |model: &ModelReport| {
             let row = model.results.iter().find(|row| {
                 let c = &row.condition;
                 (&c.attack, c.access, c.snr_db) == (&name, Some(access), Some(snr_db))
             });
-            Some(row?.figures.macro_accuracy.value)
+            Some(row?.metrics.macro_accuracy.value)
         };
         Column {
             heading,
-            figure: Box::new(figure),
+            metric: Box::new(metric),
         }
     }));
-    columns.retain(|column| models.iter().any(|model| (column.figure)(model).is_some()));
+    columns.retain(|column| models.iter().any(|model| (column.metric)(model).is_some()));
     let line = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
     let headings = columns.iter().map(|column| column.heading.clone());
     let mut text = line(
@@ -58,27 +58,27 @@ pub fn of_models(models: &[&ModelReport]) -> String {
     );
     text += &line(vec!["---".into(); columns.len() + 1]);
     for model in models {
-        let figures = columns.iter().map(|column| {
-            (column.figure)(model).map_or_else(|| "-".into(), |value| format!("{value:.3}"))
+        let metrics = columns.iter().map(|column| {
+            (column.metric)(model).map_or_else(|| "-".into(), |value| format!("{value:.3}"))
         });
-        text += &line(std::iter::once(model.name.clone()).chain(figures).collect());
+        text += &line(std::iter::once(model.name.clone()).chain(metrics).collect());
     }
     text
 }
 
-/// Takes a figure from a model's report, where it is there.
-type Figure = Box<dyn Fn(&ModelReport) -> Option<f64>>;
+/// Takes a metric from a model's report, where it is there.
+type ReadMetric = Box<dyn Fn(&ModelReport) -> Option<f64>>;
 
 struct Column {
     heading: String,
-    figure: Figure,
+    metric: ReadMetric,
 }
 
 impl Column {
-    fn new(heading: &str, figure: fn(&ModelReport) -> Option<f64>) -> Self {
+    fn new(heading: &str, metric: fn(&ModelReport) -> Option<f64>) -> Self {
         Self {
             heading: heading.into(),
-            figure: Box::new(figure),
+            metric: Box::new(metric),
         }
     }
 }

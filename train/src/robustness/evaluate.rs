@@ -1,8 +1,8 @@
-//! Asks a classifier about crops under every condition of a plan.
+//! Runs a classifier on crops under every condition of a plan.
 
 use crate::{
     attack::{
-        self, Access, Attack, AttackError, Classifier,
+        self, Access, Attack, AttackError, AttackNameError, Classifier,
         budget::{Budget, Norm},
     },
     corruption::{self, CorruptionError, Family, SEVERITY_RANGE},
@@ -13,25 +13,27 @@ use parseye_vision::{
     classify::StandardisedCrop,
     eye_state::{EyeState, STATES},
 };
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fmt;
+use strum::VariantArray;
 use tch::Tensor;
 
 /// Crops that go through a classifier at once; bounds the memory.
 const CHUNK: usize = 256;
 
 /// Name of the condition in which nothing is done to the crops.
-pub const CLEAN: &str = "clean";
+pub(crate) const CLEAN: &str = "clean";
 
-/// What was done to the crops before the classifier saw them.
+/// Attack or corruption of the crops before the classifier sees them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Condition {
-    /// Name of the attack; `clean` for none, `corruption/FAMILY/SEVERITY` for natural ones.
+    /// Name of the attack; `clean` for none, `corruption/FAMILY/SEVERITY` for corruptions.
     pub attack: String,
-    /// What the attack knew of the classifier; none for clean and natural ones.
+    /// The attack's knowledge of the classifier; none for clean crops and corruptions.
     pub access: Option<Access>,
-    /// How the attack's budget is measured.
+    /// Norm of the attack's budget.
     pub norm: Option<Norm>,
     /// The budget as perturbation SNR in dB.
     pub snr_db: Option<f64>,
@@ -48,19 +50,18 @@ impl Condition {
         }
     }
 
-    /// A natural transformation.
-    pub fn natural(family: Family, severity: u8) -> Self {
+    /// A corruption.
+    pub fn corrupted(family: Family, severity: u8) -> Self {
         Self {
             attack: format!("corruption/{family}/{severity}"),
             ..Self::clean()
         }
     }
 
-    /// The family and severity of a natural transformation.
+    /// The family and severity of a corruption.
     pub fn corruption(&self) -> Option<(Family, u8)> {
         let (family, severity) = self.attack.strip_prefix("corruption/")?.split_once('/')?;
-        let family = Family::ALL.into_iter().find(|one| one.name() == family)?;
-        Some((family, severity.parse().ok()?))
+        Some((family.parse().ok()?, severity.parse().ok()?))
     }
 }
 
@@ -68,7 +69,7 @@ impl fmt::Display for Condition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.attack)?;
         if let Some(access) = self.access {
-            write!(f, ", {}", access.name())?;
+            write!(f, ", {access}")?;
         }
         if let Some(snr_db) = self.snr_db {
             write!(f, ", {snr_db} dB")?;
@@ -77,7 +78,7 @@ impl fmt::Display for Condition {
     }
 }
 
-/// What to ask a classifier.
+/// Conditions to run a classifier under.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EvaluationPlan {
     /// Attacks by name.
@@ -86,31 +87,31 @@ pub struct EvaluationPlan {
     pub snrs_db: Vec<f64>,
     /// Further budgets of random noise, which hurts no network above 20 dB.
     pub noise_snrs_db: Vec<f64>,
-    /// How the budgets of attacks are measured, but for random noise: see [`Access::norm`].
+    /// Norm of the attacks' budgets, except for random noise: see [`Access::norm`].
     pub norm: Norm,
-    /// Seed of attacks and natural transformations.
+    /// Seed of attacks and corruptions.
     pub seed: u64,
-    /// Whether to apply every natural transformation.
+    /// Whether to apply every corruption.
     pub corruptions: bool,
 }
 
-/// A classifier's answers under one condition.
+/// A classifier's predictions under one condition.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Answers {
-    /// What was done to the crops.
+pub struct Predictions {
+    /// Attack or corruption of the crops.
     pub condition: Condition,
     /// Logits of each crop, in the order that the crops were given.
     pub logits: Vec<[f32; STATES]>,
 }
 
-/// Why a classifier cannot be judged.
+/// Why a classifier cannot be evaluated.
 #[derive(Debug, thiserror::Error)]
 pub enum RobustnessError {
     /// No such attack.
-    #[error("{0}")]
-    UnknownAttack(String),
-    /// There is nothing to judge on.
-    #[error("there are no crops to judge on; check the manifest's split column")]
+    #[error(transparent)]
+    UnknownAttack(#[from] AttackNameError),
+    /// There is nothing to evaluate on.
+    #[error("there are no crops to evaluate on; check the manifest's split column")]
     NoCrops,
     /// An attack broke a promise.
     #[error(transparent)]
@@ -118,14 +119,14 @@ pub enum RobustnessError {
     /// A crop cannot be transformed.
     #[error(transparent)]
     Corruption(#[from] CorruptionError),
-    /// The classifier gave a number that is none.
+    /// A logit is NaN or infinite.
     #[error(
         "model '{model}' gave logits that are not finite under {condition}; its weights are broken, train it again"
     )]
     NotFinite {
         /// Name of the classifier.
         model: String,
-        /// The condition in words.
+        /// The condition.
         condition: String,
     },
     /// The models are on two devices.
@@ -133,7 +134,7 @@ pub enum RobustnessError {
     TwoDevices {
         /// The classifier that examples are made with.
         from: String,
-        /// The classifier that is judged.
+        /// The classifier that is evaluated.
         target: String,
     },
     /// libtorch failed, commonly for want of memory.
@@ -141,22 +142,22 @@ pub enum RobustnessError {
     Torch(#[from] tch::TchError),
 }
 
-/// Asks `target` about `crops` as they are, then under every attack of the plan at every budget,
+/// Runs `target` on `crops` as they are, then under every attack of the plan at every budget,
 /// then, where `transfer_from` is given, under the white-box examples of that other classifier, and
-/// last under natural transformations. `progress` is called as each condition begins.
+/// last under corruptions. `progress` is called as each condition begins.
 ///
-/// The answers are per crop and in one order, so that conditions can be compared crop by crop. The
+/// The predictions are per crop and in one order, so that conditions can be compared crop by crop. The
 /// first is always clean.
 ///
 /// # Errors
 /// See [`RobustnessError`].
-pub fn judge(
+pub fn evaluate(
     target: &dyn Classifier,
     crops: &[&Crop],
     plan: &EvaluationPlan,
     transfer_from: Option<&dyn Classifier>,
     progress: &mut dyn FnMut(&Condition),
-) -> Result<Vec<Answers>, RobustnessError> {
+) -> Result<Vec<Predictions>, RobustnessError> {
     if crops.is_empty() {
         return Err(RobustnessError::NoCrops);
     }
@@ -173,23 +174,21 @@ pub fn judge(
         .attacks
         .iter()
         .map(|name| Ok((name, attack::by_name(name)?)))
-        .collect::<Result<Vec<_>, String>>()
-        .map_err(RobustnessError::UnknownAttack)?;
+        .collect::<Result<Vec<_>, AttackNameError>>()?;
     let standardised: Vec<(StandardisedCrop, EyeState)> = crops
         .iter()
         .map(|crop| (crop.standardised(), crop.sample.label))
         .collect();
     let batches = batched(&standardised, target)?;
     let mut all = Vec::new();
-    let mut ask = |condition: Condition,
-                   pictures: &mut dyn FnMut(&Condition) -> Result<Vec<Tensor>, RobustnessError>|
+    let mut classify_under = |condition: Condition,
+                              inputs: &mut dyn FnMut() -> Result<Vec<Tensor>, RobustnessError>|
      -> Result<(), RobustnessError> {
         progress(&condition);
-        let pictures = pictures(&condition)?;
-        all.push(answers(target, condition, &pictures)?);
+        all.push(predictions(target, condition, &inputs()?)?);
         Ok(())
     };
-    ask(Condition::clean(), &mut |_| {
+    classify_under(Condition::clean(), &mut || {
         Ok(batches.iter().map(|b| b.images.shallow_clone()).collect())
     })?;
     for (name, attack) in &attacks {
@@ -201,24 +200,24 @@ pub fn judge(
                 snr_db: Some(snr_db),
             };
             let budget = Budget::of_snr(norm, snr_db);
-            ask(condition(attack.access()), &mut |_| {
+            classify_under(condition(attack.access()), &mut || {
                 perturbed(attack.as_ref(), target, &batches, budget, plan.seed)
             })?;
             if let Some(from) = transfer_from
                 && attack.access() == Access::WhiteBox
             {
-                ask(condition(Access::Transfer), &mut |_| {
+                classify_under(condition(Access::Transfer), &mut || {
                     perturbed(attack.as_ref(), from, &batches, budget, plan.seed)
                 })?;
             }
         }
     }
     if plan.corruptions {
-        for family in Family::ALL {
+        for &family in Family::VARIANTS {
             for severity in SEVERITY_RANGE {
-                ask(Condition::natural(family, severity), &mut |_| {
-                    let changed = transformed(family, severity, crops, plan.seed)?;
-                    let batches = batched(&changed, target)?;
+                classify_under(Condition::corrupted(family, severity), &mut || {
+                    let corrupted = corrupted(family, severity, crops, plan.seed)?;
+                    let batches = batched(&corrupted, target)?;
                     Ok(batches.into_iter().map(|batch| batch.images).collect())
                 })?;
             }
@@ -247,7 +246,7 @@ fn batched(
     crops.chunks(CHUNK).map(of_chunk).collect()
 }
 
-/// Perturbed pictures of every batch, each checked against the attack's promises.
+/// Perturbed images of every batch, each checked against the attack's promises.
 fn perturbed(
     attack: &dyn Attack,
     by: &dyn Classifier,
@@ -258,20 +257,20 @@ fn perturbed(
     let of_batch = |(number, batch): (usize, &Batch)| {
         // Batches draw differently, or every 256th crop would get the same noise.
         let seed = seed_of(seed, &(number as u64).to_le_bytes());
-        let pictures = attack.perturb(by, batch, budget, seed)?.detach();
-        attack::verify(attack.name(), batch, &pictures, budget)?;
-        Ok(pictures)
+        let images = attack.perturb(by, batch, budget, seed)?.detach();
+        attack::verify(attack.name(), batch, &images, budget)?;
+        Ok(images)
     };
     batches.iter().enumerate().map(of_batch).collect()
 }
 
-fn answers(
+fn predictions(
     target: &dyn Classifier,
     condition: Condition,
-    pictures: &[Tensor],
-) -> Result<Answers, RobustnessError> {
+    batches: &[Tensor],
+) -> Result<Predictions, RobustnessError> {
     let mut logits = Vec::new();
-    for images in pictures {
+    for images in batches {
         logits.extend(rows(&tch::no_grad(|| target.logits(images)))?);
     }
     if logits.iter().flatten().any(|logit| !logit.is_finite()) {
@@ -280,36 +279,25 @@ fn answers(
             condition: condition.to_string(),
         });
     }
-    Ok(Answers { condition, logits })
+    Ok(Predictions { condition, logits })
 }
 
-/// Transformed crops, made by all cores. A crop's seed comes from its path, so it is transformed
-/// alike whatever other crops are judged.
-fn transformed(
+/// Corrupted crops, made by all cores. A crop's seed comes from its path, so it is corrupted alike
+/// whatever other crops are evaluated.
+fn corrupted(
     family: Family,
     severity: u8,
     crops: &[&Crop],
     seed: u64,
 ) -> Result<Vec<(StandardisedCrop, EyeState)>, CorruptionError> {
-    let one = |crop: &&Crop| {
+    let corrupt = |crop: &&Crop| {
         let seed = seed_of(seed, crop.sample.path.as_os_str().as_encoded_bytes());
-        let changed = corruption::apply(family, severity, crop, seed)?;
-        Ok((changed, crop.sample.label))
+        let crop_input = corruption::apply(family, severity, crop, seed)?;
+        Ok((crop_input, crop.sample.label))
     };
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let share = crops.len().div_ceil(cores).max(1);
-    let mut parts: Vec<Result<Vec<_>, CorruptionError>> = Vec::new();
-    parts.resize_with(crops.len().div_ceil(share), || Ok(Vec::new()));
-    std::thread::scope(|scope| {
-        for (crops, part) in crops.chunks(share).zip(&mut parts) {
-            scope.spawn(move || *part = crops.iter().map(one).collect());
-        }
-    });
-    let mut all = Vec::with_capacity(crops.len());
-    for part in parts {
-        all.extend(part?);
-    }
-    Ok(all)
+    let corrupted: Vec<_> = crops.par_iter().map(corrupt).collect();
+    // The error of the first crop, whichever thread came upon one first.
+    corrupted.into_iter().collect()
 }
 
 /// A seed of its own for each `name`, the same on every machine.

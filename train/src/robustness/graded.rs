@@ -1,18 +1,19 @@
-//! Figures on crops that two graders looked at again, blind to labels and predictions: the hard cases, and
-//! what nobody can tell.
+//! Metrics on crops that two graders looked at again, blind to labels and predictions: the hard cases, and
+//! undecidable ones.
 //!
 //! The file of grades (`graded.csv`) is the data set's, not Parseye's; it corrects no label that a
 //! model is trained on or chosen by. How grading is done is left to [`crate::labels`].
 
-use super::figures::{Estimate, Figures, figures};
+use super::metrics::{Estimate, Metrics, metrics};
 use crate::{
-    data::crops::{Crop, hex},
+    data::crops::Crop,
     labels::{Grade, LabelError, read_bytes, rows_of},
 };
 use parseye_vision::{
     classify::model::softmax,
     evaluate::manifest::Sample,
     eye_state::{EyeState, STATES},
+    names::UnknownName,
 };
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -21,14 +22,14 @@ use std::{
     path::Path,
 };
 
-/// What to do about a wrong row.
+/// Remedy of a wrong row.
 const REMEDY: &str =
     "columns are path, split, manifest_label, rater1, rater2, graded; correct the row";
 
 /// A row of the file.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Row {
+struct GradedRow {
     path: String,
     #[serde(rename = "split")]
     _split: String,
@@ -41,35 +42,35 @@ struct Row {
     graded: String,
 }
 
-/// What two graders said of crops, by path.
+/// Grades of two graders, by path.
 #[derive(Clone, Debug)]
-pub struct Grades {
+pub(crate) struct Grades {
     of_crop: HashMap<String, (EyeState, Option<Grade>)>,
     /// Hash of the file, in hexadecimal.
     pub sha256: String,
 }
 
-/// Figures with the grades.
+/// Metrics with the grades.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct GradedReport {
     /// Crops whose state both graders agree on, by that state.
-    pub hard: Figures,
-    /// How many of these carry their grade as label, as published.
+    pub hard: Metrics,
+    /// Number of these whose published label is their grade.
     pub hard_labelled_so: u64,
-    /// All crops, with grades for labels where both agree, without what neither can tell.
-    pub corrected: Figures,
+    /// All crops, with grades for labels where both agree, without those that both find undecidable.
+    pub corrected: Metrics,
     /// Crops that both graders find undecidable.
     pub undecidable: Option<Undecidable>,
 }
 
-/// What a model makes of crops that nobody can tell.
+/// Confidence of a model on crops that graders cannot decide.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Undecidable {
     /// Number of crops.
     pub n: u64,
     /// Number of people.
     pub subjects: usize,
-    /// Mean calibrated probability of the answer.
+    /// Mean calibrated probability of the prediction.
     pub confidence: Estimate,
 }
 
@@ -81,7 +82,7 @@ impl Grades {
     pub fn read(path: &Path) -> Result<Self, LabelError> {
         let bytes = read_bytes(path, REMEDY)?;
         let mut of_crop = HashMap::new();
-        for (line, row) in rows_of::<Row>(path, &bytes, REMEDY)? {
+        for (line, row) in rows_of::<GradedRow>(path, &bytes, REMEDY)? {
             let wrong = |reason: String| LabelError::Row {
                 path: path.into(),
                 line,
@@ -91,15 +92,18 @@ impl Grades {
             let label: EyeState = label.map_err(|error| wrong(format!("{error}")))?;
             let grade = match row.graded.as_str() {
                 "" => None,
-                grade => Some(grade.parse().map_err(wrong)?),
+                grade => {
+                    let grade = grade.parse();
+                    Some(grade.map_err(|error: UnknownName| wrong(error.to_string()))?)
+                }
             };
             if of_crop.insert(row.path.clone(), (label, grade)).is_some() {
-                return Err(wrong(format!("{} stands there twice", row.path)));
+                return Err(wrong(format!("{} is given twice", row.path)));
             }
         }
         Ok(Self {
             of_crop,
-            sha256: hex(&Sha256::digest(bytes)),
+            sha256: hex::encode(Sha256::digest(bytes)),
         })
     }
 
@@ -127,8 +131,8 @@ impl Grades {
         self.of_crop.get(&*sample.path.to_string_lossy())?.1
     }
 
-    /// Counts the answers `logits`, given for `samples` in the same order; `None` where none of
-    /// them was graded alike. See [`figures`].
+    /// Counts the predictions `logits`, given for `samples` in the same order; `None` where none of
+    /// them was graded alike. See [`metrics`].
     pub fn report(
         &self,
         samples: &[&Sample],
@@ -136,7 +140,7 @@ impl Grades {
         temperature: f32,
         seed: u64,
     ) -> Option<GradedReport> {
-        let (mut hard, mut corrected) = (Answered::default(), Answered::default());
+        let (mut hard, mut corrected) = (RegradedCrops::default(), RegradedCrops::default());
         let mut hard_labelled_so = 0;
         let mut undecidable: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
         for (sample, logits) in samples.iter().zip(logits) {
@@ -153,8 +157,8 @@ impl Grades {
                 }
                 Some(Grade::Undecidable) => {
                     let probabilities = softmax(logits, temperature);
-                    let answer = EyeState::most_likely(&probabilities);
-                    let confidence = f64::from(probabilities[answer.index()]);
+                    let prediction = EyeState::most_likely(&probabilities);
+                    let confidence = f64::from(probabilities[prediction.index()]);
                     undecidable
                         .entry(&sample.subject)
                         .or_default()
@@ -163,9 +167,9 @@ impl Grades {
             }
         }
         (!hard.samples.is_empty()).then(|| GradedReport {
-            hard: hard.figures(temperature, seed),
+            hard: hard.metrics(temperature, seed),
             hard_labelled_so,
-            corrected: corrected.figures(temperature, seed),
+            corrected: corrected.metrics(temperature, seed),
             undecidable: Undecidable::of(&undecidable.into_values().collect::<Vec<_>>(), seed),
         })
     }
@@ -189,29 +193,29 @@ impl Undecidable {
     }
 }
 
-/// Crops with their answers.
+/// Crops with their predictions.
 #[derive(Default)]
-struct Answered {
+struct RegradedCrops {
     samples: Vec<Sample>,
     logits: Vec<[f32; STATES]>,
 }
 
-impl Answered {
+impl RegradedCrops {
     fn add(&mut self, sample: Sample, logits: [f32; STATES]) {
         self.samples.push(sample);
         self.logits.push(logits);
     }
 
-    fn figures(&self, temperature: f32, seed: u64) -> Figures {
+    fn metrics(&self, temperature: f32, seed: u64) -> Metrics {
         let samples: Vec<&Sample> = self.samples.iter().collect();
-        figures(&samples, &self.logits, temperature, seed)
+        metrics(&samples, &self.logits, temperature, seed)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::robustness::figures::tests::sample;
+    use crate::robustness::metrics::tests::sample;
 
     const HEADER: &str = "path,split,manifest_label,rater1,rater2,graded\n";
 
@@ -250,7 +254,7 @@ mod tests {
         let open = [2.0 * 3.0_f32.ln(), 0.0, 0.0, 0.0];
         let samples: Vec<&Sample> = samples.iter().collect();
         let report = grades.report(&samples, &[open; 5], 2.0, 0).unwrap();
-        // Of the two graded alike, a is open, as answered, and b is not; b alone was labelled so.
+        // Of the two graded alike, a is open, as predicted, and b is not; b alone was labelled so.
         assert_eq!((report.hard.n, report.hard.accuracy.value), (2, 0.5));
         assert_eq!(report.hard_labelled_so, 1);
         // a and c of a, b, c and f.
@@ -281,7 +285,7 @@ mod tests {
         let grades = grades("a.png,test,open,open,open,open\n").unwrap();
         let crop = Crop {
             sample: named("a.png", EyeState::Closed, "p"),
-            picture: image::GrayImage::new(2, 2),
+            image: image::GrayImage::new(2, 2),
         };
         let error = grades.check(&[&crop]).unwrap_err().to_string();
         assert!(error.contains("a.png was graded"), "{error}");

@@ -1,19 +1,19 @@
-//! How far a finished model's answers can be trusted: accuracy, calibration and ROC on labelled
-//! crops, clean, attacked and naturally transformed, with intervals over people.
+//! Evaluation of finished models: accuracy, calibration and ROC on labelled
+//! crops, clean, attacked and corrupted, with intervals over people.
 //!
-//! [`judge`](judge()) asks the model under every [`Condition`] of an [`EvaluationPlan`];
-//! [`figures`](figures()) counts the answers, [`graded`] with grades for labels, [`spread`]
+//! [`evaluate`](evaluate()) runs the model under every [`Condition`] of an [`EvaluationPlan`];
+//! [`metrics`](metrics()) counts the predictions, [`graded`] with grades for labels, [`spread`]
 //! person by person; [`report`] keeps them; [`table`] prints a model, [`comparison`] models side by
 //! side, [`plots`] draws them, [`failures`] shows what a model is wrong about; [`sanity`] looks for
-//! results that no sound attack gives. The attacks themselves are [`crate::attack`], the
-//! natural transformations [`crate::corruption`]. Tables over many models are left to the study.
+//! results that no sound attack has. The attacks themselves are [`crate::attack`], the
+//! corruptions [`crate::corruption`]. Tables over many models are left to the study.
 
 pub mod command;
 pub mod comparison;
 pub mod evaluate;
 pub mod failures;
-pub mod figures;
 pub mod graded;
+pub mod metrics;
 pub mod plots;
 pub mod report;
 pub mod roc;
@@ -22,5 +22,5 @@ pub mod selection;
 pub mod spread;
 pub mod table;
 
-pub use evaluate::{Answers, Condition, EvaluationPlan, RobustnessError, judge};
-pub use figures::{Estimate, Figures, figures};
+pub use evaluate::{Condition, EvaluationPlan, Predictions, RobustnessError, evaluate};
+pub use metrics::{Estimate, Metrics, metrics};

@@ -1,5 +1,4 @@
-//! Charts of evaluated models: how far confidence keeps its word, and how accuracy falls with the
-//! perturbation.
+//! Charts of evaluated models: reliability diagrams, and accuracy against the SNR of the perturbation.
 
 use super::report::{ModelReport, in_order};
 use crate::{
@@ -8,14 +7,14 @@ use crate::{
 };
 use parseye_plot::PlotError;
 
-/// Fewest answers in a bin that is drawn: fewer jump about.
-const FEWEST_ANSWERS: u64 = 10;
+/// Fewest predictions in a bin that is drawn: fewer jump about.
+const FEWEST_PREDICTIONS: u64 = 10;
 
-/// The charts that there are figures for, by file name, as SVG.
+/// The charts that there are metrics for, by file name, as SVG.
 ///
 /// # Errors
 /// When the library cannot draw.
-pub fn charts(models: &[&ModelReport]) -> Result<Vec<(&'static str, String)>, PlotError> {
+pub(crate) fn charts(models: &[&ModelReport]) -> Result<Vec<(&'static str, String)>, PlotError> {
     let mut charts = vec![("reliability.svg", reliability(models).draw()?)];
     for (file, title, access) in [
         ("attacked.svg", "White-box attacks", Access::WhiteBox),
@@ -32,7 +31,7 @@ pub fn charts(models: &[&ModelReport]) -> Result<Vec<(&'static str, String)>, Pl
 fn reliability(models: &[&ModelReport]) -> Chart {
     let point = |(x, y)| Point::new(x, y);
     let mut lines = vec![Line {
-        name: "confidence that keeps its word".into(),
+        name: "perfect calibration".into(),
         points: [(0.0, 0.0), (1.0, 1.0)].map(point).to_vec(),
         colour: GREY,
         dash: Dash::Dashed,
@@ -42,7 +41,7 @@ fn reliability(models: &[&ModelReport]) -> Chart {
         let bins = model
             .reliability
             .iter()
-            .filter(|bin| bin.n >= FEWEST_ANSWERS);
+            .filter(|bin| bin.n >= FEWEST_PREDICTIONS);
         let ece = model.clean().map_or(f64::NAN, |clean| clean.ece);
         lines.push(Line {
             name: format!("{} (ECE {ece:.3})", model.name),
@@ -53,12 +52,12 @@ fn reliability(models: &[&ModelReport]) -> Chart {
         });
     }
     Chart {
-        title: "Reliability: how often answers of a confidence are right".into(),
+        title: "Reliability: how often predictions of a confidence are correct".into(),
         x: Axis::new("mean confidence", 0.2, 1.0),
-        y: Axis::new("share of right answers", 0.0, 1.0),
+        y: Axis::new("share of correct predictions", 0.0, 1.0),
         lines,
         notes: vec![
-            format!("15 bins, those of at least {FEWEST_ANSWERS} answers"),
+            format!("15 bins, those of at least {FEWEST_PREDICTIONS} predictions"),
             "temperature fitted on the validation split".into(),
         ],
     }
@@ -78,7 +77,7 @@ fn against_snr(title: &str, models: &[&ModelReport], access: Access) -> Chart {
             let points: Vec<Point> = of_attack
                 .filter_map(|row| {
                     let snr_db = row.condition.snr_db?;
-                    Some(Point::of(snr_db, row.figures.macro_accuracy))
+                    Some(Point::of(snr_db, row.metrics.macro_accuracy))
                 })
                 .collect();
             for point in &points {
@@ -95,10 +94,10 @@ fn against_snr(title: &str, models: &[&ModelReport], access: Access) -> Chart {
         }
     }
     Chart {
-        title: format!("{title}: macro accuracy against the disturbance"),
+        title: format!("{title}: macro accuracy against the perturbation"),
         // More perturbation to the right.
         x: Axis::new(
-            "SNR of the disturbance in dB",
+            "SNR of the perturbation in dB",
             weakest + 1.0,
             strongest - 1.0,
         ),

@@ -1,16 +1,16 @@
-//! What `train evaluate` found, as JSON: written whole after each model, read back to go on.
+//! The report of `train evaluate`, as JSON: written whole after each model, read back to go on.
 
 use super::{
-    evaluate::{Answers, Condition, EvaluationPlan},
-    figures::{Estimate, Figures, figures, mean_accuracy, reliability},
+    evaluate::{Condition, EvaluationPlan, Predictions},
     graded::{GradedReport, Grades},
+    metrics::{Estimate, Metrics, mean_accuracy, metrics, reliability},
     roc::{RocCurves, roc_curves},
     spread::{SubjectSpread, spread},
 };
 use crate::{
     corruption::Family,
     data::crops::Crop,
-    export::{ExportError, write_whole},
+    export::{ExportError, write_atomically},
 };
 use parseye_vision::{
     evaluate::{
@@ -24,62 +24,63 @@ use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
 };
+use strum::VariantArray;
 
 /// Layout of the report that this program reads and writes.
 pub const FORMAT: u32 = 1;
 
-/// Figures of models measured in one way.
+/// Metrics of models measured in one way.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Report {
     /// Layout of this report, [`FORMAT`].
     pub format: u32,
-    /// How they were measured.
+    /// Data and conditions of the evaluation.
     pub setup: Setup,
-    /// Each model's figures, in the order that they were measured.
+    /// Each model's metrics, in the order that they were measured.
     pub models: Vec<ModelReport>,
 }
 
-/// Everything that decides a model's figures besides the model.
+/// Everything that decides a model's metrics besides the model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Setup {
-    /// Hash over the manifest and every picture it lists.
+    /// Hash over the manifest and every image it lists.
     pub data_sha256: String,
-    /// Split that was judged.
+    /// Split that was evaluated.
     pub split: Split,
     /// Number of crops drawn from it, class-balanced; none for all of them.
     pub crops: Option<usize>,
-    /// What was asked.
+    /// Conditions of the evaluation.
     pub plan: EvaluationPlan,
     /// Hash of the model whose examples were transferred.
     pub transfer_from_sha256: Option<String>,
     /// Hash of the file of grades.
     #[serde(default)]
     pub graded_sha256: Option<String>,
-    /// Whether unsound results were looked for.
+    /// Whether sanity checks were made.
     pub sanity: bool,
 }
 
-/// Figures of one model.
+/// Metrics of one model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ModelReport {
     /// Name in its card.
     pub name: String,
-    /// Where it was read from.
+    /// Its file.
     pub path: PathBuf,
     /// Hash of its file.
     pub sha256: String,
     /// Architecture in its card.
     pub architecture: String,
-    /// What its logits were divided by, fitted on the validation split.
+    /// Divisor of its logits, fitted on the validation split.
     pub temperature: f32,
     /// Name of the model whose examples were transferred.
     pub transfer_from: Option<String>,
     /// Under each condition, clean first.
     pub results: Vec<ConditionReport>,
     /// Clean crops by data set.
-    pub by_source: BTreeMap<String, Figures>,
+    pub by_source: BTreeMap<String, Metrics>,
     /// Clean crops by who labelled them.
-    pub by_label_kind: BTreeMap<String, Figures>,
+    pub by_label_kind: BTreeMap<String, Metrics>,
     /// Clean crops that two graders looked at again, where their grades were given.
     #[serde(default)]
     pub graded: Option<GradedReport>,
@@ -91,21 +92,22 @@ pub struct ModelReport {
     pub reliability: Vec<ReliabilityBin>,
     /// Curves on clean crops.
     pub roc: RocCurves,
-    /// Natural transformations, where they were asked for.
+    /// Corruptions, where they were evaluated.
     pub corruption: Option<CorruptionReport>,
-    /// Results that no sound attack gives, a sentence each.
+    /// Failed sanity checks, a sentence each.
+    #[serde(alias = "suspicions")]
     pub failed_checks: Vec<String>,
 }
 
 impl ModelReport {
-    /// Figures on the crops as they are; none where the report holds no result.
-    pub fn clean(&self) -> Option<&Figures> {
-        Some(&self.results.first()?.figures)
+    /// Metrics on the crops as they are; none where the report holds no result.
+    pub fn clean(&self) -> Option<&Metrics> {
+        Some(&self.results.first()?.metrics)
     }
 }
 
 /// The items, each once, in the order in which they come first.
-pub fn in_order<T: PartialEq>(items: impl Iterator<Item = T>) -> Vec<T> {
+pub(crate) fn in_order<T: PartialEq>(items: impl Iterator<Item = T>) -> Vec<T> {
     let mut once = Vec::new();
     for item in items {
         if !once.contains(&item) {
@@ -115,15 +117,15 @@ pub fn in_order<T: PartialEq>(items: impl Iterator<Item = T>) -> Vec<T> {
     once
 }
 
-/// Figures under one condition.
+/// Metrics under one condition.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ConditionReport {
-    /// What was done to the crops.
+    /// Attack or corruption of the crops.
     #[serde(flatten)]
     pub condition: Condition,
-    /// What came of it.
+    /// Metrics under it.
     #[serde(flatten)]
-    pub figures: Figures,
+    pub metrics: Metrics,
 }
 
 /// Mean corruption accuracy: over the severities of each family, and over all families.
@@ -152,7 +154,7 @@ pub enum ReportError {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// What was wrong.
+        /// The reader's message.
         reason: String,
     },
     /// It was made with other arguments.
@@ -211,10 +213,10 @@ impl Report {
     /// # Errors
     /// When the file cannot be written.
     pub fn write(&self, path: &Path) -> Result<(), ReportError> {
-        Ok(write_whole(path, &serde_json::to_vec_pretty(self)?)?)
+        Ok(write_atomically(path, &serde_json::to_vec_pretty(self)?)?)
     }
 
-    /// The figures of the model whose file has this hash, where they are there.
+    /// The metrics of the model whose file has this hash, where they are there.
     pub fn of_model(&self, sha256: &str) -> Option<&ModelReport> {
         self.models.iter().find(|model| model.sha256 == sha256)
     }
@@ -249,12 +251,12 @@ impl Setup {
     }
 }
 
-/// Who a report is about.
+/// The model of a report.
 #[derive(Clone, Debug)]
-pub struct ModelIdentity {
+pub(crate) struct ModelIdentity {
     /// Name in its card.
     pub name: String,
-    /// Where it was read from.
+    /// Its file.
     pub path: PathBuf,
     /// Hash of its file.
     pub sha256: String,
@@ -266,18 +268,18 @@ pub struct ModelIdentity {
     pub transfer_from: Option<String>,
 }
 
-/// Counts a model's `answers` on `crops`, also with `grades` where there are any; `seed`
+/// Counts a model's `predictions` on `crops`, also with `grades` where there are any; `seed`
 /// is that of the intervals.
-pub fn of_answers(
+pub(crate) fn from_predictions(
     model: ModelIdentity,
     crops: &[&Crop],
-    answers: &[Answers],
+    predictions: &[Predictions],
     grades: Option<&Grades>,
     failed_checks: Vec<String>,
     seed: u64,
 ) -> ModelReport {
     let samples: Vec<&Sample> = crops.iter().map(|crop| &crop.sample).collect();
-    let clean = answers.first().map_or(&[][..], |clean| &clean.logits);
+    let clean = predictions.first().map_or(&[][..], |clean| &clean.logits);
     let grouped = |name: &dyn Fn(&Sample) -> String| {
         let mut groups: BTreeMap<String, (Vec<&Sample>, Vec<[f32; STATES]>)> = BTreeMap::new();
         for (sample, logits) in samples.iter().zip(clean) {
@@ -286,13 +288,13 @@ pub fn of_answers(
             group.1.push(*logits);
         }
         let of_group = |(name, (samples, logits)): (String, (Vec<&Sample>, Vec<_>))| {
-            (name, figures(&samples, &logits, model.temperature, seed))
+            (name, metrics(&samples, &logits, model.temperature, seed))
         };
         groups.into_iter().map(of_group).collect()
     };
-    let results = answers.iter().map(|one| ConditionReport {
+    let results = predictions.iter().map(|one| ConditionReport {
         condition: one.condition.clone(),
-        figures: figures(&samples, &one.logits, model.temperature, seed),
+        metrics: metrics(&samples, &one.logits, model.temperature, seed),
     });
     ModelReport {
         by_source: grouped(&|sample| sample.source.clone()),
@@ -302,7 +304,7 @@ pub fn of_answers(
         reliability: reliability(&samples, clean, model.temperature).to_vec(),
         roc: roc_curves(&samples, clean, model.temperature),
         results: results.collect(),
-        corruption: corruption(&samples, answers, seed),
+        corruption: corruption(&samples, predictions, seed),
         failed_checks,
         name: model.name,
         path: model.path,
@@ -313,9 +315,13 @@ pub fn of_answers(
     }
 }
 
-fn corruption(samples: &[&Sample], answers: &[Answers], seed: u64) -> Option<CorruptionReport> {
+fn corruption(
+    samples: &[&Sample],
+    predictions: &[Predictions],
+    seed: u64,
+) -> Option<CorruptionReport> {
     let mean = |of: &dyn Fn(Family) -> bool| {
-        let logits: Vec<&[[f32; STATES]]> = answers
+        let logits: Vec<&[[f32; STATES]]> = predictions
             .iter()
             .filter(|one| {
                 one.condition
@@ -332,9 +338,9 @@ fn corruption(samples: &[&Sample], answers: &[Answers], seed: u64) -> Option<Cor
             }
         })
     };
-    let of_family = |family: Family| Some((family.name().to_owned(), mean(&|f| f == family)?));
+    let of_family = |family: &Family| Some((family.to_string(), mean(&|f| f == *family)?));
     Some(CorruptionReport {
-        by_family: Family::ALL.into_iter().filter_map(of_family).collect(),
+        by_family: Family::VARIANTS.iter().filter_map(of_family).collect(),
         all: mean(&|_| true)?,
     })
 }

@@ -37,12 +37,25 @@ pub struct RocCurves {
     /// All pairs of crop and state pooled: "is this crop in this state?"
     pub micro: RocCurve,
     /// Mean of the states' curves at every false positive rate. Absent where there is one state
-    /// only: it has nothing to be told from.
+    /// only.
     pub macro_average: Option<RocCurve>,
 }
 
+impl RocCurves {
+    /// The curves by name: each state's, then `micro`, then `macro` where there is one.
+    pub fn named(&self) -> impl Iterator<Item = (&str, &RocCurve)> {
+        let of_states = self.by_state.iter().map(|(name, curve)| (&**name, curve));
+        let average = self.macro_average.iter().map(|curve| ("macro", curve));
+        of_states.chain([("micro", &self.micro)]).chain(average)
+    }
+}
+
 /// The curves of logits given for samples, in the same order.
-pub fn roc_curves(samples: &[&Sample], logits: &[[f32; STATES]], temperature: f32) -> RocCurves {
+pub(crate) fn roc_curves(
+    samples: &[&Sample],
+    logits: &[[f32; STATES]],
+    temperature: f32,
+) -> RocCurves {
     let ranking = Ranking::new(
         samples
             .iter()
@@ -75,13 +88,13 @@ pub(super) struct Ranking {
 }
 
 impl Ranking {
-    /// Ranks answers (truth, group, logits).
+    /// Ranks predictions (truth, group, logits).
     pub(super) fn new(
-        answers: impl Iterator<Item = (EyeState, usize, [f32; STATES])>,
+        predictions: impl Iterator<Item = (EyeState, usize, [f32; STATES])>,
         temperature: f32,
     ) -> Self {
         let mut scored: [Vec<Scored>; STATES] = Default::default();
-        for (truth, group, logits) in answers {
+        for (truth, group, logits) in predictions {
             let scores = log_odds(&logits, temperature);
             for state in EyeState::ALL {
                 scored[state.index()].push(Scored {
@@ -215,7 +228,7 @@ impl Ranked {
     }
 }
 
-/// Whether the middle point lies on a straight upright or level stretch, where it says nothing.
+/// Whether the middle point lies on a straight upright or level stretch, where it is redundant.
 fn on_one_axis(a: &RocPoint, b: &RocPoint, c: &RocPoint) -> bool {
     (a.fpr == b.fpr && b.fpr == c.fpr) || (a.tpr == b.tpr && b.tpr == c.tpr)
 }
@@ -289,7 +302,7 @@ fn thinned(points: &[RocPoint]) -> RocCurve {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::robustness::figures::tests::sample;
+    use crate::robustness::metrics::tests::sample;
     use proptest::prelude::*;
 
     fn state() -> impl Strategy<Value = EyeState> {
@@ -297,7 +310,7 @@ mod tests {
     }
 
     /// Coarse logits, so that ties are common.
-    fn answers() -> impl Strategy<Value = Vec<(EyeState, [f32; STATES])>> {
+    fn predictions() -> impl Strategy<Value = Vec<(EyeState, [f32; STATES])>> {
         let logits = prop::array::uniform4((-3_i8..=3).prop_map(f32::from));
         prop::collection::vec((state(), logits), 2..60)
     }
@@ -318,12 +331,12 @@ mod tests {
         won / pairs
     }
 
-    fn curves(answers: &[(EyeState, [f32; STATES])]) -> RocCurves {
-        let samples: Vec<Sample> = answers
+    fn curves(predictions: &[(EyeState, [f32; STATES])]) -> RocCurves {
+        let samples: Vec<Sample> = predictions
             .iter()
             .map(|(state, _)| sample(*state, "p"))
             .collect();
-        let logits: Vec<_> = answers.iter().map(|(_, logits)| *logits).collect();
+        let logits: Vec<_> = predictions.iter().map(|(_, logits)| *logits).collect();
         roc_curves(&samples.iter().collect::<Vec<_>>(), &logits, 1.0)
     }
 
@@ -356,12 +369,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn areas_are_the_rank_statistic(answers in answers()) {
-            let curves = curves(&answers);
+        fn areas_are_the_rank_statistic(predictions in predictions()) {
+            let curves = curves(&predictions);
             let mut areas = Vec::new();
             let mut pooled = Vec::new();
             for state in EyeState::ALL {
-                let scored: Vec<(f64, bool)> = answers
+                let scored: Vec<(f64, bool)> = predictions
                     .iter()
                     .map(|(truth, logits)| (log_odds(logits, 1.0)[state.index()], *truth == state))
                     .collect();
@@ -377,7 +390,7 @@ mod tests {
             prop_assert!((curves.micro.auc - rank_statistic(&pooled)).abs() < 1e-9);
             let mean = areas.iter().sum::<f64>() / areas.len() as f64;
             // The way of the bootstrap comes to the same areas.
-            let ranking = Ranking::new(answers.iter().map(|(s, l)| (*s, 0, *l)), 1.0);
+            let ranking = Ranking::new(predictions.iter().map(|(s, l)| (*s, 0, *l)), 1.0);
             prop_assert!((ranking.auc_micro(&[1.0]) - curves.micro.auc).abs() < 1e-9);
             let auc_macro = ranking.auc_macro(&[1.0]);
             prop_assert!((auc_macro - mean).abs() < 1e-9 || (auc_macro.is_nan() && mean.is_nan()));
@@ -388,8 +401,8 @@ mod tests {
         }
 
         #[test]
-        fn weights_count_like_repeated_crops(answers in answers(), weights in prop::collection::vec(0_u8..4, 3)) {
-            let grouped = || answers.iter().enumerate().map(|(i, (s, l))| (*s, i % 3, *l));
+        fn weights_count_like_repeated_crops(predictions in predictions(), weights in prop::collection::vec(0_u8..4, 3)) {
+            let grouped = || predictions.iter().enumerate().map(|(i, (s, l))| (*s, i % 3, *l));
             let weighted = Ranking::new(grouped(), 1.0);
             let repeated = grouped().flat_map(|one| {
                 std::iter::repeat_n((one.0, 0, one.2), usize::from(weights[one.1]))

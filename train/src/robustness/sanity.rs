@@ -1,10 +1,10 @@
-//! Looks for results that no sound attack on a sound model gives, among those that were measured and
+//! Looks for results that no sound attack on a sound model has, among those that were measured and
 //! by attacks made for the purpose (Carlini et al. 2019, "On
 //! evaluating adversarial robustness", section 3; Athalye et al. 2018 on masked gradients).
 
 use super::{
     RobustnessError,
-    evaluate::{Answers, Condition},
+    evaluate::{Condition, Predictions},
     selection,
 };
 use crate::{
@@ -19,20 +19,20 @@ use parseye_vision::{
     eye_state::{EyeState, STATES},
 };
 
-/// What accuracies may differ by for no reason: a few crops near a boundary fall to either side
+/// Difference of accuracies that is no finding: a few crops near a boundary fall to either side
 /// under noise, and a single step that overshoots misses a few that a shorter one hits.
 const SLACK: f64 = 0.01;
 
 /// Crops that may differ besides: on few crops [`SLACK`] is less than one.
 const FEW: f64 = 2.0;
 
-/// Crops of the checks that attack anew: as many of each state as of the others.
+/// Crops of the checks that make attacks of their own: as many of each state as of the others.
 const CHECKED_CROPS: usize = 128;
 
-/// What is suspicious among a classifier's answers on `samples`, a sentence each; nothing where all
+/// Checks that fail among a classifier's predictions on `samples`, a sentence each; nothing where all
 /// is well.
-pub fn failed_checks(samples: &[&Sample], answers: &[Answers]) -> Vec<String> {
-    let measured: Vec<(&Condition, f64)> = answers
+pub(crate) fn failed_checks(samples: &[&Sample], predictions: &[Predictions]) -> Vec<String> {
+    let measured: Vec<(&Condition, f64)> = predictions
         .iter()
         .map(|one| (&one.condition, accuracy(samples, &one.logits)))
         .collect();
@@ -94,12 +94,12 @@ pub fn failed_checks(samples: &[&Sample], answers: &[Answers]) -> Vec<String> {
     found
 }
 
-/// What attacks made for the purpose find suspicious about a classifier: see
+/// Runs the attacks made for the purpose and returns the check that fails: see
 /// [`crate::attack::sanity`].
 ///
 /// # Errors
 /// When the device cannot hold what the attacks need.
-pub fn attacked_anew(
+pub(crate) fn failed_attack_check(
     target: &dyn Classifier,
     transfer_from: Option<&dyn Classifier>,
     crops: &[&Crop],
@@ -128,12 +128,12 @@ fn accuracy(samples: &[&Sample], logits: &[[f32; STATES]]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{attack::budget::Norm, robustness::figures::tests::sample};
+    use crate::{attack::budget::Norm, robustness::metrics::tests::sample};
 
-    /// Answers of which the first `right` of 1,000 are right.
-    fn answered(attack: &str, access: Access, snr_db: f64, right: usize) -> Answers {
+    /// Predictions of which the first `right` of 1,000 are right.
+    fn predicted(attack: &str, access: Access, snr_db: f64, right: usize) -> Predictions {
         let logits = |index| [if index < right { 1.0 } else { -1.0 }, 0.0, 0.0, 0.0];
-        Answers {
+        Predictions {
             condition: Condition {
                 attack: attack.into(),
                 access: Some(access),
@@ -144,25 +144,25 @@ mod tests {
         }
     }
 
-    fn found(answers: &[Answers]) -> Vec<String> {
+    fn found(predictions: &[Predictions]) -> Vec<String> {
         let samples = vec![sample(EyeState::Open, "p"); 1000];
-        let mut all = vec![Answers {
+        let mut all = vec![Predictions {
             condition: Condition::clean(),
-            ..answered("", Access::Random, 0.0, 900)
+            ..predicted("", Access::Random, 0.0, 900)
         }];
-        all.extend_from_slice(answers);
+        all.extend_from_slice(predictions);
         failed_checks(&samples.iter().collect::<Vec<_>>(), &all)
     }
 
     #[test]
-    fn sound_results_raise_no_suspicion() {
+    fn sound_results_fail_no_check() {
         use Access::{BlackBox, Random, Transfer, WhiteBox};
         let sound = [
-            answered("pgd-20", WhiteBox, 40.0, 700),
-            answered("pgd-20", Transfer, 40.0, 850),
-            answered("pgd-20", WhiteBox, 30.0, 300),
-            answered("square", BlackBox, 30.0, 400),
-            answered("uniform", Random, 30.0, 905),
+            predicted("pgd-20", WhiteBox, 40.0, 700),
+            predicted("pgd-20", Transfer, 40.0, 850),
+            predicted("pgd-20", WhiteBox, 30.0, 300),
+            predicted("square", BlackBox, 30.0, 400),
+            predicted("uniform", Random, 30.0, 905),
         ];
         assert_eq!(found(&sound), Vec::<String>::new());
     }
@@ -173,23 +173,26 @@ mod tests {
         for (unsound, words) in [
             (
                 vec![
-                    answered("pgd-20", WhiteBox, 40.0, 500),
-                    answered("pgd-20", WhiteBox, 30.0, 600),
+                    predicted("pgd-20", WhiteBox, 40.0, 500),
+                    predicted("pgd-20", WhiteBox, 30.0, 600),
                 ],
                 "bigger budget",
             ),
-            (vec![answered("fgsm", WhiteBox, 40.0, 950)], "bigger budget"),
+            (
+                vec![predicted("fgsm", WhiteBox, 40.0, 950)],
+                "bigger budget",
+            ),
             (
                 vec![
-                    answered("fgsm", WhiteBox, 40.0, 700),
-                    answered("fgsm", Transfer, 40.0, 600),
+                    predicted("fgsm", WhiteBox, 40.0, 700),
+                    predicted("fgsm", Transfer, 40.0, 600),
                 ],
                 "transfer beat",
             ),
             (
                 vec![
-                    answered("apgd-ce", WhiteBox, 40.0, 700),
-                    answered("square", BlackBox, 40.0, 600),
+                    predicted("apgd-ce", WhiteBox, 40.0, 700),
+                    predicted("square", BlackBox, 40.0, 600),
                 ],
                 "masked",
             ),

@@ -8,7 +8,7 @@ use rand_chacha::ChaCha8Rng;
 /// At most `count` crops drawn at random, as many of each state as of the others up to one; fewer
 /// where a state has fewer, for filling up with another one would tip the balance. They come in the
 /// order of `crops`; the same seed gives the same, and a smaller draw is part of a larger one.
-pub fn balanced<'a>(crops: &[&'a Crop], count: usize, seed: u64) -> Vec<&'a Crop> {
+pub(crate) fn balanced<'a>(crops: &[&'a Crop], count: usize, seed: u64) -> Vec<&'a Crop> {
     let mut chosen = Vec::new();
     for state in EyeState::ALL {
         // Places that are left over go to the first states.
@@ -27,14 +27,14 @@ pub fn balanced<'a>(crops: &[&'a Crop], count: usize, seed: u64) -> Vec<&'a Crop
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::robustness::figures::tests::sample;
+    use crate::robustness::metrics::tests::sample;
 
     fn crops(counts: [usize; 4]) -> Vec<Crop> {
         let mut crops = Vec::new();
         for (state, count) in EyeState::ALL.into_iter().zip(counts) {
             crops.extend((0..count).map(|number| Crop {
                 sample: sample(state, &format!("p{number}")),
-                picture: image::GrayImage::new(2, 2),
+                image: image::GrayImage::new(2, 2),
             }));
         }
         crops

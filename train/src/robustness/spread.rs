@@ -1,4 +1,4 @@
-//! How differently people fare: one mean over all hides whom a monitor fails.
+//! Accuracy person by person: one mean over all hides whom a monitor fails.
 
 use parseye_vision::{
     evaluate::{manifest::Sample, metrics::Confusion},
@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 /// Fewest crops of a person that give an accuracy of its own: with fewer a single crop moves it by
 /// more than 5 points.
-pub const FEWEST_CROPS: u64 = 20;
+pub(crate) const FEWEST_CROPS: u64 = 20;
 
 /// Worst people that are named.
 const NAMED: usize = 5;
@@ -32,12 +32,12 @@ pub struct Subject {
     pub name: String,
     /// Number of crops.
     pub n: u64,
-    /// Share answered rightly.
+    /// Share classified correctly.
     pub accuracy: f64,
 }
 
 /// The spread over people; `None` where nobody has enough crops.
-pub fn spread(samples: &[&Sample], logits: &[[f32; STATES]]) -> Option<SubjectSpread> {
+pub(crate) fn spread(samples: &[&Sample], logits: &[[f32; STATES]]) -> Option<SubjectSpread> {
     let mut people: BTreeMap<&str, Confusion> = BTreeMap::new();
     for (sample, logits) in samples.iter().zip(logits) {
         let counts = people.entry(&sample.subject).or_default();
@@ -66,7 +66,7 @@ pub fn spread(samples: &[&Sample], logits: &[[f32; STATES]]) -> Option<SubjectSp
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::robustness::figures::tests::sample;
+    use crate::robustness::metrics::tests::sample;
 
     #[test]
     fn people_with_enough_crops_are_ranked() {

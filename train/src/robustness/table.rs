@@ -1,15 +1,12 @@
-//! A model's figures as text for a terminal. What the attacker knew decides the column, so that a
+//! A model's metrics as text for a terminal. What the attacker knew decides the column, so that a
 //! transfer is never read as a white-box result.
 
 use super::{
-    figures::{Estimate, Figures},
+    metrics::{Estimate, Metrics},
     report::{ConditionReport, ModelReport, in_order},
     spread::FEWEST_CROPS,
 };
-use crate::{
-    attack::{Access, budget::Norm},
-    corruption::SEVERITY_RANGE,
-};
+use crate::{attack::Access, corruption::SEVERITY_RANGE};
 use parseye_vision::eye_state::EyeState;
 use std::fmt::Write;
 
@@ -24,7 +21,7 @@ const COLUMNS: [Access; 4] = [
 /// Width of a column with an estimate: `0.865 [0.812, 0.901]` and two spaces.
 const WIDTH: usize = 23;
 
-/// The figures of a model, several lines that end in a line break.
+/// The metrics of a model, several lines that end in a line break.
 pub fn of_model(model: &ModelReport) -> String {
     let mut text = String::new();
     // Writing to a String cannot fail.
@@ -55,13 +52,13 @@ fn write_all(out: &mut String, model: &ModelReport) -> std::fmt::Result {
         clean.ece_uncalibrated, clean.ece, model.temperature
     )?;
     writeln!(out, "       recall {}", recalls(clean))?;
-    for (name, figures) in model.by_source.iter().chain(&model.by_label_kind) {
+    for (name, metrics) in model.by_source.iter().chain(&model.by_label_kind) {
         writeln!(
             out,
             "       {name:14} n {:6}  accuracy {:WIDTH$}macro {}",
-            figures.n,
-            estimate(figures.accuracy),
-            estimate(figures.macro_accuracy)
+            metrics.n,
+            estimate(metrics.accuracy),
+            estimate(metrics.macro_accuracy)
         )?;
     }
     write_graded(out, model)?;
@@ -69,14 +66,14 @@ fn write_all(out: &mut String, model: &ModelReport) -> std::fmt::Result {
     write_attacks(out, model)?;
     write_corruption(out, model)?;
     for failed_check in &model.failed_checks {
-        writeln!(out, "SUSPICIOUS: {failed_check}")?;
+        writeln!(out, "UNRELIABLE: {failed_check}")?;
     }
     Ok(())
 }
 
-/// The recall of every state that occurs, in words.
-fn recalls(figures: &Figures) -> String {
-    let recalls = figures.recall.iter();
+/// The recall of every state that occurs, as text.
+fn recalls(metrics: &Metrics) -> String {
+    let recalls = metrics.recall.iter();
     let recalls: Vec<String> = recalls
         .map(|(name, recall)| format!("{name} {}", estimate(*recall)))
         .collect();
@@ -151,7 +148,7 @@ fn write_attacks(out: &mut String, model: &ModelReport) -> std::fmt::Result {
     writeln!(out, "\nmacro accuracy under attack")?;
     write!(out, "{:12} {:4} {:>6}  ", "attack", "norm", "SNR dB")?;
     for access in COLUMNS {
-        write!(out, "{:WIDTH$}", access.name())?;
+        write!(out, "{access:WIDTH$}")?;
     }
     if let Some(from) = &model.transfer_from {
         write!(out, "(transfer from {from})")?;
@@ -162,10 +159,7 @@ fn write_attacks(out: &mut String, model: &ModelReport) -> std::fmt::Result {
         (condition.attack.as_str(), condition.norm, condition.snr_db)
     }));
     for (attack, norm, snr_db) in rows {
-        let norm_name = norm.map_or("", |norm| match norm {
-            Norm::Linf => "linf",
-            Norm::L2 => "l2",
-        });
+        let norm_name = norm.map_or("", <&str>::from);
         write!(
             out,
             "{attack:12} {norm_name:4} {:>6}  ",
@@ -177,7 +171,7 @@ fn write_attacks(out: &mut String, model: &ModelReport) -> std::fmt::Result {
                 (c.attack.as_str(), c.norm, c.snr_db) == (attack, norm, snr_db)
                     && c.access == Some(access)
             });
-            let cell = cell.map_or_else(|| "-".into(), |r| estimate(r.figures.macro_accuracy));
+            let cell = cell.map_or_else(|| "-".into(), |r| estimate(r.metrics.macro_accuracy));
             write!(out, "{cell:WIDTH$}")?;
         }
         end_line(out)?;
@@ -189,7 +183,7 @@ fn write_corruption(out: &mut String, model: &ModelReport) -> std::fmt::Result {
     let Some(corruption) = &model.corruption else {
         return Ok(());
     };
-    writeln!(out, "\nmacro accuracy under natural transformations")?;
+    writeln!(out, "\nmacro accuracy under corruptions")?;
     write!(out, "{:16}{:WIDTH$}", "family", "mean")?;
     for severity in SEVERITY_RANGE {
         write!(out, "{severity:>7}")?;
@@ -200,10 +194,10 @@ fn write_corruption(out: &mut String, model: &ModelReport) -> std::fmt::Result {
         for severity in SEVERITY_RANGE {
             let of = |row: &&ConditionReport| {
                 let found = row.condition.corruption();
-                found.is_some_and(|(f, s)| f.name() == name && s == severity)
+                found.is_some_and(|(f, s)| f.to_string() == *name && s == severity)
             };
             let value = model.results.iter().find(of);
-            let value = value.map_or(f64::NAN, |row| row.figures.macro_accuracy.value);
+            let value = value.map_or(f64::NAN, |row| row.metrics.macro_accuracy.value);
             write!(out, "{value:7.3}")?;
         }
         end_line(out)?;

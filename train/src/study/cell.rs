@@ -4,7 +4,7 @@
 //! the same training in two suites is one cell, done once. How cells are done is left to
 //! [`super::run`].
 
-use crate::{attack::budget::Norm, data::crops::hex};
+use crate::attack::budget::Norm;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -15,17 +15,17 @@ const HASH_BYTES: usize = 4;
 /// One training or one evaluation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Cell {
-    /// What its folds have in common, such as `wrn-16-1-hardened`.
+    /// Group of its folds, such as `wrn-16-1-hardened`.
     pub group: String,
     /// The fold it holds out, from 0.
     pub fold: usize,
-    /// What it varies, for the tables, such as `epsilon` = `0.003`.
+    /// Varied settings, for the tables, such as `epsilon` = `0.003`.
     pub settings: BTreeMap<String, String>,
-    /// What it does.
+    /// Its work.
     pub work: Work,
 }
 
-/// What a cell does. Other cells are named by their id.
+/// Work of a cell. Other cells are named by their id.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Work {
@@ -44,15 +44,15 @@ pub enum Work {
         /// The cell whose model makes the examples of a transfer attack; without it the attacked
         /// model's own gradient is used.
         from: Option<String>,
-        /// What is measured.
+        /// The evaluation.
         evaluation: Evaluation,
     },
 }
 
-/// What is measured of a model; a clean pass always comes first.
+/// Evaluation of a model; a clean pass always comes first.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Evaluation {
-    /// What it is called in ids and tables, such as `whitebox`.
+    /// Name in ids and tables, such as `whitebox`.
     pub name: String,
     /// Attacks by the names that `train evaluate --attack` takes.
     pub attacks: Vec<String>,
@@ -60,7 +60,7 @@ pub struct Evaluation {
     pub snrs_db: Vec<f64>,
     /// Perturbation SNRs of random noise, in dB.
     pub noise_snrs_db: Vec<f64>,
-    /// How a perturbation is measured.
+    /// Norm of the perturbations.
     pub norm: Norm,
     /// Measure on at most so many crops of the fold, drawn by the seed.
     pub at_most: Option<usize>,
@@ -71,7 +71,7 @@ pub struct Evaluation {
 }
 
 impl Cell {
-    /// What the cell is called by people, such as `wrn-16-1-hardened-whitebox-fold0`.
+    /// Readable name of the cell, such as `wrn-16-1-hardened-whitebox-fold0`.
     pub fn name(&self) -> String {
         match &self.work {
             Work::Train { .. } => format!("{}-fold{}", self.group, self.fold),
@@ -87,7 +87,11 @@ impl Cell {
         // Serialising plain data to a string cannot fail; an empty text would still be a valid id.
         hash.update(serde_json::to_string(&self.work).unwrap_or_default());
         hash.update(self.fold.to_le_bytes());
-        format!("{}-{}", self.name(), hex(&hash.finalize()[..HASH_BYTES]))
+        format!(
+            "{}-{}",
+            self.name(),
+            hex::encode(&hash.finalize()[..HASH_BYTES])
+        )
     }
 
     /// Ids of the cells that must be done first.
@@ -99,7 +103,7 @@ impl Cell {
         needs.into_iter().flatten().map(String::as_str).collect()
     }
 
-    /// Pictures that a training sees in all: epochs times crops of an epoch; 0 for an evaluation.
+    /// Images that a training sees in all: epochs times crops of an epoch; 0 for an evaluation.
     pub fn images(&self) -> u64 {
         let Work::Train { arguments, .. } = &self.work else {
             return 0;

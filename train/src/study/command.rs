@@ -1,4 +1,4 @@
-//! `train study`: what is typed, and what is done about it.
+//! `train study`: its arguments and actions.
 
 use super::{
     StudyError,
@@ -11,7 +11,6 @@ use super::{
     slurm,
     suite::{Scale, Suite},
 };
-use crate::stdout;
 use clap::{Args, ValueEnum};
 use std::{
     path::{Path, PathBuf},
@@ -21,13 +20,13 @@ use std::{
 /// Arguments of `train study`.
 #[derive(Clone, Debug, Args)]
 pub struct StudyArguments {
-    /// What is studied: grid, added, whitebox, noise or transfer.
+    /// Suite: grid, added, whitebox, noise or transfer.
     #[arg(value_name = "SUITE")]
     pub suite: Suite,
-    /// What to do about it.
+    /// Action.
     #[arg(value_enum)]
     pub action: Action,
-    /// Folder with manifest.csv and the pictures it lists.
+    /// Folder with manifest.csv and the images it lists.
     #[arg(long, value_name = "DIR")]
     pub data: PathBuf,
     /// Folder of the study; suites may share it, and then share their models.
@@ -53,7 +52,7 @@ pub struct StudyArguments {
     pub slurm: bool,
 }
 
-/// What is done about a suite.
+/// Action on a suite.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Action {
     /// List the cells.
@@ -96,7 +95,7 @@ impl StudyArguments {
     }
 }
 
-/// Does what `train study` was asked for.
+/// Runs `train study`.
 ///
 /// # Errors
 /// See [`StudyError`]; a stopped training comes back as [`crate::fit::FitError::Stopped`].
@@ -177,7 +176,7 @@ fn act(
                 eprintln!("{}", path.display());
             }
             if let Some(reason) = collected.no_png {
-                eprintln!("train: no PNG pictures: {reason}");
+                eprintln!("train: no PNG plots: {reason}");
             }
             if collected.missing > 0 {
                 eprintln!(
@@ -194,7 +193,7 @@ fn act(
 /// This program and its arguments as a job on another machine is to call them.
 fn program(arguments: &StudyArguments) -> Result<slurm::Program, StudyError> {
     let path = std::env::current_exe().map_err(|error| {
-        StudyError::Setting(format!("cannot tell where this program lies: {error}"))
+        StudyError::Setting(format!("the path of this program is unknown: {error}"))
     })?;
     let text = |path: &Path| -> Result<String, StudyError> {
         Ok(absolute(path)?.to_string_lossy().into_owned())
@@ -231,6 +230,5 @@ fn absolute(path: &Path) -> Result<PathBuf, StudyError> {
 }
 
 fn print(text: &str) -> Result<(), StudyError> {
-    stdout::print(text)
-        .map_err(|error| StudyError::Setting(format!("standard output cannot be written: {error}")))
+    parseye_command_line::print(text).map_err(|error| StudyError::Setting(error.to_string()))
 }

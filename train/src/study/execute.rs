@@ -1,7 +1,7 @@
 //! The only place where the study meets the rest of the library: training, reading a model,
-//! attacking it, counting its answers.
+//! attacking it, counting its predictions.
 
-use super::{cell::Evaluation, folder::Answers, suite::Scale};
+use super::{cell::Evaluation, folder::CellPredictions, suite::Scale};
 use crate::{
     attack::{
         self, Access, Classifier,
@@ -16,7 +16,7 @@ use crate::{
     device::{self, DeviceChoice},
     export::parity::rows,
     network::onnx::OnnxClassifier,
-    robustness::{self, Condition, EvaluationPlan, Figures, judge, roc::roc_curves},
+    robustness::{self, Condition, EvaluationPlan, Metrics, evaluate},
 };
 use anyhow::anyhow;
 use clap::{Args, FromArgMatches};
@@ -37,33 +37,22 @@ pub struct EvaluationJob<'a> {
     pub model: &'a Path,
     /// The model that makes the examples, for a transfer attack.
     pub from: Option<&'a Path>,
-    /// What is measured.
+    /// The evaluation.
     pub evaluation: &'a Evaluation,
     /// Whose people are held out, from 0.
     pub fold: usize,
 }
 
-/// A ROC curve: true against false positives as the threshold falls.
-#[derive(Clone, Debug, PartialEq)]
-pub struct RocCurve {
-    /// A state's name, `micro` or `macro`.
-    pub name: String,
-    /// False and true positive rate, 0 to 1, both ascending.
-    pub points: Vec<[f64; 2]>,
-    /// Area under it.
-    pub auc: f64,
-}
-
 /// Crops of one kind of perturbation, for the gallery.
 #[derive(Clone, Debug)]
 pub struct Perturbed {
-    /// The standardised pictures.
-    pub pictures: Vec<[f32; PIXELS]>,
-    /// What the model says of each.
-    pub answers: Vec<EyeState>,
+    /// The standardised images.
+    pub images: Vec<[f32; PIXELS]>,
+    /// Prediction for each.
+    pub predictions: Vec<EyeState>,
 }
 
-/// What does the work of a study.
+/// Does the work of a study's cells.
 pub trait Runner {
     /// Hash of the data.
     fn data_sha256(&self) -> &str;
@@ -82,24 +71,21 @@ pub trait Runner {
     ///
     /// # Errors
     /// When a model cannot be read or an attack fails.
-    fn evaluate(&mut self, job: &EvaluationJob) -> anyhow::Result<Answers>;
+    fn evaluate(&mut self, job: &EvaluationJob) -> anyhow::Result<CellPredictions>;
 
-    /// Figures of merit with intervals bootstrapped by subject.
+    /// Metrics with intervals bootstrapped by subject.
     ///
     /// # Errors
     /// When they cannot be counted.
-    fn figures(
+    fn metrics(
         &self,
         samples: &[&Sample],
         logits: &[[f32; STATES]],
         temperature: f32,
         seed: u64,
-    ) -> anyhow::Result<Figures>;
+    ) -> anyhow::Result<Metrics>;
 
-    /// ROC curves of each state, micro and macro, from calibrated logits.
-    fn roc(&self, samples: &[&Sample], logits: &[[f32; STATES]]) -> Vec<RocCurve>;
-
-    /// The first crop of each state that the fold held out, perturbed; undisturbed without an
+    /// The first crop of each state that the fold held out, perturbed; unperturbed without an
     /// attack.
     ///
     /// # Errors
@@ -115,7 +101,7 @@ pub trait Runner {
 
 /// The library itself.
 #[derive(Debug)]
-pub struct Library {
+pub(crate) struct Library {
     crops: CropSet,
     device: Device,
 }
@@ -124,11 +110,11 @@ impl Library {
     /// Reads the data once for all cells.
     ///
     /// # Errors
-    /// Names the row or picture that is wrong.
+    /// Names the row or image that is wrong.
     pub fn open(data: &Path) -> anyhow::Result<Self> {
         let crops = CropSet::read(data)?;
-        // Where a training would compute when it is not told.
-        let device = device::choose(DeviceChoice::Auto).map_err(anyhow::Error::msg)?;
+        // The device of a training without --device.
+        let device = device::choose(DeviceChoice::Auto)?;
         Ok(Self { crops, device })
     }
 
@@ -143,7 +129,7 @@ impl Library {
     }
 
     fn held_out(&self, folds: usize, fold: usize, seed: u64) -> anyhow::Result<Vec<&Crop>> {
-        let fold_of = fold_of_each(&self.crops, folds, seed).map_err(anyhow::Error::msg)?;
+        let fold_of = fold_of_each(&self.crops, folds, seed)?;
         let all = self.crops.train.iter().chain(&self.crops.val);
         let held_out = all.filter(|crop| fold_of.get(&crop.sample.subject) == Some(&fold));
         Ok(held_out.collect())
@@ -163,7 +149,7 @@ fn some<T>(mut items: Vec<T>, count: Option<usize>, seed: u64) -> Vec<T> {
 /// Arguments of `train` as it would read them from the command line.
 ///
 /// # Errors
-/// In the words of the command line's parser.
+/// The message of the command line's parser.
 pub fn parse(arguments: &[String]) -> anyhow::Result<FitArguments> {
     let command = FitArguments::augment_args(clap::Command::new("train")).no_binary_name(true);
     let matches = command.try_get_matches_from(arguments);
@@ -185,7 +171,7 @@ impl Runner for Library {
         crate::run::train(&parse(arguments)?, stop)
     }
 
-    fn evaluate(&mut self, job: &EvaluationJob) -> anyhow::Result<Answers> {
+    fn evaluate(&mut self, job: &EvaluationJob) -> anyhow::Result<CellPredictions> {
         let Evaluation {
             folds,
             seed,
@@ -208,54 +194,31 @@ impl Runner for Library {
             corruptions: false,
         };
         let from_classifier = from.as_ref().map(|from| from as &dyn Classifier);
-        let answers = judge(&model, &crops, &plan, from_classifier, &mut |condition| {
+        let predictions = evaluate(&model, &crops, &plan, from_classifier, &mut |condition| {
             eprintln!("  {condition}")
         })?;
-        Ok(Answers {
+        Ok(CellPredictions {
             paths: crops
                 .iter()
                 .map(|crop| crop.sample.path.to_string_lossy().into_owned())
                 .collect(),
             temperature: model.card().temperature,
-            conditions: answers
+            conditions: predictions
                 .into_iter()
-                .filter(|answers| is_wanted(&answers.condition, job.from.is_some()))
-                .map(|answers| (answers.condition, answers.logits))
+                .filter(|predictions| is_reported(&predictions.condition, job.from.is_some()))
+                .map(|predictions| (predictions.condition, predictions.logits))
                 .collect(),
         })
     }
 
-    fn figures(
+    fn metrics(
         &self,
         samples: &[&Sample],
         logits: &[[f32; STATES]],
         temperature: f32,
         seed: u64,
-    ) -> anyhow::Result<Figures> {
-        Ok(robustness::figures(samples, logits, temperature, seed))
-    }
-
-    fn roc(&self, samples: &[&Sample], logits: &[[f32; STATES]]) -> Vec<RocCurve> {
-        let curves = roc_curves(samples, logits, 1.0);
-        let named = |(name, curve): (String, robustness::roc::RocCurve)| RocCurve {
-            name,
-            auc: curve.auc,
-            points: curve
-                .points
-                .iter()
-                .map(|point| [point.fpr, point.tpr])
-                .collect(),
-        };
-        let means = [
-            Some(("micro".into(), curves.micro)),
-            curves.macro_average.map(|c| ("macro".into(), c)),
-        ];
-        curves
-            .by_state
-            .into_iter()
-            .chain(means.into_iter().flatten())
-            .map(named)
-            .collect()
+    ) -> anyhow::Result<Metrics> {
+        Ok(robustness::metrics(samples, logits, temperature, seed))
     }
 
     fn perturb(
@@ -278,31 +241,26 @@ impl Runner for Library {
         let images = match attack {
             None => batch.images.shallow_clone(),
             Some((name, snr_db)) => {
-                let attack = attack::by_name(name).map_err(anyhow::Error::msg)?;
-                // Random noise is measured in L2, as judge does.
-                let norm = if attack.access() == Access::Random {
-                    Norm::L2
-                } else {
-                    Norm::Linf
-                };
+                let attack = attack::by_name(name)?;
+                let norm = attack.access().norm(Norm::Linf);
                 attack.perturb(&model, &batch, Budget::of_snr(norm, snr_db), scale.seed)?
             }
         };
         let logits = rows(&tch::no_grad(|| model.logits(&images)))?;
         let values: Vec<f32> = Vec::try_from(images.f_contiguous()?.f_flatten(0, -1)?)?;
         Ok(Perturbed {
-            pictures: values
+            images: values
                 .chunks_exact(PIXELS)
                 .map(|c| std::array::from_fn(|i| c[i]))
                 .collect(),
-            answers: logits.iter().map(EyeState::most_likely).collect(),
+            predictions: logits.iter().map(EyeState::most_likely).collect(),
         })
     }
 }
 
 /// Whether a condition is to be kept of an evaluation: of a transfer evaluation only clean and
-/// transfer, so that no white-box figure is ever taken for a transfer one.
-pub fn is_wanted(condition: &Condition, is_transfer: bool) -> bool {
+/// transfer, so that no white-box metric is ever taken for a transfer one.
+pub(crate) fn is_reported(condition: &Condition, is_transfer: bool) -> bool {
     !is_transfer || matches!(condition.access, None | Some(Access::Transfer))
 }
 
@@ -310,13 +268,14 @@ pub fn is_wanted(condition: &Condition, is_transfer: bool) -> bool {
 mod tests {
     use super::*;
     use crate::{
-        cli::fit::Hashes,
+        cli::fit::FileHashes,
         study::{cell::Work, suite::Suite},
     };
+    use strum::VariantArray;
 
     #[test]
     fn the_arguments_of_every_cell_are_those_of_a_training() {
-        for suite in Suite::ALL {
+        for &suite in Suite::VARIANTS {
             let scale = Scale {
                 folds: 3,
                 quick: true,
@@ -333,9 +292,9 @@ mod tests {
                     whole.extend(["--base", "m.onnx"].map(str::to_owned));
                 }
                 let parsed = parse(&whole).unwrap();
-                let files = Hashes {
+                let files = FileHashes {
                     base: base.as_ref().map(|_| "hash".into()),
-                    ..Hashes::default()
+                    ..FileHashes::default()
                 };
                 let settings = parsed.resolve(Device::Cpu, files);
                 let settings = settings.unwrap();

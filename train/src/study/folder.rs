@@ -1,4 +1,4 @@
-//! Where a study lies: `study.json` says what it belongs to, and each cell has a folder of its own.
+//! The folder of a study: `study.json` holds its identity, and each cell has a folder of its own.
 //!
 //! A cell's folder holds `cell.json` (what it is), for a training the model and `metrics.csv`, for
 //! an evaluation `answers.safetensors`, and last of all `result.json`: with it the cell is done.
@@ -6,7 +6,7 @@
 use super::{StudyError, cell::Cell, suite::Scale};
 use crate::{
     float_bytes::{self, FloatArray},
-    robustness::{Condition, Figures},
+    robustness::{Condition, Metrics},
 };
 use parseye_vision::eye_state::STATES;
 use safetensors::{Dtype, SafeTensors};
@@ -19,14 +19,14 @@ use std::{
 const STUDY: &str = "study.json";
 const CELL: &str = "cell.json";
 const RESULT: &str = "result.json";
-const ANSWERS: &str = "answers.safetensors";
+const PREDICTIONS: &str = "answers.safetensors";
 
-/// Name of the tensor f32 `[conditions, crops, states]` in the answers' file, and of the JSON
+/// Name of the tensor f32 `[conditions, crops, states]` in the predictions' file, and of the JSON
 /// beside it.
 const LOGITS: &str = "logits";
 const ABOUT: &str = "parseye.answers";
 
-/// What a study belongs to: cells of two data sets or seeds are never mixed.
+/// Data and plan of a study: cells of two data sets or seeds are never mixed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
     /// Hash of the data.
@@ -40,7 +40,7 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// What a study of this scale on this data belongs to.
+    /// Identity of a study of this scale on this data.
     pub fn new(data_sha256: &str, scale: Scale) -> Self {
         Self {
             data_sha256: data_sha256.into(),
@@ -53,8 +53,8 @@ impl Identity {
 
 /// A cell as `cell.json` keeps it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct CellRecord {
-    /// What it is.
+pub(crate) struct CellRecord {
+    /// The cell.
     pub cell: Cell,
     /// Hash of the data.
     pub data_sha256: String,
@@ -66,23 +66,24 @@ pub struct CellRecord {
     pub threads: Option<u16>,
 }
 
-/// What a done cell came to.
+/// Result of a done cell.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct CellResult {
     /// Wall-clock seconds of the last, uninterrupted part.
     pub seconds: f64,
-    /// The figures of an evaluation, condition by condition; empty for a training.
-    pub figures: Vec<(Condition, Figures)>,
+    /// The metrics of an evaluation, condition by condition; empty for a training.
+    #[serde(rename = "figures")]
+    pub metrics: Vec<(Condition, Metrics)>,
 }
 
-/// The answers of one model on the people it never saw.
+/// The predictions of one model on the people it never saw.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Answers {
-    /// The pictures, as the manifest names them.
+pub struct CellPredictions {
+    /// The images, as the manifest names them.
     pub paths: Vec<String>,
-    /// What the logits are divided by before the softmax.
+    /// Divisor of the logits before the softmax.
     pub temperature: f32,
-    /// What was measured, and the logits of each picture in the order of `paths`.
+    /// Conditions, with the logits of each image in the order of `paths`.
     pub conditions: Vec<(Condition, Vec<[f32; STATES]>)>,
 }
 
@@ -96,7 +97,7 @@ struct About {
 /// The folder of a study.
 #[derive(Clone, Debug)]
 pub struct StudyFolder {
-    /// Where it lies.
+    /// Its path.
     pub path: PathBuf,
 }
 
@@ -148,7 +149,7 @@ impl StudyFolder {
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn create(&self, identity: &Identity) -> Result<(), StudyError> {
+    pub(crate) fn create(&self, identity: &Identity) -> Result<(), StudyError> {
         make(&self.path)?;
         let record = self.path.join(STUDY);
         if record.exists() {
@@ -172,11 +173,11 @@ impl StudyFolder {
         self.of(id).join(RESULT).exists()
     }
 
-    /// Makes a cell's folder and writes what the cell is.
+    /// Makes a cell's folder and writes its record.
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn begin(&self, record: &CellRecord) -> Result<PathBuf, StudyError> {
+    pub(crate) fn begin(&self, record: &CellRecord) -> Result<PathBuf, StudyError> {
         let folder = self.of(&record.cell.id());
         make(&folder)?;
         write_json(&folder.join(CELL), record)?;
@@ -191,7 +192,7 @@ impl StudyFolder {
         write_json(&self.of(id).join(RESULT), result)
     }
 
-    /// What a done cell came to; `None` where it is not done.
+    /// Result of a cell; `None` where it is not done.
     ///
     /// # Errors
     /// When the file is damaged.
@@ -203,54 +204,65 @@ impl StudyFolder {
         read_json(&path, DO_AGAIN).map(Some)
     }
 
-    /// Keeps an evaluation's answers.
+    /// Keeps an evaluation's predictions.
     ///
     /// # Errors
     /// When they cannot be written.
-    pub fn write_answers(&self, id: &str, answers: &Answers) -> Result<(), StudyError> {
-        let path = self.of(id).join(ANSWERS);
+    pub fn write_predictions(
+        &self,
+        id: &str,
+        predictions: &CellPredictions,
+    ) -> Result<(), StudyError> {
+        let path = self.of(id).join(PREDICTIONS);
         let failed = |reason: String| StudyError::Write {
             path: path.clone(),
             reason,
         };
         let about = About {
-            paths: answers.paths.clone(),
-            temperature: answers.temperature,
-            conditions: answers
+            paths: predictions.paths.clone(),
+            temperature: predictions.temperature,
+            conditions: predictions
                 .conditions
                 .iter()
                 .map(|(of, _)| of.clone())
                 .collect(),
         };
         let about = serde_json::to_string(&about).map_err(|error| failed(error.to_string()))?;
-        let logits = answers.conditions.iter().flat_map(|(_, logits)| logits);
+        let logits = predictions.conditions.iter().flat_map(|(_, logits)| logits);
         let array = FloatArray {
-            shape: vec![answers.conditions.len(), answers.paths.len(), STATES],
+            shape: vec![
+                predictions.conditions.len(),
+                predictions.paths.len(),
+                STATES,
+            ],
             data: float_bytes::to_bytes(logits.flatten()),
         };
         let metadata = Some(HashMap::from([(ABOUT.to_owned(), about)]));
         let bytes = safetensors::serialize([(LOGITS, array)], &metadata)
             .map_err(|error| failed(error.to_string()))?;
-        crate::export::write_whole(&path, &bytes).map_err(|error| failed(error.to_string()))
+        crate::export::write_atomically(&path, &bytes).map_err(|error| failed(error.to_string()))
     }
 
-    /// The answers of a done evaluation.
+    /// The predictions of a done evaluation.
     ///
     /// # Errors
     /// When the file is missing or damaged.
-    pub fn answers(&self, id: &str) -> Result<Answers, StudyError> {
-        let path = self.of(id).join(ANSWERS);
+    pub fn predictions(&self, id: &str) -> Result<CellPredictions, StudyError> {
+        let path = self.of(id).join(PREDICTIONS);
         let bytes = std::fs::read(&path).map_err(|error| damaged(&path, error))?;
         let (_, metadata) =
             SafeTensors::read_metadata(&bytes).map_err(|error| damaged(&path, error))?;
         let about = metadata.metadata().as_ref().and_then(|all| all.get(ABOUT));
-        let about = about.ok_or_else(|| damaged(&path, "no answers of a study"))?;
+        let about = about.ok_or_else(|| damaged(&path, "no predictions of a study"))?;
         let about: About = serde_json::from_str(about).map_err(|error| damaged(&path, error))?;
         let file = SafeTensors::deserialize(&bytes).map_err(|error| damaged(&path, error))?;
         let tensor = file.tensor(LOGITS).map_err(|error| damaged(&path, error))?;
         let shape = [about.conditions.len(), about.paths.len(), STATES];
         if tensor.shape() != shape || tensor.dtype() != Dtype::F32 {
-            return Err(damaged(&path, "its logits are not of its pictures' number"));
+            return Err(damaged(
+                &path,
+                "the number of its logits is not that of its images",
+            ));
         }
         let values = float_bytes::from_bytes(tensor.data());
         let values: Vec<[f32; STATES]> = values
@@ -259,7 +271,7 @@ impl StudyFolder {
             .collect();
         let rows = about.paths.len();
         let conditions = about.conditions.into_iter().enumerate();
-        Ok(Answers {
+        Ok(CellPredictions {
             conditions: conditions
                 .map(|(at, of)| (of, values[at * rows..(at + 1) * rows].to_vec()))
                 .collect(),
@@ -294,8 +306,8 @@ pub fn make(path: &Path) -> Result<(), StudyError> {
 ///
 /// # Errors
 /// When it cannot be written.
-pub fn write_text(path: &Path, text: &str) -> Result<(), StudyError> {
-    crate::export::write_whole(path, text.as_bytes()).map_err(|error| StudyError::Write {
+pub(crate) fn write_text(path: &Path, text: &str) -> Result<(), StudyError> {
+    crate::export::write_atomically(path, text.as_bytes()).map_err(|error| StudyError::Write {
         path: path.into(),
         reason: error.to_string(),
     })

@@ -2,7 +2,7 @@
 //! tables and plots.
 //!
 //! # Layout
-//! [`suite`] says which [`cell`]s there are, [`plan`] lists them, [`folder`] is where they lie,
+//! [`suite`] defines the [`cell`]s, [`plan`] lists them, [`folder`] keeps them,
 //! [`run`] does them through [`execute`] (the only file that knows how a model is trained and
 //! measured), [`slurm`] hands them to an existing scheduler, [`collect`] reads what is there.
 //! [`command`] is the command line. Which epsilon or learning rate is best is left to the reader of
@@ -33,7 +33,7 @@ pub enum StudyError {
     OtherPlan {
         /// The study's record.
         path: PathBuf,
-        /// What differs.
+        /// The part that differs.
         what: &'static str,
         /// Its value there.
         theirs: String,
@@ -45,9 +45,9 @@ pub enum StudyError {
     Damaged {
         /// The file.
         path: PathBuf,
-        /// What was wrong.
+        /// The mistake.
         reason: String,
-        /// What to do.
+        /// The remedy.
         remedy: &'static str,
     },
     /// A file or folder cannot be written.
@@ -55,7 +55,7 @@ pub enum StudyError {
     Write {
         /// The file.
         path: PathBuf,
-        /// The system's words.
+        /// The system's message.
         reason: String,
     },
     /// There is nothing to collect.
@@ -75,7 +75,7 @@ pub enum StudyError {
     Plot {
         /// The plot.
         path: PathBuf,
-        /// The library's words.
+        /// The library's message.
         reason: String,
     },
     /// A chart cannot be drawn.

@@ -1,4 +1,4 @@
-//! What is to be done, in which order, and how much it is.
+//! The plan of a suite: its cells, their order and their amount of work.
 
 use super::{
     cell::{Cell, Work},
@@ -6,8 +6,8 @@ use super::{
 };
 use std::fmt::Write;
 
-/// How many steps of need lie before a cell: 0 where nothing does. `find` gives a cell by its id;
-/// one that it does not know counts as done.
+/// Level of a cell: 0 where it needs no other, else one more than the cells it needs. `find` returns a cell
+/// by its id; one that it does not know counts as done.
 pub fn level<'a>(id: &str, find: &impl Fn(&str) -> Option<&'a Cell>) -> usize {
     let needs = find(id).map(Cell::needs).unwrap_or_default();
     let below = needs.into_iter().map(|needed| level(needed, find) + 1);
@@ -34,8 +34,8 @@ pub fn levels(cells: &[Cell]) -> Vec<Vec<usize>> {
 }
 
 /// The list that `plan` prints: number, state, images to train and name of each cell, and the sum
-/// of what is left. `is_done` is asked by id.
-pub fn listing(suite: Suite, cells: &[Cell], is_done: impl Fn(&str) -> bool) -> String {
+/// of what is left. `is_done` takes an id.
+pub(crate) fn listing(suite: Suite, cells: &[Cell], is_done: impl Fn(&str) -> bool) -> String {
     let mut text = format!("{suite}: {}\n", suite.title());
     let (mut left, mut trainings, mut evaluations) = (0, 0, 0);
     for (number, cell) in cells.iter().enumerate() {

@@ -5,7 +5,7 @@ use super::{
     StudyError,
     cell::{Cell, Work},
     execute::{EvaluationJob, Runner},
-    folder::{Answers, CellRecord, CellResult, StudyFolder},
+    folder::{CellPredictions, CellRecord, CellResult, StudyFolder},
 };
 use crate::{checkpoint, fit::FitError};
 use parseye_vision::evaluate::manifest::Sample;
@@ -15,7 +15,7 @@ use std::{
     sync::atomic::{AtomicBool, Ordering},
 };
 
-/// What is the same for all cells of a run.
+/// Settings that all cells of a run share.
 #[derive(Clone, Copy, Debug)]
 pub struct RunSettings<'a> {
     /// Folder of the data.
@@ -26,8 +26,8 @@ pub struct RunSettings<'a> {
     pub seed: u64,
 }
 
-/// Does `cells[only]` and what it needs first, or all cells. `report` is told of each cell before
-/// it is begun; the cells that it is not told of were done already.
+/// Does `cells[only]` and what it needs first, or all cells. `report` is called with each cell before it
+/// begins, not with those that are done already.
 ///
 /// # Errors
 /// When a cell fails; those done before it are kept. When `stop` is set the run ends as a stopped
@@ -78,7 +78,7 @@ pub fn run(
                 .map(|cell| folder.model(cell))
                 .ok_or_else(|| StudyError::Setting(format!("no cell {id} in this suite")))
         };
-        let mut figures = Vec::new();
+        let mut metrics = Vec::new();
         match &cell.work {
             Work::Train { arguments, base } => {
                 let base = base.as_deref().map(model_of).transpose()?;
@@ -91,18 +91,18 @@ pub fn run(
                 evaluation,
             } => {
                 let from = from.as_deref().map(model_of).transpose()?;
-                let answers = runner.evaluate(&EvaluationJob {
+                let predictions = runner.evaluate(&EvaluationJob {
                     model: &model_of(model)?,
                     from: from.as_deref(),
                     evaluation,
                     fold: cell.fold,
                 })?;
-                figures = figures_of(&answers, runner, settings.seed)?;
-                folder.write_answers(&id, &answers)?;
+                metrics = metrics_of(&predictions, runner, settings.seed)?;
+                folder.write_predictions(&id, &predictions)?;
             }
         }
         let seconds = begun.elapsed().as_secs_f64();
-        folder.finish(&id, &CellResult { seconds, figures })?;
+        folder.finish(&id, &CellResult { seconds, metrics })?;
     }
     Ok(())
 }
@@ -150,25 +150,25 @@ fn whole_command(
     whole
 }
 
-fn figures_of(
-    answers: &Answers,
+fn metrics_of(
+    predictions: &CellPredictions,
     runner: &dyn Runner,
     seed: u64,
-) -> Result<Vec<(crate::robustness::Condition, crate::robustness::Figures)>, StudyError> {
+) -> Result<Vec<(crate::robustness::Condition, crate::robustness::Metrics)>, StudyError> {
     let by_path: HashMap<String, &Sample> = runner
         .samples()
         .into_iter()
         .map(|sample| (sample.path.to_string_lossy().into_owned(), sample))
         .collect();
-    let samples: Vec<&Sample> = answers
+    let samples: Vec<&Sample> = predictions
         .paths
         .iter()
         .filter_map(|path| by_path.get(path).copied())
         .collect();
     let mut all = Vec::new();
-    for (condition, logits) in &answers.conditions {
-        let figures = runner.figures(&samples, logits, answers.temperature, seed)?;
-        all.push((condition.clone(), figures));
+    for (condition, logits) in &predictions.conditions {
+        let metrics = runner.metrics(&samples, logits, predictions.temperature, seed)?;
+        all.push((condition.clone(), metrics));
     }
     Ok(all)
 }

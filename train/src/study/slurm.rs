@@ -7,7 +7,7 @@
 use super::{StudyError, cell::Cell, folder::write_text, plan, suite::Suite};
 use std::path::{Path, PathBuf};
 
-/// What the job scripts call.
+/// Command of the job scripts.
 #[derive(Clone, Debug)]
 pub struct Program {
     /// The program.
@@ -18,7 +18,7 @@ pub struct Program {
     pub threads: Option<u16>,
 }
 
-/// Writes the scripts into `folder` and gives the path of the one that submits.
+/// Writes the scripts into `folder` and returns the path of the one that submits.
 ///
 /// # Errors
 /// When they cannot be written.
@@ -58,7 +58,7 @@ pub fn write(
             continue;
         }
         // `--kill-on-invalid-dep`: where a cell fails, what needs it ends too instead of waiting
-        // for ever; the scripts written anew submit what is left.
+        // for ever; scripts written again submit what is left.
         script += &format!(
             "job=$(sbatch --parsable --kill-on-invalid-dep=yes --output={} --array={} \
              ${{after:+\"$after\"}} \"$@\" {})\njob=${{job%%;*}}\n\

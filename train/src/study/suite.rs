@@ -5,10 +5,11 @@
 
 use super::cell::{Cell, Evaluation, Work};
 use crate::attack::budget::Norm;
-use std::{collections::BTreeMap, fmt, str::FromStr};
-
-/// The study's perturbation SNRs in dB: epsilons of about 0.003 to 0.03.
-const STUDY_SNRS_DB: [f64; 4] = [50.0, 45.0, 40.0, 33.0];
+use parseye_vision::{
+    names::{self, UnknownName},
+    snr::STUDY_SNRS_DB,
+};
+use std::{collections::BTreeMap, str::FromStr};
 
 /// The study's levels and those beyond, where hardened networks give way.
 const SNRS_DB: [f64; 7] = [50.0, 45.0, 40.0, 33.0, 30.0, 25.0, 20.0];
@@ -34,7 +35,10 @@ const ADDED_EPSILONS: [&str; 4] = ["0.001", "0.003", "0.01", "0.03"];
 const ADDED_FRACTIONS: [&str; 4] = ["0.25", "0.5", "0.75", "1.0"];
 
 /// A part of the study.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, strum::Display, strum::IntoStaticStr, strum::VariantArray,
+)]
+#[strum(serialize_all = "lowercase")]
 pub enum Suite {
     /// Learning rate, weight decay, batch, epochs, width.
     Grid,
@@ -49,28 +53,13 @@ pub enum Suite {
 }
 
 impl Suite {
-    /// All suites.
-    pub const ALL: [Self; 5] = [
-        Self::Grid,
-        Self::Added,
-        Self::Whitebox,
-        Self::Noise,
-        Self::Transfer,
-    ];
-
     /// Name on the command line.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Grid => "grid",
-            Self::Added => "added",
-            Self::Whitebox => "whitebox",
-            Self::Noise => "noise",
-            Self::Transfer => "transfer",
-        }
+    pub fn name(self) -> &'static str {
+        self.into()
     }
 
-    /// What it is about, for headings.
-    pub const fn title(self) -> &'static str {
+    /// Title for headings.
+    pub(crate) const fn title(self) -> &'static str {
         match self {
             Self::Grid => "Learning rate, weight decay, batch, epochs, width",
             Self::Added => "Examples added to the training set",
@@ -96,29 +85,15 @@ impl Suite {
     }
 }
 
-impl fmt::Display for Suite {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
-    }
-}
-
 impl FromStr for Suite {
-    type Err = String;
+    type Err = UnknownName;
 
-    fn from_str(name: &str) -> Result<Self, String> {
-        let names = || Self::ALL.map(Self::name);
-        let found = Self::ALL.into_iter().find(|suite| suite.name() == name);
-        found.ok_or_else(|| {
-            format!(
-                "unknown suite '{name}'{}; known: {}",
-                parseye_vision::nearest::hint(name, names()),
-                names().join(", ")
-            )
-        })
+    fn from_str(name: &str) -> Result<Self, UnknownName> {
+        names::parse("suite", name)
     }
 }
 
-/// How large a study is.
+/// Scale of a study.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Scale {
     /// Number of folds.

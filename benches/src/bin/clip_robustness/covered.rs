@@ -85,7 +85,7 @@ fn of_clip(clip: &Clip, model: &EyeStateModel) -> anyhow::Result<Vec<Counts>> {
     let mut source = open_recording(&clip.path, 30.0)?;
     let mut number = 0;
     while let Some(frame) = source.next_frame()? {
-        let reading = uncovered.judge(&frame)?.reading;
+        let reading = uncovered.process(&frame)?.reading;
         number += 1;
         let (EyeReading::Measured { square: left, .. }, EyeReading::Measured { square: right, .. }) =
             (&reading.eyes.left, &reading.eyes.right)
@@ -103,7 +103,7 @@ fn of_clip(clip: &Clip, model: &EyeStateModel) -> anyhow::Result<Vec<Counts>> {
             let mut rgb = frame.rgb.clone();
             cover(name, &mut rgb, &eyes);
             let covered = Frame::from_rgb(frame.sequence, frame.time, rgb);
-            let reading = monitor.judge(&covered)?.reading;
+            let reading = monitor.process(&covered)?.reading;
             for eye in Eye::ALL {
                 let reading = reading.eyes.get(eye);
                 let place = match reading {

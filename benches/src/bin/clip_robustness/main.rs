@@ -95,7 +95,7 @@ pub fn readings_with(
     let mut readings = Vec::new();
     while let Some(frame) = source.next_frame()? {
         if let Some(frame) = degradation.apply(frame)? {
-            readings.push(monitor.judge(&frame)?.reading);
+            readings.push(monitor.process(&frame)?.reading);
         }
     }
     Ok(readings)

@@ -16,6 +16,7 @@ use parseye_vision::{
     evaluate::score::Score,
     eye_monitor::{EyeMonitor, VisionSettings},
     reading::FrameReading,
+    seconds,
     temporal::TemporalSettings,
 };
 use std::path::Path;
@@ -65,7 +66,7 @@ fn readings(
     };
     while let Some(frame) = source.next_frame()? {
         if let Some(frame) = degradation.apply(frame)? {
-            readings.parseye.push(monitor.judge(&frame)?.reading);
+            readings.parseye.push(monitor.process(&frame)?.reading);
             readings.mesh.push(mesh.process(&frame)?);
         }
     }
@@ -81,7 +82,11 @@ fn row(clips: &[Clip], found: &[Readings], degradation: Degradation) -> Row {
     let settings = TemporalSettings::default();
     let mesh_score = |rule| {
         let of_clip = |(clip, readings): (&Clip, &Readings)| {
-            let predicted = blinks(&readings.mesh, rule, settings.long_closure());
+            let predicted = blinks(
+                &readings.mesh,
+                rule,
+                seconds::duration(settings.long_closure_s),
+            );
             Score::of_clip(&predicted, &clip.truth)
         };
         let scores: Vec<Score> = clips.iter().zip(found).map(of_clip).collect();

@@ -14,6 +14,7 @@ use parseye_vision::{
     evaluate::score::Score,
     eye_monitor::{EyeMonitor, VisionSettings},
     frame::Frame,
+    seconds,
     temporal::TemporalSettings,
 };
 use std::time::Instant;
@@ -52,7 +53,7 @@ pub fn run(clips: &[Clip], model: &EyeStateModel) -> anyhow::Result<()> {
             let rgb = fitted(&frame.rgb);
             let begin = Instant::now();
             let frame = Frame::from_rgb(frame.sequence, frame.time, rgb);
-            let result = monitor.judge(&frame)?;
+            let result = monitor.process(&frame)?;
             let taken = 1000.0 * begin.elapsed().as_secs_f64();
             let reading = mesh.process(&frame)?;
             if readings.len() >= WARMING {
@@ -65,7 +66,7 @@ pub fn run(clips: &[Clip], model: &EyeStateModel) -> anyhow::Result<()> {
         }
         our_scores.push(score(&readings, &clip.truth, &settings));
         for ((_, rule), scores) in RULES.iter().zip(&mut their_scores) {
-            let predicted = blinks(&ratios, *rule, settings.long_closure());
+            let predicted = blinks(&ratios, *rule, seconds::duration(settings.long_closure_s));
             scores.push(Score::of_clip(&predicted, &clip.truth));
         }
     }

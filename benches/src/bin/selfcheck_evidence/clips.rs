@@ -36,7 +36,7 @@ pub fn processed(
     while frames.len() < most
         && let Some(frame) = source.next_frame()?
     {
-        let reading = monitor.judge(&frame)?.reading;
+        let reading = monitor.process(&frame)?.reading;
         frames.push((frame, reading));
     }
     Ok(frames)

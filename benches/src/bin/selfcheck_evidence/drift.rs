@@ -93,7 +93,7 @@ impl Recording {
                 luma,
                 ..frame
             };
-            let reading = monitor.judge(&frame)?.reading;
+            let reading = monitor.process(&frame)?.reading;
             let luma = Arc::new(frame.luma);
             noise.observe(&luma, frame.time);
             let frame_noise = noise.frame_noise();

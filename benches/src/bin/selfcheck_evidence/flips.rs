@@ -127,10 +127,10 @@ impl Margins {
             Ok(networks.state(&stepped)? != gradients.state())
         };
         let mut search = FlipSearch::new(gradients.linear_epsilon());
-        while let Some(db) = search.ask() {
-            search.tell(flips(db)?);
+        while let Some(db) = search.next_trial() {
+            search.record(flips(db)?);
         }
-        self.runs += search.tries();
+        self.runs += search.trials();
         let Some(Ok(margin)) = search.result() else {
             self.never += 1;
             return Ok(());

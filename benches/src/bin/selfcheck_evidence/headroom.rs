@@ -10,7 +10,7 @@ use parseye_vision::{
     frame::Frame,
     reading::{EyeReading, FrameReading},
     selfcheck::{
-        CheckFrame, CheckReading, Checker, Missing, Progress, SelfCheckSettings, checker::Parts,
+        CheckFrame, CheckReading, Checker, Missing, Parts, Progress, SelfCheckSettings,
         corruptions::cut,
     },
 };
@@ -45,7 +45,7 @@ pub fn run(data: &Path, every: usize, report: &mut Report) -> anyhow::Result<()>
     let mut monitor = clips::monitor(&model)?;
     let mut classifier = model.classifier()?;
     let parts = Parts {
-        natural: false,
+        corruptions: false,
         ..Parts::ALL
     };
     let settings = SelfCheckSettings {

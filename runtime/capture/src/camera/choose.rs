@@ -1,4 +1,4 @@
-//! Which of this machine's cameras is meant.
+//! Chooses the camera that a request means among the devices of this machine.
 
 use super::{CameraDescription, CameraFault, SourceError};
 use parseye_vision::nearest;
@@ -8,21 +8,56 @@ use std::path::{Path, PathBuf};
 #[derive(Clone, Debug)]
 pub(super) struct Node {
     pub(super) path: PathBuf,
-    pub(super) camera: Result<CameraDescription, String>,
+    pub(super) camera: Result<CameraDescription, NodeFault>,
 }
 
-/// What to say where there is no camera at all.
+/// Why a device is no camera that can be read. Messages continue a sentence that begins with the device.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+// Backends of other systems list only cameras.
+#[cfg_attr(not(target_os = "linux"), allow(dead_code))]
+pub(super) enum NodeFault {
+    #[error("{message}")]
+    CannotBeOpened { message: String },
+    #[error("offers no pixel format (is anything feeding it?)")]
+    NoFormat,
+    #[error("offers only {offered}, none of {readable}")]
+    NoReadableFormat { offered: String, readable: String },
+    #[error("is a codec or image processor ({card})")]
+    ImageProcessor { card: String },
+    #[error("holds no video but data about one")]
+    Metadata,
+    #[error("cannot capture video ({card})")]
+    NoCapture { card: String },
+    #[error("cannot stream ({card})")]
+    NoStreaming { card: String },
+}
+
+/// Why a camera that was chosen before is not to be had now.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Absence {
+    #[error("it is not there")]
+    Gone,
+    #[error("{name} is in its place")]
+    Replaced { name: String },
+    #[error(transparent)]
+    Unusable(#[from] NodeFault),
+}
+
+/// The parts of the messages for a missing camera that differ between backends.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Advice {
-    /// Why nothing was found where no device is.
+    /// Why nothing was found on a machine without devices.
     pub(super) no_node: &'static str,
     /// What to do without a camera.
     pub(super) without_camera: &'static str,
-    /// The path of the device with this number.
+    /// Returns the path of the device with this number.
     pub(super) path_of: fn(u32) -> PathBuf,
 }
 
-/// The wanted camera among the devices of this machine.
+/// Chooses the camera with this id among the devices; the first one for `None`.
+///
+/// # Errors
+/// When there is no such camera; the message lists what there is.
 pub(super) fn choose(
     id: Option<&str>,
     nodes: &[Node],
@@ -54,12 +89,12 @@ pub(super) fn choose(
             Some(Err(reason)) => Err(failed(
                 id,
                 CameraFault::Failed,
-                reason.clone(),
+                reason.to_string(),
                 "`parseye cameras` lists those that can be used",
             )),
             None => Err(missing(
                 id,
-                format!("there is no such device; {}", seen(nodes, advice)),
+                format!("there is no such device; {}", listed(nodes, advice)),
                 "check its cable, or choose one that `parseye cameras` lists",
             )),
         };
@@ -75,15 +110,15 @@ pub(super) fn choose(
             id,
             format!(
                 "no camera has this in its name{hint}; {}",
-                seen(nodes, advice)
+                listed(nodes, advice)
             ),
             "give a number, a device path or a part of a name that `parseye cameras` lists",
         )
     })
 }
 
-/// The camera that was used before, after it was lost: where it was, or where the system has put
-/// it since, but never another one.
+/// Finds a camera again after it was lost: at its former path, or wherever the system has put it since,
+/// but never another camera.
 ///
 /// # Errors
 /// Why it is not to be had now.
@@ -91,10 +126,10 @@ pub(super) fn choose_again(
     id: Option<&str>,
     before: &CameraDescription,
     nodes: &[Node],
-) -> Result<CameraDescription, String> {
+) -> Result<CameraDescription, Absence> {
     let cameras = || nodes.iter().filter_map(|node| node.camera.as_ref().ok());
     let in_place = cameras().find(|camera| camera.path == before.path);
-    // A device that was named by its path stays the wanted one, whatever is plugged in there.
+    // A request by path or number means whatever is plugged in there.
     let by_path = id.is_some_and(|id| id.starts_with('/') || id.parse::<u32>().is_ok());
     in_place
         .filter(|camera| by_path || camera.name == before.name)
@@ -103,22 +138,24 @@ pub(super) fn choose_again(
         .ok_or_else(|| {
             let in_place = node_at(&before.path, nodes);
             match in_place.map(|node| &node.camera) {
-                Some(Err(reason)) => reason.clone(),
-                Some(Ok(other)) => format!("{} is in its place", other.name),
-                None => "it is not there".into(),
+                Some(Err(fault)) => Absence::Unusable(fault.clone()),
+                Some(Ok(other)) => Absence::Replaced {
+                    name: other.name.clone(),
+                },
+                None => Absence::Gone,
             }
         })
 }
 
 fn node_at<'a>(path: &Path, nodes: &'a [Node]) -> Option<&'a Node> {
-    // A link such as /dev/v4l/by-id/... stands for its node.
+    // A link such as /dev/v4l/by-id/... refers to its node.
     let target = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
     nodes
         .iter()
         .find(|node| node.path == path || node.path == target)
 }
 
-/// Why none of the nodes can be used.
+/// Says why none of the nodes can be used.
 fn none_because(nodes: &[Node], advice: Advice) -> String {
     let reasons: Vec<String> = nodes
         .iter()
@@ -134,8 +171,8 @@ fn none_because(nodes: &[Node], advice: Advice) -> String {
     }
 }
 
-/// The cameras that could have been meant.
-fn seen(nodes: &[Node], advice: Advice) -> String {
+/// Lists the cameras that could have been meant.
+fn listed(nodes: &[Node], advice: Advice) -> String {
     let cameras: Vec<String> = nodes
         .iter()
         .filter_map(|node| node.camera.as_ref().ok())
@@ -158,22 +195,20 @@ mod tests {
         path_of: |number| PathBuf::from(format!("/dev/video{number}")),
     };
 
-    fn node(path: &str, camera: Result<&str, &str>) -> Node {
+    fn node(path: &str, camera: Result<&str, NodeFault>) -> Node {
         Node {
             path: path.into(),
-            camera: camera
-                .map(|name| CameraDescription {
-                    path: path.into(),
-                    name: name.into(),
-                    formats: vec!["MJPG 640x480".into()],
-                })
-                .map_err(str::to_owned),
+            camera: camera.map(|name| CameraDescription {
+                path: path.into(),
+                name: name.into(),
+                formats: vec!["MJPG 640x480".into()],
+            }),
         }
     }
 
     fn nodes() -> Vec<Node> {
         vec![
-            node("/dev/video0", Err("holds no video but data about one")),
+            node("/dev/video0", Err(NodeFault::Metadata)),
             node("/dev/video2", Ok("Integrated Camera: Front")),
             node("/dev/video4", Ok("BRIO 4K")),
         ]
@@ -194,21 +229,21 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_choice_says_what_there_is() {
-        for (id, words, fault) in [
+    fn the_error_of_a_wrong_choice_lists_the_cameras() {
+        for (id, expected, fault) in [
             ("0", "holds no video", CameraFault::Failed),
             ("7", "/dev/video4 (BRIO 4K)", CameraFault::Missing),
             ("BRIO 4X", "did you mean 'BRIO 4K'?", CameraFault::Missing),
         ] {
             let error = choose(Some(id), &nodes(), ADVICE).unwrap_err();
             let line = error.to_string();
-            assert!(line.contains(words) && !line.contains('\n'), "{line}");
+            assert!(line.contains(expected) && !line.contains('\n'), "{line}");
             assert_eq!(error.fault(), Some(fault));
         }
     }
 
     #[test]
-    fn without_a_camera_the_error_lists_what_was_looked_at() {
+    fn without_a_camera_the_error_lists_the_devices() {
         let line = choose(None, &[], ADVICE).unwrap_err().to_string();
         assert!(
             line.contains(ADVICE.no_node) && line.contains("parseye replay"),
@@ -221,7 +256,12 @@ mod tests {
     #[test]
     fn a_lost_camera_is_found_where_it_comes_back_and_no_other_is_taken() {
         let before = nodes()[2].camera.clone().unwrap();
-        let again = |id, nodes: &[Node]| choose_again(id, &before, nodes).map(|c| c.path);
+        let again = |id, nodes: &[Node]| {
+            let chosen = choose_again(id, &before, nodes);
+            chosen
+                .map(|camera| camera.path)
+                .map_err(|absence| absence.to_string())
+        };
         assert_eq!(again(None, &nodes()), Ok("/dev/video4".into()));
         // It is back under another number.
         let moved = [
@@ -233,12 +273,16 @@ mod tests {
         }
         // Only another one is there.
         assert!(again(None, &moved[..1]).unwrap_err().contains("not there"));
-        // Another one was plugged into the place that was asked for.
+        // Another camera was plugged in at the path that was asked for.
         let other = [node("/dev/video4", Ok("C920"))];
         assert_eq!(again(Some("4"), &other), Ok("/dev/video4".into()));
         assert!(again(Some("BRIO"), &other).unwrap_err().contains("C920"));
         // It is there but does not answer yet.
-        let silent = [node("/dev/video4", Err("it was unplugged"))];
+        let message = "it was unplugged".to_owned();
+        let silent = [node(
+            "/dev/video4",
+            Err(NodeFault::CannotBeOpened { message }),
+        )];
         assert!(again(None, &silent).unwrap_err().contains("unplugged"));
     }
 }

@@ -1,29 +1,29 @@
-//! Which of a camera's formats to ask for, and which next when it refuses.
+//! Format preferences: the order in which a camera is asked for its formats, until it accepts one.
 //!
-//! First comes the wanted size at the wanted rate in any format that is read, then Motion JPEG,
-//! YUYV and GREY at the sizes nearest to it. A driver may list what it cannot do (an uncompressed
-//! picture that does not fit through a shared USB port, for one), so the whole ladder is kept.
+//! First comes the wanted size at the wanted rate in any format that can be read, then Motion JPEG,
+//! YUYV, NV12 and GREY at the sizes nearest to it. A driver may list what it cannot do (uncompressed
+//! frames that exceed the bandwidth of a shared USB port, for one), so all candidates are kept.
 
 use super::pixels::PixelFormat;
 
-/// A rate this much below the wanted one is as good: cameras call 29.97 "30" and the reverse.
+/// A rate this much below the wanted one is as good: cameras report 29.97 as 30 and the reverse.
 const FAST_ENOUGH: f64 = 0.95;
 
-/// A picture size in pixels, width first.
+/// A frame size in pixels, width first.
 pub(super) type Size = (u32, u32);
 
-/// One way to ask a camera for pictures.
+/// A format and size to ask a camera for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct FormatCandidate {
     pub(super) format: PixelFormat,
     pub(super) size: Size,
 }
 
-/// What a camera offers: a candidate, and its highest rate in frames a second where that is known.
+/// A candidate that a camera offers, with its highest rate in frames per second where that is known.
 pub(super) type Offer = (FormatCandidate, Option<f64>);
 
-/// The offers in the order in which they should be tried.
-pub(super) fn ladder(mut offers: Vec<Offer>, wanted: Size, rate: f64) -> Vec<FormatCandidate> {
+/// Sorts the offers into the order in which to try them.
+pub(super) fn candidates(mut offers: Vec<Offer>, wanted: Size, rate: f64) -> Vec<FormatCandidate> {
     let distance =
         |size: Size| u64::from(size.0.abs_diff(wanted.0)) + u64::from(size.1.abs_diff(wanted.1));
     offers.sort_by_key(|(candidate, fastest)| {
@@ -37,10 +37,10 @@ pub(super) fn ladder(mut offers: Vec<Offer>, wanted: Size, rate: f64) -> Vec<For
     candidates
 }
 
-/// A rate in words: whole numbers as such, others with two digits.
-pub(super) fn rate_in_words(rate: f64) -> String {
-    let words = format!("{rate:.2}");
-    words.trim_end_matches('0').trim_end_matches('.').to_owned()
+/// Formats a rate: whole numbers as such, others with at most two decimals.
+pub(super) fn format_rate(rate: f64) -> String {
+    let text = format!("{rate:.2}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 #[cfg(test)]
@@ -55,7 +55,7 @@ mod tests {
     }
 
     fn order(offers: &[Offer], rate: f64) -> Vec<(PixelFormat, Size)> {
-        ladder(offers.to_vec(), VGA, rate)
+        candidates(offers.to_vec(), VGA, rate)
             .into_iter()
             .map(|candidate| (candidate.format, candidate.size))
             .collect()
@@ -99,10 +99,10 @@ mod tests {
     }
 
     #[test]
-    fn fractional_rates_are_named_as_they_are() {
-        assert_eq!(rate_in_words(30.0), "30");
-        assert_eq!(rate_in_words(30_000.0 / 1001.0), "29.97");
-        assert_eq!(rate_in_words(7.5), "7.5");
-        assert_eq!(rate_in_words(100.0), "100");
+    fn fractional_rates_keep_two_decimals() {
+        assert_eq!(format_rate(30.0), "30");
+        assert_eq!(format_rate(30_000.0 / 1001.0), "29.97");
+        assert_eq!(format_rate(7.5), "7.5");
+        assert_eq!(format_rate(100.0), "100");
     }
 }

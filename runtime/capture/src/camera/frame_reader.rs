@@ -1,7 +1,8 @@
-//! Pictures from a thread of their own, for sources that can only be read by waiting without end.
+//! A channel for frames from a thread of its own, for sources whose reads may block without end.
 //!
-//! The reading thread may hang for ever; whoever waits here does not. Only the newest picture is
-//! kept, so that none is old when it is taken.
+//! The reading thread may hang for ever; the receiving one waits for a bounded time. Only the newest
+//! frame is kept, so that none is old when it is received: a channel of capacity one, whose occupant
+//! the reading thread replaces.
 
 use crossbeam::channel::{self, Receiver, RecvTimeoutError, Sender, TrySendError};
 use std::{
@@ -12,108 +13,108 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// A picture as it came, not decoded.
+/// A frame as it was read, not decoded.
 #[derive(Debug)]
-pub(super) struct Raw {
+pub(super) struct EncodedFrame {
     pub(super) bytes: Vec<u8>,
-    /// When it was captured, or else arrived.
+    /// When it was captured; where that is unknown, when it arrived.
     pub(super) captured: Instant,
-    /// Its number, from 0.
+    /// Its number, counted from 0.
     pub(super) sequence: u64,
 }
 
-/// The reading thread's end.
+/// The reading thread's end: sends frames.
 #[derive(Debug)]
 pub(super) struct FrameReader {
-    sender: Sender<Raw>,
-    /// Takes back what was not fetched in time.
-    old: Receiver<Raw>,
+    sender: Sender<EncodedFrame>,
+    /// Takes back the frame that was not received in time.
+    unread: Receiver<EncodedFrame>,
     counts: Arc<Counts>,
     sequence: u64,
 }
 
-/// The other end.
+/// The receiving end.
 #[derive(Debug)]
-pub(super) struct Feed {
-    newest: Receiver<Raw>,
+pub(super) struct FrameReceiver {
+    newest: Receiver<EncodedFrame>,
     counts: Arc<Counts>,
 }
 
 #[derive(Debug, Default)]
 struct Counts {
     dropped: AtomicU64,
-    broken: AtomicU64,
+    corrupt: AtomicU64,
 }
 
-/// What came of waiting.
+/// The outcome of waiting for a frame.
 #[derive(Debug)]
-pub(super) enum Fed {
-    Picture(Raw),
+pub(super) enum Received {
+    Frame(EncodedFrame),
     Nothing,
     /// The reading thread has ended.
     Ended,
 }
 
-/// A new pair.
-pub(super) fn feed() -> (FrameReader, Feed) {
+/// Creates a channel.
+pub(super) fn frame_channel() -> (FrameReader, FrameReceiver) {
     let (sender, newest) = channel::bounded(1);
     let counts = Arc::<Counts>::default();
-    let feeder = FrameReader {
+    let reader = FrameReader {
         sender,
-        old: newest.clone(),
+        unread: newest.clone(),
         counts: Arc::clone(&counts),
         sequence: 0,
     };
-    (feeder, Feed { newest, counts })
+    (reader, FrameReceiver { newest, counts })
 }
 
 impl FrameReader {
-    /// Hands a picture over in the place of one that was not fetched.
-    pub(super) fn put(&mut self, bytes: Vec<u8>, captured: Instant) {
-        let mut raw = Raw {
+    /// Sends a frame, which replaces one that was not received yet.
+    pub(super) fn send(&mut self, bytes: Vec<u8>, captured: Instant) {
+        let mut frame = EncodedFrame {
             bytes,
             captured,
             sequence: self.sequence,
         };
         self.sequence += 1;
-        while let Err(TrySendError::Full(again)) = self.sender.try_send(raw) {
-            raw = again;
-            if self.old.try_recv().is_ok() {
+        while let Err(TrySendError::Full(refused)) = self.sender.try_send(frame) {
+            frame = refused;
+            if self.unread.try_recv().is_ok() {
                 self.counts.dropped.fetch_add(1, Ordering::Relaxed);
             }
         }
     }
 
-    /// Says how many pictures were broken so far.
-    pub(super) fn set_broken(&self, broken: u64) {
-        self.counts.broken.store(broken, Ordering::Relaxed);
+    /// Sets the number of frames that were corrupt so far.
+    pub(super) fn set_corrupt(&self, corrupt: u64) {
+        self.counts.corrupt.store(corrupt, Ordering::Relaxed);
     }
 
-    /// Whether nobody will fetch any more. The feeder's own receiver keeps the channel open, so
-    /// this is seen by the counts, which both ends share.
+    /// Returns whether the receiver was dropped. `unread` keeps the channel open, so the counts, which
+    /// both ends share, show it.
     pub(super) fn is_disconnected(&self) -> bool {
         Arc::strong_count(&self.counts) == 1
     }
 }
 
-impl Feed {
-    /// Waits for the newest picture.
-    pub(super) fn next(&self, wait: Duration) -> Fed {
+impl FrameReceiver {
+    /// Waits for the newest frame, at most `wait`.
+    pub(super) fn receive(&self, wait: Duration) -> Received {
         match self.newest.recv_timeout(wait) {
-            Ok(raw) => Fed::Picture(raw),
-            Err(RecvTimeoutError::Timeout) => Fed::Nothing,
-            Err(RecvTimeoutError::Disconnected) => Fed::Ended,
+            Ok(frame) => Received::Frame(frame),
+            Err(RecvTimeoutError::Timeout) => Received::Nothing,
+            Err(RecvTimeoutError::Disconnected) => Received::Ended,
         }
     }
 
-    /// Pictures dropped by newer ones before they were fetched.
+    /// Returns the number of frames that newer ones replaced before they were received.
     pub(super) fn dropped(&self) -> u64 {
         self.counts.dropped.load(Ordering::Relaxed)
     }
 
-    /// Pictures that came broken.
-    pub(super) fn broken(&self) -> u64 {
-        self.counts.broken.load(Ordering::Relaxed)
+    /// Returns the number of frames that were corrupt.
+    pub(super) fn corrupt(&self) -> u64 {
+        self.counts.corrupt.load(Ordering::Relaxed)
     }
 }
 
@@ -123,23 +124,26 @@ mod tests {
 
     #[test]
     fn only_the_newest_is_kept_and_the_end_is_seen() {
-        let (mut feeder, feed) = feed();
-        assert!(matches!(feed.next(Duration::ZERO), Fed::Nothing));
-        (0..5).for_each(|byte| feeder.put(vec![byte], Instant::now()));
-        assert_eq!(feed.dropped(), 4);
-        let Fed::Picture(raw) = feed.next(Duration::ZERO) else {
+        let (mut reader, receiver) = frame_channel();
+        assert!(matches!(
+            receiver.receive(Duration::ZERO),
+            Received::Nothing
+        ));
+        (0..5).for_each(|byte| reader.send(vec![byte], Instant::now()));
+        assert_eq!(receiver.dropped(), 4);
+        let Received::Frame(frame) = receiver.receive(Duration::ZERO) else {
             unreachable!()
         };
-        assert_eq!((raw.bytes, raw.sequence), (vec![4], 4));
-        drop(feeder);
-        assert!(matches!(feed.next(Duration::ZERO), Fed::Ended));
+        assert_eq!((frame.bytes, frame.sequence), (vec![4], 4));
+        drop(reader);
+        assert!(matches!(receiver.receive(Duration::ZERO), Received::Ended));
     }
 
     #[test]
-    fn a_feeder_notices_that_nobody_listens() {
-        let (feeder, feed) = feed();
-        assert!(!feeder.is_disconnected());
-        drop(feed);
-        assert!(feeder.is_disconnected());
+    fn a_reader_sees_that_its_receiver_is_gone() {
+        let (reader, receiver) = frame_channel();
+        assert!(!reader.is_disconnected());
+        drop(receiver);
+        assert!(reader.is_disconnected());
     }
 }

@@ -1,16 +1,15 @@
 //! Cameras through the nokhwa library: of systems other than Linux, and on Linux on request.
 //!
-//! nokhwa's wait for a picture has no end when a camera stalls, so all calls are made by a thread
-//! of its own, which may hang; the others do not. A camera that hangs is given up, and its thread
-//! ends when the driver answers at last. nokhwa neither counts lost pictures nor tells a buffer's
-//! true length.
+//! nokhwa waits for a frame without end when a camera stalls, so all its calls are made by a thread of
+//! their own, which may hang. A camera that hangs counts as lost, and its thread ends when the driver
+//! answers at last. nokhwa neither counts lost frames nor reports a buffer's true length.
 
 use super::{
     CameraDescription, CameraFault, CameraSettings, CaptureLoss, Driver, Frame, LiveSource, Read,
     SourceError,
     choose::{Advice, Node},
-    format_preferences::{self, FormatCandidate, Offer, rate_in_words},
-    frame_reader::{Fed, Feed, FrameReader, feed},
+    format_preferences::{FormatCandidate, Offer, candidates, format_rate},
+    frame_reader::{FrameReader, FrameReceiver, Received, frame_channel},
     pixels::{self, Damage, Layout, PixelFormat},
 };
 use crossbeam::channel::{self, RecvTimeoutError, Sender};
@@ -32,10 +31,29 @@ const OPEN_TIMEOUT: Duration = Duration::from_secs(5);
 /// Longest wait for the user to allow the camera, where the system asks (macOS).
 const PERMISSION_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// A time stamp older than this is not believed: clocks were set, or it is of another kind.
-const OLDEST: Duration = Duration::from_secs(1);
+/// An older timestamp is not used: the clock was set, or it is another clock's.
+const MAX_AGE: Duration = Duration::from_secs(1);
 
 const REMEDY: &str = "plug it in again, or choose another that `parseye cameras` lists";
+
+/// Why nokhwa delivers no frame.
+#[derive(Debug, thiserror::Error)]
+enum NokhwaFault {
+    #[error("the system does not allow it; allow this program to use the camera")]
+    NotAllowed,
+    #[error("delivers {0}, which is not read")]
+    UnreadableFormat(FrameFormat),
+    #[error("the nokhwa library, which reads the camera, crashed")]
+    Crashed,
+    #[error(transparent)]
+    Library(#[from] NokhwaError),
+}
+
+impl NokhwaFault {
+    fn fault(&self) -> CameraFault {
+        fault_of(&self.to_string())
+    }
+}
 
 /// The nokhwa backend.
 #[derive(Debug)]
@@ -54,7 +72,7 @@ impl Driver for Nokhwa {
                 camera: Ok(CameraDescription {
                     path,
                     name: camera.human_name(),
-                    // Listing them would start the camera.
+                    // Listing the formats would start the camera.
                     formats: Vec::new(),
                 }),
             }
@@ -89,17 +107,18 @@ impl Driver for Nokhwa {
             )
         })?;
         let (opened_sender, opened_receiver) = channel::bounded(1);
-        let (feeder, feed) = feed();
+        let (reader, frames) = frame_channel();
         let (error_sender, error) = channel::bounded(1);
-        let wish = request.clone();
+        let wanted = request.clone();
         let opened = Instant::now();
         std::thread::Builder::new()
             .name("camera nokhwa".into())
-            .spawn(move || work(index, &wish, &opened_sender, feeder, &error_sender))
+            .spawn(move || read_frames(index, &wanted, &opened_sender, reader, &error_sender))
             .map_err(|error| failed(CameraFault::Failed, error.to_string(), "try again"))?;
+        let of_nokhwa = |error: &NokhwaFault| failed(error.fault(), error.to_string(), REMEDY);
         let (layout, rate) = match opened_receiver.recv_timeout(OPEN_TIMEOUT) {
-            Ok(Ok(agreed)) => agreed,
-            Ok(Err(words)) => return Err(failed(fault_of(&words), words, REMEDY)),
+            Ok(Ok(negotiated)) => negotiated,
+            Ok(Err(error)) => return Err(of_nokhwa(&error)),
             Err(RecvTimeoutError::Timeout) => {
                 return Err(failed(
                     CameraFault::Stalled,
@@ -108,16 +127,12 @@ impl Driver for Nokhwa {
                 ));
             }
             Err(RecvTimeoutError::Disconnected) => {
-                return Err(failed(
-                    CameraFault::Failed,
-                    "nokhwa gave up on it".into(),
-                    REMEDY,
-                ));
+                return Err(of_nokhwa(&NokhwaFault::Crashed));
             }
         };
         Ok(Box::new(Device {
             name: path.display().to_string(),
-            feed,
+            frames,
             error,
             layout,
             rate,
@@ -143,68 +158,68 @@ fn index_of(path: &Path) -> Option<CameraIndex> {
     number.parse().ok().map(CameraIndex::Index)
 }
 
-/// The thread that may hang: opens the camera and passes its pictures on until nobody listens.
-fn work(
+/// Opens the camera and sends its frames until the receiver is gone. Runs on the thread that may hang.
+fn read_frames(
     index: CameraIndex,
     request: &CameraSettings,
-    opened: &Sender<Result<Agreed, String>>,
-    mut feeder: FrameReader,
-    error: &Sender<String>,
+    opened: &Sender<Result<Negotiated, NokhwaFault>>,
+    mut reader: FrameReader,
+    error: &Sender<NokhwaFault>,
 ) {
     let mut camera = match start(index, request) {
-        Ok((camera, agreed)) => {
-            if opened.send(Ok(agreed)).is_err() {
+        Ok((camera, negotiated)) => {
+            if opened.send(Ok(negotiated)).is_err() {
                 return;
             }
             camera
         }
-        Err(words) => {
-            let _ = opened.send(Err(words));
+        Err(fault) => {
+            let _ = opened.send(Err(fault));
             return;
         }
     };
-    while !feeder.is_disconnected() {
+    while !reader.is_disconnected() {
         match camera.frame() {
             Ok(buffer) => {
                 let captured = captured(buffer.capture_timestamp());
-                feeder.put(buffer.buffer().to_vec(), captured);
+                reader.send(buffer.buffer().to_vec(), captured);
             }
-            Err(words) => {
-                let _ = error.send(words.to_string());
+            Err(fault) => {
+                let _ = error.send(fault.into());
                 return;
             }
         }
     }
 }
 
-/// How pictures are laid out, and their rate.
-type Agreed = (Layout, f64);
+/// The frames' layout, and their rate in frames per second.
+type Negotiated = (Layout, f64);
 
-fn start(index: CameraIndex, request: &CameraSettings) -> Result<(Camera, Agreed), String> {
+fn start(
+    index: CameraIndex,
+    request: &CameraSettings,
+) -> Result<(Camera, Negotiated), NokhwaFault> {
     if !nokhwa_check() {
         let (sender, allowed) = channel::bounded(1);
         nokhwa_initialize(move |yes| {
             let _ = sender.send(yes);
         });
         if !allowed.recv_timeout(PERMISSION_TIMEOUT).unwrap_or(false) {
-            return Err(
-                "the system does not allow it; allow this program to use the camera".into(),
-            );
+            return Err(NokhwaFault::NotAllowed);
         }
     }
-    let words = |error: NokhwaError| error.to_string();
-    let known = [
+    let readable = [
         FrameFormat::MJPEG,
         FrameFormat::YUYV,
         FrameFormat::NV12,
         FrameFormat::GRAY,
     ];
-    let any = RequestedFormat::with_formats(RequestedFormatType::None, &known);
-    let mut camera = Camera::new(index, any).map_err(words)?;
-    let formats = camera.compatible_camera_formats().map_err(words)?;
+    let any = RequestedFormat::with_formats(RequestedFormatType::None, &readable);
+    let mut camera = Camera::new(index, any)?;
+    let formats = camera.compatible_camera_formats()?;
     let offers = formats.iter().filter_map(offer).collect();
     let wanted = (request.width, request.height);
-    for candidate in format_preferences::ladder(offers, wanted, request.frame_rate) {
+    for candidate in candidates(offers, wanted, request.frame_rate) {
         let of_candidate = formats
             .iter()
             .filter(|format| offer(format).is_some_and(|(offered, _)| offered == candidate));
@@ -216,24 +231,24 @@ fn start(index: CameraIndex, request: &CameraSettings) -> Result<(Camera, Agreed
         let Some(format) = nearest else { continue };
         let exact = RequestedFormatType::Exact(*format);
         let decoders = [format.format()];
-        let agreed = camera.set_camera_requset(RequestedFormat::with_formats(exact, &decoders));
-        if agreed.is_ok() {
+        let accepted = camera.set_camera_requset(RequestedFormat::with_formats(exact, &decoders));
+        if accepted.is_ok() {
             break;
         }
     }
-    camera.open_stream().map_err(words)?;
-    let agreed = camera.camera_format();
+    camera.open_stream()?;
+    let negotiated = camera.camera_format();
     let (candidate, _) =
-        offer(&agreed).ok_or_else(|| format!("delivers {}, which is not read", agreed.format()))?;
+        offer(&negotiated).ok_or_else(|| NokhwaFault::UnreadableFormat(negotiated.format()))?;
     let layout = Layout {
         format: candidate.format,
         width: candidate.size.0,
         height: candidate.size.1,
-        // nokhwa packs rows without padding, or does not say.
+        // nokhwa packs rows without padding, or does not report it.
         stride: 0,
         full_range: false,
     };
-    Ok((camera, (layout, f64::from(agreed.frame_rate()))))
+    Ok((camera, (layout, f64::from(negotiated.frame_rate()))))
 }
 
 fn offer(format: &CameraFormat) -> Option<Offer> {
@@ -251,18 +266,18 @@ fn offer(format: &CameraFormat) -> Option<Offer> {
     Some((candidate, Some(f64::from(format.frame_rate()))))
 }
 
-/// nokhwa gives capture times on the wall clock, where it gives any.
-fn captured(stamp: Option<Duration>) -> Instant {
+/// Returns the capture time of a timestamp, which nokhwa takes from the wall clock, where it has one.
+fn captured(timestamp: Option<Duration>) -> Instant {
     let now = Instant::now();
-    let age = stamp.and_then(|stamp| {
+    let age = timestamp.and_then(|timestamp| {
         let wall = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
-        wall.checked_sub(stamp).filter(|age| *age <= OLDEST)
+        wall.checked_sub(timestamp).filter(|age| *age <= MAX_AGE)
     });
     age.and_then(|age| now.checked_sub(age)).unwrap_or(now)
 }
 
-/// nokhwa says everything in words only.
-fn fault_of(words: &str) -> CameraFault {
+/// Classifies an error by its message, which is all that nokhwa gives.
+fn fault_of(message: &str) -> CameraFault {
     const FAULTS: [(&str, CameraFault); 5] = [
         ("No such device", CameraFault::Unplugged),
         ("os error 19", CameraFault::Unplugged),
@@ -272,17 +287,17 @@ fn fault_of(words: &str) -> CameraFault {
     ];
     FAULTS
         .iter()
-        .find(|(part, _)| words.contains(part))
+        .find(|(part, _)| message.contains(part))
         .map_or(CameraFault::Failed, |(_, fault)| *fault)
 }
 
 struct Device {
     name: String,
-    feed: Feed,
+    frames: FrameReceiver,
     /// Why the thread has ended.
-    error: channel::Receiver<String>,
+    error: channel::Receiver<NokhwaFault>,
     layout: Layout,
-    /// Frames a second that were agreed on.
+    /// Frames per second that were negotiated.
     rate: f64,
     opened: Instant,
     last_time: Duration,
@@ -297,9 +312,8 @@ impl LiveSource for Device {
             height,
             ..
         } = self.layout;
-        let rate = rate_in_words(self.rate);
-        let name = format.name();
-        format!("{name} {width}x{height} at {rate} frames/s by nokhwa")
+        let rate = format_rate(self.rate);
+        format!("{format} {width}x{height} at {rate} frames/s by nokhwa")
     }
 
     fn opened(&self) -> Instant {
@@ -308,39 +322,38 @@ impl LiveSource for Device {
 
     fn lost(&self) -> CaptureLoss {
         CaptureLoss {
-            driver: self.feed.dropped(),
+            driver: self.frames.dropped(),
             ..self.lost
         }
     }
 
     fn read(&mut self, wait: Duration) -> Result<Read, SourceError> {
-        let raw = match self.feed.next(wait) {
-            Fed::Picture(raw) => raw,
-            Fed::Nothing => return Ok(Read::Nothing),
-            Fed::Ended => {
-                let words = self.error.try_recv();
-                let reason = words.unwrap_or_else(|_| "nokhwa gave up on it".into());
+        let encoded = match self.frames.receive(wait) {
+            Received::Frame(frame) => frame,
+            Received::Nothing => return Ok(Read::Nothing),
+            Received::Ended => {
+                let error = self.error.try_recv().unwrap_or(NokhwaFault::Crashed);
                 return Err(SourceError::Camera {
                     camera: self.name.clone(),
-                    fault: fault_of(&reason),
-                    reason,
+                    fault: error.fault(),
+                    reason: error.to_string(),
                     remedy: REMEDY.into(),
                 });
             }
         };
-        match pixels::decode(&self.layout, &raw.bytes) {
+        match pixels::decode(&self.layout, &encoded.bytes) {
             Ok(rgb) => {
-                let time = raw.captured.saturating_duration_since(self.opened);
+                let time = encoded.captured.saturating_duration_since(self.opened);
                 self.last_time = self.last_time.max(time);
                 Ok(Read::Frame(Frame::from_rgb(
-                    raw.sequence,
+                    encoded.sequence,
                     self.last_time,
                     rgb,
                 )))
             }
             Err(damage) => {
                 match damage {
-                    Damage::Cut => self.lost.corrupt += 1,
+                    Damage::Truncated => self.lost.corrupt += 1,
                     Damage::Undecodable => self.lost.decode += 1,
                 }
                 Ok(Read::Nothing)
@@ -354,8 +367,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn faults_are_read_from_nokhwa_s_words() {
-        for (words, fault) in [
+    fn faults_are_classified_by_nokhwa_s_messages() {
+        for (message, fault) in [
             (
                 "V4L2 Error: Device or resource busy (os error 16)",
                 CameraFault::Busy,
@@ -363,14 +376,14 @@ mod tests {
             ("No such device (os error 19)", CameraFault::Unplugged),
             ("something else", CameraFault::Failed),
         ] {
-            assert_eq!(fault_of(words), fault, "{words}");
+            assert_eq!(fault_of(message), fault, "{message}");
         }
     }
 
     #[test]
-    fn only_recent_stamps_are_believed() {
+    fn only_recent_timestamps_are_used() {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-        let age = |stamp| captured(stamp).elapsed();
+        let age = |timestamp| captured(timestamp).elapsed();
         assert!(age(Some(now - Duration::from_millis(500))) >= Duration::from_millis(500));
         assert!(age(Some(Duration::from_secs(7))) < Duration::from_millis(400));
         assert!(age(None) < Duration::from_millis(400));

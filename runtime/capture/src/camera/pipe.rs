@@ -1,12 +1,12 @@
-//! A camera behind another program, which writes Motion JPEG to its standard output: the Raspberry
-//! Pi's `rpicam-vid`, ffmpeg, a network camera's client.
+//! A camera that is a program which writes Motion JPEG to its standard output: the Raspberry Pi's
+//! `rpicam-vid`, ffmpeg, the client of a network camera.
 //!
-//! The program is started without a shell and killed with its camera. Its pictures carry no time,
-//! so the time of their arrival counts.
+//! The program is started without a shell and killed when its camera is dropped. Its frames carry no
+//! time, so the time of their arrival counts.
 
 use super::{
     CameraFault, CaptureLoss, Frame, LiveSource, Read, SourceError,
-    frame_reader::{Fed, Feed, FrameReader, Raw, feed},
+    frame_reader::{EncodedFrame, FrameReader, FrameReceiver, Received, frame_channel},
     mjpeg::{self, Splitter},
     pixels,
 };
@@ -18,28 +18,28 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Bytes read at once: a pipe of Linux holds as many.
+/// Bytes read at once: the capacity of a pipe on Linux.
 const CHUNK: usize = 64 << 10;
 
-/// Longest line kept of what the program says.
-const LONGEST_LINE: usize = 300;
+/// Longest line of the program's messages that is kept, in characters.
+const MAX_LINE: usize = 300;
 
-/// How long the program may take to say why after it has closed its output.
-const LAST_WORDS: Duration = Duration::from_millis(500);
+/// How long to wait for the program's exit status and messages after it has closed its output.
+const EXIT_TIMEOUT: Duration = Duration::from_millis(500);
 
 const REMEDY: &str =
-    "run the command by hand to see what it says; it must write Motion JPEG to its standard output";
+    "run the command by hand to see its messages; it must write Motion JPEG to its standard output";
 
-/// What events call the camera: the program's name.
+/// Returns the name of the camera in events: the program's.
 pub(super) fn name(command: &str) -> Result<String, SourceError> {
-    let words = words(command)?;
-    let program = Path::new(&words[0]);
+    let arguments = arguments(command)?;
+    let program = Path::new(&arguments[0]);
     let name = program.file_name().unwrap_or(program.as_os_str());
     Ok(name.to_string_lossy().into_owned())
 }
 
-/// The command's words, of which there is at least one.
-fn words(command: &str) -> Result<Vec<String>, SourceError> {
+/// Splits a command into the program and its arguments; at least the program is there.
+fn arguments(command: &str) -> Result<Vec<String>, SourceError> {
     let wrong = |reason: &str| SourceError::Camera {
         camera: format!("pipe:{command}"),
         fault: CameraFault::Missing,
@@ -49,28 +49,31 @@ fn words(command: &str) -> Result<Vec<String>, SourceError> {
     };
     match shlex::split(command) {
         None => Err(wrong("a quotation mark is not closed")),
-        Some(words) if words.first().is_none_or(String::is_empty) => {
+        Some(arguments) if arguments.first().is_none_or(String::is_empty) => {
             Err(wrong("there is no command"))
         }
-        Some(words) => Ok(words),
+        Some(arguments) => Ok(arguments),
     }
 }
 
-/// Starts the command. Within `patience` it must not end, unless with a picture.
+/// Starts the command, and waits up to `startup` for its first frame.
+///
+/// # Errors
+/// When the command cannot be started, or ends within that time without a frame.
 pub(super) fn open(
     command: &str,
     name: &str,
-    patience: Duration,
+    startup: Duration,
 ) -> Result<Box<dyn LiveSource>, SourceError> {
-    let words = words(command)?;
+    let arguments = arguments(command)?;
     let failed = |reason: String| SourceError::Camera {
         camera: name.into(),
         fault: CameraFault::Failed,
         reason,
         remedy: REMEDY.into(),
     };
-    let mut child = Command::new(&words[0])
-        .args(&words[1..])
+    let mut child = Command::new(&arguments[0])
+        .args(&arguments[1..])
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -79,16 +82,16 @@ pub(super) fn open(
             camera: name.into(),
             fault: CameraFault::Missing,
             reason: format!("cannot be started: {error}"),
-            remedy: format!("check that {} is installed", words[0]),
+            remedy: format!("check that {} is installed", arguments[0]),
         })?;
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
-    let (feeder, feed) = feed();
-    let last_words = LastWords::default();
+    let (reader, frames) = frame_channel();
+    let last_message = LastMessage::default();
     let mut pipe = Pipe {
         name: name.into(),
         child,
-        feed,
-        last_words: last_words.clone(),
+        frames,
+        last_message: last_message.clone(),
         opened: Instant::now(),
         size: None,
         lost: CaptureLoss::default(),
@@ -97,25 +100,25 @@ pub(super) fn open(
     let thread = |name: &str| std::thread::Builder::new().name(name.into());
     if let (Some(stdout), Some(stderr)) = (stdout, stderr) {
         thread("camera pipe")
-            .spawn(move || read_pictures(stdout, feeder))
-            .and_then(|_| thread("camera words").spawn(move || last_words.follow(stderr)))
+            .spawn(move || read_frames(stdout, reader))
+            .and_then(|_| thread("camera messages").spawn(move || last_message.follow(stderr)))
             .map_err(|error| failed(format!("no thread can be started for it: {error}")))?;
     }
-    if !patience.is_zero() {
-        match pipe.feed.next(patience) {
-            Fed::Picture(raw) => pipe.waiting = Some(raw),
-            Fed::Nothing => {}
-            Fed::Ended => return Err(pipe.ended()),
+    if !startup.is_zero() {
+        match pipe.frames.receive(startup) {
+            Received::Frame(frame) => pipe.waiting = Some(frame),
+            Received::Nothing => {}
+            Received::Ended => return Err(pipe.ended()),
         }
     }
     Ok(Box::new(pipe))
 }
 
-/// Works until the program closes its output or nobody listens any more.
-fn read_pictures(mut stdout: ChildStdout, mut feeder: FrameReader) {
-    let mut splitter = Splitter::new(mjpeg::LARGEST);
+/// Reads frames until the program closes its output or the camera is dropped.
+fn read_frames(mut stdout: ChildStdout, mut reader: FrameReader) {
+    let mut splitter = Splitter::new(mjpeg::MAX_BYTES);
     let mut chunk = vec![0; CHUNK];
-    while !feeder.is_disconnected() {
+    while !reader.is_disconnected() {
         let read = match stdout.read(&mut chunk) {
             Ok(0) => return,
             Ok(read) => read,
@@ -124,25 +127,25 @@ fn read_pictures(mut stdout: ChildStdout, mut feeder: FrameReader) {
         };
         splitter.push(&chunk[..read]);
         let arrived = Instant::now();
-        feeder.set_broken(splitter.broken());
-        while let Some(picture) = splitter.next_image() {
-            feeder.put(picture, arrived);
+        reader.set_corrupt(splitter.corrupt());
+        while let Some(image) = splitter.next_image() {
+            reader.send(image, arrived);
         }
     }
 }
 
-/// The last line that the program wrote to its standard error.
+/// The last line that the program wrote to its standard error; clones share it.
 #[derive(Clone, Debug, Default)]
-struct LastWords(Arc<Mutex<String>>);
+struct LastMessage(Arc<Mutex<String>>);
 
-impl LastWords {
+impl LastMessage {
     fn follow(&self, stderr: ChildStderr) {
         let mut lines = BufReader::new(stderr);
         let mut line = Vec::new();
         loop {
             line.clear();
-            // A program that draws its progress ends its lines with a carriage return, and one
-            // that writes no line end at all must not fill the memory.
+            // A program that shows its progress ends its lines with a carriage return, and one that
+            // writes no line end at all must not fill the memory.
             let mut part = lines.by_ref().take(CHUNK as u64);
             match part.read_until(b'\n', &mut line) {
                 Ok(0) | Err(_) => return,
@@ -154,7 +157,7 @@ impl LastWords {
                 .map(str::trim)
                 .rfind(|line| !line.is_empty());
             if let Some(last) = last {
-                let kept = last.chars().take(LONGEST_LINE).collect();
+                let kept = last.chars().take(MAX_LINE).collect();
                 *self.0.lock().unwrap_or_else(PoisonError::into_inner) = kept;
             }
         }
@@ -167,8 +170,8 @@ impl LastWords {
             .clone()
     }
 
-    /// Whether the program's standard error is closed, so that nothing follows.
-    fn is_over(&self) -> bool {
+    /// Returns whether the program's standard error is closed, so that no message follows.
+    fn is_complete(&self) -> bool {
         Arc::strong_count(&self.0) == 1
     }
 }
@@ -177,22 +180,24 @@ impl LastWords {
 struct Pipe {
     name: String,
     child: Child,
-    feed: Feed,
-    last_words: LastWords,
+    frames: FrameReceiver,
+    last_message: LastMessage,
     opened: Instant,
-    /// Of the last picture.
+    /// Width and height of the last frame in pixels.
     size: Option<(u32, u32)>,
     lost: CaptureLoss,
-    /// Came while the program was started.
-    waiting: Option<Raw>,
+    /// The frame that arrived while the program was started.
+    waiting: Option<EncodedFrame>,
 }
 
 impl Pipe {
-    /// Why the program has ended.
+    /// Creates the error for a program that has ended.
     fn ended(&mut self) -> SourceError {
         let begin = Instant::now();
         let mut status = None;
-        while begin.elapsed() < LAST_WORDS && (status.is_none() || !self.last_words.is_over()) {
+        while begin.elapsed() < EXIT_TIMEOUT
+            && (status.is_none() || !self.last_message.is_complete())
+        {
             status = self.child.try_wait().unwrap_or(None);
             std::thread::sleep(Duration::from_millis(5));
         }
@@ -200,10 +205,10 @@ impl Pipe {
             || "closed its output".into(),
             |status| format!("ended ({status})"),
         );
-        let words = self.last_words.get();
-        let reason = match words.is_empty() {
+        let message = self.last_message.get();
+        let reason = match message.is_empty() {
             true => format!("the program {status}"),
-            false => format!("the program {status} and said: {words}"),
+            false => format!("the program {status} with the message: {message}"),
         };
         SourceError::Camera {
             camera: self.name.clone(),
@@ -226,30 +231,30 @@ impl LiveSource for Pipe {
 
     fn lost(&self) -> CaptureLoss {
         CaptureLoss {
-            driver: self.feed.dropped(),
-            corrupt: self.feed.broken(),
+            driver: self.frames.dropped(),
+            corrupt: self.frames.corrupt(),
             ..self.lost
         }
     }
 
     fn read(&mut self, wait: Duration) -> Result<Read, SourceError> {
-        let raw = match self
-            .waiting
-            .take()
-            .map_or_else(|| self.feed.next(wait), Fed::Picture)
-        {
-            Fed::Picture(raw) => raw,
-            Fed::Nothing => return Ok(Read::Nothing),
-            Fed::Ended => return Err(self.ended()),
+        let received = match self.waiting.take() {
+            Some(frame) => Received::Frame(frame),
+            None => self.frames.receive(wait),
         };
-        // The splitter delivers whole pictures only.
-        let Ok(rgb) = pixels::jpeg(&raw.bytes) else {
+        let encoded = match received {
+            Received::Frame(frame) => frame,
+            Received::Nothing => return Ok(Read::Nothing),
+            Received::Ended => return Err(self.ended()),
+        };
+        // The splitter delivers whole images only.
+        let Ok(rgb) = pixels::jpeg(&encoded.bytes) else {
             self.lost.decode += 1;
             return Ok(Read::Nothing);
         };
         self.size = Some(rgb.dimensions());
-        let time = raw.captured.saturating_duration_since(self.opened);
-        Ok(Read::Frame(Frame::from_rgb(raw.sequence, time, rgb)))
+        let time = encoded.captured.saturating_duration_since(self.opened);
+        Ok(Read::Frame(Frame::from_rgb(encoded.sequence, time, rgb)))
     }
 }
 
@@ -273,8 +278,8 @@ mod tests {
         let path = folder.join("a b.mjpeg");
         let mut bytes = Vec::new();
         for shade in 0..count {
-            let picture = RgbImage::from_pixel(32, 24, Rgb([shade, 60, 60]));
-            JpegEncoder::new(&mut bytes).encode_image(&picture).unwrap();
+            let image = RgbImage::from_pixel(32, 24, Rgb([shade, 60, 60]));
+            JpegEncoder::new(&mut bytes).encode_image(&image).unwrap();
         }
         std::fs::write(&path, bytes).unwrap();
         format!("'{}'", path.display())
@@ -294,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn pictures_come_through_and_none_goes_uncounted() {
+    fn every_frame_is_delivered_or_counted() {
         let folder = tempfile::tempdir().unwrap();
         let command = format!("cat {}", stream(folder.path(), 20));
         assert_eq!(name(&command).unwrap(), "cat");
@@ -321,24 +326,25 @@ mod tests {
     }
 
     #[test]
-    fn a_program_that_dies_is_quoted() {
+    fn the_error_quotes_a_program_that_ends() {
         let line = failure("sh -c 'echo starting >&2; echo no cameras available >&2; exit 3'");
         assert!(
-            line.contains("exit status: 3") && line.contains("said: no cameras available"),
+            line.contains("exit status: 3")
+                && line.contains("with the message: no cameras available"),
             "{line}"
         );
         assert!(!line.contains('\n'));
     }
 
     #[test]
-    fn what_is_no_command_is_refused() {
-        for (command, words) in [
+    fn an_invalid_command_is_refused() {
+        for (command, expected) in [
             ("", "no command"),
             ("  ", "no command"),
             ("cat 'x", "quotation mark"),
         ] {
             let line = name(command).unwrap_err().to_string();
-            assert!(line.contains(words), "{line}");
+            assert!(line.contains(expected), "{line}");
         }
         let line = failure("no-such-program-here -x");
         assert!(line.contains("cannot be started"), "{line}");

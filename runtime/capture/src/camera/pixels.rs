@@ -1,6 +1,6 @@
-//! From a camera's buffer to an RGB picture: Motion JPEG, YUYV, NV12 and GREY.
+//! Decodes a camera's buffer to an RGB image: Motion JPEG, YUYV, NV12 and GREY.
 //!
-//! A buffer that is not whole is refused, so that half a picture is never judged.
+//! A buffer that is not whole is refused, so that no partial frame is processed.
 
 use super::mjpeg;
 use image::RgbImage;
@@ -8,28 +8,48 @@ use parseye_vision::frame::{MAX_SIDE, is_too_large};
 use zune_core::{bytestream::ZCursor, colorspace::ColorSpace, options::DecoderOptions};
 use zune_jpeg::JpegDecoder;
 
-/// Formats that are read, the best first: Motion JPEG reaches high rates on any USB port, YUYV
-/// and NV12 keep the colours, GREY is what infrared cameras give.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// Pixel formats that are read, the best first: Motion JPEG reaches high rates on any USB port, YUYV
+/// and NV12 keep the colours, GREY is what infrared cameras deliver.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    strum::Display,
+    strum::VariantArray,
+    strum::VariantNames,
+)]
 pub enum PixelFormat {
-    /// A JPEG for each picture.
+    /// A JPEG image for each frame.
+    #[strum(serialize = "MJPG")]
     Mjpeg,
     /// Two pixels in four bytes: Y U Y V.
+    #[strum(serialize = "YUYV")]
     Yuyv,
-    /// Brightness of all pixels, then one U V for each square of four.
+    /// Luma of all pixels, then one U V for each square of four.
+    #[strum(serialize = "NV12")]
     Nv12,
-    /// One byte a pixel.
+    /// One byte per pixel.
+    #[strum(serialize = "GREY")]
     Grey,
 }
 
-// Other backends than V4L2 have names of their own for them.
-#[cfg_attr(not(target_os = "linux"), allow(dead_code))]
 impl PixelFormat {
-    /// All of them.
-    pub const ALL: [Self; 4] = [Self::Mjpeg, Self::Yuyv, Self::Nv12, Self::Grey];
+    /// All formats, the best first.
+    pub const ALL: &[Self] = <Self as strum::VariantArray>::VARIANTS;
 
-    /// V4L2's four-character code.
-    pub const fn code(self) -> &'static [u8; 4] {
+    /// The names of all formats, separated by commas.
+    #[cfg(target_os = "linux")]
+    pub(super) fn names() -> String {
+        <Self as strum::VariantNames>::VARIANTS.join(", ")
+    }
+
+    /// Returns V4L2's four-character code.
+    #[cfg(target_os = "linux")]
+    pub(super) const fn code(self) -> &'static [u8; 4] {
         match self {
             Self::Mjpeg => b"MJPG",
             Self::Yuyv => b"YUYV",
@@ -37,55 +57,45 @@ impl PixelFormat {
             Self::Grey => b"GREY",
         }
     }
-
-    /// Name that users know it by.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Mjpeg => "MJPG",
-            Self::Yuyv => "YUYV",
-            Self::Nv12 => "NV12",
-            Self::Grey => "GREY",
-        }
-    }
 }
 
-/// How a camera lays its pictures out.
+/// Memory layout of a camera's frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Layout {
-    /// How pixels are written.
+    /// Pixel format.
     pub format: PixelFormat,
     /// Width in pixels.
     pub width: u32,
     /// Height in pixels.
     pub height: u32,
-    /// Bytes from one row to the next, for the uncompressed formats.
+    /// Bytes from one row to the next, for the uncompressed formats; 0 for rows without padding.
     pub stride: usize,
-    /// Whether the brightness of YUYV and NV12 spans 0 to 255 rather than 16 to 235.
+    /// Whether the luma of YUYV and NV12 spans 0 to 255 rather than 16 to 235.
     pub full_range: bool,
 }
 
-/// Why a buffer holds no picture.
+/// Why a buffer holds no image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Damage {
-    /// It ends before the picture does.
-    Cut,
-    /// It is whole but cannot be decoded, or is of another size than was agreed.
+    /// It ends before the image does.
+    Truncated,
+    /// It is whole but cannot be decoded, or is of another size than was negotiated.
     Undecodable,
 }
 
-/// The picture in a buffer.
+/// Decodes the image in a buffer.
 ///
 /// # Errors
-/// When the buffer holds no whole picture of this layout, or one that [`is_too_large`].
+/// When the buffer holds no whole image of this layout, or one that [`is_too_large`].
 pub fn decode(layout: &Layout, bytes: &[u8]) -> Result<RgbImage, Damage> {
     if is_too_large(layout.width, layout.height) {
         return Err(Damage::Undecodable);
     }
     match layout.format {
         PixelFormat::Mjpeg => {
-            let picture = jpeg(bytes)?;
-            if picture.dimensions() == (layout.width, layout.height) {
-                Ok(picture)
+            let image = jpeg(bytes)?;
+            if image.dimensions() == (layout.width, layout.height) {
+                Ok(image)
             } else {
                 Err(Damage::Undecodable)
             }
@@ -97,19 +107,19 @@ pub fn decode(layout: &Layout, bytes: &[u8]) -> Result<RgbImage, Damage> {
                 let colour = |y| yuv(y, pair[1], pair[3], layout.full_range);
                 [colour(pair[0]), colour(pair[2])].into_iter().flatten()
             });
-            picture(layout, pixels)
+            image_of(layout, pixels)
         }
         PixelFormat::Nv12 => nv12(layout, bytes),
         PixelFormat::Grey => {
             let (width, height) = (layout.width as usize, layout.height as usize);
             let rows = rows(bytes, layout.stride, width, height)?;
-            picture(layout, rows.flatten().flat_map(|gray| [*gray; 3]))
+            image_of(layout, rows.flatten().flat_map(|gray| [*gray; 3]))
         }
     }
 }
 
-fn picture(layout: &Layout, pixels: impl Iterator<Item = u8>) -> Result<RgbImage, Damage> {
-    // `from_raw` refuses too few bytes, as for a YUYV picture of odd width.
+fn image_of(layout: &Layout, pixels: impl Iterator<Item = u8>) -> Result<RgbImage, Damage> {
+    // `from_raw` refuses too few bytes, as for a YUYV image of odd width.
     let mut raw = Vec::with_capacity(3 * layout.width as usize * layout.height as usize);
     raw.extend(pixels);
     RgbImage::from_raw(layout.width, layout.height, raw).ok_or(Damage::Undecodable)
@@ -118,22 +128,21 @@ fn picture(layout: &Layout, pixels: impl Iterator<Item = u8>) -> Result<RgbImage
 fn nv12(layout: &Layout, bytes: &[u8]) -> Result<RgbImage, Damage> {
     let (width, height) = (layout.width as usize, layout.height as usize);
     let stride = layout.stride.max(width);
-    let brightness: Vec<&[u8]> = rows(bytes, stride, width, height)?.collect();
-    let colours = bytes.get(stride * height..).ok_or(Damage::Cut)?;
+    let luma: Vec<&[u8]> = rows(bytes, stride, width, height)?.collect();
+    let chroma = bytes.get(stride * height..).ok_or(Damage::Truncated)?;
     let pair_bytes = 2 * width.div_ceil(2);
-    let colours: Vec<&[u8]> = rows(colours, stride, pair_bytes, height.div_ceil(2))?.collect();
-    let pixels = brightness.iter().enumerate().flat_map(|(y, row)| {
-        let pairs = colours[y / 2];
+    let chroma: Vec<&[u8]> = rows(chroma, stride, pair_bytes, height.div_ceil(2))?.collect();
+    let pixels = luma.iter().enumerate().flat_map(|(y, row)| {
+        let pairs = chroma[y / 2];
         row.iter().enumerate().flat_map(move |(x, gray)| {
             let pair = &pairs[x / 2 * 2..];
             yuv(*gray, pair[0], pair[1], layout.full_range)
         })
     });
-    picture(layout, pixels)
+    image_of(layout, pixels)
 }
 
-/// The rows of an uncompressed picture, if none is missing. The last row may come without its
-/// padding.
+/// Splits an uncompressed image into rows, if none is missing. The last row may lack its padding.
 fn rows(
     bytes: &[u8],
     stride: usize,
@@ -148,11 +157,11 @@ fn rows(
         .checked_mul(height - 1)
         .and_then(|bytes| bytes.checked_add(row_bytes))
         .ok_or(Damage::Undecodable)?;
-    let whole = bytes.get(..needed).ok_or(Damage::Cut)?;
+    let whole = bytes.get(..needed).ok_or(Damage::Truncated)?;
     Ok(whole.chunks(stride).map(move |row| &row[..row_bytes]))
 }
 
-/// ITU-R BT.601, as cameras use for YUYV and NV12.
+/// Converts YUV to RGB by ITU-R BT.601, as cameras use for YUYV and NV12.
 fn yuv(y: u8, u: u8, v: u8, full_range: bool) -> [u8; 3] {
     let (y, u, v) = (f32::from(y), f32::from(u) - 128.0, f32::from(v) - 128.0);
     let (y, chroma) = if full_range {
@@ -169,33 +178,33 @@ fn yuv(y: u8, u: u8, v: u8, full_range: bool) -> [u8; 3] {
     ]
 }
 
-/// The JPEG that a buffer begins with. What follows it is not looked at: cameras pad their buffers,
-/// or leave an older picture's end there.
+/// Decodes the JPEG that a buffer begins with. What follows it is ignored: cameras pad their buffers,
+/// or leave the end of an older image there.
 ///
 /// # Errors
 /// When it is not whole, cannot be decoded, or [`is_too_large`].
 pub fn jpeg(bytes: &[u8]) -> Result<RgbImage, Damage> {
-    // A decoder fills what a cut-off transfer lacks with gray, so the end is looked for first.
-    let length = mjpeg::picture_length(bytes).ok_or(Damage::Cut)?;
+    // A decoder fills what a truncated transfer lacks with gray, so the end is looked for first.
+    let length = mjpeg::jpeg_length(bytes).ok_or(Damage::Truncated)?;
     let bytes = &bytes[..length];
     // Webcams leave out the Huffman tables, which are always the same, to save bandwidth. The
-    // decoder knows them but uses them only where the picture says that it comes from an AVI.
+    // decoder knows them but uses them only for an image that is marked as part of an AVI file.
     const AVI: [u8; 10] = *b"\xFF\xE0\x00\x08AVI1\x00\x00";
     if mjpeg::has_huffman_tables(bytes) {
-        return decoded(bytes);
+        return decode_jpeg(bytes);
     }
     let (start, rest) = bytes.split_at(2);
-    decoded(&[start, &AVI, rest].concat())
+    decode_jpeg(&[start, &AVI, rest].concat())
 }
 
-fn decoded(bytes: &[u8]) -> Result<RgbImage, Damage> {
+fn decode_jpeg(bytes: &[u8]) -> Result<RgbImage, Damage> {
     let most = MAX_SIDE as usize;
     let options = DecoderOptions::default()
         .jpeg_set_out_colorspace(ColorSpace::RGB)
         .set_max_width(most)
         .set_max_height(most);
     let mut decoder = JpegDecoder::new_with_options(ZCursor::new(bytes), options);
-    // The size first: a header of a few bytes makes the decoder fill the memory that it asks for.
+    // The size first: a header of a few bytes can make the decoder allocate and fill any memory.
     decoder.decode_headers().map_err(|_| Damage::Undecodable)?;
     let (width, height) = decoder.dimensions().ok_or(Damage::Undecodable)?;
     let side = |pixels: usize| u32::try_from(pixels).map_err(|_| Damage::Undecodable);
@@ -224,9 +233,9 @@ mod tests {
     }
 
     fn jpeg_of(width: u32, height: u32) -> Vec<u8> {
-        let picture = RgbImage::from_fn(width, height, |x, y| Rgb([x as u8 * 3, y as u8 * 5, 90]));
+        let image = RgbImage::from_fn(width, height, |x, y| Rgb([x as u8 * 3, y as u8 * 5, 90]));
         let mut bytes = Vec::new();
-        JpegEncoder::new(&mut bytes).encode_image(&picture).unwrap();
+        JpegEncoder::new(&mut bytes).encode_image(&image).unwrap();
         bytes
     }
 
@@ -234,44 +243,44 @@ mod tests {
     fn yuyv_of_limited_range_spans_black_to_white() {
         let layout = layout(PixelFormat::Yuyv, 2, 2, 6);
         let bytes = [16, 128, 235, 128, 0, 0, 126, 128, 126, 128, 0, 0];
-        let picture = decode(&layout, &bytes).unwrap();
-        assert_eq!(&picture.as_raw()[..6], &[0, 0, 0, 255, 255, 255]);
-        assert_eq!(&picture.as_raw()[6..], &[128; 6]);
+        let image = decode(&layout, &bytes).unwrap();
+        assert_eq!(&image.as_raw()[..6], &[0, 0, 0, 255, 255, 255]);
+        assert_eq!(&image.as_raw()[6..], &[128; 6]);
         // Red in BT.601 limited range.
         assert_eq!(yuv(81, 90, 240, false).map(|c| c / 10), [25, 0, 0]);
     }
 
     #[test]
-    fn nv12_shares_a_colour_among_four_pixels() {
+    fn nv12_shares_chroma_among_four_pixels() {
         let mut layout = layout(PixelFormat::Nv12, 3, 2, 4);
         layout.full_range = true;
         let bytes = [
-            10, 20, 30, 99, 40, 50, 60, 99, // brightness
-            128, 128, 90, 240, // two colours: none, and reddish
+            10, 20, 30, 99, 40, 50, 60, 99, // luma
+            128, 128, 90, 240, // chroma: none, and reddish
         ];
-        let picture = decode(&layout, &bytes).unwrap();
-        assert_eq!(picture.get_pixel(1, 1).0, [50; 3]);
-        assert_eq!(picture.get_pixel(2, 0).0, yuv(30, 90, 240, true));
-        assert_eq!(decode(&layout, &bytes[..11]), Err(Damage::Cut));
-        assert_eq!(decode(&layout, &bytes[..7]), Err(Damage::Cut));
+        let image = decode(&layout, &bytes).unwrap();
+        assert_eq!(image.get_pixel(1, 1).0, [50; 3]);
+        assert_eq!(image.get_pixel(2, 0).0, yuv(30, 90, 240, true));
+        assert_eq!(decode(&layout, &bytes[..11]), Err(Damage::Truncated));
+        assert_eq!(decode(&layout, &bytes[..7]), Err(Damage::Truncated));
     }
 
     #[test]
     fn grey_keeps_its_levels_and_its_last_row_without_padding() {
         let layout = layout(PixelFormat::Grey, 2, 2, 4);
-        let picture = decode(&layout, &[1, 2, 99, 99, 3, 4]).unwrap();
-        assert_eq!(picture.as_raw(), &[1, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 4]);
-        assert_eq!(decode(&layout, &[1, 2, 99, 99, 3]), Err(Damage::Cut));
+        let image = decode(&layout, &[1, 2, 99, 99, 3, 4]).unwrap();
+        assert_eq!(image.as_raw(), &[1, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 4]);
+        assert_eq!(decode(&layout, &[1, 2, 99, 99, 3]), Err(Damage::Truncated));
     }
 
     #[test]
-    fn a_padded_jpeg_is_whole_and_a_cut_one_is_not() {
+    fn a_padded_jpeg_is_whole_and_a_truncated_one_is_not() {
         let mut bytes = jpeg_of(64, 48);
         let layout = layout(PixelFormat::Mjpeg, 64, 48, 0);
         let whole = decode(&layout, &bytes).unwrap();
         assert_eq!(whole.dimensions(), (64, 48));
-        let cut = &bytes[..bytes.len() * 2 / 3];
-        assert_eq!(decode(&layout, cut), Err(Damage::Cut));
+        let truncated = &bytes[..bytes.len() * 2 / 3];
+        assert_eq!(decode(&layout, truncated), Err(Damage::Truncated));
         bytes.extend([0; 100]);
         assert_eq!(decode(&layout, &bytes), Ok(whole));
         let other = jpeg_of(32, 48);
@@ -279,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_that_claims_more_pixels_than_any_camera_s_is_refused() {
+    fn an_image_that_claims_too_many_pixels_is_refused() {
         let mut bytes = jpeg_of(64, 48);
         let at = bytes
             .windows(2)
@@ -306,7 +315,7 @@ mod tests {
         let bytes = jpeg_of(64, 48);
         let mut bare = Vec::new();
         let mut at = 0;
-        // Leave out every table part before the scan.
+        // Leave out every table segment before the scan.
         while at < bytes.len() {
             let code = bytes[at + 1];
             let length = match code {
@@ -326,18 +335,18 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_buffer_upsets_the_decoder(
+        fn any_buffer_is_decoded_or_refused(
             bytes in prop::collection::vec(any::<u8>(), 0..600),
             width in 0_u32..20, height in 0_u32..20, stride in 0_usize..50, which in 0_usize..4,
         ) {
             let layout = layout(PixelFormat::ALL[which], width, height, stride);
-            if let Ok(picture) = decode(&layout, &bytes) {
-                prop_assert_eq!(picture.dimensions(), (width, height));
+            if let Ok(image) = decode(&layout, &bytes) {
+                prop_assert_eq!(image.dimensions(), (width, height));
             }
         }
 
         #[test]
-        fn no_damaged_jpeg_upsets_the_decoder(
+        fn any_damaged_jpeg_is_decoded_or_refused(
             changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..20),
         ) {
             let mut bytes = jpeg_of(32, 24);
@@ -346,8 +355,8 @@ mod tests {
                 bytes[at] = value;
             }
             let layout = layout(PixelFormat::Mjpeg, 32, 24, 0);
-            if let Ok(picture) = decode(&layout, &bytes) {
-                prop_assert_eq!(picture.dimensions(), (32, 24));
+            if let Ok(image) = decode(&layout, &bytes) {
+                prop_assert_eq!(image.dimensions(), (32, 24));
             }
         }
     }

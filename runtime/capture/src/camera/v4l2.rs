@@ -1,15 +1,21 @@
-//! Cameras on Linux, read through V4L2 with true capture times and exact counts of lost pictures.
+//! Cameras on Linux, read through V4L2 with true capture times and exact counts of lost frames.
 
+mod device_error;
 mod nodes;
 
 use super::{
     CameraFault, CameraSettings, CaptureLoss, Driver, Frame, LiveSource, Read, SourceError,
     choose::{Advice, Node},
-    format_preferences::{self, FormatCandidate, rate_in_words},
+    format_preferences::{FormatCandidate, candidates, format_rate},
     pixels::{self, Damage, Layout, PixelFormat},
 };
+use device_error::DeviceError;
 use parseye_vision::frame::is_too_large;
-use rustix::time::{ClockId, clock_gettime};
+use rustix::{
+    event::PollFlags,
+    io::Errno,
+    time::{ClockId, clock_gettime},
+};
 use std::{
     fmt, io,
     path::{Path, PathBuf},
@@ -26,24 +32,12 @@ use v4l::{
     video::{Capture, capture::Parameters},
 };
 
-/// Buffers: one is decoded while two are with the driver, so that one is free when the other has
-/// just been filled. Each further one would only hold older pictures.
+/// Number of buffers: one is decoded while two are with the driver, so that one is free when the other
+/// has just been filled. Each further one would only hold older frames.
 const BUFFERS: u32 = 3;
 
-/// What the driver has left to do once a buffer is announced as filled takes no time; should it
-/// not be there after all, this is the end of the wait.
-const AT_ONCE: Duration = Duration::from_secs(1);
-
-/// `poll`'s word for data to be read, as in poll.h.
-const READABLE: i16 = 1;
-
-/// System error numbers, as in errno.h.
-const NO_SUCH_FILE: i32 = 2;
-const NO_SUCH_DEVICE_OR_ADDRESS: i32 = 6;
-const NO_PERMISSION: i32 = 13;
-const BUSY: i32 = 16;
-const NO_SUCH_DEVICE: i32 = 19;
-const NO_SPACE: i32 = 28;
+/// Longest wait for a buffer that was announced as filled, which should be there at once.
+const DEQUEUE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The V4L2 backend.
 #[derive(Debug)]
@@ -71,25 +65,25 @@ impl Driver for V4l2 {
     }
 }
 
-/// A camera that delivers pictures.
+/// A camera that delivers frames.
 struct Device {
     path: PathBuf,
     name: String,
     device: v4l::Device,
-    /// `None` after a failure that restarting did not mend.
+    /// `None` after an error from which a restart did not recover.
     stream: Option<Stream<'static>>,
     layout: Layout,
-    /// Frames a second that the driver agreed to, where it says so.
+    /// Frames per second that the driver agreed to, where it reports them.
     rate: Option<f64>,
     opened: Instant,
-    /// [`Self::opened`] on the clock of the driver's time stamps.
+    /// [`Self::opened`] on the clock of the driver's timestamps.
     opened_monotonic: Duration,
     last_time: Duration,
     sequence: Sequence,
     lost: CaptureLoss,
-    /// Buffers read since it was opened.
+    /// Number of buffers read since it was opened.
     read: u32,
-    /// When it was started, on the clock of the driver's time stamps.
+    /// When it was started, on the clock of the driver's timestamps.
     started: Duration,
 }
 
@@ -111,19 +105,20 @@ impl Device {
             reason,
             remedy: remedy.into(),
         };
-        let from_io =
-            |error: io::Error| failed(fault_of(&error), reason_of(&error), remedy_for(&error));
-        let device = v4l::Device::with_path(path).map_err(from_io)?;
+        let of_device =
+            |error: &DeviceError| failed(error.fault(), error.to_string(), error.remedy());
+        let of_io = |error: io::Error| of_device(&error.into());
+        let device = v4l::Device::with_path(path).map_err(of_io)?;
         let name = nodes::check_capability(path, &device).map_err(|reason| {
             let remedy = "choose one that `parseye cameras` lists";
-            failed(CameraFault::Failed, reason, remedy)
+            failed(CameraFault::Failed, reason.to_string(), remedy)
         })?;
         let (opened, opened_monotonic) = (Instant::now(), monotonic_now());
         let wanted = (request.width, request.height);
-        let offers = nodes::offers(&device, wanted).map_err(from_io)?;
+        let offers = nodes::offers(&device, wanted).map_err(of_io)?;
         let mut refused = None;
-        for candidate in format_preferences::ladder(offers, wanted, request.frame_rate) {
-            match agree(&device, candidate, request.frame_rate) {
+        for candidate in candidates(offers, wanted, request.frame_rate) {
+            match negotiate(&device, candidate, request.frame_rate).map_err(DeviceError::from) {
                 Ok((layout, rate, stream)) => {
                     return Ok(Self {
                         path: path.into(),
@@ -141,43 +136,43 @@ impl Device {
                         started: monotonic_now(),
                     });
                 }
-                // The device itself is not to be had; another format makes no difference.
-                Err(error) if fault_of(&error) != CameraFault::Failed => {
-                    return Err(from_io(error));
+                // The device itself cannot be used; another format makes no difference.
+                Err(error) if error.fault() != CameraFault::Failed => {
+                    return Err(of_device(&error));
                 }
                 Err(error) => refused = Some(refused.unwrap_or(error)),
             }
         }
         Err(match refused {
-            Some(error) => from_io(error),
+            Some(error) => of_device(&error),
             None => failed(
                 CameraFault::Failed,
-                format!(
-                    "offers none of the formats {}",
-                    PixelFormat::ALL.map(PixelFormat::name).join(", ")
-                ),
+                format!("offers none of the formats {}", PixelFormat::names()),
                 "choose another that `parseye cameras` lists",
             ),
         })
     }
 
-    /// The next filled buffer's picture, or what is wrong with it; `None` for one from before the
-    /// camera was started.
+    /// Takes the frame of the next filled buffer, or what is wrong with it; `None` for a buffer from
+    /// before the camera was started.
+    ///
+    /// # Errors
+    /// When the device fails.
     fn take(&mut self) -> io::Result<Option<Result<Frame, Damage>>> {
         let Some(stream) = &mut self.stream else {
-            return Err(io::Error::from_raw_os_error(NO_SUCH_DEVICE));
+            return Err(Errno::NODEV.into());
         };
         let (bytes, about) = stream.next()?;
         let arrived = monotonic_now();
         self.read += 1;
-        if self.read <= BUFFERS && is_left_over(about, self.started) {
+        if self.read <= BUFFERS && is_stale(about, self.started) {
             return Ok(None);
         }
         let (number, lost) = self.sequence.count(about.sequence);
         self.lost.driver += lost;
         let used = (about.bytesused as usize).min(bytes.len());
         if about.flags.contains(buffer::Flags::ERROR) {
-            return Ok(Some(Err(Damage::Cut)));
+            return Ok(Some(Err(Damage::Truncated)));
         }
         let rgb = match pixels::decode(&self.layout, &bytes[..used]) {
             Ok(rgb) => rgb,
@@ -198,12 +193,13 @@ impl Device {
         Ok(())
     }
 
-    fn failed(&self, error: &io::Error) -> SourceError {
+    fn failed(&self, error: io::Error) -> SourceError {
+        let error = DeviceError::from(error);
         SourceError::Camera {
             camera: format!("{} ({})", self.path.display(), self.name),
-            fault: fault_of(error),
-            reason: reason_of(error),
-            remedy: remedy_for(error).into(),
+            fault: error.fault(),
+            reason: error.to_string(),
+            remedy: error.remedy().into(),
         }
     }
 }
@@ -216,13 +212,12 @@ impl LiveSource for Device {
             height,
             ..
         } = self.layout;
-        let name = format.name();
         match self.rate {
             Some(rate) => format!(
-                "{name} {width}x{height} at {} frames/s",
-                rate_in_words(rate)
+                "{format} {width}x{height} at {} frames/s",
+                format_rate(rate)
             ),
-            None => format!("{name} {width}x{height}"),
+            None => format!("{format} {width}x{height}"),
         }
     }
 
@@ -236,9 +231,10 @@ impl LiveSource for Device {
 
     fn read(&mut self, wait: Duration) -> Result<Read, SourceError> {
         let milliseconds = i32::try_from(wait.as_millis()).unwrap_or(i32::MAX);
-        // The stream's own wait cannot be taken up again once it was in vain, since it queues a
-        // buffer each time; so it is only asked when a buffer is filled.
-        let ready = match self.device.handle().poll(READABLE, milliseconds) {
+        // The stream's own wait cannot be repeated after it has timed out, since it queues a buffer
+        // each time; so it is only called when a buffer is filled.
+        let readable = PollFlags::IN.bits() as i16;
+        let ready = match self.device.handle().poll(readable, milliseconds) {
             Ok(0) => return Ok(Read::Nothing),
             Ok(_) => self.take(),
             Err(error) => Err(error),
@@ -246,26 +242,27 @@ impl LiveSource for Device {
         match ready {
             Ok(None) => {}
             Ok(Some(Ok(frame))) => return Ok(Read::Frame(frame)),
-            Ok(Some(Err(Damage::Cut))) => self.lost.corrupt += 1,
+            Ok(Some(Err(Damage::Truncated))) => self.lost.corrupt += 1,
             Ok(Some(Err(Damage::Undecodable))) => self.lost.decode += 1,
-            // A signal broke the wait, or a buffer that was announced did not come. Its state is
-            // then unknown to the stream, so it is started anew.
+            // A signal interrupted the wait, or a buffer that was announced did not come. The state of
+            // the buffers is then unknown, so the stream is started anew.
             Err(error)
                 if matches!(
                     error.kind(),
                     io::ErrorKind::Interrupted | io::ErrorKind::TimedOut
                 ) =>
             {
-                self.restart().map_err(|error| self.failed(&error))?;
+                self.restart().map_err(|error| self.failed(error))?;
             }
-            Err(error) => return Err(self.failed(&error)),
+            Err(error) => return Err(self.failed(error)),
         }
         Ok(Read::Nothing)
     }
 }
 
-/// Agrees with the driver on a format and starts it.
-fn agree(
+/// Negotiates a format with the driver and starts the stream; returns the layout, and the rate in frames
+/// per second where the driver reports one.
+fn negotiate(
     device: &v4l::Device,
     candidate: FormatCandidate,
     rate: f64,
@@ -274,15 +271,13 @@ fn agree(
     let mut wanted = device.format()?;
     (wanted.width, wanted.height) = candidate.size;
     wanted.fourcc = code;
-    // The driver's former stride belongs to its former size.
+    // The stride so far belongs to the size so far.
     wanted.stride = 0;
     let got = device.set_format(&wanted)?;
     if got.fourcc != code || is_too_large(got.width, got.height) {
         return Err(io::Error::other(format!(
             "it does not deliver {} {}x{}",
-            candidate.format.name(),
-            candidate.size.0,
-            candidate.size.1
+            candidate.format, candidate.size.0, candidate.size.1
         )));
     }
     let layout = Layout {
@@ -295,7 +290,7 @@ fn agree(
     let size = (got.width, got.height);
     let interval = nodes::nearest_interval(device, FormatCandidate { size, ..candidate }, rate);
     let (frames, seconds) = interval.unwrap_or_else(|| fraction_of(rate));
-    // Not every driver lets its rate be chosen; times are measured, not computed from it.
+    // Not every driver lets its rate be chosen; times are measured, not computed from the rate.
     let agreed = device
         .set_params(&Parameters::new(Fraction::new(seconds, frames)))
         .or_else(|_| device.params())
@@ -306,7 +301,7 @@ fn agree(
     Ok((layout, agreed, start(device)?))
 }
 
-/// A rate as frames over seconds.
+/// Returns a rate as frames over seconds.
 fn fraction_of(rate: f64) -> (u32, u32) {
     const THOUSANDTHS: f64 = 1000.0;
     if rate.fract() == 0.0 {
@@ -316,11 +311,10 @@ fn fraction_of(rate: f64) -> (u32, u32) {
     }
 }
 
-/// Starts a stream with all its buffers but one with the driver; [`CaptureStream::next`] gives the
-/// last one to it.
+/// Starts a stream with all buffers but one queued at the driver; [`CaptureStream::next`] queues the last.
 fn start(device: &v4l::Device) -> io::Result<Stream<'static>> {
     let mut stream = Stream::with_buffers(device, Type::VideoCapture, BUFFERS)?;
-    stream.set_timeout(AT_ONCE);
+    stream.set_timeout(DEQUEUE_TIMEOUT);
     for index in 1..BUFFERS {
         // A driver may have granted fewer.
         if let Err(error) = CaptureStream::queue(&mut stream, index as usize)
@@ -333,27 +327,27 @@ fn start(device: &v4l::Device) -> io::Result<Stream<'static>> {
     Ok(stream)
 }
 
-/// Whether a buffer holds a picture from before the camera was started: loopback cameras first show
-/// what they were fed last, even if that was long ago. Only to be asked of the first buffers, for a
-/// driver may stamp by a clock of its own without saying so.
-fn is_left_over(about: &Metadata, started: Duration) -> bool {
-    stamp_of(about).is_some_and(|stamp| stamp < started)
+/// Returns whether a buffer holds a frame from before the camera was started: loopback cameras first deliver
+/// what they were fed last, even if that was long ago. Valid for the first buffers only, since a driver may
+/// use a clock of its own without reporting so.
+fn is_stale(about: &Metadata, started: Duration) -> bool {
+    timestamp_of(about).is_some_and(|timestamp| timestamp < started)
 }
 
-/// A buffer's time stamp, where it has one.
-fn stamp_of(about: &Metadata) -> Option<Duration> {
+/// Returns a buffer's timestamp, where it has one.
+fn timestamp_of(about: &Metadata) -> Option<Duration> {
     let seconds = u64::try_from(about.timestamp.sec).ok()?;
     let microseconds = u32::try_from(about.timestamp.usec).ok()?;
-    let stamp = Duration::from_secs(seconds) + Duration::from_micros(microseconds.into());
-    Some(stamp).filter(|stamp| !stamp.is_zero())
+    let timestamp = Duration::from_secs(seconds) + Duration::from_micros(microseconds.into());
+    Some(timestamp).filter(|timestamp| !timestamp.is_zero())
 }
 
-/// When a buffer was captured, on the monotonic clock. A driver that keeps another time, or none,
-/// gets the time of arrival.
+/// Returns when a buffer was captured, on the monotonic clock; the time of its arrival for a driver that
+/// has another clock, or none.
 fn capture_time(about: &Metadata, arrived: Duration) -> Duration {
     let kind = about.flags & buffer::Flags::TIMESTAMP_MASK;
-    match stamp_of(about) {
-        Some(stamp) if kind == buffer::Flags::TIMESTAMP_MONOTONIC => stamp.min(arrived),
+    match timestamp_of(about) {
+        Some(timestamp) if kind == buffer::Flags::TIMESTAMP_MONOTONIC => timestamp.min(arrived),
         _ => arrived,
     }
 }
@@ -364,7 +358,7 @@ fn monotonic_now() -> Duration {
     Duration::new(now.tv_sec.unsigned_abs(), now.tv_nsec.unsigned_abs() as u32)
 }
 
-/// The driver's 32-bit numbers, without end and from 0.
+/// Extends the driver's 32-bit sequence numbers to ones that start at 0 and never wrap.
 #[derive(Clone, Copy, Debug, Default)]
 struct Sequence {
     last: Option<u32>,
@@ -372,10 +366,10 @@ struct Sequence {
 }
 
 impl Sequence {
-    /// Our number of the picture that the driver numbers `raw`, and how many were lost before it.
+    /// Returns the number of the frame that the driver numbers `raw`, and how many were lost before it.
     fn count(&mut self, raw: u32) -> (u64, u64) {
         let step = self.last.map_or(1, |last| raw.wrapping_sub(last));
-        // Drivers that do not count repeat a number; one that was reset goes back.
+        // Drivers that do not count repeat a number; the numbers of one that was reset decrease.
         let lost = match step {
             0 => 0,
             step if step > u32::MAX / 2 => 0,
@@ -387,46 +381,9 @@ impl Sequence {
         (number, lost)
     }
 
-    /// The driver counts from 0 again.
+    /// Takes the next number as the first one of a stream that was started anew.
     fn restart(&mut self) {
         self.last = None;
-    }
-}
-
-fn fault_of(error: &io::Error) -> CameraFault {
-    match (error.raw_os_error(), error.kind()) {
-        (Some(NO_SUCH_DEVICE | NO_SUCH_DEVICE_OR_ADDRESS), _) => CameraFault::Unplugged,
-        (Some(NO_SUCH_FILE), _) => CameraFault::Missing,
-        (Some(BUSY), _) => CameraFault::Busy,
-        (_, io::ErrorKind::TimedOut) => CameraFault::Stalled,
-        _ => CameraFault::Failed,
-    }
-}
-
-fn reason_of(error: &io::Error) -> String {
-    match (error.raw_os_error(), error.kind()) {
-        (Some(NO_SUCH_DEVICE | NO_SUCH_DEVICE_OR_ADDRESS), _) => "it was unplugged".into(),
-        (Some(NO_SUCH_FILE), _) => "it is not there".into(),
-        (Some(BUSY), _) => "another program is using it".into(),
-        (Some(NO_PERMISSION), _) => "may not be opened by you".into(),
-        (Some(NO_SPACE), _) => "its USB port cannot carry so much".into(),
-        (_, io::ErrorKind::TimedOut) => "a picture that was announced did not come".into(),
-        _ => error.to_string(),
-    }
-}
-
-fn remedy_for(error: &io::Error) -> &'static str {
-    match (error.raw_os_error(), error.kind()) {
-        (Some(NO_SUCH_DEVICE | NO_SUCH_DEVICE_OR_ADDRESS | NO_SUCH_FILE), _) => "plug it in again",
-        (Some(BUSY), _) => "close the other program, or choose another camera",
-        (Some(NO_PERMISSION), _) => {
-            "add yourself to the group video (sudo usermod -aG video $USER) and log in again"
-        }
-        (Some(NO_SPACE), _) => {
-            "plug it into another port without a hub, or ask for a smaller picture"
-        }
-        (_, io::ErrorKind::TimedOut) => "check its cable, then plug it in again",
-        _ => "plug it in again, or choose another that `parseye cameras` lists",
     }
 }
 
@@ -443,7 +400,7 @@ mod tests {
     }
 
     #[test]
-    fn lost_pictures_are_counted_and_wrapping_or_idle_counters_are_not() {
+    fn lost_frames_are_counted_and_wrapping_or_idle_counters_are_not() {
         let mut sequence = Sequence::default();
         assert_eq!(sequence.count(7), (0, 0));
         assert_eq!(sequence.count(8), (1, 0));
@@ -456,21 +413,21 @@ mod tests {
     }
 
     #[test]
-    fn what_a_loopback_camera_was_fed_long_ago_is_left_over() {
+    fn a_frame_that_a_loopback_camera_was_fed_long_ago_is_stale() {
         let started = Duration::from_secs(100);
         let stamped = |sec, usec| Metadata {
             timestamp: Timestamp::new(sec, usec),
             ..Metadata::default()
         };
-        assert!(is_left_over(&stamped(99, 999_999), started));
-        assert!(!is_left_over(&stamped(100, 0), started));
-        // No stamp at all, and one of the wall clock.
-        assert!(!is_left_over(&stamped(0, 0), started));
-        assert!(!is_left_over(&stamped(1_700_000_000, 0), started));
+        assert!(is_stale(&stamped(99, 999_999), started));
+        assert!(!is_stale(&stamped(100, 0), started));
+        // No timestamp at all, and one of the wall clock.
+        assert!(!is_stale(&stamped(0, 0), started));
+        assert!(!is_stale(&stamped(1_700_000_000, 0), started));
     }
 
     #[test]
-    fn only_monotonic_stamps_are_believed() {
+    fn only_monotonic_timestamps_are_used() {
         let arrived = Duration::from_secs(100);
         let mut about = Metadata {
             timestamp: Timestamp::new(99, 500_000),

@@ -1,6 +1,8 @@
-//! Replays small clips that ffmpeg makes on the spot.
+//! Decodes small clips that ffmpeg generates.
 
 use super::*;
+use parseye_test_needs::needs;
+use parseye_testkit::places::recordings;
 use parseye_vision::frame::MAX_SIDE;
 use tempfile::TempDir;
 
@@ -106,19 +108,19 @@ fn a_change_of_size_amid_the_stream_is_followed() {
 }
 
 #[test]
-fn a_turned_recording_comes_upright() {
+fn a_rotated_recording_is_read_upright() {
     let folder = tempfile::tempdir().unwrap();
     let flat = make(
         &folder,
         "flat.mp4",
         "-f lavfi -i testsrc=size=64x48 -frames:v 2 -c:v mpeg4",
     );
-    let words = Command::new("ffmpeg")
+    let output = Command::new("ffmpeg")
         .arg("-version")
         .output()
         .unwrap()
         .stdout;
-    let is_old = version(&String::from_utf8_lossy(&words)).is_some_and(|version| version < (6, 0));
+    let is_old = version(&String::from_utf8_lossy(&output)).is_some_and(|version| version < (6, 0));
     // The tag was replaced by an option in ffmpeg 6.0.
     let (before, after) = if is_old {
         ("", "-metadata:s:v:0 rotate=90")
@@ -133,7 +135,7 @@ fn a_turned_recording_comes_upright() {
 }
 
 #[test]
-fn a_cut_off_file_gives_its_good_frames_and_then_the_damage() {
+fn a_truncated_file_gives_its_good_frames_and_then_the_error() {
     let folder = tempfile::tempdir().unwrap();
     let source = "-f lavfi -i testsrc=size=160x120:rate=25 -frames:v 100 -c:v mpeg4";
     for (name, options) in [
@@ -152,7 +154,7 @@ fn a_cut_off_file_gives_its_good_frames_and_then_the_damage() {
             "{name}: {} frames",
             frames.len()
         );
-        // The last picture may be half there; all before it are untouched.
+        // The last frame may be partial; all before it are untouched.
         let good = frames.len() - 1;
         assert!(
             frames[..good]
@@ -168,7 +170,7 @@ fn a_cut_off_file_gives_its_good_frames_and_then_the_damage() {
 }
 
 #[test]
-fn what_is_no_video_says_so() {
+fn the_error_says_why_a_file_is_no_video() {
     let folder = tempfile::tempdir().unwrap();
     let plain = make(
         &folder,
@@ -183,7 +185,7 @@ fn what_is_no_video_says_so() {
     };
     let ansi = "line of text\n".repeat(500);
     let sound = make(&folder, "tone.wav", "-f lavfi -i sine -t 0.2");
-    for (path, words) in [
+    for (path, expected) in [
         (write("cut.mp4", &bytes[..bytes.len() / 2]), "cut off"),
         (write("empty.mp4", b""), "the file is empty"),
         (
@@ -200,14 +202,14 @@ fn what_is_no_video_says_so() {
         };
         let line = error.to_string();
         assert!(
-            line.contains(words) && line.contains(path.to_str().unwrap()),
+            line.contains(expected) && line.contains(path.to_str().unwrap()),
             "{line}"
         );
     }
 }
 
 #[test]
-fn what_cannot_be_read_says_so() {
+fn the_error_says_that_a_path_cannot_be_read() {
     let folder = tempfile::tempdir().unwrap();
     for path in [folder.path().join("none.mp4"), folder.path().into()] {
         let (_, error) = read_all(&path);
@@ -222,7 +224,7 @@ fn what_cannot_be_read_says_so() {
 fn a_playlist_cannot_reach_the_network() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("list.m3u8");
-    // Nothing listens at port 9 of this machine; a try would be refused, not forbidden.
+    // Nothing listens on port 9 of this machine; an attempt would be refused, not forbidden.
     let list =
         "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nhttp://127.0.0.1:9/a.ts\n#EXT-X-ENDLIST\n";
     fs::write(&path, list).unwrap();
@@ -233,7 +235,7 @@ fn a_playlist_cannot_reach_the_network() {
 }
 
 #[test]
-fn an_enormous_picture_is_refused() {
+fn an_enormous_frame_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let wide = format!(
         "-f lavfi -i color=size={}x16 -frames:v 2 -c:v ffv1",
@@ -291,7 +293,7 @@ fn leaving_early_ends_ffmpeg() {
 }
 
 #[test]
-fn versions_choose_the_option_they_know() {
+fn the_version_decides_which_option_is_used() {
     assert_eq!(
         version("ffmpeg version 4.4.2-0ubuntu0.22.04.1 Copyright"),
         Some((4, 4))
@@ -305,21 +307,11 @@ fn versions_choose_the_option_they_know() {
     assert_eq!(version("ffmpeg version N-113-gabc Copyright"), None);
 }
 
+#[needs(clips)]
 #[test]
 fn all_real_clips_are_whole() {
-    let root = std::env::var("PARSEYE_DATA").map_or_else(
-        |_| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data"),
-        PathBuf::from,
-    );
-    let Ok(entries) = fs::read_dir(root.join("clips")) else {
-        eprintln!(
-            "skipped: no clips below {} (set PARSEYE_DATA)",
-            root.display()
-        );
-        return;
-    };
     let mut clips = 0;
-    for entry in entries {
+    for entry in fs::read_dir(recordings().join("clips")).unwrap() {
         let path = entry.unwrap().path();
         if path.extension().is_some_and(|ending| ending == "mp4") {
             let mut source = VideoFile::open(&path).unwrap();
@@ -328,7 +320,7 @@ fn all_real_clips_are_whole() {
             while let Some(frame) = source.next_frame().unwrap() {
                 assert!(
                     last < Some(frame.time),
-                    "{}: time stands still",
+                    "{}: time does not advance",
                     path.display()
                 );
                 last = Some(frame.time);
@@ -347,7 +339,7 @@ fn all_real_clips_are_whole() {
 }
 
 #[test]
-fn a_file_that_ffmpeg_never_gets_through_is_given_up() {
+fn a_file_on_which_ffmpeg_hangs_times_out() {
     use std::os::unix::fs::PermissionsExt;
     let folder = tempfile::tempdir().unwrap();
     let program = folder.path().join("ffmpeg");
@@ -356,11 +348,11 @@ fn a_file_that_ffmpeg_never_gets_through_is_given_up() {
     let clip = folder.path().join("clip.mkv");
     fs::write(&clip, "x").unwrap();
     let mut source = VideoFile::start(program.as_os_str(), "-fps_mode", &clip).unwrap();
-    assert_eq!(source.patience, PATIENCE);
-    source.patience = Duration::from_millis(20);
+    assert_eq!(source.timeout, FRAME_TIMEOUT);
+    source.timeout = Duration::from_millis(20);
     let line = source.next_frame().unwrap_err().to_string();
     assert!(
-        line.contains("clip.mkv") && line.contains("no further picture"),
+        line.contains("clip.mkv") && line.contains("no further frame"),
         "{line}"
     );
     assert!(source.next_frame().unwrap().is_none());

@@ -1,9 +1,9 @@
-//! The events of the camera: what became of it, and why.
+//! The event of a camera: what its state became, and why.
 
 use parseye_capture::CameraFault;
 use serde::{Deserialize, Serialize};
 
-/// Something happened to the camera.
+/// The state of the camera, changed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CameraEvent {
     /// Source.
@@ -15,13 +15,13 @@ pub struct CameraEvent {
     /// Why, in one word; absent where nothing is wrong.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<CameraFault>,
-    /// Why and what to do, for people; absent where nothing is wrong.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub words: Option<String>,
+    /// Why and what to do, for people; absent where nothing is wrong. Schema 1 said `words`.
+    #[serde(default, skip_serializing_if = "Option::is_none", alias = "words")]
+    pub message: Option<String>,
     /// How it delivers, when it was opened.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub format: Option<String>,
-    /// Damaged frames since this was told last.
+    /// Number of damaged frames since the last report.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub frames: Option<u64>,
     /// Wall clock in seconds since 1970.
@@ -32,12 +32,13 @@ pub struct CameraEvent {
 /// What happened to the camera.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum CameraEventKind {
     /// It delivered its first frame.
     Opened,
     /// It delivers nothing; it will be opened again.
     Lost,
-    /// It still delivers nothing, for another reason than was told before.
+    /// It still delivers nothing, for another reason than was reported before.
     Waiting,
     /// It delivers again.
     Reopened,

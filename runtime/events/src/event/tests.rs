@@ -1,7 +1,23 @@
 //! Events as they stand in the log.
 
 use super::*;
+use crate::metrics::{FrameLoss, Percentiles};
+use parseye_capture::CameraFault;
+use parseye_vision::{
+    eye_state::{Eye, PerEye},
+    locate::{Face, crop::Roi},
+    reading::{EyeReading, FrameReading, Unseen},
+    selfcheck::{
+        CheckReading, HeadroomState, Missing, Shift,
+        drift::{Detector, DriftEvent, DriftPhase, Quantity},
+    },
+    temporal::{
+        Alert, AlertKind, AlertPhase, BaselineChange, Closure, ClosureKind, Laterality,
+        TemporalUpdate,
+    },
+};
 use proptest::prelude::*;
+use std::time::Duration;
 
 fn reading(eye: EyeReading) -> FrameReading {
     FrameReading {
@@ -49,6 +65,219 @@ fn what_was_measured_has_names_and_units() {
     );
     assert_eq!(json["unix_time"], 1.5);
     assert!(json["left"].get("reason").is_none());
+}
+
+const CLIP: &str = "cam";
+const UNIX_TIME: Option<f64> = Some(1000.25);
+
+fn roi(x: f32) -> Roi {
+    Roi {
+        centre: [x, 151.0],
+        side: 87.25,
+        angle: -0.026,
+    }
+}
+
+fn eyes_events() -> Vec<Event> {
+    let measured = EyeReading::Measured {
+        probabilities: [0.01, 0.06, 0.92, 0.01],
+        square: roi(283.5),
+    };
+    let mut found = reading(measured);
+    found.face = Some(Face {
+        score: 0.94,
+        square: roi(239.5),
+        eyes: PerEye {
+            left: [283.5, 151.0],
+            right: [196.25, 152.5],
+        },
+    });
+    let mut live = EyesEvent::new(
+        CLIP,
+        &reading(EyeReading::Unmeasured(Unseen::NoFace)),
+        UNIX_TIME,
+    );
+    live.age_ms = Some(17.5);
+    live.left.trust = Some(HeadroomState::Ok);
+    vec![
+        Event::Eyes(EyesEvent::new(CLIP, &found, None)),
+        Event::Eyes(live),
+    ]
+}
+
+fn changes() -> TemporalUpdate {
+    let ms = Duration::from_millis;
+    let closure = |kind, eye, wink| Closure {
+        kind,
+        eye,
+        wink,
+        start: ms(200),
+        end: ms(400),
+        first_frame: 5,
+        last_frame: 9,
+    };
+    TemporalUpdate {
+        ended: vec![
+            closure(ClosureKind::Blink, Laterality::Both, false),
+            closure(ClosureKind::Blink, Laterality::Left, true),
+            closure(ClosureKind::PartialBlink, Laterality::Right, false),
+            closure(ClosureKind::LongClosure, Laterality::Both, false),
+        ],
+        baselines: vec![BaselineChange {
+            eye: Eye::Left,
+            time: ms(60_000),
+            openness: 0.91,
+            reference: 0.91,
+            closed_above: 0.545,
+        }],
+        alerts: vec![Alert {
+            kind: AlertKind::LongClosureAlarm,
+            phase: AlertPhase::Raised,
+            time: ms(72_500),
+            since: ms(71_000),
+            perclos: Some(0.062),
+        }],
+    }
+}
+
+fn check_event() -> Event {
+    let measured = CheckReading {
+        noise_flip_snr_db: Ok(9.4),
+        headroom_db: Ok(4.4),
+        ..CheckReading::missing(Missing::NotAsked)
+    };
+    let readings = PerEye {
+        left: measured,
+        right: CheckReading::missing(Missing::NoFace),
+    };
+    let trust = PerEye {
+        left: Some(HeadroomState::Low),
+        right: Some(HeadroomState::Exhausted),
+    };
+    let frame = (2250, Duration::from_secs(75));
+    Event::Check(CheckEvent::new(CLIP, frame, &readings, &trust, UNIX_TIME))
+}
+
+fn drift_event() -> Event {
+    let drift = DriftEvent {
+        quantity: Quantity::CameraSnr,
+        detector: Detector::PageHinkley,
+        phase: DriftPhase::Raised,
+        shift: Shift::Down,
+        time: 310.0,
+        since: 298.0,
+        reference: Some(31.4),
+        now: Some(22.8),
+        psi: None,
+    };
+    Event::Drift(DriftRecord::new(CLIP, Eye::Left, &drift, UNIX_TIME))
+}
+
+fn camera_events() -> [Event; 3] {
+    let opened = CameraEvent {
+        clip: CLIP.into(),
+        time: 0.0,
+        kind: CameraEventKind::Opened,
+        reason: None,
+        message: None,
+        format: Some("MJPG 640x480 at 30 frames/s".into()),
+        frames: None,
+        unix_time: UNIX_TIME,
+    };
+    let lost = CameraEvent {
+        time: 333.5,
+        kind: CameraEventKind::Lost,
+        reason: Some(CameraFault::Unplugged),
+        message: Some("it was unplugged; plug it in again".into()),
+        format: None,
+        ..opened.clone()
+    };
+    let damaged = CameraEvent {
+        time: 341.0,
+        kind: CameraEventKind::Damaged,
+        reason: Some(CameraFault::Corrupt),
+        message: None,
+        frames: Some(3),
+        ..lost.clone()
+    };
+    [opened, lost, damaged].map(Event::Camera)
+}
+
+/// One of each kind, with all fields that it can have.
+fn all_events() -> Vec<Event> {
+    let mut events = vec![Event::Start(StartEvent {
+        schema: SCHEMA,
+        version: "0.1.0".into(),
+        mode: Mode::Monitor,
+        model: ModelName {
+            name: "default".into(),
+            sha256: "5e4f".into(),
+        },
+        clips: vec![CLIP.into()],
+        part: Some(1),
+        unix_time: UNIX_TIME,
+    })];
+    events.extend(eyes_events());
+    events.extend(Event::of_changes(CLIP, &changes(), UNIX_TIME));
+    events.extend([check_event(), drift_event()]);
+    events.extend(camera_events());
+    events.push(Event::LogGap(LogGapEvent {
+        lost: 412,
+        from: Some(350.0),
+        to: Some(363.7),
+        reason: GapReason::Unwritable,
+        unix_time: UNIX_TIME,
+    }));
+    events.push(Event::End(EndEvent {
+        clip: CLIP.into(),
+        frames: 17_951,
+        outcome: Outcome::Failed,
+        error: Some("it broke off".into()),
+        lost: Some(FrameLoss {
+            driver: 0,
+            dropped: 14,
+            decode: 0,
+            corrupt: 3,
+        }),
+        frame_age_ms: Some(Percentiles {
+            p50: 17.2,
+            p95: 24.8,
+            p99: 31.5,
+        }),
+        unix_time: UNIX_TIME,
+    }));
+    events
+}
+
+#[test]
+fn each_event_s_line_is_the_documented_one() {
+    let lines: Vec<String> = all_events()
+        .iter()
+        .map(|event| serde_json::to_string(event).unwrap())
+        .collect();
+    for (line, event) in lines.iter().zip(all_events()) {
+        assert_eq!(serde_json::from_str::<Event>(line).unwrap(), event);
+    }
+    insta::assert_snapshot!(lines.join("\n"));
+}
+
+#[test]
+fn names_of_schema_1_are_read() {
+    let new: Vec<Event> = all_events();
+    let renamed = [
+        (r#""trust":"low""#, r#""trust":"thin""#),
+        (r#""trust":"exhausted""#, r#""trust":"none""#),
+        (r#""message":"#, r#""words":"#),
+        (r#""corruption_agreement":"#, r#""natural_agreement":"#),
+        (r#""dropped":"#, r#""hand_over":"#),
+    ];
+    for event in new {
+        let mut line = serde_json::to_string(&event).unwrap();
+        for (name, before) in renamed {
+            line = line.replace(name, before);
+        }
+        assert_eq!(serde_json::from_str::<Event>(&line).unwrap(), event);
+    }
 }
 
 proptest! {

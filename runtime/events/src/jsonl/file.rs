@@ -1,6 +1,5 @@
-//! Where the lines of a log end up: a file that is rotated and found again when somebody removed
-//! it, a pipe, a device. Lines go in whole; what to do when they do not is left to [`super`] and
-//! [`super::live`].
+//! Where the lines of a log end up: a file that is rotated and opened again when another program removed
+//! it, a pipe, a device. Lines go in whole; what to do when they do not is left to the modules above.
 
 use super::{
     Existing,
@@ -14,9 +13,9 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-/// Takes lines.
+/// Where lines are written to.
 pub trait LineOutput: Send {
-    /// Its name in messages.
+    /// Returns its name for messages.
     fn name(&self) -> String;
 
     /// Notes the line that every further file of this run begins with.
@@ -35,7 +34,7 @@ pub trait LineOutput: Send {
 pub struct Unwritten {
     /// Bytes that were, all of them whole lines.
     pub written: usize,
-    /// The system's words.
+    /// The system's reason.
     pub reason: io::Error,
 }
 
@@ -61,13 +60,13 @@ pub struct LogFile {
     day: Option<Day>,
 }
 
-/// How long rotating is left alone after it failed: the log goes on in its present file.
+/// Pause before rotating is tried again after it failed: the log continues in its present file.
 const ROTATE_AGAIN_AFTER: Duration = Duration::from_secs(60);
 
-/// How long a pipe's reader may take for the rest of a line.
-const PIPE_PATIENCE: Duration = Duration::from_secs(1);
+/// Longest time that a pipe's reader may take for the rest of a line.
+const PIPE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Longest piece of a torn last line that is looked at.
+/// Bytes at the end of a file in which a torn last line is looked for.
 const LONGEST_LINE: u64 = 64 << 10;
 
 impl LogFile {
@@ -97,7 +96,7 @@ impl LogFile {
         Ok(log)
     }
 
-    /// Begins new parts from now on.
+    /// Begins new parts when `rotation` says so, from now on.
     pub fn set_rotation(&mut self, rotation: Rotation) {
         self.rotation = rotation;
     }
@@ -257,13 +256,13 @@ fn open_to_continue(path: &Path) -> io::Result<File> {
     options.append(true).open(path)
 }
 
-/// What Linux says of a pipe that nobody reads: "no such device or address", ENXIO.
+/// Returns whether an error means that a pipe has no reader, as Linux says it: "no such device or address", ENXIO.
 fn has_no_reader(error: &io::Error) -> bool {
     const ENXIO: i32 = 6;
     cfg!(target_os = "linux") && error.raw_os_error() == Some(ENXIO)
 }
 
-/// Whether a path still leads to a file.
+/// Returns whether a path still leads to a file.
 #[cfg(unix)]
 fn is_at(file: &File, path: &Path) -> io::Result<bool> {
     use std::os::unix::fs::MetadataExt;
@@ -280,19 +279,19 @@ fn is_at(_: &File, path: &Path) -> io::Result<bool> {
     path.try_exists()
 }
 
-/// Writes to a file; what was not a whole line is taken back.
+/// Writes to a file and takes back what is not a whole line; returns the bytes of whole lines.
 fn write_whole(file: &mut File, lines: &[u8]) -> (usize, io::Result<()>) {
     let (written, outcome) = write(file, lines, |_| false);
     let whole = whole_lines(&lines[..written]);
     let cut = written - whole;
     if cut > 0 {
-        // A line that stays torn here is left out by whoever reads.
+        // A line that stays torn here is left out by every reader.
         let _ = take_back(file, cut as u64);
     }
     (whole, outcome)
 }
 
-/// Takes back the last bytes of a file, and goes on where they began: a file that is not opened for
+/// Takes back the last bytes of a file, and continues where they began: a file that is not opened for
 /// appending would leave a hole of zeros in their place.
 fn take_back(file: &mut File, bytes: u64) -> io::Result<()> {
     let end = file.seek(SeekFrom::End(0))?.saturating_sub(bytes);
@@ -308,7 +307,7 @@ fn write_by_line(pipe: &mut File, lines: &[u8]) -> (usize, io::Result<()>) {
     for line in lines.split_inclusive(|byte| *byte == b'\n') {
         let begin = Instant::now();
         let (bytes, outcome) = write(pipe, line, |so_far| {
-            so_far > 0 && begin.elapsed() < PIPE_PATIENCE
+            so_far > 0 && begin.elapsed() < PIPE_TIMEOUT
         });
         if outcome.is_err() {
             if bytes > 0 {
@@ -322,7 +321,7 @@ fn write_by_line(pipe: &mut File, lines: &[u8]) -> (usize, io::Result<()>) {
     (written, Ok(()))
 }
 
-/// Writes all, or says how far it came. `wait_for` decides, from the bytes written, whether a full
+/// Writes all bytes; returns how many were written. `wait_for` decides, from that number, whether a full
 /// pipe is waited for.
 fn write(
     file: &mut File,
@@ -344,7 +343,7 @@ fn write(
     (written, Ok(()))
 }
 
-/// Length of the whole lines at the beginning of `bytes`.
+/// Returns the length of the whole lines at the beginning of `bytes`.
 fn whole_lines(bytes: &[u8]) -> usize {
     bytes
         .iter()
@@ -352,8 +351,9 @@ fn whole_lines(bytes: &[u8]) -> usize {
         .map_or(0, |last| last + 1)
 }
 
-/// The next line begins on its own after a program that was killed, or a power cut. A line of ours
-/// that was torn is removed; anything else, which may be somebody's text, gets a line end.
+/// Ends the last line of a file, so that the next one begins on its own after a program that was killed,
+/// or a power cut. A torn line of an event log is removed; anything else, which may be another program's,
+/// gets a line end.
 fn end_last_line(file: &mut File) -> io::Result<()> {
     if !file.metadata()?.is_file() {
         return Ok(());
@@ -368,9 +368,9 @@ fn end_last_line(file: &mut File) -> io::Result<()> {
         return Ok(());
     }
     let beginning: &[u8] = br#"{"event":""#;
-    // A kill may leave less than what all our lines begin with.
-    let ours = torn.starts_with(beginning) || beginning.starts_with(torn);
-    if ours && serde_json::from_slice::<serde::de::IgnoredAny>(torn).is_err() {
+    // A kill may leave less than what all lines of event logs begin with.
+    let of_event_log = torn.starts_with(beginning) || beginning.starts_with(torn);
+    if of_event_log && serde_json::from_slice::<serde::de::IgnoredAny>(torn).is_err() {
         file.set_len(end - torn.len() as u64)
     } else {
         file.write_all(b"\n")

@@ -32,7 +32,7 @@ pub struct Day {
 const SECONDS_A_DAY: u64 = 86_400;
 
 impl Day {
-    /// The day of a moment; the first of 1970 for all before.
+    /// Returns the day of a moment; the first of 1970 for all before.
     pub fn of(time: SystemTime) -> Self {
         let seconds = time
             .duration_since(UNIX_EPOCH)
@@ -40,7 +40,7 @@ impl Day {
         Self::of_days_since_1970(seconds / SECONDS_A_DAY)
     }
 
-    /// Days into a date, from a year that begins in March so that the leap day is its last: the
+    /// Turns days into a date, from a year that begins in March so that the leap day is its last: the
     /// algorithm `civil_from_days` of Howard Hinnant, "chrono-compatible low-level date
     /// algorithms" (2013).
     fn of_days_since_1970(days: u64) -> Self {
@@ -62,7 +62,7 @@ impl Day {
         Self { year, month, day }
     }
 
-    /// Reads `2026-11-24`.
+    /// Parses `2026-11-24`.
     fn parse(text: &str) -> Option<Self> {
         let mut parts = text.split('-');
         let mut number = |digits: usize| -> Option<u32> {
@@ -97,7 +97,7 @@ pub struct OldPart {
     pub path: PathBuf,
 }
 
-/// The old parts of a log in order.
+/// Lists the old parts of a log in order.
 ///
 /// # Errors
 /// When the folder cannot be read.
@@ -125,7 +125,7 @@ pub fn old_parts(log: &Path) -> io::Result<Vec<OldPart>> {
     Ok(parts)
 }
 
-/// Gives the newest part its name as an old one.
+/// Renames the newest part to an old one; returns its new path.
 ///
 /// # Errors
 /// When it cannot be renamed; it then stays where it is.

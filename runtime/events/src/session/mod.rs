@@ -1,45 +1,64 @@
-//! What an event log says about a session: sums for people and programs, and the course of it as a
-//! picture. `parseye summarize`.
+//! What event logs say about a session: statistics for people and programs, and the session over time as
+//! a plot. `parseye summarize`.
 //!
 //! Logs of any length are read once, line by line, in bounded memory. Blinks, closures and alerts
 //! are those that the log holds; PERCLOS over time, which it does not, is followed anew by
 //! [`parseye_vision::temporal`].
 //!
 //! # Layout
-//! [`log_file`] reads lines, whole and damaged ones, and puts the parts of a log in order;
-//! [`tally`] adds them up; [`timeline`] keeps the course in a fixed number of columns; [`figures`]
-//! are the sums as they are written, [`text`] as people read them; [`course`] draws.
+//! [`log_order`] puts the parts of a log in order, [`log_file`] reads lines, whole and damaged ones,
+//! [`line`] makes events of them; [`accumulator`] adds them up. [`statistics`] is what is written,
+//! [`text`] what people read; [`timeline`] keeps the session over time in a fixed number of columns, which
+//! `timeline_plot` draws (feature `plots`).
 
-pub mod accumulator;
-pub mod log_file;
+mod accumulator;
+mod condition;
+mod line;
+mod listed;
+mod log_file;
+mod log_order;
+mod note;
+mod quantiles;
 mod record;
-pub mod statistics;
-pub mod text;
-pub mod timeline;
-pub mod timeline_plot;
+mod statistics;
+mod text;
+// Without plots no code reads the columns.
+#[cfg_attr(not(feature = "plots"), allow(dead_code))]
+mod timeline;
+#[cfg(feature = "plots")]
+mod timeline_plot;
+
+pub use line::LineDefect;
+pub use listed::{Listed, MOST_LISTED};
+pub use note::SessionNote;
+pub use quantiles::Quantiles;
+pub use statistics::{
+    AlertStatistics, AtTime, BlinkStatistics, DamagedLine, LogStatistics, RunStatistics,
+    SessionStatistics, SourceStatistics,
+};
+pub use timeline::{MOST_COLUMNS, Timeline};
 
 use accumulator::{Refusal, SessionAccumulator};
-use log_file::{LogFile, ReadLine};
+use log_file::LogFile;
 use parseye_vision::temporal::TemporalSettings;
-use statistics::{Damage, LogStatistics, SessionStatistics};
 use std::{
-    io::Read,
+    io::{self, Read},
     path::{Path, PathBuf},
 };
-use timeline::Timeline;
 
-/// Why logs cannot be summed up: one line with the path, the reason and the remedy.
+/// Why logs cannot be summarised: one line with the path, the reason and the remedy.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum SessionError {
     /// A log cannot be read.
     #[error("{path}: cannot be read: {reason}; check the path and its permissions")]
     Unreadable {
         /// The log.
         path: PathBuf,
-        /// The system's words.
-        reason: String,
+        /// The system's reason.
+        reason: io::Error,
     },
-    /// A log of a later program.
+    /// A log was written by a later program.
     #[error(
         "{path}: line {line}: the log has layout {schema} of parseye {version}, this program knows up to {known}; use that version or a newer one"
     )]
@@ -49,56 +68,85 @@ pub enum SessionError {
         /// Its line.
         line: u64,
         /// Its layout.
-        schema: u64,
-        /// What wrote it.
+        schema: u32,
+        /// Version of the program that wrote it.
         version: String,
         /// The newest layout known here.
         known: u32,
     },
-    /// Not one line is an event.
-    #[error("{path}: no event log: {reason}; give a file that `parseye --log` wrote")]
+    /// No line is an event.
+    #[error("{path}: no event log: line {}: {}; give a file that `parseye --log` wrote", .first.line, .first.reason)]
     NoLog {
         /// The file.
         path: PathBuf,
-        /// What was there instead.
-        reason: String,
+        /// Its first line.
+        first: DamagedLine,
     },
-    /// A log was given twice.
-    #[error("{path}: given twice; name each log once")]
+    /// A log has no line.
+    #[error("{path}: no event log: it is empty; give a file that `parseye --log` wrote")]
+    Empty {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A log is given twice.
+    #[error("{path}: is given twice; name each log once")]
     Twice {
         /// The log.
         path: PathBuf,
     },
 }
 
-/// A session: its sums and its course.
+impl SessionError {
+    fn unreadable(path: &Path, reason: io::Error) -> Self {
+        Self::Unreadable {
+            path: path.into(),
+            reason,
+        }
+    }
+}
+
+/// A session: its statistics, and how it went over time.
 #[derive(Debug)]
 pub struct Session {
-    /// The sums.
-    pub figures: SessionStatistics,
-    /// The course.
+    /// The statistics.
+    pub statistics: SessionStatistics,
+    /// The session over time.
     pub timeline: Timeline,
 }
 
-/// Lines of a file that are named when they are damaged; further ones are counted.
+#[cfg(feature = "plots")]
+impl Session {
+    /// Draws the session over time as SVG, with the thresholds of these settings.
+    ///
+    /// # Errors
+    /// When the plotting library fails, which it does on no session.
+    pub fn plot(&self, settings: &TemporalSettings) -> Result<String, parseye_plot::PlotError> {
+        timeline_plot::draw(&self.statistics, &self.timeline, settings)
+    }
+}
+
+/// Damaged lines of a log that are named; further ones are counted.
 const NAMED_DAMAGES: usize = 20;
 
-/// Reads logs.
+/// Reads logs as one session, in whatever order their parts are given.
 ///
 /// # Errors
 /// When one cannot be read, is none, is given twice, or was written by a later program. Damaged
-/// lines are no error; they are named in the figures.
+/// lines are no error; they are named in the statistics.
 pub fn read(logs: &[PathBuf], settings: &TemporalSettings) -> Result<Session, SessionError> {
-    let mut tally = SessionAccumulator::new(settings);
-    let mut files = Vec::new();
-    for path in log_file::in_order(logs)? {
-        files.push(read_log(LogFile::open(&path)?, &path, &mut tally)?);
+    let mut accumulator = SessionAccumulator::new(settings);
+    let mut logs_read = Vec::new();
+    for path in log_order::in_order(logs)? {
+        logs_read.push(read_log(LogFile::open(&path)?, &path, &mut accumulator)?);
     }
-    let (figures, timeline) = tally.end(files);
-    Ok(Session { figures, timeline })
+    let (statistics, timeline) = accumulator.finish(logs_read);
+    Ok(Session {
+        statistics,
+        timeline,
+    })
 }
 
-/// Reads one log that is already open; `path` is named in errors.
+/// Reads one log that is already open as a session; `path` is named in errors.
 ///
 /// # Errors
 /// As [`read`].
@@ -107,58 +155,57 @@ pub fn read_open(
     path: &Path,
     settings: &TemporalSettings,
 ) -> Result<Session, SessionError> {
-    let mut tally = SessionAccumulator::new(settings);
-    let files = vec![read_log(LogFile::new(log, path), path, &mut tally)?];
-    let (figures, timeline) = tally.end(files);
-    Ok(Session { figures, timeline })
+    let mut accumulator = SessionAccumulator::new(settings);
+    let logs_read = vec![read_log(LogFile::new(log, path), path, &mut accumulator)?];
+    let (statistics, timeline) = accumulator.finish(logs_read);
+    Ok(Session {
+        statistics,
+        timeline,
+    })
 }
 
 fn read_log(
     mut log: LogFile<impl Read>,
     path: &Path,
-    tally: &mut SessionAccumulator,
+    accumulator: &mut SessionAccumulator,
 ) -> Result<LogStatistics, SessionError> {
-    let mut figures = LogStatistics {
+    let mut statistics = LogStatistics {
         path: path.to_path_buf(),
         ..LogStatistics::default()
     };
     while let Some(line) = log.next_line()? {
-        figures.lines += 1;
-        let refused = match line {
-            ReadLine::Event(event) => tally.take(event),
-            ReadLine::Damaged(reason) => Err(Refusal::Damaged(reason)),
-        };
-        match refused {
+        statistics.lines += 1;
+        let added = line
+            .map_err(Refusal::Damaged)
+            .and_then(|event| accumulator.add(event));
+        match added {
             Ok(()) => {}
             Err(Refusal::TooNew { schema, version }) => {
                 return Err(SessionError::TooNew {
                     path: path.into(),
-                    line: figures.lines,
+                    line: statistics.lines,
                     schema,
                     version,
                     known: crate::event::SCHEMA,
                 });
             }
             Err(Refusal::Damaged(reason)) => {
-                figures.damaged += 1;
-                if figures.damages.len() < NAMED_DAMAGES {
-                    let line = figures.lines;
-                    figures.damages.push(Damage { line, reason });
+                statistics.damaged += 1;
+                if statistics.damages.len() < NAMED_DAMAGES {
+                    let line = statistics.lines;
+                    statistics.damages.push(DamagedLine { line, reason });
                 }
             }
         }
     }
-    if figures.lines == figures.damaged {
-        let reason = match figures.damages.first() {
-            None => "it is empty".to_owned(),
-            Some(damage) => format!("line {}: {}", damage.line, damage.reason),
-        };
-        return Err(SessionError::NoLog {
-            path: path.into(),
-            reason,
-        });
+    if statistics.lines > statistics.damaged {
+        return Ok(statistics);
     }
-    Ok(figures)
+    let path = path.into();
+    Err(match statistics.damages.into_iter().next() {
+        None => SessionError::Empty { path },
+        Some(first) => SessionError::NoLog { path, first },
+    })
 }
 
 #[cfg(test)]

@@ -1,11 +1,12 @@
-//! The sums of a session as they are written. Seconds, shares from 0 to 1; what was not measured is
-//! null.
+//! The statistics of a session as they are written. Seconds, shares from 0 to 1; what was not measured
+//! is null.
 
+use super::{line::LineDefect, listed::Listed, note::SessionNote, quantiles::Quantiles};
 use crate::{
     event::{AlertEvent, ClosureEvent, LogGapEvent, Mode, ModelName, Outcome},
     metrics::{FrameLoss, Percentiles},
+    per_laterality::PerLaterality,
 };
-use hdrhistogram::Histogram;
 use parseye_vision::{
     eye_state::PerEye,
     temporal::{AlertKind, AlertPhase},
@@ -14,31 +15,28 @@ use serde::Serialize;
 use std::{collections::BTreeMap, path::PathBuf};
 
 /// Version of this layout. It rises when a field is renamed, removed or changes its meaning.
-pub const SCHEMA: u32 = 1;
+pub(super) const SCHEMA: u32 = 2;
 
-/// Entries of each list that are kept; further ones are counted only.
-pub const MOST_LISTED: usize = 1000;
-
-/// The sums of a session.
+/// The statistics of a session.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct SessionStatistics {
-    /// [`SCHEMA`].
+    /// Version of this layout, 2.
     pub schema: u32,
     /// The logs in the order of reading.
     pub logs: Vec<LogStatistics>,
     /// The runs that wrote them.
     pub runs: Listed<RunStatistics>,
-    /// Frames judged.
+    /// Number of frames.
     pub frames: u64,
     /// Frames in which a face was found.
     pub frames_with_face: u64,
-    /// Frames that were never judged, by the gaps in their numbers.
+    /// Frames of live runs that were never processed, by the gaps in their numbers.
     pub frames_skipped: u64,
-    /// Length, each source's last frame's showing included; breaks in the readings too.
+    /// Length, each source's last frame's display time and breaks between frames included.
     pub duration_s: f64,
-    /// Part of it in which the eyes could be judged.
+    /// Part of it in which the eyes were known.
     pub known_s: f64,
-    /// Part of it in breaks: readings further apart than `temporal.longest_gap_s`.
+    /// Part of it in breaks: frames further apart than `temporal.longest_gap_s`.
     pub break_s: f64,
     /// Share of the length that each eye spent in each state, unmeasured (`no_face`, `profile`), or in
     /// a `break`.
@@ -61,10 +59,10 @@ pub struct SessionStatistics {
     pub long_closures: Listed<ClosureEvent>,
     /// Alerts that were raised.
     pub alerts: Listed<AlertStatistics>,
-    /// Lines that the logs lack by their own account.
+    /// Lines that the logs say they lack.
     pub log_gaps: Listed<LogGapEvent>,
-    /// Other events that tell of something at a time, such as a camera's.
-    pub notes: Listed<SessionNote>,
+    /// Events of other kinds, such as a camera's.
+    pub notices: Listed<SessionNote>,
     /// Number of events of each kind.
     pub events: BTreeMap<String, u64>,
 }
@@ -79,20 +77,20 @@ pub struct LogStatistics {
     /// Those that are no events.
     pub damaged: u64,
     /// The first of those.
-    pub damages: Vec<Damage>,
+    pub damages: Vec<DamagedLine>,
 }
 
 /// A line that is no event.
 #[derive(Clone, Debug, Serialize)]
-pub struct Damage {
+pub struct DamagedLine {
     /// Number from 1.
     pub line: u64,
     /// Why it is none.
-    pub reason: String,
+    pub reason: LineDefect,
 }
 
 /// A run of the program.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct RunStatistics {
     /// Recordings or a camera; null without a `start` line.
     pub mode: Option<Mode>,
@@ -113,7 +111,7 @@ pub struct RunStatistics {
 pub struct SourceStatistics {
     /// Its name.
     pub clip: String,
-    /// Frames judged.
+    /// Number of frames.
     pub frames: u64,
     /// Its length.
     pub duration_s: f64,
@@ -123,41 +121,10 @@ pub struct SourceStatistics {
     pub outcome: Option<Outcome>,
     /// Why, where it failed.
     pub error: Option<String>,
-    /// Frames of a live run that were never judged, by cause.
+    /// Frames of a live run that were never processed, by cause.
     pub lost: Option<FrameLoss>,
-    /// From capture to reading in milliseconds, of a live run.
+    /// Frame age in milliseconds, of a live run.
     pub frame_age_ms: Option<Percentiles>,
-}
-
-/// A value for each eye and for both together.
-#[derive(Clone, Debug, Default, Serialize)]
-pub struct PerLaterality<T> {
-    /// The left eye.
-    pub left: T,
-    /// The right eye.
-    pub right: T,
-    /// Both together.
-    pub both: T,
-}
-
-impl<T> PerLaterality<T> {
-    /// The value of the left eye (0), the right eye (1), or both (2).
-    pub fn at(&self, index: usize) -> &T {
-        match index {
-            0 => &self.left,
-            1 => &self.right,
-            _ => &self.both,
-        }
-    }
-
-    /// The same, to change it.
-    pub fn at_mut(&mut self, index: usize) -> &mut T {
-        match index {
-            0 => &mut self.left,
-            1 => &mut self.right,
-            _ => &mut self.both,
-        }
-    }
 }
 
 /// Blinks.
@@ -165,36 +132,10 @@ impl<T> PerLaterality<T> {
 pub struct BlinkStatistics {
     /// How many.
     pub count: u64,
-    /// A minute of known time; null below ten seconds of it.
+    /// Number a minute of known time; null below ten seconds of it.
     pub per_minute: Option<f64>,
-    /// How long, in seconds.
+    /// Durations in seconds.
     pub duration_s: Option<Quantiles>,
-}
-
-/// Quantiles.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Quantiles {
-    /// One of twenty is lower.
-    pub p05: f64,
-    /// Median.
-    pub p50: f64,
-    /// One of twenty is higher.
-    pub p95: f64,
-}
-
-impl Quantiles {
-    /// Of a histogram of millionths, whose values are exact to three digits or more; `None` without values.
-    pub fn of(histogram: &Histogram<u64>) -> Option<Self> {
-        let value = |quantile| {
-            let millionths = histogram.lowest_equivalent(histogram.value_at_quantile(quantile));
-            (millionths as f64 / 1e2).round() / 1e4
-        };
-        (!histogram.is_empty()).then(|| Self {
-            p05: value(0.05),
-            p50: value(0.5),
-            p95: value(0.95),
-        })
-    }
 }
 
 /// A value and its time.
@@ -219,7 +160,7 @@ pub struct AlertStatistics {
     pub time: f64,
     /// Since when it was so.
     pub since: f64,
-    /// When it ended; null where the log does not tell.
+    /// When it ended; null where the log does not say.
     pub until: Option<f64>,
     /// How it ended: `cleared` or `lost`.
     pub ended: Option<AlertPhase>,
@@ -228,8 +169,8 @@ pub struct AlertStatistics {
 }
 
 impl AlertStatistics {
-    /// An alert that has just been raised.
-    pub fn raised(event: &AlertEvent) -> Self {
+    /// Starts an alert with the event that raised it.
+    pub(super) fn raised(event: &AlertEvent) -> Self {
         Self {
             clip: event.clip.clone(),
             kind: event.kind,
@@ -238,47 +179,6 @@ impl AlertStatistics {
             until: None,
             ended: None,
             unix_time: event.unix_time,
-        }
-    }
-}
-
-/// An event that tells of something at a time.
-#[derive(Clone, Debug, Serialize)]
-pub struct SessionNote {
-    /// The event's name.
-    pub event: String,
-    /// Seconds of the source.
-    pub time: Option<f64>,
-    /// What it says, its other plain fields.
-    pub text: String,
-    /// Wall clock; monitors only.
-    pub unix_time: Option<f64>,
-}
-
-/// The first entries of a list, and how long it really is.
-#[derive(Clone, Debug, Serialize)]
-pub struct Listed<T> {
-    /// Number of entries.
-    pub count: u64,
-    /// The first [`MOST_LISTED`] of them.
-    pub first: Vec<T>,
-}
-
-impl<T> Default for Listed<T> {
-    fn default() -> Self {
-        Self {
-            count: 0,
-            first: Vec::new(),
-        }
-    }
-}
-
-impl<T> Listed<T> {
-    /// Adds an entry.
-    pub fn push(&mut self, entry: T) {
-        self.count += 1;
-        if self.first.len() < MOST_LISTED {
-            self.first.push(entry);
         }
     }
 }

@@ -9,7 +9,7 @@ const FRAME: f64 = 0.04;
 
 fn start(unix_time: Option<f64>, part: Option<u64>) -> Value {
     let mut line = json!({
-        "event": "start", "schema": 1, "version": "0.1.0",
+        "event": "start", "schema": crate::event::SCHEMA, "version": "0.1.0",
         "mode": if unix_time.is_some() { "monitor" } else { "replay" },
         "model": { "name": "m", "sha256": "0" }, "clips": ["a"],
     });
@@ -66,8 +66,8 @@ fn read_texts(texts: &[&str]) -> Result<Session, SessionError> {
     read(&paths, &TemporalSettings::default())
 }
 
-fn figures(lines: &[Value]) -> SessionStatistics {
-    read_texts(&[&text_of(lines)]).unwrap().figures
+fn statistics(lines: &[Value]) -> SessionStatistics {
+    read_texts(&[&text_of(lines)]).unwrap().statistics
 }
 
 #[test]
@@ -93,31 +93,31 @@ fn shares_rates_and_durations_are_those_of_the_log() {
         }
     }
     lines.push(end("complete"));
-    let sums = figures(&lines);
-    assert_eq!(sums.duration_s, 60.0);
-    assert_eq!((sums.frames, sums.frames_with_face), (1500, 0));
+    let session = statistics(&lines);
+    assert_eq!(session.duration_s, 60.0);
+    assert_eq!((session.frames, session.frames_with_face), (1500, 0));
     let near = |value: f64, expected: f64| assert!((value - expected).abs() < 1e-6, "{value}");
-    near(sums.states.left["open"], 0.9);
-    near(sums.states.left["closed"], 0.1);
-    near(sums.states.right["open"], 0.8);
-    near(sums.states.right["no_face"], 0.1);
-    near(sums.states.right["profile"], 0.1);
-    for eye in [&sums.states.left, &sums.states.right] {
+    near(session.states.left["open"], 0.9);
+    near(session.states.left["closed"], 0.1);
+    near(session.states.right["open"], 0.8);
+    near(session.states.right["no_face"], 0.1);
+    near(session.states.right["profile"], 0.1);
+    for eye in [&session.states.left, &session.states.right] {
         near(eye.values().sum(), 1.0);
     }
-    let both = &sums.blinks.both;
-    assert_eq!((both.count, sums.blinks.left.count), (15, 0));
-    near(both.per_minute.unwrap(), 15.0 * 60.0 / sums.known_s);
+    let both = &session.blinks.both;
+    assert_eq!((both.count, session.blinks.left.count), (15, 0));
+    near(both.per_minute.unwrap(), 15.0 * 60.0 / session.known_s);
     let duration = both.duration_s.unwrap();
     assert!(
         (duration.p50 - 0.12).abs() < 2e-4 && (duration.p95 - 0.4).abs() < 1e-3,
         "{duration:?}"
     );
     assert_eq!(
-        sums.runs.first[0].sources[0].outcome,
+        session.runs.first[0].sources[0].outcome,
         Some(Outcome::Complete)
     );
-    let confidence = sums.confidence.left.unwrap();
+    let confidence = session.confidence.left.unwrap();
     assert!(
         (confidence.p05 - 0.9).abs() < 1e-3 && confidence.p50 == 1.0,
         "{confidence:?}"
@@ -136,13 +136,13 @@ fn perclos_is_that_of_the_run_itself() {
         };
         lines.push(eyes(frame, eye(p), eye(p)));
     }
-    let sums = figures(&lines);
+    let session = statistics(&lines);
     assert!(
-        (sums.perclos.unwrap() - 1.0 / 3.0).abs() < 1e-3,
+        (session.perclos.unwrap() - 1.0 / 3.0).abs() < 1e-3,
         "{:?}",
-        sums.perclos
+        session.perclos
     );
-    let highest = sums.perclos_highest.unwrap();
+    let highest = session.perclos_highest.unwrap();
     assert!(
         (highest.value - 1.0 / 3.0).abs() < 1e-3 && highest.time >= 59.0,
         "{highest:?}"
@@ -165,27 +165,27 @@ fn parts_of_a_log_are_one_run_in_whatever_order_they_are_named() {
         open(1),
     ]);
     for texts in [[&first, &second, &third], [&third, &first, &second]] {
-        let sums = read_texts(&texts.map(String::as_str)).unwrap().figures;
-        assert_eq!(sums.runs.count, 2);
-        let run = &sums.runs.first[0];
+        let session = read_texts(&texts.map(String::as_str)).unwrap().statistics;
+        assert_eq!(session.runs.count, 2);
+        let run = &session.runs.first[0];
         assert_eq!((run.sources.len(), run.first_part), (1, None));
         assert_eq!(run.sources[0].frames, 30);
         assert_eq!(run.sources[0].outcome, Some(Outcome::Interrupted));
         assert_eq!(
-            sums.runs.first[1].sources[0].outcome, None,
+            session.runs.first[1].sources[0].outcome, None,
             "it was cut off"
         );
-        assert_eq!(sums.frames_skipped, 0);
+        assert_eq!(session.frames_skipped, 0);
         assert!(
-            (sums.duration_s - 32.0 * FRAME).abs() < 1e-6,
+            (session.duration_s - 32.0 * FRAME).abs() < 1e-6,
             "{}",
-            sums.duration_s
+            session.duration_s
         );
     }
     // Without its first part the log says so.
-    let sums = read_texts(&[&second, &third]).unwrap().figures;
-    assert_eq!(sums.runs.first[0].first_part, Some(1));
-    assert!(text::text(&sums).contains("begins with its part 1"));
+    let session = read_texts(&[&second, &third]).unwrap().statistics;
+    assert_eq!(session.runs.first[0].first_part, Some(1));
+    assert!(session.text().contains("begins with its part 1"));
 }
 
 #[test]
@@ -198,25 +198,25 @@ fn damaged_lines_are_named_and_the_rest_is_read() {
     backwards["time"] = (-3.0).into();
     log += &text_of(&[backwards, blink("both", 0.0, 0.1)]);
     log += "\n[1, 2]\n{\"event\":\"eyes\",\"cli";
-    let sums = read_texts(&[&log]).unwrap().figures;
-    assert_eq!((sums.frames, sums.blinks.both.count), (2, 1));
-    let damages: Vec<u64> = sums.logs[0]
+    let session = read_texts(&[&log]).unwrap().statistics;
+    assert_eq!((session.frames, session.blinks.both.count), (2, 1));
+    let damages: Vec<u64> = session.logs[0]
         .damages
         .iter()
         .map(|damage| damage.line)
         .collect();
     assert_eq!(damages, [3, 4, 5, 7, 9, 10, 11]);
-    assert_eq!((sums.logs[0].lines, sums.logs[0].damaged), (11, 7));
-    let reasons: Vec<&str> = sums.logs[0]
+    assert_eq!((session.logs[0].lines, session.logs[0].damaged), (11, 7));
+    let reasons: Vec<String> = session.logs[0]
         .damages
         .iter()
-        .map(|damage| damage.reason.as_str())
+        .map(|damage| damage.reason.to_string())
         .collect();
     assert!(reasons[0].contains("no JSON"), "{reasons:?}");
     assert!(reasons[1].contains("missing field"), "{reasons:?}");
     assert!(reasons[3].contains("-3"), "{reasons:?}");
     assert_eq!(reasons[6], "cut off");
-    let text = text::text(&sums);
+    let text = session.text();
     assert!(
         text.contains("7 of 11 lines") && text.contains("line 11: cut off"),
         "{text}"
@@ -230,10 +230,10 @@ fn many_damages_are_counted_and_a_line_without_end_stays_small() {
     log += &"y".repeat(3 << 20);
     log += "\n";
     log += &text_of(&[open(1)]);
-    let sums = read_texts(&[&log]).unwrap().figures;
-    assert_eq!((sums.frames, sums.logs[0].damaged), (2, 101));
-    assert_eq!(sums.logs[0].damages.len(), NAMED_DAMAGES);
-    assert!(text::text(&sums).contains("and 81 more damaged lines"));
+    let session = read_texts(&[&log]).unwrap().statistics;
+    assert_eq!((session.frames, session.logs[0].damaged), (2, 101));
+    assert_eq!(session.logs[0].damages.len(), NAMED_DAMAGES);
+    assert!(session.text().contains("and 81 more damaged lines"));
 }
 
 #[test]
@@ -254,7 +254,7 @@ fn a_log_of_the_future_and_a_file_that_is_none_are_refused() {
 }
 
 #[test]
-fn breaks_skipped_frames_alerts_gaps_and_unknown_events_are_told() {
+fn breaks_skipped_frames_alerts_and_gaps_are_reported() {
     let mut lines = vec![start(Some(5.0), None)];
     lines.extend((0..10).map(open));
     let alert = |phase: &str, time: f64| json!({ "event": "alert", "clip": "a", "kind": "long_closure_warning", "phase": phase, "time": time, "since": 0.1, "perclos": null });
@@ -264,43 +264,47 @@ fn breaks_skipped_frames_alerts_gaps_and_unknown_events_are_told() {
         alert("lost", 1.5),
         alert("raised", 2.0),
         json!({ "event": "log_gap", "lost": 7, "from": 0.1, "to": 0.2, "reason": "unwritable" }),
-        json!({ "event": "camera", "clip": "a", "time": 1.0, "phase": "lost", "reason": "unplugged" }),
+        json!({ "event": "camera", "clip": "a", "time": 1.0, "kind": "lost", "reason": "unplugged" }),
         json!({ "event": "partial_blink", "clip": "a", "eye": "left", "start": 0.1, "end": 0.2, "duration": 0.1, "first_frame": 2, "last_frame": 3 }),
         json!({ "event": "blink", "clip": "a", "eye": "right", "start": 0.1, "end": 0.2, "duration": 0.1, "first_frame": 2, "last_frame": 3, "wink": true }),
     ]);
     // A break of two seconds, in which the camera numbered on.
     lines.extend((60..65).map(open));
-    let sums = figures(&lines);
-    assert_eq!(sums.frames_skipped, 50);
+    let session = statistics(&lines);
+    assert_eq!(session.frames_skipped, 50);
     assert!(
-        (sums.break_s - 51.0 * FRAME).abs() < 1e-6,
+        (session.break_s - 51.0 * FRAME).abs() < 1e-6,
         "{}",
-        sums.break_s
+        session.break_s
     );
-    assert_eq!(sums.alerts.count, 2);
+    assert_eq!(session.alerts.count, 2);
     assert_eq!(
-        (sums.alerts.first[0].until, sums.alerts.first[1].until),
+        (session.alerts.first[0].until, session.alerts.first[1].until),
         (Some(1.5), None)
     );
-    assert_eq!(sums.log_gaps.first[0].lost, 7);
-    assert_eq!(sums.notes.first[0].text, "phase lost, reason unplugged");
-    assert_eq!(sums.events["camera"], 1);
-    assert_eq!((sums.partial_blinks.left, sums.partial_blinks.both), (1, 0));
-    assert_eq!((sums.winks, sums.notes.count), (1, 1));
-    let text = text::text(&sums);
+    assert_eq!(session.log_gaps.first[0].lost, 7);
+    assert_eq!(session.notices.first[0].text, "kind lost, reason unplugged");
+    assert_eq!(session.events["camera"], 1);
+    assert_eq!(
+        (session.partial_blinks.left, session.partial_blinks.both),
+        (1, 0)
+    );
+    assert_eq!((session.winks, session.notices.count), (1, 1));
+    let text = session.text();
     for words in [
         "out of sight",
         "its end is not in the log",
         "unplugged",
         "7 lines",
-        "breaks in the readings: 2.04 s",
+        "breaks between frames: 2.04 s",
     ] {
         assert!(text.contains(words), "{words}: {text}");
     }
 }
 
+#[cfg(feature = "plots")]
 #[test]
-fn sources_follow_one_another_and_the_picture_can_be_drawn() {
+fn sources_follow_one_another_and_the_session_can_be_drawn() {
     let mut lines = vec![start(None, None)];
     lines.extend((0..50).map(open));
     lines.push(end("complete"));
@@ -310,22 +314,15 @@ fn sources_follow_one_another_and_the_picture_can_be_drawn() {
         lines.push(line);
         if frame == 10 {
             lines.push(
-                json!({ "event": "self_check", "time": 0.4, "left": { "camera_snr_db": 31.5 } }),
+                json!({ "event": "check", "clip": "b", "time": 0.4, "frame": 10, "left": { "camera_snr_db": 31.5 }, "right": {} }),
             );
         }
     }
     let session = read_texts(&[&text_of(&lines)]).unwrap();
-    let sources = &session.figures.runs.first[0].sources;
+    let sources = &session.statistics.runs.first[0].sources;
     assert_eq!((sources[0].begins_s, sources[1].begins_s), (0.0, 2.0));
-    assert_eq!(session.timeline.boundaries, [2.0]);
-    let draw = |session: &Session| {
-        timeline_plot::draw(
-            &session.figures,
-            &session.timeline,
-            &TemporalSettings::default(),
-        )
-        .unwrap()
-    };
+    assert_eq!(session.timeline.boundaries(), [2.0]);
+    let draw = |session: &Session| session.plot(&TemporalSettings::default()).unwrap();
     let svg = draw(&session);
     for words in [
         "left eye",
@@ -337,7 +334,7 @@ fn sources_follow_one_another_and_the_picture_can_be_drawn() {
     ] {
         assert!(svg.contains(words), "{words}");
     }
-    // Not one number in the picture is none.
+    // No number in the plot is none.
     assert!(!svg.contains("NaN") && !svg.contains("inf"));
     let nothing = read_texts(&[&text_of(&[start(None, None)])]).unwrap();
     assert!(!draw(&nothing).contains("camera SNR"));
@@ -353,31 +350,31 @@ fn a_log_of_ever_new_names_stays_small() {
         line["clip"] = format!("c{index}").into();
         lines.push(line);
     }
-    let long = "x".repeat(log_file::LONGEST_EVENT);
+    let long = "x".repeat(line::LONGEST_EVENT);
     lines.push(json!({ "event": "noise", "text": long }));
     lines.push(json!({ "event": long, "time": 0.0 }));
     let session = read_texts(&[&text_of(&lines)]).unwrap();
-    let figures = &session.figures;
-    assert_eq!(figures.events["eyes"], 21_000);
-    assert_eq!(figures.events.len(), 102);
-    assert_eq!(figures.events.values().sum::<u64>(), 23_001);
-    assert_eq!(figures.runs.first[0].sources.len(), 20_000);
-    assert_eq!(figures.frames, 21_000);
-    let damages = &figures.logs[0].damages;
+    let statistics = &session.statistics;
+    assert_eq!(statistics.events["eyes"], 21_000);
+    assert_eq!(statistics.events.len(), 102);
+    assert_eq!(statistics.events.values().sum::<u64>(), 23_001);
+    assert_eq!(statistics.runs.first[0].sources.len(), 20_000);
+    assert_eq!(statistics.frames, 21_000);
+    let damages = &statistics.logs[0].damages;
     assert!(
         damages
             .iter()
-            .all(|damage| damage.reason.contains("8192 bytes"))
+            .all(|damage| damage.reason == LineDefect::TooLong(8192))
     );
     assert_eq!(damages.len(), 2);
     // The list of a replay's sources may be long.
     let mut many = start(None, None);
     many["clips"] = vec!["a clip of some name"; 1000].into();
-    assert_eq!(figures_of_damage(&[many]), 0);
+    assert_eq!(damaged_lines(&[many]), 0);
 }
 
-fn figures_of_damage(lines: &[Value]) -> u64 {
-    read_texts(&[&text_of(lines)]).unwrap().figures.logs[0].damaged
+fn damaged_lines(lines: &[Value]) -> u64 {
+    read_texts(&[&text_of(lines)]).unwrap().statistics.logs[0].damaged
 }
 
 #[test]
@@ -388,4 +385,73 @@ fn a_log_named_twice_is_refused() {
     let again = folder.path().join(".").join("a.jsonl");
     let error = read(&[path, again], &TemporalSettings::default()).unwrap_err();
     assert!(error.to_string().contains("twice"));
+}
+
+#[test]
+fn a_log_of_schema_1_is_read_as_the_same_session() {
+    let read = |log: &str| {
+        let path = Path::new("log.jsonl");
+        read_open(log.as_bytes(), path, &TemporalSettings::default()).unwrap()
+    };
+    let (old, new) = (
+        include_str!("tests/schema-1.jsonl"),
+        include_str!("tests/schema-2.jsonl"),
+    );
+    let renamed = ["thin", "none", "words", "natural_agreement", "hand_over"];
+    assert!(renamed.iter().all(|name| old.contains(name)));
+    assert!(!renamed.iter().any(|name| new.contains(name)));
+    let (old, new) = (read(old), read(new));
+    assert_eq!(old.statistics.logs[0].damaged, 0);
+    let json = |session: &Session| serde_json::to_value(&session.statistics).unwrap();
+    assert_eq!(json(&old), json(&new));
+    let lost = new.statistics.runs.first[0].sources[0].lost.unwrap();
+    assert_eq!(lost.dropped, 14);
+    assert_eq!(
+        new.statistics.notices.first[2].text,
+        "kind lost, reason unplugged, message it was unplugged; plug it in again"
+    );
+    assert!(
+        new.timeline
+            .columns()
+            .iter()
+            .any(|column| column.camera_snr.left.values().is_some())
+    );
+}
+
+#[test]
+fn events_of_a_later_program_are_notices_and_damaged_ones_are_named() {
+    let session = statistics(&[
+        start(None, None),
+        open(0),
+        json!({ "event": "weather", "clip": "a", "time": 0.5, "sky": "clear", "wind": [1, 2] }),
+        json!({ "event": "camera", "clip": "a", "time": 0.6, "kind": "melted" }),
+        json!({ "event": "drift", "clip": "a", "time": 0.6 }),
+    ]);
+    assert_eq!(session.notices.count, 1);
+    assert_eq!(session.notices.first[0].text, "sky clear");
+    let damages = &session.logs[0].damages;
+    assert_eq!([damages[0].line, damages[1].line], [4, 5]);
+    assert!(damages[0].reason.to_string().contains("melted"));
+}
+
+#[test]
+fn the_text_is_what_people_read() {
+    let mut lines = vec![start(Some(5.0), None)];
+    lines.extend((0..300).map(|frame| {
+        let p = if frame % 50 < 3 { 0.9 } else { 0.05 };
+        eyes(frame, eye(p), eye(p))
+    }));
+    lines.extend((0..6).map(|n| blink("both", f64::from(n) * 2.0, 0.12)));
+    lines.extend([
+        json!({ "event": "long_closure", "clip": "a", "eye": "both", "start": 3.0, "end": 5.1, "duration": 2.1, "first_frame": 75, "last_frame": 127 }),
+        json!({ "event": "alert", "clip": "a", "kind": "long_closure_alarm", "phase": "raised", "time": 4.5, "since": 3.0, "perclos": 0.1 }),
+        json!({ "event": "alert", "clip": "a", "kind": "long_closure_alarm", "phase": "cleared", "time": 5.1, "since": 3.0, "perclos": 0.1 }),
+        json!({ "event": "camera", "clip": "a", "time": 9.0, "kind": "damaged", "reason": "corrupt", "message": "check the cable", "frames": 3 }),
+        json!({ "event": "log_gap", "lost": 7, "from": 0.1, "to": 0.2, "reason": "slow" }),
+        json!({ "event": "end", "clip": "a", "frames": 300, "outcome": "interrupted", "lost": { "driver": 1, "dropped": 14, "decode": 0, "corrupt": 3 }, "frame_age_ms": { "p50": 17.2, "p95": 24.8, "p99": 31.5 } }),
+    ]);
+    let log = text_of(&lines) + "{\"event\":\"ey";
+    let path = Path::new("log.jsonl");
+    let session = read_open(log.as_bytes(), path, &TemporalSettings::default()).unwrap();
+    insta::assert_snapshot!(session.statistics.text());
 }

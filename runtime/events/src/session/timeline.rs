@@ -1,25 +1,24 @@
-//! The course of a session in a fixed number of columns, however long it is: when it outgrows them,
-//! neighbours are joined and each is twice as wide. A column keeps the time spent in each state and
-//! the least and greatest of every value in it, so nothing that happened once is averaged away.
+//! A session over time in a fixed number of columns, however long it is: when it outgrows them,
+//! neighbours are joined and each is twice as wide. A column keeps the time spent in each condition and
+//! the minimum and maximum of every value in it, so nothing that happened once is averaged away.
 
-use parseye_vision::eye_state::{Eye, PerEye, STATES};
+use super::condition::{CONDITIONS, Condition};
+use crate::per_laterality::PerLaterality;
+use parseye_vision::{
+    eye_state::{Eye, PerEye},
+    temporal::{AlertKind, Laterality},
+};
 use std::ops::Range;
 
 /// Most columns.
-pub const COLUMNS: usize = 1024;
+pub const MOST_COLUMNS: usize = 1024;
 
 /// Width of the first columns in seconds. Powers of two of it stay exact.
 const FIRST_WIDTH: f64 = 1.0 / 1024.0;
 
-/// What an eye can be at a moment: in a state of [`parseye_vision::eye_state::EyeState`], or not measured.
-pub const KINDS: usize = STATES + 1;
-
-/// Index of "not measured".
-pub const UNMEASURED: usize = STATES;
-
-/// The least, the greatest and the mean of a value.
+/// Minimum, mean and maximum of a value, weighted by how long it held.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Spread {
+pub(super) struct Spread {
     low: f64,
     high: f64,
     sum: f64,
@@ -27,8 +26,8 @@ pub struct Spread {
 }
 
 impl Spread {
-    /// Takes a value that held for this long.
-    pub fn add(&mut self, value: f64, weight: f64) {
+    /// Adds a value that held for this long.
+    pub(super) fn add(&mut self, value: f64, weight: f64) {
         if !(weight > 0.0 && value.is_finite()) {
             return;
         }
@@ -54,86 +53,121 @@ impl Spread {
         self.weight += other.weight;
     }
 
-    /// Least, mean, greatest; `None` without a value.
-    pub fn values(&self) -> Option<[f64; 3]> {
+    /// Returns minimum, mean and maximum; `None` without a value.
+    pub(super) fn values(&self) -> Option<[f64; 3]> {
         (self.weight > 0.0).then(|| [self.low, self.sum / self.weight, self.high])
     }
 }
 
 /// What holds from one frame to the next.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Moment {
-    /// Kind of each eye, an index below [`KINDS`].
-    pub kind: PerEye<usize>,
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Moment {
+    /// Condition of each eye.
+    pub(super) conditions: PerEye<Condition>,
     /// P(closed), where measured.
-    pub closed: PerEye<Option<f64>>,
+    pub(super) closed: PerEye<Option<f64>>,
     /// Confidence, where measured.
-    pub confidence: PerEye<Option<f64>>,
+    pub(super) confidence: PerEye<Option<f64>>,
     /// PERCLOS of the last minute.
-    pub perclos: Option<f64>,
+    pub(super) perclos: Option<f64>,
 }
 
-/// A stretch of the session.
+impl Moment {
+    /// What is known between frames that are too far apart: nothing.
+    pub(super) const BREAK: Self = Self {
+        conditions: PerEye {
+            left: Condition::Break,
+            right: Condition::Break,
+        },
+        closed: PerEye {
+            left: None,
+            right: None,
+        },
+        confidence: PerEye {
+            left: None,
+            right: None,
+        },
+        perclos: None,
+    };
+}
+
+/// An interval of the session.
 #[derive(Clone, Debug, Default)]
 pub struct Column {
-    /// Seconds of each kind, in the order of the states with "not measured" last.
-    pub kinds: PerEye<[f64; KINDS]>,
+    /// Seconds in each condition, in the order of [`Condition::ALL`].
+    pub(super) seconds: PerEye<[f64; CONDITIONS]>,
     /// P(closed).
-    pub closed: PerEye<Spread>,
+    pub(super) closed: PerEye<Spread>,
     /// Confidence.
-    pub confidence: PerEye<Spread>,
+    pub(super) confidence: PerEye<Spread>,
     /// PERCLOS of the last minute.
-    pub perclos: Spread,
+    pub(super) perclos: Spread,
     /// Camera SNR in dB.
-    pub snr: PerEye<Spread>,
-    /// Blinks that began here: left, right, both.
-    pub blinks: [u32; 3],
+    pub(super) camera_snr: PerEye<Spread>,
+    /// Number of blinks that began here.
+    pub(super) blinks: PerLaterality<u32>,
 }
 
 impl Column {
     fn join(&mut self, other: &Self) {
         for eye in Eye::ALL {
-            let kinds = self.kinds.get_mut(eye).iter_mut();
-            for (mine, theirs) in kinds.zip(other.kinds.get(eye)) {
+            let seconds = self.seconds.get_mut(eye).iter_mut();
+            for (mine, theirs) in seconds.zip(other.seconds.get(eye)) {
                 *mine += theirs;
             }
             self.closed.get_mut(eye).join(other.closed.get(eye));
             self.confidence.get_mut(eye).join(other.confidence.get(eye));
-            self.snr.get_mut(eye).join(other.snr.get(eye));
+            self.camera_snr.get_mut(eye).join(other.camera_snr.get(eye));
         }
         self.perclos.join(&other.perclos);
-        for (mine, theirs) in self.blinks.iter_mut().zip(other.blinks) {
-            *mine += theirs;
+        for eye in Laterality::ALL {
+            *self.blinks.get_mut(eye) += other.blinks.get(eye);
         }
     }
 }
 
-/// A stretch with a name on its row: a long closure, an alert.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Span {
-    /// Which row, an index.
-    pub row: usize,
-    /// From and until, in seconds of the session.
-    pub times: Range<f64>,
+/// What a [`Span`] is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum SpanKind {
+    /// A long closure of both eyes.
+    LongClosure,
+    /// An alert.
+    Alert(AlertKind),
 }
 
-/// The course of a session.
+impl SpanKind {
+    /// All, in the order of the plot's rows.
+    pub(super) const ALL: [Self; 4] = [
+        Self::LongClosure,
+        Self::Alert(AlertKind::LongClosureWarning),
+        Self::Alert(AlertKind::LongClosureAlarm),
+        Self::Alert(AlertKind::Drowsiness),
+    ];
+}
+
+/// A long closure or an alert from its beginning to its end.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Span {
+    /// What it is.
+    pub(super) kind: SpanKind,
+    /// From and until, in seconds of the session.
+    pub(super) times: Range<f64>,
+}
+
+/// A session over time.
 #[derive(Clone, Debug)]
 pub struct Timeline {
     columns: Vec<Column>,
     width: f64,
-    /// Seconds.
-    pub length: f64,
-    /// Long closures of both eyes and alerts.
-    pub spans: Vec<Span>,
-    /// Times at which another source or run begins, the first of them.
-    pub boundaries: Vec<f64>,
+    length: f64,
+    spans: Vec<Span>,
+    boundaries: Vec<f64>,
 }
 
-/// Spans that are kept at most; each is drawn, and no picture shows more.
+/// Spans that are kept at most; each is drawn, and no plot shows more.
 const MOST_SPANS: usize = 20_000;
 
-/// Seams that are kept at most, likewise.
+/// Source boundaries that are kept at most, likewise.
 const MOST_BOUNDARIES: usize = 20_000;
 
 impl Default for Timeline {
@@ -149,22 +183,38 @@ impl Default for Timeline {
 }
 
 impl Timeline {
-    /// The columns in order.
+    /// Borrows the columns in order, at most [`MOST_COLUMNS`].
     pub fn columns(&self) -> &[Column] {
         &self.columns
     }
 
-    /// Seconds of a column.
+    /// Returns the seconds of a column.
     pub fn width(&self) -> f64 {
         self.width
     }
 
-    /// Takes what held from one time to another, in seconds of the session.
-    pub fn hold(&mut self, times: Range<f64>, moment: &Moment) {
+    /// Returns the length of the session in seconds.
+    pub fn length(&self) -> f64 {
+        self.length
+    }
+
+    /// Borrows the times in seconds at which another source or run begins, the first of them.
+    pub fn boundaries(&self) -> &[f64] {
+        &self.boundaries
+    }
+
+    /// Borrows the long closures of both eyes and the alerts, the first of them.
+    pub(super) fn spans(&self) -> &[Span] {
+        &self.spans
+    }
+
+    /// Adds what held from one time to another, in seconds of the session.
+    pub(super) fn hold(&mut self, times: Range<f64>, moment: &Moment) {
         self.length = self.length.max(times.end);
         self.each(times, |column, seconds| {
             for eye in Eye::ALL {
-                column.kinds.get_mut(eye)[*moment.kind.get(eye)] += seconds;
+                let condition = *moment.conditions.get(eye);
+                column.seconds.get_mut(eye)[condition.index()] += seconds;
                 if let Some(value) = moment.closed.get(eye) {
                     column.closed.get_mut(eye).add(*value, seconds);
                 }
@@ -178,38 +228,38 @@ impl Timeline {
         });
     }
 
-    /// Takes a measured camera SNR that held from one time to another.
-    pub fn snr(&mut self, times: Range<f64>, snr: PerEye<Option<f64>>) {
+    /// Adds a camera SNR in dB that held from one time to another.
+    pub(super) fn camera_snr(&mut self, times: Range<f64>, snr: PerEye<Option<f64>>) {
         self.each(times, |column, seconds| {
             for eye in Eye::ALL {
                 if let Some(value) = snr.get(eye) {
-                    column.snr.get_mut(eye).add(*value, seconds);
+                    column.camera_snr.get_mut(eye).add(*value, seconds);
                 }
             }
         });
     }
 
-    /// Takes a blink: 0 of the left eye, 1 of the right, 2 of both.
-    pub fn blink(&mut self, time: f64, eye: usize) {
+    /// Adds a blink that began at a time.
+    pub(super) fn blink(&mut self, time: f64, eye: Laterality) {
         let index = self.column_at(time);
-        self.columns[index].blinks[eye] += 1;
+        *self.columns[index].blinks.get_mut(eye) += 1;
     }
 
-    /// Takes a stretch with a name.
-    pub fn span(&mut self, span: Span) {
+    /// Adds a long closure or an alert.
+    pub(super) fn span(&mut self, span: Span) {
         if self.spans.len() < MOST_SPANS {
             self.spans.push(span);
         }
     }
 
-    /// Takes a time at which another source or run begins.
-    pub fn boundary(&mut self, time: f64) {
+    /// Adds a time at which another source or run begins.
+    pub(super) fn boundary(&mut self, time: f64) {
         if self.boundaries.len() < MOST_BOUNDARIES {
             self.boundaries.push(time);
         }
     }
 
-    /// Calls with each column of a stretch and the seconds of it that it holds.
+    /// Calls `take` with each column of an interval and the seconds of it that the column holds.
     fn each(&mut self, times: Range<f64>, mut take: impl FnMut(&mut Column, f64)) {
         if times.end <= times.start {
             return;
@@ -225,20 +275,21 @@ impl Timeline {
         }
     }
 
-    /// The column of a time, which is made if need be.
+    /// Returns the index of the column of a time, which is created where it is missing.
     fn column_at(&mut self, time: f64) -> usize {
-        while time >= self.width * COLUMNS as f64 {
+        while time >= self.width * MOST_COLUMNS as f64 {
             self.halve();
         }
-        let index = ((time / self.width).max(0.0) as usize).min(COLUMNS - 1);
+        let index = ((time / self.width).max(0.0) as usize).min(MOST_COLUMNS - 1);
         if self.columns.len() <= index {
             self.columns.resize_with(index + 1, Column::default);
         }
         index
     }
 
+    /// Joins neighbours, so that half of the columns are left.
     fn halve(&mut self) {
-        let mut joined = Vec::with_capacity(COLUMNS);
+        let mut joined = Vec::with_capacity(MOST_COLUMNS);
         for pair in self.columns.chunks(2) {
             let mut column = pair[0].clone();
             if let Some(next) = pair.get(1) {
@@ -254,19 +305,20 @@ impl Timeline {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use parseye_vision::eye_state::EyeState;
     use proptest::prelude::*;
 
     fn closed(p: f64) -> Moment {
         Moment {
-            kind: PerEye {
-                left: 2,
-                right: UNMEASURED,
+            conditions: PerEye {
+                left: Condition::State(EyeState::Closed),
+                right: Condition::NoFace,
             },
             closed: PerEye {
                 left: Some(p),
                 right: None,
             },
-            ..Moment::default()
+            ..Moment::BREAK
         }
     }
 
@@ -277,7 +329,7 @@ mod tests {
         timeline.hold(0.0..hour, &closed(0.1));
         timeline.hold(hour..hour + 0.03, &closed(0.9));
         timeline.hold(hour + 0.03..10.0 * hour, &closed(0.2));
-        assert!(timeline.columns().len() <= COLUMNS);
+        assert!(timeline.columns().len() <= MOST_COLUMNS);
         let column = &timeline.columns()[(hour / timeline.width()) as usize];
         let [low, mean, high] = column.closed.left.values().unwrap();
         assert_eq!((low, high), (0.1, 0.9));
@@ -292,18 +344,18 @@ mod tests {
             let mut now = 0.0;
             for (index, length) in lengths.iter().enumerate() {
                 let mut moment = closed(0.5);
-                moment.kind.left = index % KINDS;
+                moment.conditions.left = Condition::ALL[index % CONDITIONS];
                 timeline.hold(now..now + length, &moment);
-                timeline.blink(now, 1);
+                timeline.blink(now, Laterality::Right);
                 now += length;
             }
             let columns = timeline.columns();
-            prop_assert!(columns.len() <= COLUMNS);
-            let seconds: f64 = columns.iter().map(|column| column.kinds.left.iter().sum::<f64>()).sum();
+            prop_assert!(columns.len() <= MOST_COLUMNS);
+            let seconds: f64 = columns.iter().map(|column| column.seconds.left.iter().sum::<f64>()).sum();
             prop_assert!((seconds - now).abs() < 1e-6 * now);
-            let blinks: u32 = columns.iter().map(|column| column.blinks[1]).sum();
+            let blinks: u32 = columns.iter().map(|column| column.blinks.right).sum();
             prop_assert_eq!(blinks as usize, lengths.len());
-            let fullest = columns.iter().map(|column| column.kinds.left.iter().sum::<f64>()).fold(0.0, f64::max);
+            let fullest = columns.iter().map(|column| column.seconds.left.iter().sum::<f64>()).fold(0.0, f64::max);
             prop_assert!(fullest <= timeline.width() * (1.0 + 1e-9));
         }
     }

@@ -1,13 +1,15 @@
-//! Sums that a reader relies on.
+//! Statistics that a reader relies on.
 
 use super::*;
 use parseye_vision::{
-    reading::{EyeReading, Unseen},
-    temporal::TemporalSettings,
+    eye_monitor::StageTimes,
+    reading::{EyeReading, FrameReading, Unseen},
+    temporal::{TemporalSettings, TemporalTracker},
 };
+use std::time::Duration;
 
-fn tally(frames: u64) -> RunAccumulator {
-    let mut tally = RunAccumulator::default();
+fn run_of(frames: u64) -> RunAccumulator {
+    let mut run = RunAccumulator::default();
     for frame in 0..frames {
         let eye = EyeReading::Unmeasured(Unseen::NoFace);
         let reading = FrameReading {
@@ -23,16 +25,16 @@ fn tally(frames: u64) -> RunAccumulator {
             total: Duration::from_millis(frame + 1),
             ..StageTimes::default()
         };
-        tally.add_frame(&reading, &times);
+        run.add_frame(&reading, &times);
     }
     let tracker = TemporalTracker::new(&TemporalSettings::default());
-    tally.end(&tracker, Duration::from_secs(2));
-    tally
+    run.end(&tracker, Duration::from_secs(2));
+    run
 }
 
 #[test]
-fn sums_and_percentiles() {
-    let json = serde_json::to_value(tally(100).summary(None)).unwrap();
+fn counts_and_percentiles() {
+    let json = serde_json::to_value(run_of(100).summary(None)).unwrap();
     assert_eq!(json["frames"], 100);
     assert_eq!(json["frames_with_face"], 0);
     assert_eq!(json["duration_s"], 4.0);
@@ -46,8 +48,8 @@ fn sums_and_percentiles() {
 
 #[test]
 fn sources_add_up() {
-    let mut all = tally(100);
-    all.merge(&tally(50));
+    let mut all = run_of(100);
+    all.merge(&run_of(50));
     let json = serde_json::to_value(all.summary(None)).unwrap();
     assert_eq!(json["frames"], 150);
     assert_eq!(json["duration_s"], 6.0);
@@ -56,8 +58,23 @@ fn sources_add_up() {
 }
 
 #[test]
-fn no_frames_have_no_figures() {
-    let json = serde_json::to_value(tally(0).summary(None)).unwrap();
+fn no_frames_have_no_metrics() {
+    let json = serde_json::to_value(run_of(0).summary(None)).unwrap();
     assert_eq!(json["duration_s"], 0.0);
     assert!(json["timing"]["fps"].is_null() && json["timing"]["total"].is_null());
+}
+
+#[test]
+fn the_text_is_what_people_read() {
+    let (one, two) = (run_of(100), run_of(50));
+    let mut all = one.clone();
+    all.merge(&two);
+    let score = Score::of_counts(9, 1, 2);
+    let summary = RunSummary {
+        all: all.summary(Some(score)),
+        clips: [("drive", &one), ("walk", &two)]
+            .map(|(name, run)| (name.to_owned(), run.summary(None)))
+            .into(),
+    };
+    insta::assert_snapshot!(summary.text());
 }

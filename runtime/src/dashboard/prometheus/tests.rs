@@ -1,5 +1,5 @@
-//! The metrics, read back by a strict parser of the text format 0.0.4 that is written down here
-//! anew, so that the encoder does not judge itself.
+//! The metrics, read back by a strict parser of the text format 0.0.4 that is written here anew, so that
+//! the encoder does not check itself.
 
 use super::*;
 use parseye_testkit::script;
@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-/// What stands in an exposition: samples by name and labels, types by family.
+/// The content of an exposition: samples by name and labels, types by family.
 #[derive(Debug, Default)]
 struct Parsed {
     samples: BTreeMap<String, f64>,
@@ -16,13 +16,13 @@ struct Parsed {
 }
 
 /// Parses, and checks what `promtool check metrics` checks: each family has its help and type
-/// before its samples and stands in one piece, no sample twice, names and labels of the allowed
+/// before its samples and is in one piece, no duplicate sample, names and labels of the allowed
 /// characters, counters and nothing else end in `_total`, histograms are cumulative and whole.
 fn parse(text: &str) -> Parsed {
     let mut parsed = Parsed::default();
     let mut helped = BTreeSet::new();
     let mut family = String::new();
-    assert!(text.ends_with('\n'), "the last line is torn");
+    assert!(text.ends_with('\n'), "the last line is incomplete");
     for line in text.lines() {
         if let Some(rest) = line.strip_prefix("# HELP ") {
             let (name, help) = rest.split_once(' ').expect("a help text");
@@ -61,7 +61,7 @@ fn parse(text: &str) -> Parsed {
                 } else {
                     name == family
                 },
-                "{line} stands with {family}"
+                "{line} is among {family}"
             );
             let value: f64 = value.parse().expect("a number");
             assert!(
@@ -84,7 +84,7 @@ fn parse(text: &str) -> Parsed {
 }
 
 #[test]
-fn every_figure_of_the_status_has_its_metric() {
+fn every_value_of_the_status_has_its_metric() {
     let ages = FrameAges::default();
     for ms in [4, 20, 20, 60, 9000] {
         ages.observe(Duration::from_millis(ms));
@@ -94,7 +94,7 @@ fn every_figure_of_the_status_has_its_metric() {
     for (series, value) in [
         ("parseye_frames_total", 22_580.0),
         ("parseye_frames_lost_total{cause=\"driver\"}", 3.0),
-        ("parseye_frames_lost_total{cause=\"hand_over\"}", 17.0),
+        ("parseye_frames_lost_total{cause=\"dropped\"}", 17.0),
         ("parseye_frames_lost_total{cause=\"decode\"}", 0.0),
         ("parseye_frames_lost_total{cause=\"corrupt\"}", 1.0),
         ("parseye_blinks_total{eye=\"both\"}", 188.0),

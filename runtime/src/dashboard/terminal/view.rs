@@ -5,7 +5,7 @@
 
 mod check;
 
-use super::look::{Look, sign, word};
+use super::theme::{Theme, label, symbol};
 use crate::dashboard::{
     history::History,
     messages::{Message, clock},
@@ -31,18 +31,18 @@ use ratatui::{
 };
 use std::time::Duration;
 
-/// What is shown.
+/// What is drawn.
 #[derive(Clone, Copy, Debug)]
-pub struct View<'a> {
-    /// The present; `None` before the first frame.
+pub(super) struct View<'a> {
+    /// The newest status; `None` before the first frame.
     pub status: Option<&'a LiveStatus>,
     /// The last minutes.
     pub history: &'a History,
     /// What the terminal can show.
-    pub look: Look,
+    pub theme: Theme,
     /// Where the web dashboard is, if it is served.
     pub web: Option<&'a str>,
-    /// What the program said last beside its events.
+    /// The program's newest message.
     pub message: Option<&'a Message>,
 }
 
@@ -53,19 +53,19 @@ const LISTED: (u16, u16) = (60, 16);
 /// Characters of a row's heading.
 const HEADING: usize = 11;
 
-/// Characters of a bar's heading and of its figure.
-const BAR_HEADING: usize = 9;
-const BAR_FIGURE: usize = 5;
+/// Characters of a bar's heading and of its value.
+const BAR_HEADING: usize = 11;
+const BAR_VALUE: usize = 5;
 
-/// Lowest confidence of the most likely of four states; lines begin there.
+/// Lowest confidence that the most likely of four states can have; sparklines begin there.
 const LOWEST_CONFIDENCE: f64 = 0.25;
 
 /// Rows of an eye: state, four bars, confidence.
 const EYE_ROWS: u16 = 6;
 
 impl View<'_> {
-    /// Draws it on the whole screen.
-    pub fn draw(&self, frame: &mut Frame<'_>) {
+    /// Draws on the whole screen.
+    pub(super) fn draw(&self, frame: &mut Frame<'_>) {
         let area = frame.area();
         let fits = |(width, height)| area.width >= width && area.height >= height;
         let framed = fits(FRAMED);
@@ -88,7 +88,7 @@ impl View<'_> {
             for eye in Eye::ALL {
                 rows.line(frame, self.state_line(short_name(eye), of(status, eye)));
             }
-            rows.line(frame, perclos_row(status, self.look, 10));
+            rows.line(frame, perclos_row(status, self.theme, 10));
             rows.line(frame, blinks_row(status));
             return;
         }
@@ -110,7 +110,7 @@ impl View<'_> {
         let minute = vec![
             perclos_row(
                 status,
-                self.look,
+                self.theme,
                 width.saturating_sub(HEADING + 36).min(40),
             ),
             blinks_row(status),
@@ -170,21 +170,21 @@ impl View<'_> {
         Line::styled(format!("{left}{}{right}", " ".repeat(gap)), style)
     }
 
-    /// What is wrong, the gravest first: the camera, then alerts, then a missing face.
+    /// Returns what is wrong, the most severe first: the camera, then alerts, then a missing face.
     fn alert_line(&self) -> Line<'static> {
         let Some(status) = self.status else {
             return Line::default();
         };
         if let Some(reason) = &status.source.down {
-            return Line::styled(format!(" !! NO PICTURE: {reason} "), self.look.alarm());
+            return Line::styled(format!(" !! NO FRAMES: {reason} "), self.theme.alarm());
         }
-        match gravest(&status.alerts) {
+        match most_severe(&status.alerts) {
             Some(alert) => Line::styled(
-                format!(" !! {} ", alert_words(alert, status.time)),
-                self.look.alarm(),
+                format!(" !! {} ", alert_text(alert, status.time)),
+                self.theme.alarm(),
             ),
-            None if status.face.is_none() => Line::from(" No face in the picture."),
-            None => Line::styled(" No alert.", self.look.quiet()),
+            None if status.face.is_none() => Line::from(" No face in the frame."),
+            None => Line::styled(" No alert.", self.theme.quiet()),
         }
     }
 
@@ -201,12 +201,12 @@ impl View<'_> {
         };
         let block = Block::bordered()
             .title(format!(" {title} "))
-            .border_set(if self.look.unicode {
+            .border_set(if self.theme.unicode {
                 border::PLAIN
             } else {
                 plain
             })
-            .border_style(self.look.quiet())
+            .border_style(self.theme.quiet())
             .title_style(Style::new().add_modifier(Modifier::BOLD));
         let inner = block.inner(place);
         frame.render_widget(block, place);
@@ -221,14 +221,14 @@ impl View<'_> {
         let Some(eye) = eye else {
             return Line::from(format!(" {name}(?) NO READING"));
         };
-        let bold = self.look.of_state(eye.state).add_modifier(Modifier::BOLD);
+        let bold = self.theme.of_state(eye.state).add_modifier(Modifier::BOLD);
         let why = match eye.reason {
             Some(Unseen::NoFace) => "  no face".into(),
             Some(Unseen::Profile) => "  head turned".into(),
             None => eye
                 .confidence
                 .map(|confidence| match name.is_empty() {
-                    true => format!("  {confidence:.2} sure"),
+                    true => format!("  {confidence:.2} confidence"),
                     // The longest state leaves no room for the word.
                     false => format!("  {confidence:.2}"),
                 })
@@ -236,7 +236,7 @@ impl View<'_> {
         };
         Line::from(vec![
             Span::raw(format!(" {name}")),
-            Span::styled(format!("{} {}", sign(eye.state), word(eye.state)), bold),
+            Span::styled(format!("{} {}", symbol(eye.state), label(eye.state)), bold),
             Span::raw(why),
         ])
     }
@@ -249,7 +249,7 @@ impl View<'_> {
         width: usize,
     ) -> Vec<Line<'static>> {
         let mut lines = vec![self.state_line(name, record)];
-        let room = width.saturating_sub(BAR_HEADING + BAR_FIGURE + 3);
+        let room = width.saturating_sub(BAR_HEADING + BAR_VALUE + 3);
         for state in EyeState::ALL {
             let heading = match state {
                 EyeState::Open => "open",
@@ -260,26 +260,26 @@ impl View<'_> {
             let share = record
                 .and_then(|record| record.probabilities.as_ref())
                 .map(|probabilities| probabilities.of(state));
-            let figure = share.map_or_else(|| "-".into(), |share| format!("{share:.2}"));
-            let bar = self.look.bar(share.unwrap_or(0.0), room);
+            let value = share.map_or_else(|| "-".into(), |share| format!("{share:.2}"));
+            let bar = self.theme.bar(share.unwrap_or(0.0), room);
             lines.push(Line::from(vec![
                 Span::raw(format!(" {heading:BAR_HEADING$}")),
-                Span::styled(bar, self.look.of_state(state)),
-                Span::raw(format!(" {figure:>BAR_FIGURE$}")),
+                Span::styled(bar, self.theme.of_state(state)),
+                Span::raw(format!(" {value:>BAR_VALUE$}")),
             ]));
         }
         let confidences: Vec<Option<f64>> = self.confidences(eye, room);
-        let line = self.look.sparkline(confidences.into_iter());
+        let line = self.theme.sparkline(confidences.into_iter());
         lines.push(Line::from(vec![
-            Span::raw(format!(" {:BAR_HEADING$}", "sure")),
+            Span::raw(format!(" {:BAR_HEADING$}", "confidence")),
             Span::raw(format!("{line:>room$}")),
         ]));
         lines
     }
 
-    /// Mean confidence of the last seconds, the newest last, over the range that it can have.
+    /// Mean confidence of the last seconds, the newest last, scaled from its possible range to 0..1.
     fn confidences(&self, eye: Eye, most: usize) -> Vec<Option<f64>> {
-        let Some(newest) = self.history.slices().next_back() else {
+        let Some(newest) = self.history.newest() else {
             return Vec::new();
         };
         let oldest = (newest.index + 1).saturating_sub(most as u64);
@@ -316,32 +316,32 @@ impl View<'_> {
             Some(address) => format!("   web page: {address}"),
             None => String::new(),
         };
-        Line::styled(format!("  q quits{web}"), self.look.quiet())
+        Line::styled(format!("  q quits{web}"), self.theme.quiet())
     }
 
-    /// The whole message is written when the terminal is given back, so it may be cut here.
+    /// The whole message is written when the terminal is given back, so it may be truncated here.
     fn message_line(&self, message: &Message, width: u16) -> Line<'static> {
-        const CUT: &str = "...";
+        const ELLIPSIS: &str = "...";
         const QUITS: &str = "  (q quits)";
         let text = format!(" {} {}", clock(message.time), message.text);
         let room = usize::from(width).saturating_sub(QUITS.len());
         let text = match text.chars().count() > room {
             true => {
                 text.chars()
-                    .take(room.saturating_sub(CUT.len()))
+                    .take(room.saturating_sub(ELLIPSIS.len()))
                     .collect::<String>()
-                    + CUT
+                    + ELLIPSIS
             }
             false => text,
         };
         Line::from(vec![
             Span::styled(text, Style::new().add_modifier(Modifier::BOLD)),
-            Span::styled(QUITS, self.look.quiet()),
+            Span::styled(QUITS, self.theme.quiet()),
         ])
     }
 }
 
-/// Rows of a screen from the top; what does not fit is left out.
+/// Hands out the rows of a screen from the top; what does not fit is left out.
 struct Rows {
     area: Rect,
     next: u16,
@@ -362,7 +362,7 @@ impl Rows {
         }
     }
 
-    /// A line below all others, or instead of the last where no row is left.
+    /// Draws a line below all others, or instead of the last where no row is left.
     fn last(&mut self, frame: &mut Frame<'_>, line: Line<'static>) {
         self.next = self.next.min(self.area.height.saturating_sub(1));
         let place = self.take(1);
@@ -379,13 +379,13 @@ fn row(heading: &str, text: String) -> Line<'static> {
     Line::from(vec![heading, Span::raw(text)])
 }
 
-fn perclos_row(status: &LiveStatus, look: Look, bar: usize) -> Line<'static> {
+fn perclos_row(status: &LiveStatus, theme: Theme, bar: usize) -> Line<'static> {
     match status.perclos {
         Some(share) => row(
             "PERCLOS",
             format!(
                 "{} {:.1} % of the last minute",
-                look.bar(share, bar),
+                theme.bar(share, bar),
                 100.0 * share
             ),
         ),
@@ -410,13 +410,13 @@ fn blinks_row(status: &LiveStatus) -> Line<'static> {
 
 fn frames_row(status: &LiveStatus) -> Line<'static> {
     let state = match status.source.down {
-        Some(_) => "NO PICTURE",
+        Some(_) => "NO FRAMES",
         None => "delivering",
     };
     row(
         "Frames",
         format!(
-            "{:.1} a second; {} judged; {state}",
+            "{:.1} a second; {} processed; {state}",
             status.fps, status.frames
         ),
     )
@@ -435,10 +435,10 @@ fn age_row(status: &LiveStatus) -> Line<'static> {
 
 fn lost_row(lost: &FrameLoss) -> Line<'static> {
     let text = format!(
-        "{}: driver {}, hand-over {}, decode {}, corrupt {}",
+        "{}: driver {}, dropped {}, decode {}, corrupt {}",
         lost.total(),
         lost.driver,
-        lost.latest,
+        lost.dropped,
         lost.decode,
         lost.corrupt
     );
@@ -466,12 +466,12 @@ const fn short_name(eye: Eye) -> &'static str {
     }
 }
 
-/// The status lists the gravest first.
-fn gravest(alerts: &[RunningAlert]) -> Option<&RunningAlert> {
+/// The status lists the most severe first.
+fn most_severe(alerts: &[RunningAlert]) -> Option<&RunningAlert> {
     alerts.first()
 }
 
-fn alert_words(alert: &RunningAlert, now: f64) -> String {
+fn alert_text(alert: &RunningAlert, now: f64) -> String {
     let lasted = (now - alert.since).max(0.0);
     match alert.kind {
         AlertKind::LongClosureAlarm => format!("ALARM: eyes closed for {lasted:.1} s"),

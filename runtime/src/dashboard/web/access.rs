@@ -1,5 +1,5 @@
-//! Who may look: the name that a browser asked for, the token, and the headers that keep the page
-//! to itself.
+//! Who may look: checks the host name that a browser asked for and the token, and sets the headers that
+//! isolate the page from others.
 
 use super::settings::{Token, WebSettings};
 use axum::{
@@ -10,7 +10,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use sha2::{Digest, Sha256};
-use std::{fmt::Write, net::IpAddr, sync::Arc};
+use std::{net::IpAddr, sync::Arc};
 use subtle::ConstantTimeEq;
 
 /// Nothing inline, nothing from elsewhere, in no frame.
@@ -55,15 +55,15 @@ struct Secret {
     cookie: String,
 }
 
-/// What a client showed.
+/// What a client's credentials allow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Shown {
-    /// Nothing is asked for, or the right thing was shown.
-    Enough,
+enum Credentials {
+    /// No token is asked for, or the right token or cookie was sent.
+    Accepted,
     /// The right token in the query: the client gets a cookie.
-    InQuery,
-    /// Nothing, or something wrong.
-    TooLittle,
+    AcceptedInQuery,
+    /// None, or wrong ones.
+    Rejected,
 }
 
 impl Access {
@@ -77,7 +77,7 @@ impl Access {
         }
     }
 
-    /// Whether the `Host` header names this machine. An address always does: rebinding needs a
+    /// Returns whether the `Host` header names this machine. An address always does: rebinding needs a
     /// name. The port is not compared, since `ssh -L` changes it.
     fn knows_host(&self, host: &str) -> bool {
         let name = match host.rsplit_once(':') {
@@ -96,43 +96,39 @@ impl Access {
                 .any(|host| host.eq_ignore_ascii_case(name))
     }
 
-    fn judge(&self, headers: &HeaderMap, query: Option<&str>) -> Shown {
+    fn authorise(&self, headers: &HeaderMap, query: Option<&str>) -> Credentials {
         let Some(secret) = &self.secret else {
-            return Shown::Enough;
+            return Credentials::Accepted;
         };
         let bearer = headers
             .get(header::AUTHORIZATION)
             .and_then(|value| value.to_str().ok())
             .and_then(|value| value.strip_prefix("Bearer "));
         if bearer.is_some_and(|token| secret.is_token(token)) || secret.in_cookies(headers) {
-            return Shown::Enough;
+            return Credentials::Accepted;
         }
         let mut pairs = query.unwrap_or_default().split('&');
         match pairs.find_map(|pair| pair.strip_prefix("token=")) {
-            Some(token) if secret.is_token(token) => Shown::InQuery,
-            _ => Shown::TooLittle,
+            Some(token) if secret.is_token(token) => Credentials::AcceptedInQuery,
+            _ => Credentials::Rejected,
         }
     }
 }
 
 impl Secret {
     fn new(token: &Token, port: u16) -> Self {
-        let mut cookie = String::new();
-        for byte in Sha256::digest([b"parseye session of ", token.as_bytes()].concat()) {
-            // Writing to a string cannot fail.
-            let _ = write!(cookie, "{byte:02x}");
-        }
+        let cookie = Sha256::digest([b"parseye session of ", token.as_bytes()].concat());
         Self {
             digest: Sha256::digest(token.as_bytes()).into(),
             cookie_name: format!("parseye_{port}"),
-            cookie,
+            cookie: hex::encode(cookie),
         }
     }
 
-    /// Hashed first, so that not even the length shows in the time.
-    fn is_token(&self, shown: &str) -> bool {
-        let shown: [u8; 32] = Sha256::digest(shown.as_bytes()).into();
-        shown.ct_eq(&self.digest).into()
+    /// Compares in constant time; hashed first, so that not even the length shows in the time.
+    fn is_token(&self, given: &str) -> bool {
+        let given: [u8; 32] = Sha256::digest(given.as_bytes()).into();
+        given.ct_eq(&self.digest).into()
     }
 
     fn in_cookies(&self, headers: &HeaderMap) -> bool {
@@ -161,7 +157,7 @@ pub(super) async fn guard(
     request: Request,
     next: Next,
 ) -> Response {
-    let mut response = answer(&access, request, next).await;
+    let mut response = respond(&access, request, next).await;
     for (name, value) in HEADERS {
         response
             .headers_mut()
@@ -170,7 +166,7 @@ pub(super) async fn guard(
     response
 }
 
-async fn answer(access: &Access, request: Request, next: Next) -> Response {
+async fn respond(access: &Access, request: Request, next: Next) -> Response {
     let host = request
         .headers()
         .get(header::HOST)
@@ -181,9 +177,9 @@ async fn answer(access: &Access, request: Request, next: Next) -> Response {
             "This machine is not known by that name. Use its address, or add the name to web.hosts in the settings.\n",
         );
     }
-    match access.judge(request.headers(), request.uri().query()) {
-        Shown::Enough => next.run(request).await,
-        Shown::InQuery => {
+    match access.authorise(request.headers(), request.uri().query()) {
+        Credentials::Accepted => next.run(request).await,
+        Credentials::AcceptedInQuery => {
             let mut response = next.run(request).await;
             let cookie = access.secret.as_ref().map(Secret::set_cookie);
             if let Some(cookie) = cookie.and_then(|cookie| HeaderValue::try_from(cookie).ok()) {
@@ -191,7 +187,7 @@ async fn answer(access: &Access, request: Request, next: Next) -> Response {
             }
             response
         }
-        Shown::TooLittle => {
+        Credentials::Rejected => {
             let mut response = refusal(
                 StatusCode::UNAUTHORIZED,
                 "A token is needed: open the page once with ?token=TOKEN, or send the header Authorization: Bearer TOKEN.\n",
@@ -204,8 +200,8 @@ async fn answer(access: &Access, request: Request, next: Next) -> Response {
     }
 }
 
-fn refusal(status: StatusCode, words: &'static str) -> Response {
-    (status, Body::from(words)).into_response()
+fn refusal(status: StatusCode, reason: &'static str) -> Response {
+    (status, Body::from(reason)).into_response()
 }
 
 #[cfg(test)]
@@ -255,26 +251,35 @@ mod tests {
         let with = |name: HeaderName, value: &str| {
             HeaderMap::from_iter([(name, HeaderValue::from_str(value).unwrap())])
         };
-        let judge = |headers: &HeaderMap, query: Option<&str>| access.judge(headers, query);
+        let authorise = |headers: &HeaderMap, query: Option<&str>| access.authorise(headers, query);
         let bearer = |token: &str| with(header::AUTHORIZATION, &format!("Bearer {token}"));
-        assert_eq!(judge(&bearer(token), None), Shown::Enough);
+        assert_eq!(authorise(&bearer(token), None), Credentials::Accepted);
         assert_eq!(
-            judge(&bearer("0123456789abcdef0124"), None),
-            Shown::TooLittle
+            authorise(&bearer("0123456789abcdef0124"), None),
+            Credentials::Rejected
         );
-        assert_eq!(judge(&bearer(""), None), Shown::TooLittle);
+        assert_eq!(authorise(&bearer(""), None), Credentials::Rejected);
         let none = HeaderMap::new();
-        assert_eq!(judge(&none, None), Shown::TooLittle);
+        assert_eq!(authorise(&none, None), Credentials::Rejected);
         let query = format!("a=b&token={token}");
-        assert_eq!(judge(&none, Some(&query)), Shown::InQuery);
-        assert_eq!(judge(&none, Some("token=")), Shown::TooLittle);
+        assert_eq!(authorise(&none, Some(&query)), Credentials::AcceptedInQuery);
+        assert_eq!(authorise(&none, Some("token=")), Credentials::Rejected);
         let set = access.secret.as_ref().unwrap().set_cookie();
         assert!(!set.contains(token) && set.contains("HttpOnly; SameSite=Strict"));
         let cookie = set.split(';').next().unwrap();
-        let shown = |cookie: &str| judge(&with(header::COOKIE, cookie), None);
-        assert_eq!(shown(&format!("other=1; {cookie}")), Shown::Enough);
-        assert_eq!(shown(&format!("parseye_8080={token}")), Shown::TooLittle);
-        assert_eq!(shown("parseye_8080="), Shown::TooLittle);
-        assert_eq!(shown(&cookie.replace("8080", "8081")), Shown::TooLittle);
+        let with_cookie = |cookie: &str| authorise(&with(header::COOKIE, cookie), None);
+        assert_eq!(
+            with_cookie(&format!("other=1; {cookie}")),
+            Credentials::Accepted
+        );
+        assert_eq!(
+            with_cookie(&format!("parseye_8080={token}")),
+            Credentials::Rejected
+        );
+        assert_eq!(with_cookie("parseye_8080="), Credentials::Rejected);
+        assert_eq!(
+            with_cookie(&cookie.replace("8080", "8081")),
+            Credentials::Rejected
+        );
     }
 }

@@ -1,8 +1,8 @@
 //! Connections that cannot do harm: their number is bounded, each has small buffers, and one on
 //! which nothing can be written for a while is closed.
 //!
-//! The deadline starts when a client connects and again with every byte written to it. So it ends
-//! clients that connect and say nothing, that ask by the letter, that do not read, and idle ones;
+//! The deadline starts when a client connects and again with every byte written to it. So it disconnects
+//! clients that send nothing, that send their request byte by byte, that do not read, and idle ones;
 //! an event stream, on which something is written every second, lasts.
 
 use axum::serve::Listener;
@@ -21,11 +21,11 @@ use tokio::{
     time::{Instant, Sleep},
 };
 
-/// How long a connection lasts on which nothing can be written.
-const QUIET: Duration = Duration::from_secs(10);
+/// Time after which a connection is closed on which nothing could be written.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Wait after the system refused a connection, for instance for want of descriptors.
-const AFTER_REFUSAL: Duration = Duration::from_millis(100);
+/// Wait after the system refused a connection, for instance for want of file descriptors.
+const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 
 /// Bytes that the system keeps for a client that does not read. Linux doubles it.
 const SEND_BUFFER: u32 = 64 * 1024;
@@ -42,11 +42,11 @@ Too many pages are open; close some, or try again later\n";
 pub(super) struct BoundedListener {
     listener: TcpListener,
     places: Arc<Semaphore>,
-    quiet: Duration,
+    write_timeout: Duration,
 }
 
 impl BoundedListener {
-    /// Must be called within a runtime.
+    /// Listens for at most `clients` connections at a time; must be called within a runtime.
     pub(super) fn bind(address: SocketAddr, clients: usize) -> io::Result<Self> {
         let socket = match address {
             SocketAddr::V4(_) => TcpSocket::new_v4(),
@@ -61,7 +61,7 @@ impl BoundedListener {
         Ok(Self {
             listener: socket.listen(BACKLOG)?,
             places: Arc::new(Semaphore::new(clients)),
-            quiet: QUIET,
+            write_timeout: WRITE_TIMEOUT,
         })
     }
 
@@ -77,12 +77,12 @@ impl Listener for BoundedListener {
     async fn accept(&mut self) -> (Connection, SocketAddr) {
         loop {
             let Ok((stream, address)) = self.listener.accept().await else {
-                tokio::time::sleep(AFTER_REFUSAL).await;
+                tokio::time::sleep(ACCEPT_RETRY).await;
                 continue;
             };
             match Arc::clone(&self.places).try_acquire_owned() {
-                Ok(place) => return (Connection::new(stream, self.quiet, place), address),
-                // Whoever is turned away waits for nothing, and nobody waits for them.
+                Ok(place) => return (Connection::new(stream, self.write_timeout, place), address),
+                // A refused client is not waited for.
                 Err(_) => {
                     let _ = stream.try_write(FULL);
                 }
@@ -95,23 +95,23 @@ impl Listener for BoundedListener {
     }
 }
 
-/// A client, and its place among the bounded number of them.
+/// A client, holding one of the bounded number of places.
 #[derive(Debug)]
 pub(super) struct Connection {
     stream: TcpStream,
-    quiet: Duration,
+    write_timeout: Duration,
     deadline: Pin<Box<Sleep>>,
     _place: OwnedSemaphorePermit,
 }
 
 impl Connection {
-    fn new(stream: TcpStream, quiet: Duration, place: OwnedSemaphorePermit) -> Self {
+    fn new(stream: TcpStream, write_timeout: Duration, place: OwnedSemaphorePermit) -> Self {
         // Events are small and should come at once; without it they only come later.
         let _ = stream.set_nodelay(true);
         Self {
             stream,
-            quiet,
-            deadline: Box::pin(tokio::time::sleep(quiet)),
+            write_timeout,
+            deadline: Box::pin(tokio::time::sleep(write_timeout)),
             _place: place,
         }
     }
@@ -146,7 +146,7 @@ impl AsyncWrite for Connection {
         match Pin::new(&mut self.stream).poll_write(context, bytes) {
             Poll::Pending => self.overdue(context).map(Err),
             Poll::Ready(Ok(written)) => {
-                let deadline = Instant::now() + self.quiet;
+                let deadline = Instant::now() + self.write_timeout;
                 self.deadline.as_mut().reset(deadline);
                 Poll::Ready(Ok(written))
             }
@@ -168,7 +168,7 @@ mod tests {
     use super::*;
     use std::future::poll_fn;
 
-    /// What comes of work on a connection whose client does nothing, with a short deadline.
+    /// Runs `work` on a connection whose client does nothing, with a short deadline.
     fn with_silent_client(work: impl AsyncFnOnce(&mut Connection) -> io::ErrorKind) {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -177,7 +177,7 @@ mod tests {
         let kind = runtime.block_on(async {
             let here = SocketAddr::from(([127, 0, 0, 1], 0));
             let mut listener = BoundedListener::bind(here, 1).unwrap();
-            listener.quiet = Duration::from_millis(50);
+            listener.write_timeout = Duration::from_millis(50);
             let _client = std::net::TcpStream::connect(listener.address().unwrap()).unwrap();
             let (mut connection, _) = listener.accept().await;
             work(&mut connection).await
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_that_says_nothing_is_cut_off() {
+    fn a_client_that_sends_nothing_is_cut_off() {
         with_silent_client(async |connection| {
             let mut bytes = [0; 16];
             poll_fn(|context| {
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn the_refusal_is_whole() {
+    fn the_refusal_states_its_length() {
         let text = std::str::from_utf8(FULL).unwrap();
         let (head, body) = text.split_once("\r\n\r\n").unwrap();
         assert!(head.contains(&format!("Content-Length: {}", body.len())));

@@ -1,17 +1,18 @@
-//! From the monitor to the pages: takes what happened since the last tick, keeps the last ten
-//! minutes for pages that open later, and writes each message once for all pages.
+//! From the monitor to the pages: takes the events since the last tick, keeps the last ten minutes for
+//! pages that open later, and serialises each server-sent event once for all pages.
 //!
 //! A page that reads too slowly loses its place in the queue of messages and is cut off; when it
-//! connects again it gets the whole picture anew, so that it never shows half of it.
+//! connects again it gets the whole history anew, so that it never shows a part of it.
 
 use crate::{
+    channels::LiveChannels,
     dashboard::history::{Change, EyeSlice, History, Session, Slice},
-    live::Fanout,
 };
 use axum::body::Bytes;
 use parseye_events::{
     event::Event,
     fanout::{Next, Subscription, locked},
+    rounding::thousandths,
     status::LiveStatus,
 };
 use serde::Serialize;
@@ -27,10 +28,10 @@ const SPAN_S: f64 = 600.0;
 /// Length of a chart's slice in seconds: 1,200 slices, about one for each pixel.
 const SLICE_S: f64 = 0.5;
 
-/// Time between two looks at the monitor; the status changes about as often.
+/// Time between two reads of the monitor's status, which changes about as often.
 pub(super) const TICK: Duration = Duration::from_millis(100);
 
-/// Time between two session messages. They also tell a page that the connection lives.
+/// Time between two session messages. They also show a page that the connection lives.
 const SESSION_EVERY: Duration = Duration::from_secs(1);
 
 /// Events that may wait between two ticks: ten times those of a camera at 1,000 frames a second.
@@ -40,12 +41,12 @@ const EVENTS: usize = 1024;
 const MESSAGES: usize = 128;
 
 /// Frames must come at least this often; the slowest camera delivers one a second.
-const LONGEST_SILENCE: Duration = Duration::from_secs(3);
+const STALL_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// What the pages are fed with.
+/// The stream of messages to all pages.
 #[derive(Debug)]
 pub(super) struct Feed {
-    fanout: Fanout,
+    channels: LiveChannels,
     preview: bool,
     state: Mutex<State>,
 }
@@ -65,12 +66,12 @@ struct State {
     ended: bool,
 }
 
-/// What a page shows beside the status.
+/// Session statistics, and why no frames come.
 #[derive(Serialize)]
 struct SessionMessage<'a> {
     session: &'a Session,
     /// Why no frames come; `None` while they do.
-    trouble: Option<String>,
+    problem: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -83,15 +84,15 @@ struct HistoryMessage {
     marks: Vec<crate::dashboard::history::Mark>,
 }
 
-/// A slice as the page takes it: begin in seconds, then for the left and the right eye the lowest
+/// A slice as the page reads it: begin in seconds, then for the left and the right eye the lowest
 /// and highest P(closed) and the mean confidence, then PERCLOS.
 type SliceRow = (f64, EyeRow, EyeRow, Option<f64>);
 type EyeRow = (Option<f64>, Option<f64>, Option<f64>);
 
 impl Feed {
-    pub(super) fn new(fanout: Fanout, preview: bool, now: Instant) -> Self {
+    pub(super) fn new(channels: LiveChannels, preview: bool, now: Instant) -> Self {
         let state = State {
-            events: fanout.subscribe(EVENTS),
+            events: channels.events.subscribe(EVENTS),
             history: History::new(SPAN_S, SLICE_S),
             messages: Some(broadcast::Sender::new(MESSAGES)),
             shown: None,
@@ -102,17 +103,17 @@ impl Feed {
             ended: false,
         };
         Self {
-            fanout,
+            channels,
             preview,
             state: Mutex::new(state),
         }
     }
 
-    pub(super) fn fanout(&self) -> &Fanout {
-        &self.fanout
+    pub(super) fn channels(&self) -> &LiveChannels {
+        &self.channels
     }
 
-    /// Takes what happened since the last tick and tells the pages.
+    /// Takes the events since the last tick and sends messages to the pages.
     pub(super) fn tick(&self, now: Instant) {
         let mut state = self.state();
         let state = &mut *state;
@@ -137,7 +138,7 @@ impl Feed {
                 }
             }
         }
-        let status = self.fanout.status();
+        let status = self.channels.status.get();
         if let Some(status) = &status {
             state.history.take_status(status);
             if status.frames != state.frames {
@@ -148,9 +149,8 @@ impl Feed {
             state.next_slice = 0;
             send(message("history", &self.history_message(&state.history)));
         }
-        let complete = state.history.slices().len().saturating_sub(1);
         let next = state.next_slice;
-        for slice in state.history.slices().take(complete) {
+        for slice in state.history.complete() {
             if slice.index >= next {
                 if !restarted {
                     send(message("slice", &row(slice)));
@@ -180,7 +180,7 @@ impl Feed {
         }
     }
 
-    /// A new page: what has happened so far, and the messages from now on. `None` after the end.
+    /// Adds a page: returns the history so far and a receiver of later messages; `None` after the end.
     pub(super) fn join(&self, now: Instant) -> Option<(Bytes, broadcast::Receiver<Bytes>)> {
         let state = self.state();
         let receiver = state.messages.as_ref()?.subscribe();
@@ -193,7 +193,7 @@ impl Feed {
         Some((first.into(), receiver))
     }
 
-    /// Number of pages that listen.
+    /// Returns the number of pages that listen.
     pub(super) fn listeners(&self) -> usize {
         self.state()
             .messages
@@ -201,25 +201,24 @@ impl Feed {
             .map_or(0, broadcast::Sender::receiver_count)
     }
 
-    /// Why no frames come, where none do.
-    pub(super) fn trouble(&self, now: Instant) -> Option<String> {
-        self.state().trouble(now)
+    /// Returns why no frames come; `None` while they do.
+    pub(super) fn problem(&self, now: Instant) -> Option<String> {
+        self.state().problem(now)
     }
 
-    /// Tells the pages that no more will come.
+    /// Sends the pages the end of the run.
     pub(super) fn close(&self) {
         self.state().ended = true;
         self.tick(Instant::now());
     }
 
     fn history_message(&self, history: &History) -> HistoryMessage {
-        let complete = history.slices().len().saturating_sub(1);
         HistoryMessage {
             version: env!("CARGO_PKG_VERSION"),
             preview: self.preview,
             span_s: SPAN_S,
             slice_s: SLICE_S,
-            slices: history.slices().take(complete).map(row).collect(),
+            slices: history.complete().map(row).collect(),
             marks: history.marks().copied().collect(),
         }
     }
@@ -230,7 +229,7 @@ impl Feed {
 }
 
 impl State {
-    fn trouble(&self, now: Instant) -> Option<String> {
+    fn problem(&self, now: Instant) -> Option<String> {
         if self.ended {
             return Some("the monitor has ended".into());
         }
@@ -241,34 +240,30 @@ impl State {
             return Some(reason.clone());
         }
         let silence = now.duration_since(self.frames_at);
-        (silence > LONGEST_SILENCE).then(|| format!("no frame for {} s", silence.as_secs()))
+        (silence > STALL_TIMEOUT).then(|| format!("no frame for {} s", silence.as_secs()))
     }
 
     fn session_message(&self, now: Instant) -> SessionMessage<'_> {
         SessionMessage {
             session: self.history.session(),
-            trouble: self.trouble(now),
+            problem: self.problem(now),
         }
     }
 }
 
+/// Converts a slice, its shares rounded to a thousandth: finer than a pixel of any chart.
 fn row(slice: &Slice) -> SliceRow {
     let eye = |eye: &EyeSlice| {
-        let low = eye.closed.map(|(low, _)| rounded(low));
-        let high = eye.closed.map(|(_, high)| rounded(high));
-        (low, high, eye.confidence().map(rounded))
+        let low = eye.closed.map(|(low, _)| thousandths(low));
+        let high = eye.closed.map(|(_, high)| thousandths(high));
+        (low, high, eye.confidence().map(thousandths))
     };
     let begin = slice.index as f64 * SLICE_S;
     let (left, right) = (eye(&slice.eyes.left), eye(&slice.eyes.right));
-    (begin, left, right, slice.perclos.map(rounded))
+    (begin, left, right, slice.perclos.map(thousandths))
 }
 
-/// To a thousandth, finer than a pixel of any chart.
-fn rounded(share: f64) -> f64 {
-    (share * 1e3).round() / 1e3
-}
-
-/// A server-sent event. JSON without indentation holds no line break.
+/// Serialises a server-sent event. JSON without indentation holds no line break.
 fn message(name: &str, value: &impl Serialize) -> Bytes {
     // Numbers that JSON cannot hold become null; nothing here has keys that are no text.
     let json = serde_json::to_string(value).unwrap_or_else(|_| "null".into());
@@ -282,12 +277,12 @@ mod tests {
     use tokio::sync::broadcast::error::TryRecvError;
 
     #[test]
-    fn a_page_that_does_not_keep_up_is_told_and_can_join_again() {
-        let (fanout, begin) = (Fanout::new(), Instant::now());
-        let feed = Feed::new(fanout.clone(), false, begin);
+    fn a_page_that_falls_behind_is_cut_off_and_can_join_again() {
+        let (channels, begin) = (LiveChannels::new(), Instant::now());
+        let feed = Feed::new(channels.clone(), false, begin);
         let (_, mut slow) = feed.join(begin).unwrap();
         for tick in 0..2 * MESSAGES as u32 {
-            fanout.set_status(script::status());
+            channels.status.set(script::status());
             feed.tick(begin + tick * TICK);
         }
         assert!(matches!(slow.try_recv(), Err(TryRecvError::Lagged(_))));
@@ -297,19 +292,19 @@ mod tests {
     }
 
     #[test]
-    fn frames_that_stop_coming_are_trouble() {
-        let (fanout, begin) = (Fanout::new(), Instant::now());
-        let feed = Feed::new(fanout.clone(), false, begin);
-        fanout.set_status(script::status());
+    fn a_stalled_source_is_reported() {
+        let (channels, begin) = (LiveChannels::new(), Instant::now());
+        let feed = Feed::new(channels.clone(), false, begin);
+        channels.status.set(script::status());
         feed.tick(begin);
-        assert_eq!(feed.trouble(begin + LONGEST_SILENCE), None);
-        feed.tick(begin + LONGEST_SILENCE);
+        assert_eq!(feed.problem(begin + STALL_TIMEOUT), None);
+        feed.tick(begin + STALL_TIMEOUT);
         let later = begin + Duration::from_secs(7);
-        assert_eq!(feed.trouble(later).unwrap(), "no frame for 7 s");
+        assert_eq!(feed.problem(later).unwrap(), "no frame for 7 s");
         let mut status = script::status();
         status.frames += 1;
-        fanout.set_status(status);
+        channels.status.set(status);
         feed.tick(later);
-        assert_eq!(feed.trouble(later), None);
+        assert_eq!(feed.problem(later), None);
     }
 }

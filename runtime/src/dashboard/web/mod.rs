@@ -1,44 +1,45 @@
 //! The web dashboard: a page that shows the monitor live, its status as JSON, a health check, and
-//! metrics for Prometheus, served by one thread that reads the [`Fanout`] like every other reader.
+//! metrics for Prometheus.
 //!
-//! Nobody who looks can slow the monitor down: the number of clients and what is kept for each are
-//! bounded, and a client that does not read is cut off. Who may look is decided in `access`.
+//! `settings` says where it listens and who may look; the server comes with the feature `web`.
 
+#[cfg(feature = "web")]
 mod access;
+#[cfg(feature = "web")]
 mod connection;
+#[cfg(feature = "web")]
 mod feed;
+#[cfg(feature = "web")]
 mod preview;
+#[cfg(feature = "web")]
 mod routes;
+#[cfg(feature = "web")]
+mod server;
 mod settings;
-#[cfg(test)]
+#[cfg(all(test, feature = "web"))]
 mod tests;
 
 pub use settings::{Token, WebSettings};
 
-use crate::live::Fanout;
-use access::Access;
-use connection::BoundedListener;
-use feed::{Feed, TICK};
-use preview::Preview;
-use routes::{Shared, router};
-use std::{
-    io,
-    net::SocketAddr,
-    sync::Arc,
-    thread::JoinHandle,
-    time::{Duration, Instant},
-};
-use tokio::{runtime, sync::oneshot, time::MissedTickBehavior};
-
-/// How long the pages have at the end to take the last message.
-const FAREWELL: Duration = Duration::from_millis(50);
+use crate::channels::LiveChannels;
+use parseye_vision::settings::SettingError;
+use std::{io, net::SocketAddr};
 
 /// Why the dashboard cannot be served: one line with the address, the reason and the remedy.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum WebError {
     /// The settings mean nothing, or would let anybody in.
     #[error("web.{0}")]
-    Settings(String),
+    Settings(SettingError),
+    /// This program has no web dashboard.
+    #[error(
+        "web.address is {address}, but this parseye was built without the web dashboard; build it with `--features web`, or leave out --web"
+    )]
+    NotBuilt {
+        /// What was asked for.
+        address: SocketAddr,
+    },
     /// The address cannot be listened on.
     #[error("the web dashboard cannot listen on {address}: {reason}")]
     Address {
@@ -48,8 +49,15 @@ pub enum WebError {
         reason: String,
     },
     /// The system lets the process open too few files.
-    #[error("the web dashboard cannot start: {0}")]
-    Limit(String),
+    #[error(
+        "the web dashboard cannot start: only {limit} files may be open, which leaves none for it; raise the limit with `ulimit -n {enough}` or more"
+    )]
+    OpenFiles {
+        /// Files that this process may open.
+        limit: u64,
+        /// A limit that is enough for any number of clients.
+        enough: u64,
+    },
     /// The system refused a thread or what it needs.
     #[error("the web dashboard cannot start: {0}; close other programs and try again")]
     Start(io::Error),
@@ -59,121 +67,67 @@ pub enum WebError {
 #[derive(Debug)]
 pub struct WebServer {
     address: SocketAddr,
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
+    #[cfg(feature = "web")]
+    _running: server::ServerThread,
+}
+
+impl WebServer {
+    /// Returns where it listens; with the real port where port 0 was asked for.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
 }
 
 /// Serves a monitor on the address of the settings until the server is dropped; `None` where no
 /// address is given. It listens on return, so call it before anything that cannot be undone.
 ///
 /// # Errors
-/// When the settings are wrong or the address cannot be listened on.
-pub fn serve(settings: &WebSettings, fanout: &Fanout) -> Result<Option<WebServer>, WebError> {
+/// When the settings are wrong, the address cannot be listened on, or this program was built without the
+/// web dashboard.
+pub fn serve(
+    settings: &WebSettings,
+    channels: &LiveChannels,
+) -> Result<Option<WebServer>, WebError> {
     settings.check().map_err(WebError::Settings)?;
-    let Some(address) = settings.socket_address().map_err(WebError::Settings)? else {
-        return Ok(None);
-    };
-    let runtime = runtime::Builder::new_current_thread()
-        .enable_io()
-        .enable_time()
-        // For encoding pictures.
-        .max_blocking_threads(1)
-        .thread_name("web-picture")
-        .build()
-        .map_err(WebError::Start)?;
-    let clients = settings::places(settings.clients, most_open_files()).map_err(WebError::Limit)?;
-    let refused = |error: &io::Error| WebError::Address {
+    match settings.socket_address().map_err(WebError::Settings)? {
+        None => Ok(None),
+        Some(address) => serve_on(address, settings, channels).map(Some),
+    }
+}
+
+#[cfg(feature = "web")]
+fn serve_on(
+    address: SocketAddr,
+    settings: &WebSettings,
+    channels: &LiveChannels,
+) -> Result<WebServer, WebError> {
+    let (address, running) = server::start(address, settings, channels)?;
+    Ok(WebServer {
         address,
-        reason: explain(error, address),
-    };
-    let listener = {
-        let _within = runtime.enter();
-        BoundedListener::bind(address, clients).map_err(|error| refused(&error))?
-    };
-    let address = listener.address().map_err(|error| refused(&error))?;
-    let feed = Arc::new(Feed::new(fanout.clone(), settings.preview, Instant::now()));
-    let shared = Shared {
-        feed: Arc::clone(&feed),
-        preview: settings.preview.then(Arc::<Preview>::default),
-        streams: clients.saturating_sub(settings::RESERVED),
-    };
-    let app = router(shared, Access::new(settings, address.port()));
-    let (stop, stopped) = oneshot::channel();
-    let thread = std::thread::Builder::new()
-        .name("web".into())
-        .spawn(move || {
-            runtime.block_on(async {
-                let server = axum::serve(listener, app);
-                tokio::select! {
-                    _ = server => {}
-                    () = tick(&feed) => {}
-                    _ = stopped => {}
-                }
-                feed.close();
-                tokio::time::sleep(FAREWELL).await;
-            });
-            // Waits for no picture that is being encoded.
-            runtime.shutdown_background();
-        })
-        .map_err(WebError::Start)?;
-    Ok(Some(WebServer {
-        address,
-        stop: Some(stop),
-        thread: Some(thread),
-    }))
+        _running: running,
+    })
 }
 
-/// How many files this process may have open, connections included, as Linux tells it.
-fn most_open_files() -> u64 {
-    let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
-    limits
-        .lines()
-        .find_map(|line| line.strip_prefix("Max open files"))
-        .and_then(|line| line.split_whitespace().next())
-        // `unlimited`, or another system.
-        .map_or(u64::MAX, |soft| soft.parse().unwrap_or(u64::MAX))
+#[cfg(not(feature = "web"))]
+fn serve_on(address: SocketAddr, _: &WebSettings, _: &LiveChannels) -> Result<WebServer, WebError> {
+    Err(WebError::NotBuilt { address })
 }
 
-async fn tick(feed: &Feed) {
-    let mut ticks = tokio::time::interval(TICK);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        ticks.tick().await;
-        feed.tick(Instant::now());
-    }
-}
+#[cfg(all(test, not(feature = "web")))]
+mod tests {
+    use super::*;
 
-fn explain(error: &io::Error, address: SocketAddr) -> String {
-    match error.kind() {
-        io::ErrorKind::AddrInUse => {
-            "another program uses this port; end it or give another port with --web".into()
-        }
-        io::ErrorKind::PermissionDenied => format!(
-            "{error}; ports below 1024 are kept for the system, give a higher one such as {}",
-            SocketAddr::new(address.ip(), 8080)
-        ),
-        io::ErrorKind::AddrNotAvailable => {
-            "this machine has no such address; give 127.0.0.1 or one that `ip address` lists".into()
-        }
-        _ => format!("{error}; give another address with --web"),
-    }
-}
-
-impl WebServer {
-    /// Where it listens; with the real port where port 0 was asked for.
-    pub fn address(&self) -> SocketAddr {
-        self.address
-    }
-}
-
-impl Drop for WebServer {
-    fn drop(&mut self) {
-        if let Some(stop) = self.stop.take() {
-            // It may have ended by itself.
-            let _ = stop.send(());
-        }
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
+    #[test]
+    fn an_address_is_refused_by_a_program_without_the_web_dashboard() {
+        let mut settings = WebSettings::default();
+        assert!(serve(&settings, &LiveChannels::new()).unwrap().is_none());
+        settings.address = Some("8080".into());
+        let error = serve(&settings, &LiveChannels::new())
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("127.0.0.1:8080") && error.contains("--features web"),
+            "{error}"
+        );
     }
 }

@@ -1,4 +1,4 @@
-//! What is served where.
+//! The routes of the server: page, event stream, status, health, metrics, preview.
 
 use super::{access, access::Access, feed::Feed, preview::Preview};
 use crate::dashboard::prometheus;
@@ -39,11 +39,11 @@ const PAGE: [(&str, &str, &str); 5] = [
     ("/icon.svg", "image/svg+xml", include_str!("page/icon.svg")),
 ];
 
-/// What all requests share.
+/// State that all requests share.
 #[derive(Clone, Debug)]
 pub(super) struct Shared {
     pub(super) feed: Arc<Feed>,
-    /// `None` where no picture is to be shown.
+    /// `None` where no preview is to be shown.
     pub(super) preview: Option<Arc<Preview>>,
     /// Most event streams at a time.
     pub(super) streams: usize,
@@ -62,7 +62,7 @@ pub(super) fn router(shared: Shared, access: Access) -> Router {
         );
     }
     if shared.preview.is_some() {
-        router = router.route("/picture.jpg", get(picture));
+        router = router.route("/picture.jpg", get(preview));
     }
     router
         .with_state(shared)
@@ -88,35 +88,39 @@ async fn events(State(shared): State<Shared>) -> Response {
 }
 
 async fn status(State(shared): State<Shared>) -> Response {
-    match shared.feed.fanout().status() {
+    match shared.feed.channels().status.get() {
         Some(status) => Json(&*status).into_response(),
         None => unavailable("no frame yet"),
     }
 }
 
 async fn health(State(shared): State<Shared>) -> Response {
-    match shared.feed.trouble(Instant::now()) {
+    match shared.feed.problem(Instant::now()) {
         None => "frames come\n".into_response(),
         Some(reason) => unavailable(&reason),
     }
 }
 
 async fn metrics(State(shared): State<Shared>) -> Response {
-    let fanout = shared.feed.fanout();
-    let healthy = shared.feed.trouble(Instant::now()).is_none();
-    match prometheus::metrics(fanout.status().as_deref(), fanout.frame_ages(), healthy) {
+    let channels = shared.feed.channels();
+    let healthy = shared.feed.problem(Instant::now()).is_none();
+    match prometheus::metrics(
+        channels.status.get().as_deref(),
+        &channels.frame_ages,
+        healthy,
+    ) {
         Ok(text) => ([(header::CONTENT_TYPE, prometheus::CONTENT_TYPE)], text).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
     }
 }
 
-async fn picture(State(shared): State<Shared>) -> Response {
+async fn preview(State(shared): State<Shared>) -> Response {
     let Some(preview) = &shared.preview else {
         return StatusCode::NOT_FOUND.into_response();
     };
-    match preview.next(shared.feed.fanout()).await {
+    match preview.next(&shared.feed.channels().preview).await {
         Some(bytes) => ([(header::CONTENT_TYPE, "image/jpeg")], bytes).into_response(),
-        None => unavailable("no picture at present"),
+        None => unavailable("no frame at present"),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Where the web dashboard listens, and who may look.
 
+use parseye_vision::settings::{SettingError, check_range};
 use serde::{Deserialize, Serialize, Serializer};
 use std::{
     fmt,
@@ -16,7 +17,7 @@ pub struct WebSettings {
     /// What a client must show, as `Authorization: Bearer TOKEN` or once as `?token=TOKEN`.
     /// Required for addresses that other machines can reach.
     pub token: Option<Token>,
-    /// Whether the page shows the newest picture. Off: most who watch the figures need no face.
+    /// Whether the page shows the newest frame. Off: most who watch the metrics need no face.
     pub preview: bool,
     /// Names by which browsers may call this machine, beside `localhost` and its addresses. A
     /// request for any other name is refused: a hostile page could let a name of its own point
@@ -41,7 +42,7 @@ impl Default for WebSettings {
 
 /// Most connections that may be asked for: each holds a file descriptor, of which a process
 /// usually has 1024.
-const MOST_CLIENTS: usize = 512;
+pub(super) const MOST_CLIENTS: usize = 512;
 
 /// Connections that event streams leave free for other requests.
 pub(super) const RESERVED: usize = 8;
@@ -77,61 +78,50 @@ impl From<String> for Token {
 }
 
 impl Token {
+    #[cfg(feature = "web")]
     pub(super) fn as_bytes(&self) -> &[u8] {
         self.0.as_bytes()
     }
 
-    fn check(&self) -> Result<(), String> {
+    fn check(&self) -> Result<(), SettingError> {
         // These need no escaping in a header, a query and a cookie.
         let plain = |letter: char| letter.is_ascii_alphanumeric() || "-._~".contains(letter);
         if self.0.chars().count() < SHORTEST_TOKEN || !self.0.chars().all(plain) {
-            return Err(format!(
-                "token is too short or holds unusual characters; give at least {SHORTEST_TOKEN} letters, digits or -._~, such as `openssl rand -hex 16` makes"
+            // The token itself is shown by no message.
+            return Err(SettingError::new(
+                "token",
+                "too short or holds unusual characters",
+                format!(
+                    "at least {SHORTEST_TOKEN} letters, digits or -._~, such as `openssl rand -hex 16` makes"
+                ),
             ));
         }
         Ok(())
     }
 }
 
-/// Files that are left to the rest of a run. It holds about a dozen (the camera or ffmpeg's pipes, the log,
-/// this server, a broker), and a program that is started takes some more for a moment.
-const FILES_OF_A_RUN: u64 = 32;
-
-/// Connections that leave a run the files it needs where a process may open `limit`; an error where
-/// that is none.
-pub(super) fn places(clients: usize, limit: u64) -> Result<usize, String> {
-    let room = usize::try_from(limit.saturating_sub(FILES_OF_A_RUN)).unwrap_or(usize::MAX);
-    if room <= RESERVED {
-        return Err(format!(
-            "only {limit} files may be open, which leaves none for it; raise the limit with \
-             `ulimit -n {}` or more",
-            FILES_OF_A_RUN + MOST_CLIENTS as u64
-        ));
-    }
-    Ok(clients.min(room))
-}
-
 impl WebSettings {
     /// Checks that every value means something, and that nobody is let in by mistake.
     ///
     /// # Errors
-    /// The key, what was wrong with it, and what is accepted.
-    pub fn check(&self) -> Result<(), String> {
+    /// With the key, its value, and what is accepted.
+    pub fn check(&self) -> Result<(), SettingError> {
         if let Some(token) = &self.token {
             token.check()?;
         }
-        if !(RESERVED + 1..=MOST_CLIENTS).contains(&self.clients) {
-            return Err(format!(
-                "clients is {}; give {} to {MOST_CLIENTS}",
-                self.clients,
-                RESERVED + 1
-            ));
-        }
+        check_range(
+            "clients",
+            self.clients,
+            RESERVED + 1..=MOST_CLIENTS,
+            format!("{} to {MOST_CLIENTS}", RESERVED + 1),
+        )?;
         for host in &self.hosts {
             let plain = |letter: char| letter.is_ascii_alphanumeric() || "-.".contains(letter);
             if host.is_empty() || !host.chars().all(plain) {
-                return Err(format!(
-                    "hosts holds '{host}'; give names without port, such as \"pi.local\""
+                return Err(SettingError::new(
+                    "hosts",
+                    format_args!("a list with '{host}'"),
+                    "names without port, such as \"pi.local\"",
                 ));
             }
         }
@@ -139,9 +129,13 @@ impl WebSettings {
             && !address.ip().is_loopback()
             && self.token.is_none()
         {
-            return Err(format!(
-                "address is {address}, which other machines can reach; give --token as well, or listen on 127.0.0.1:{} and reach it through `ssh -L`",
-                address.port()
+            return Err(SettingError::new(
+                "address",
+                format_args!("{address}, which other machines can reach"),
+                format!(
+                    "--token as well, or listen on 127.0.0.1:{} and reach it through `ssh -L`",
+                    address.port()
+                ),
             ));
         }
         Ok(())
@@ -151,7 +145,7 @@ impl WebSettings {
     ///
     /// # Errors
     /// When the address is none.
-    pub fn socket_address(&self) -> Result<Option<SocketAddr>, String> {
+    pub fn socket_address(&self) -> Result<Option<SocketAddr>, SettingError> {
         let Some(text) = &self.address else {
             return Ok(None);
         };
@@ -166,8 +160,10 @@ impl WebSettings {
             .or_else(|| here(text.strip_prefix("localhost:")?));
         match address {
             Some(address) => Ok(Some(address)),
-            None => Err(format!(
-                "address is '{text}'; give an IP address and a port, such as 127.0.0.1:8080 or [::1]:8080"
+            None => Err(SettingError::new(
+                "address",
+                format_args!("'{text}'"),
+                "an IP address and a port, such as 127.0.0.1:8080 or [::1]:8080",
             )),
         }
     }
@@ -191,17 +187,11 @@ mod tests {
         assert_eq!(read("localhost:0").unwrap().to_string(), "127.0.0.1:0");
         assert_eq!(read("[::1]:80").unwrap().to_string(), "[::1]:80");
         for wrong in ["", "127.0.0.1", "example.org:80", "127.0.0.1:99999", ":"] {
-            assert!(read(wrong).unwrap_err().contains("such as"), "{wrong}");
+            assert!(
+                read(wrong).unwrap_err().to_string().contains("such as"),
+                "{wrong}"
+            );
         }
-    }
-
-    #[test]
-    fn a_run_keeps_the_files_it_needs() {
-        assert_eq!(places(64, 1024), Ok(64));
-        assert_eq!(places(64, u64::MAX), Ok(64));
-        assert_eq!(places(512, 256), Ok(224));
-        assert!(places(64, 40).unwrap_err().contains("ulimit -n"));
-        assert_eq!(places(64, 41), Ok(9));
     }
 
     #[test]
@@ -209,7 +199,8 @@ mod tests {
         assert_eq!(at("127.0.0.1:80").check(), Ok(()));
         assert_eq!(at("[::1]:80").check(), Ok(()));
         for open in ["0.0.0.0:80", "[::]:80", "192.168.1.5:80"] {
-            assert!(at(open).check().unwrap_err().contains("--token"), "{open}");
+            let refused = at(open).check().unwrap_err().to_string();
+            assert!(refused.contains("--token"), "{open}");
             let mut settings = at(open);
             settings.token = Some(Token("0123456789abcdef0123".into()));
             assert_eq!(settings.check(), Ok(()));
@@ -222,7 +213,8 @@ mod tests {
         ] {
             let mut settings = at("127.0.0.1:80");
             settings.token = Some(Token(bad.into()));
-            assert!(settings.check().unwrap_err().starts_with("token"), "{bad}");
+            let refused = settings.check().unwrap_err().to_string();
+            assert!(refused.starts_with("token"), "{bad}");
             let printed = format!("{settings:?} {}", serde_json::to_string(&settings).unwrap());
             assert!(bad.is_empty() || !printed.contains(bad), "{printed}");
         }

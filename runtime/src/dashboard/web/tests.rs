@@ -1,12 +1,13 @@
 //! The server over real connections, by a client that knows nothing of it.
 
 use super::*;
-use crate::live::FrameSnapshot;
+use crate::channels::FrameSnapshot;
 use parseye_testkit::script;
 use parseye_vision::temporal::Laterality;
 use std::{
     io::{BufRead, BufReader, Read, Write},
     net::TcpStream,
+    time::Duration,
 };
 
 const TOKEN: &str = "0123456789abcdef0123";
@@ -18,10 +19,10 @@ fn settings() -> WebSettings {
     }
 }
 
-fn started(settings: &WebSettings) -> (Fanout, WebServer) {
-    let fanout = Fanout::new();
-    let server = serve(settings, &fanout).unwrap().unwrap();
-    (fanout, server)
+fn started(settings: &WebSettings) -> (LiveChannels, WebServer) {
+    let channels = LiveChannels::new();
+    let server = serve(settings, &channels).unwrap().unwrap();
+    (channels, server)
 }
 
 fn connect(server: &WebServer) -> TcpStream {
@@ -33,9 +34,9 @@ fn connect(server: &WebServer) -> TcpStream {
 }
 
 /// A response: status, head, body.
-struct Answer(u16, String, Vec<u8>);
+struct Response(u16, String, Vec<u8>);
 
-impl Answer {
+impl Response {
     fn text(&self) -> String {
         String::from_utf8_lossy(&self.2).into_owned()
     }
@@ -48,11 +49,11 @@ impl Answer {
     }
 }
 
-fn ask(server: &WebServer, request: &str) -> Answer {
+fn ask(server: &WebServer, request: &str) -> Response {
     let mut stream = connect(server);
     stream.write_all(request.as_bytes()).unwrap();
     let mut bytes = Vec::new();
-    // A refused connection may be reset after its answer.
+    // A refused connection may be reset after its response.
     let _ = stream.read_to_end(&mut bytes);
     let end = bytes
         .windows(4)
@@ -60,10 +61,10 @@ fn ask(server: &WebServer, request: &str) -> Answer {
         .expect("a whole head");
     let head = String::from_utf8(bytes[..end].to_vec()).unwrap();
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-    Answer(status, head, bytes[end + 4..].to_vec())
+    Response(status, head, bytes[end + 4..].to_vec())
 }
 
-fn get_with(server: &WebServer, path: &str, headers: &str) -> Answer {
+fn get_with(server: &WebServer, path: &str, headers: &str) -> Response {
     let host = server.address();
     ask(
         server,
@@ -71,7 +72,7 @@ fn get_with(server: &WebServer, path: &str, headers: &str) -> Answer {
     )
 }
 
-fn get(server: &WebServer, path: &str) -> Answer {
+fn get(server: &WebServer, path: &str) -> Response {
     get_with(server, path, "")
 }
 
@@ -108,7 +109,7 @@ impl Events {
 
 #[test]
 fn the_page_comes_whole_and_asks_for_nothing_from_elsewhere() {
-    let (_fanout, server) = started(&settings());
+    let (_channels, server) = started(&settings());
     let page = get(&server, "/");
     assert_eq!(page.0, 200);
     let policy = page.header("content-security-policy").unwrap();
@@ -160,20 +161,20 @@ fn the_page_comes_whole_and_asks_for_nothing_from_elsewhere() {
 
 #[test]
 fn status_health_and_metrics_follow_the_monitor() {
-    let (fanout, server) = started(&settings());
+    let (channels, server) = started(&settings());
     assert_eq!(get(&server, "/api/status").0, 503);
     let health = get(&server, "/healthz");
     assert_eq!((health.0, health.text().trim()), (503, "no frame yet"));
     assert_eq!(get(&server, "/metrics").0, 200);
 
     let mut events = Events::open(&server);
-    fanout.set_status(script::status());
-    fanout.frame_ages().observe(Duration::from_millis(20));
+    channels.status.set(script::status());
+    channels.frame_ages.observe(Duration::from_millis(20));
     // Once the page has it, the health check has it, too.
     events.next("status");
     let status: serde_json::Value = serde_json::from_slice(&get(&server, "/api/status").2).unwrap();
     assert_eq!(status["right"]["state"], "closed");
-    assert_eq!(status["lost"]["hand_over"], 17);
+    assert_eq!(status["lost"]["dropped"], 17);
     assert_eq!(get(&server, "/healthz").0, 200);
     let metrics = get(&server, "/metrics");
     assert!(
@@ -187,7 +188,7 @@ fn status_health_and_metrics_follow_the_monitor() {
 
     let mut down = script::status();
     down.source.down = Some("unplugged".into());
-    fanout.set_status(down);
+    channels.status.set(down);
     while events.next("status")["source"]["down"].is_null() {}
     let health = get(&server, "/healthz");
     assert_eq!((health.0, health.text().trim()), (503, "unplugged"));
@@ -195,13 +196,17 @@ fn status_health_and_metrics_follow_the_monitor() {
 
 #[test]
 fn a_page_gets_the_past_and_then_what_happens() {
-    let (fanout, server) = started(&settings());
+    let (channels, server) = started(&settings());
     let mut first = Events::open(&server);
     assert_eq!(first.next("history")["slices"].as_array().unwrap().len(), 0);
     for frame in 0..90_u64 {
-        fanout.publish(script::eyes(frame, frame as f64 / 30.0, 0.1));
+        channels
+            .events
+            .publish(script::eyes(frame, frame as f64 / 30.0, 0.1));
     }
-    fanout.publish(script::blink(Laterality::Both, 1.0, 0.2));
+    channels
+        .events
+        .publish(script::blink(Laterality::Both, 1.0, 0.2));
     assert_eq!(first.next("mark")["duration"], 0.2);
     while first.next("session")["session"]["blinks"] != 1 {}
     let mut second = Events::open(&server);
@@ -213,11 +218,11 @@ fn a_page_gets_the_past_and_then_what_happens() {
         serde_json::json!([0.0, [0.1, 0.1, 0.9], [0.1, 0.1, 0.9], null])
     );
     assert_eq!(history["marks"].as_array().unwrap().len(), 1);
-    fanout.publish(script::eyes(90, 3.0, 0.9));
+    channels.events.publish(script::eyes(90, 3.0, 0.9));
     // Its earlier slices came before the session message.
     assert_eq!(first.next("slice")[0], 2.5);
     assert_eq!(second.next("slice")[0], 2.5);
-    fanout.end();
+    channels.events.end();
     assert_eq!(second.next("end"), serde_json::Value::Null);
     assert_eq!(
         get(&server, "/healthz").text().trim(),
@@ -231,8 +236,8 @@ fn without_the_token_nothing_is_shown() {
         token: Some(TOKEN.to_owned().into()),
         ..settings()
     };
-    let (fanout, server) = started(&settings);
-    fanout.set_status(script::status());
+    let (channels, server) = started(&settings);
+    channels.status.set(script::status());
     for path in [
         "/",
         "/style.css",
@@ -243,10 +248,10 @@ fn without_the_token_nothing_is_shown() {
         "/nothing",
         "/?token=wrong",
     ] {
-        let answer = get(&server, path);
-        assert_eq!(answer.0, 401, "{path}");
-        assert_eq!(answer.header("www-authenticate"), Some("Bearer"));
-        assert!(answer.header("set-cookie").is_none() && !answer.text().contains(TOKEN));
+        let response = get(&server, path);
+        assert_eq!(response.0, 401, "{path}");
+        assert_eq!(response.header("www-authenticate"), Some("Bearer"));
+        assert!(response.header("set-cookie").is_none() && !response.text().contains(TOKEN));
     }
     let bearer = format!("Authorization: Bearer {TOKEN}\r\n");
     assert_eq!(get_with(&server, "/api/status", &bearer).0, 200);
@@ -267,29 +272,29 @@ fn without_the_token_nothing_is_shown() {
 
 #[test]
 fn a_foreign_name_is_refused() {
-    let (_fanout, server) = started(&settings());
+    let (_channels, server) = started(&settings());
     for host in [
         "Host: evil.example\r\n",
         "Host: 127.0.0.1.evil.example\r\n",
         "",
     ] {
-        let answer = ask(
+        let response = ask(
             &server,
             &format!("GET /api/status HTTP/1.1\r\n{host}Connection: close\r\n\r\n"),
         );
-        assert!([400, 421].contains(&answer.0), "{host}: {}", answer.0);
+        assert!([400, 421].contains(&response.0), "{host}: {}", response.0);
     }
     assert_eq!(get(&server, "/").0, 200);
 }
 
 #[test]
 fn an_address_that_cannot_be_had_is_explained() {
-    let (fanout, server) = started(&settings());
+    let (channels, server) = started(&settings());
     let taken = WebSettings {
         address: Some(server.address().to_string()),
         ..settings()
     };
-    let error = serve(&taken, &fanout).unwrap_err().to_string();
+    let error = serve(&taken, &channels).unwrap_err().to_string();
     assert!(
         error.contains(&server.address().to_string()) && error.contains("--web"),
         "{error}"
@@ -299,35 +304,35 @@ fn an_address_that_cannot_be_had_is_explained() {
         token: Some(TOKEN.to_owned().into()),
         ..settings()
     };
-    let error = serve(&elsewhere, &fanout).unwrap_err().to_string();
+    let error = serve(&elsewhere, &channels).unwrap_err().to_string();
     assert!(error.contains("no such address"), "{error}");
     let open = WebSettings {
         address: Some("0.0.0.0:0".into()),
         ..settings()
     };
     assert!(
-        serve(&open, &fanout)
+        serve(&open, &channels)
             .unwrap_err()
             .to_string()
             .contains("--token")
     );
-    assert!(serve(&WebSettings::default(), &fanout).unwrap().is_none());
+    assert!(serve(&WebSettings::default(), &channels).unwrap().is_none());
 }
 
 #[test]
-fn a_picture_is_made_only_when_somebody_asks() {
+fn a_preview_is_encoded_only_on_request() {
     let settings = WebSettings {
         preview: true,
         ..settings()
     };
-    let (fanout, server) = started(&settings);
-    assert!(!fanout.picture().wanted());
-    let theirs = fanout.clone();
+    let (channels, server) = started(&settings);
+    assert!(!channels.preview.is_requested());
+    let theirs = channels.clone();
     let pipeline = std::thread::spawn(move || {
-        while !theirs.picture().wanted() {
+        while !theirs.preview.is_requested() {
             std::thread::sleep(Duration::from_millis(5));
         }
-        theirs.picture().set(Arc::new(FrameSnapshot {
+        theirs.preview.set(FrameSnapshot {
             rgb: image::RgbImage::from_pixel(960, 480, image::Rgb([200, 100, 50])),
             reading: parseye_vision::reading::FrameReading {
                 frame: 0,
@@ -339,25 +344,25 @@ fn a_picture_is_made_only_when_somebody_asks() {
                     )
                 }),
             },
-        }));
+        });
     });
-    let answer = get(&server, "/picture.jpg?1");
+    let response = get(&server, "/picture.jpg?1");
     pipeline.join().unwrap();
     assert_eq!(
-        (answer.0, answer.header("content-type")),
+        (response.0, response.header("content-type")),
         (200, Some("image/jpeg"))
     );
-    let picture = image::load_from_memory(&answer.2).unwrap().to_rgb8();
-    assert_eq!(picture.dimensions(), (480, 240));
+    let preview = image::load_from_memory(&response.2).unwrap().to_rgb8();
+    assert_eq!(preview.dimensions(), (480, 240));
     assert!(
-        picture
+        preview
             .get_pixel(9, 9)
             .0
             .iter()
             .zip([200, 100, 50])
             .all(|(a, b)| a.abs_diff(b) < 8)
     );
-    assert!(!fanout.picture().wanted());
+    assert!(!channels.preview.is_requested());
     assert_eq!(get(&server, "/picture.jpg").0, 503, "no further frame came");
 }
 
@@ -371,23 +376,23 @@ fn resident() -> usize {
 #[cfg(target_os = "linux")]
 #[test]
 fn clients_that_never_read_cost_nothing_and_hold_up_nobody() {
-    let (fanout, server) = started(&settings());
+    let (channels, server) = started(&settings());
     let slow: Vec<Events> = (0..50).map(|_| Events::open(&server)).collect();
     let mut reads = Events::open(&server);
     reads.next("history");
     let before = resident();
     let event = script::eyes(0, 0.0, 0.1);
     for frame in 0..100_000_u64 {
-        fanout.publish(event.clone());
+        channels.events.publish(event.clone());
         if frame % 100 == 0 {
             let mut status = script::status();
             status.frames = frame;
-            fanout.set_status(status);
+            channels.status.set(status);
         }
     }
     let mut last = script::status();
     last.frames = 100_000;
-    fanout.set_status(last);
+    channels.status.set(last);
     // The one that reads gets to the newest, and others are served.
     while reads.next("status")["frames"] != 100_000 {}
     assert_eq!(get(&server, "/api/status").0, 200);
@@ -404,7 +409,7 @@ fn more_clients_than_places_are_turned_away_and_the_places_come_back() {
         clients: 9,
         ..settings()
     };
-    let (_fanout, server) = started(&settings);
+    let (_channels, server) = started(&settings);
     let mut stream = Events::open(&server);
     stream.next("history");
     // Only event streams are limited to what is not kept for others.
@@ -421,9 +426,9 @@ fn more_clients_than_places_are_turned_away_and_the_places_come_back() {
             stream,
             "GET /healthz HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
         );
-        let mut answer = String::new();
-        let _ = stream.read_to_string(&mut answer);
-        !answer.contains("no frame yet")
+        let mut response = String::new();
+        let _ = stream.read_to_string(&mut response);
+        !response.contains("no frame yet")
     };
     let becomes = |wanted: bool| {
         (0..1000).any(|_| {

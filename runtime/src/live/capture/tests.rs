@@ -1,13 +1,14 @@
-//! Captures of a scripted camera: what is told, what is counted, and when it is tried again.
+//! Captures of a scripted camera: what is reported, what is counted, and when it is opened again.
 
 mod scripted;
 
 use super::*;
+use parseye_capture::STALL_TIMEOUT;
 use proptest::prelude::*;
 use scripted::*;
 
 #[test]
-fn an_unplugged_camera_is_told_once_and_goes_on_when_it_is_back() {
+fn an_unplugged_camera_is_reported_once_and_goes_on_when_it_is_back() {
     let played = play(
         vec![
             Attempt::Opens(vec![Act::Frames(3), Act::Fail(CameraFault::Unplugged)]),
@@ -15,7 +16,7 @@ fn an_unplugged_camera_is_told_once_and_goes_on_when_it_is_back() {
             Attempt::Refused(CameraFault::Missing),
             Attempt::Opens(vec![Act::Frames(2), Act::Finish]),
         ],
-        Some(SILENCE),
+        Some(STALL_TIMEOUT),
     );
     assert!(played.outcome.is_ok());
     let story = ["opened", "lost unplugged", "waiting missing", "reopened"];
@@ -46,7 +47,7 @@ fn silence_of_two_seconds_is_a_stall_and_less_is_not() {
             ]),
             Attempt::Opens(vec![Act::Frames(1), Act::Finish]),
         ],
-        Some(SILENCE),
+        Some(STALL_TIMEOUT),
     );
     assert_eq!(played.story(), ["opened", "lost stalled", "reopened"]);
     assert_eq!(
@@ -57,14 +58,14 @@ fn silence_of_two_seconds_is_a_stall_and_less_is_not() {
         unreachable!()
     };
     assert!(
-        reason.words.contains("no picture for 2 seconds"),
+        reason.message.contains("no frame for 2 seconds"),
         "{}",
-        reason.words
+        reason.message
     );
 }
 
 #[test]
-fn a_source_that_may_be_silent_is_never_given_up() {
+fn a_source_that_may_be_silent_is_never_lost() {
     let acts = vec![
         Act::Frames(1),
         Act::Silent(seconds(600.0)),
@@ -80,7 +81,7 @@ fn a_source_that_may_be_silent_is_never_given_up() {
 fn attempts_become_rarer_up_to_ten_seconds_until_the_camera_is_steady_again() {
     let mut attempts = vec![Attempt::Opens(vec![Act::Fail(CameraFault::Unplugged)])];
     attempts.extend(vec![Attempt::Refused(CameraFault::Missing); 10]);
-    // A single frame is no sign of being well, two seconds of them are.
+    // A single frame is not steady, two seconds of them are.
     for frames in [1, 51] {
         attempts.push(Attempt::Opens(vec![
             Act::Frames(frames),
@@ -88,7 +89,7 @@ fn attempts_become_rarer_up_to_ten_seconds_until_the_camera_is_steady_again() {
         ]));
     }
     attempts.push(Attempt::Opens(vec![Act::Finish]));
-    let played = play(attempts, Some(SILENCE));
+    let played = play(attempts, Some(STALL_TIMEOUT));
     let gaps: Vec<f64> = played
         .opened_at
         .windows(2)
@@ -98,7 +99,7 @@ fn attempts_become_rarer_up_to_ten_seconds_until_the_camera_is_steady_again() {
         0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 10.0, 10.0, 10.0, 10.0, 10.0, 10.04, 2.29,
     ];
     assert_eq!(gaps, expected);
-    // It had not delivered before: what comes at last is its opening.
+    // It had not delivered before: the first frame is its opening.
     let story = [
         "lost unplugged",
         "waiting missing",
@@ -111,7 +112,7 @@ fn attempts_become_rarer_up_to_ten_seconds_until_the_camera_is_steady_again() {
 }
 
 #[test]
-fn a_camera_that_opens_but_stays_silent_is_told_once() {
+fn a_camera_that_opens_but_stays_silent_is_reported_once() {
     let silent = Attempt::Opens(vec![]);
     let played = play(
         vec![
@@ -120,7 +121,7 @@ fn a_camera_that_opens_but_stays_silent_is_told_once() {
             silent,
             Attempt::Opens(vec![Act::Frames(1), Act::Finish]),
         ],
-        Some(SILENCE),
+        Some(STALL_TIMEOUT),
     );
     assert_eq!(played.story(), ["lost stalled", "opened"]);
 }
@@ -133,22 +134,22 @@ fn a_busy_camera_is_waited_for_from_the_start() {
             Attempt::Refused(CameraFault::Busy),
             Attempt::Opens(vec![Act::Frames(1), Act::Finish]),
         ],
-        Some(SILENCE),
+        Some(STALL_TIMEOUT),
     );
     assert_eq!(played.story(), ["lost busy", "opened"]);
 }
 
 #[test]
-fn damaged_frames_are_counted_all_and_told_once_a_second() {
+fn damaged_frames_are_all_counted_and_reported_once_a_second() {
     let mut acts = Vec::new();
     // Every second frame of 100 within 4 seconds.
     for _ in 0..50 {
         acts.extend([Act::Frames(1), Act::Corrupt(1)]);
     }
     acts.push(Act::Finish);
-    let played = play(vec![Attempt::Opens(acts)], Some(SILENCE));
+    let played = play(vec![Attempt::Opens(acts)], Some(STALL_TIMEOUT));
     assert_eq!(played.record.lost.corrupt, 50);
-    let told: Vec<u64> = played
+    let reported: Vec<u64> = played
         .record
         .events
         .iter()
@@ -157,8 +158,8 @@ fn damaged_frames_are_counted_all_and_told_once_a_second() {
             _ => None,
         })
         .collect();
-    assert_eq!(told.len(), 4, "{told:?}");
-    assert_eq!(told[0], 1);
+    assert_eq!(reported.len(), 4, "{reported:?}");
+    assert_eq!(reported[0], 1);
     assert_eq!(played.record.frames.len(), 50);
 }
 
@@ -169,7 +170,7 @@ fn a_camera_that_only_delivers_damage_is_lost_as_corrupt() {
             Attempt::Opens(vec![Act::Frames(1), Act::Corrupt(100)]),
             Attempt::Opens(vec![Act::Frames(1), Act::Finish]),
         ],
-        Some(SILENCE),
+        Some(STALL_TIMEOUT),
     );
     let story = played.story();
     assert!(story.contains(&"lost corrupt".to_owned()), "{story:?}");
@@ -189,7 +190,7 @@ fn losses_add_up_over_openings() {
             ]),
             Attempt::Opens(vec![Act::Lose(2), Act::Frames(1), Act::Finish]),
         ],
-        Some(SILENCE),
+        Some(STALL_TIMEOUT),
     );
     assert_eq!(played.record.lost.driver, 5);
     let numbers: Vec<u64> = played.record.frames.iter().map(|frame| frame.0).collect();
@@ -197,19 +198,19 @@ fn losses_add_up_over_openings() {
 }
 
 #[test]
-fn what_no_attempt_can_mend_ends_the_run() {
+fn an_error_that_is_no_camera_fault_ends_the_run() {
     let played = play(
         vec![
             Attempt::Opens(vec![Act::Frames(1), Act::Fail(CameraFault::Failed)]),
             Attempt::Hopeless,
         ],
-        Some(SILENCE),
+        Some(STALL_TIMEOUT),
     );
     assert!(played.outcome.unwrap_err().to_string().contains("hopeless"));
 }
 
 #[test]
-fn a_wish_to_leave_is_seen_within_a_slice_whatever_the_source_does() {
+fn a_request_to_leave_is_seen_at_once_whatever_the_source_does() {
     for attempts in [
         vec![Attempt::Opens(vec![])],
         vec![Attempt::Opens(vec![Act::Frames(1_000_000)])],
@@ -238,8 +239,8 @@ fn fault() -> impl Strategy<Value = CameraFault> {
 }
 
 proptest! {
-    /// Whatever a camera does: one run's times never go back, its numbers never repeat, a loss is
-    /// told before every return, and nothing is told twice in a row.
+    /// Whatever a camera does: one run's times never decrease, its numbers never repeat, a loss is
+    /// reported before every return, and nothing is reported twice in a row.
     #[test]
     fn a_run_is_consistent_whatever_the_camera_does(
         attempts in prop::collection::vec(
@@ -250,7 +251,7 @@ proptest! {
             1..8,
         ),
     ) {
-        let played = play(attempts, Some(SILENCE));
+        let played = play(attempts, Some(STALL_TIMEOUT));
         let frames = &played.record.frames;
         prop_assert!(frames.windows(2).all(|pair| pair[0].0 < pair[1].0 && pair[0].1 <= pair[1].1));
         let mut down = false;

@@ -1,6 +1,7 @@
 //! The thread from outside: frames and events in, checks out, in every mode.
 
 use super::*;
+use parseye_events::event::EyesEvent;
 use parseye_vision::{
     locate::Roi,
     reading::{EyeReading, Unseen},
@@ -57,7 +58,8 @@ fn closed_eye() -> EyeReading {
 }
 
 struct Run {
-    fanout: Fanout,
+    channels: LiveChannels,
+    slot: Arc<SelfCheckSlot>,
     events: Subscription<Event>,
     thread: Option<SelfCheckThread>,
     frame: u64,
@@ -71,11 +73,14 @@ impl Run {
             mode: mode.parse().unwrap(),
             ..SelfCheckSettings::default()
         };
-        let fanout = Fanout::new();
-        let events = fanout.subscribe(1 << 16);
-        let thread = SelfCheckThread::start(&fanout, &model, gradient.as_ref(), &settings).unwrap();
+        let channels = LiveChannels::new();
+        let slot = Arc::<SelfCheckSlot>::default();
+        let events = channels.events.subscribe(1 << 16);
+        let gradient = gradient.as_ref();
+        let thread = SelfCheckThread::start(&channels, &slot, &model, gradient, &settings).unwrap();
         Self {
-            fanout,
+            channels,
+            slot,
             events,
             thread,
             frame: 0,
@@ -85,9 +90,10 @@ impl Run {
     /// What the vision thread does with a frame.
     fn frame(&mut self, eye: EyeReading) {
         let reading = reading(self.frame, eye);
-        self.fanout.self_check().offer(&luma(self.frame), &reading);
         let event = EyesEvent::new("made up", &reading, None);
-        self.fanout.publish(Event::Eyes(event));
+        self.channels.events.publish(Event::Eyes(event));
+        let checks = &self.slot;
+        checks.offer("made up", &luma(self.frame), &reading);
         self.frame += 1;
     }
 
@@ -119,7 +125,8 @@ impl Run {
     }
 
     fn end(mut self) {
-        self.fanout.end();
+        self.channels.events.end();
+        self.slot.end();
         if let Some(thread) = self.thread.take() {
             thread.finish();
         }
@@ -138,7 +145,7 @@ fn a_steady_check_measures_one_eye_and_says_why_not_the_other() {
     assert_eq!(check.right.missing["camera_snr_db"], Missing::Profile);
     assert_eq!(check.right.camera_snr_db, None);
     assert_eq!(check.right.trust, None);
-    let slot = run.fanout.self_check();
+    let slot = &run.slot;
     assert_eq!(slot.trust().left, left.trust);
     let status = slot.status();
     assert_eq!(status.time, Some(check.time));
@@ -163,10 +170,7 @@ fn without_a_gradient_graph_there_is_no_margin_but_all_else() {
 fn checks_on_demand_come_only_when_asked_and_those_on_change_after_one() {
     let mut run = Run::start("on-demand", false);
     assert_eq!(run.checks_within(Duration::from_millis(600), open_eye()), 0);
-    run.fanout
-        .self_check()
-        .asked()
-        .store(true, Ordering::Relaxed);
+    run.slot.asked().store(true, Ordering::Relaxed);
     let _ = run.next_check(open_eye());
     run.end();
 
@@ -181,6 +185,6 @@ fn switched_off_there_is_no_thread_and_no_frame_is_copied() {
     let mut run = Run::start("off", true);
     assert!(run.thread.is_none());
     run.frame(open_eye());
-    assert!(run.fanout.self_check().newest.is_empty());
+    assert!(run.slot.newest.is_empty());
     run.end();
 }

@@ -2,6 +2,7 @@
 
 use super::AlarmSettings;
 use parseye_events::event::{AlertEvent, Event};
+use parseye_vision::settings::SettingError;
 use std::{
     io::{self, Write},
     path::Path,
@@ -12,9 +13,9 @@ use std::{
 /// Time that a command gets to end once it was asked to.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// What became of a run that has ended.
+/// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ended {
+pub(super) enum Ended {
     /// By itself.
     ByItself(ExitStatus),
     /// It was silenced.
@@ -25,7 +26,7 @@ pub enum Ended {
 
 /// Runs a command on alerts.
 #[derive(Debug)]
-pub struct AlarmCommand {
+pub(super) struct AlarmCommand {
     words: Vec<String>,
     limit: Duration,
     running: Option<Running>,
@@ -40,19 +41,21 @@ struct Running {
 }
 
 impl AlarmCommand {
-    /// The command of the settings, where there is one.
+    /// Prepares the command of the settings, where there is one.
     ///
     /// # Errors
     /// When it cannot be split into words, or its program is not to be found: better now than at
     /// the first alarm.
-    pub fn new(settings: &AlarmSettings) -> Result<Option<Self>, String> {
+    pub(super) fn new(settings: &AlarmSettings) -> Result<Option<Self>, SettingError> {
         let Some(words) = settings.words()? else {
             return Ok(None);
         };
         let program = &words[0];
         if !is_there(program) {
-            return Err(format!(
-                "command: there is no program '{program}'; check its spelling and PATH, or give its whole path"
+            return Err(SettingError::new(
+                "command",
+                format_args!("'{program}', and there is no program of that name"),
+                "a program that PATH leads to, or its whole path",
             ));
         }
         Ok(Some(Self {
@@ -62,8 +65,8 @@ impl AlarmCommand {
         }))
     }
 
-    /// Whether a run has not ended.
-    pub fn is_running(&self) -> bool {
+    /// Returns whether a run has not ended.
+    pub(super) fn is_running(&self) -> bool {
         self.running.is_some()
     }
 
@@ -71,7 +74,7 @@ impl AlarmCommand {
     ///
     /// # Errors
     /// When the system cannot start it.
-    pub fn start(&mut self, alert: &AlertEvent) -> io::Result<()> {
+    pub(super) fn start(&mut self, alert: &AlertEvent) -> io::Result<()> {
         if self.is_running() {
             return Ok(());
         }
@@ -90,8 +93,8 @@ impl AlarmCommand {
         if let Some(mut stdin) = child.stdin.take() {
             let mut line = serde_json::to_string(&Event::Alert(alert.clone()))?;
             line.push('\n');
-            // A pipe takes this much at once, so a command that does not read holds nobody up;
-            // one that has closed its input does not want it.
+            // A pipe takes this much at once, so a command that does not read delays nothing; one that
+            // has closed its input does not want it.
             let _ = stdin.write_all(line.as_bytes());
         }
         self.running = Some(Running {
@@ -102,8 +105,8 @@ impl AlarmCommand {
         Ok(())
     }
 
-    /// Looks whether the run has ended, and asks it to at its limit. Never waits.
-    pub fn look(&mut self) -> Option<Ended> {
+    /// Returns how the run ended once it has, and asks it to end at its limit. Never waits.
+    pub(super) fn poll(&mut self) -> Option<Ended> {
         let running = self.running.as_mut()?;
         if let Ok(Some(status)) = running.child.try_wait() {
             let ended = running
@@ -126,7 +129,7 @@ impl AlarmCommand {
     }
 
     /// Asks the run to end.
-    pub fn silence(&mut self) {
+    pub(super) fn silence(&mut self) {
         if let Some(running) = self.running.as_mut().filter(|run| run.asked.is_none()) {
             running.ask(Ended::Silenced);
         }
@@ -171,7 +174,7 @@ fn signal(child: &Child, name: &str) {
 #[cfg(not(unix))]
 fn signal(_: &Child, _: &str) {}
 
-/// `PARSEYE_ALERT_*`: the event's fields, for commands that read no JSON.
+/// Returns the event's fields as `PARSEYE_ALERT_*`, for commands that read no JSON.
 fn environment(alert: &AlertEvent) -> impl Iterator<Item = (String, String)> {
     let fields = match serde_json::to_value(alert) {
         Ok(serde_json::Value::Object(fields)) => fields,
@@ -190,7 +193,7 @@ fn environment(alert: &AlertEvent) -> impl Iterator<Item = (String, String)> {
         })
 }
 
-/// Whether a program is to be found the way the system will look for it.
+/// Returns whether a program is found the way the system will look for it.
 fn is_there(program: &str) -> bool {
     if Path::new(program).components().count() > 1 {
         return Path::new(program).is_file();

@@ -1,4 +1,4 @@
-//! Alerts as notifications on the desktop, by a thread of its own: a desktop may not answer.
+//! Alerts as desktop notifications, by a thread of its own: a desktop may not respond.
 
 use super::AlarmError;
 use crossbeam::channel::{Sender, bounded};
@@ -8,7 +8,7 @@ use parseye_vision::temporal::AlertKind;
 
 /// Shows notifications.
 #[derive(Debug)]
-pub struct Notifier {
+pub(super) struct Notifier {
     alerts: Sender<AlertEvent>,
 }
 
@@ -17,7 +17,7 @@ impl Notifier {
     ///
     /// # Errors
     /// When the thread cannot be started.
-    pub fn start(complain: impl Fn(&str) + Send + 'static) -> Result<Self, AlarmError> {
+    pub(super) fn start(report: impl Fn(&str) + Send + 'static) -> Result<Self, AlarmError> {
         // One is shown while the next waits; more would be old by the time they are seen.
         let (alerts, waiting) = bounded::<AlertEvent>(1);
         std::thread::Builder::new()
@@ -25,7 +25,7 @@ impl Notifier {
             .spawn(move || {
                 for alert in waiting {
                     if let Err(error) = show(&alert) {
-                        complain(&format!(
+                        report(&format!(
                             "the desktop shows no notification: {error}; set alarm.notification to false where there is no desktop"
                         ));
                     }
@@ -36,7 +36,7 @@ impl Notifier {
     }
 
     /// Shows an alert, unless others are waiting already.
-    pub fn show(&self, alert: &AlertEvent) {
+    pub(super) fn show(&self, alert: &AlertEvent) {
         let _ = self.alerts.try_send(alert.clone());
     }
 }

@@ -1,36 +1,36 @@
-//! When an alert sets something off, and when that is silenced: pure steps, without a clock.
+//! When an alert sets off an alarm, and when that is silenced: pure steps, without a clock.
 
 use super::AlarmSettings;
 use parseye_events::event::AlertEvent;
 use parseye_vision::temporal::{AlertKind, AlertPhase};
 use std::{collections::BTreeSet, time::Duration};
 
-/// What is to be done.
+/// What to do.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Action {
+pub(super) enum Action {
     /// Nothing.
     Nothing,
-    /// Tell of this alert.
+    /// Give an alarm for this alert.
     Alarm(AlertEvent),
-    /// The eyes are open: what sounds is to stop.
+    /// The eyes are open: stop what sounds.
     Silence,
 }
 
 /// Decides on actions from alerts. Times are those of one clock that never goes back.
 #[derive(Clone, Debug)]
-pub struct Policy {
+pub(super) struct Policy {
     kinds: BTreeSet<AlertKind>,
     least_between: Duration,
     last_alarm: Option<Duration>,
-    /// The newest alert that is on and has not been told of, because of the rate.
+    /// The newest alert that is on and waits for its alarm, because of the rate.
     waiting: Option<AlertEvent>,
-    /// Closures that are told of as lasting, whether they set anything off or not.
+    /// Kinds of alerts on closures that last, whether they set anything off or not.
     closures: BTreeSet<AlertKind>,
 }
 
 impl Policy {
-    /// Starts with nothing to tell of.
-    pub fn new(settings: &AlarmSettings) -> Self {
+    /// Creates a policy without any alert.
+    pub(super) fn new(settings: &AlarmSettings) -> Self {
         Self {
             kinds: settings.on.iter().copied().collect(),
             least_between: settings.least_between(),
@@ -40,8 +40,8 @@ impl Policy {
         }
     }
 
-    /// Takes an alert's event.
-    pub fn take(&mut self, now: Duration, alert: &AlertEvent) -> Action {
+    /// Takes an alert's event and returns what to do.
+    pub(super) fn take(&mut self, now: Duration, alert: &AlertEvent) -> Action {
         match alert.phase {
             AlertPhase::Raised | AlertPhase::Repeated => {
                 if alert.kind != AlertKind::Drowsiness {
@@ -50,7 +50,7 @@ impl Policy {
                 if self.kinds.contains(&alert.kind) {
                     self.waiting = Some(alert.clone());
                 }
-                self.look(now)
+                self.poll(now)
             }
             AlertPhase::Cleared => {
                 self.forget(alert.kind);
@@ -69,8 +69,8 @@ impl Policy {
         }
     }
 
-    /// Looks whether an alert that had to wait is due.
-    pub fn look(&mut self, now: Duration) -> Action {
+    /// Returns the alarm of an alert that had to wait, once it is due.
+    pub(super) fn poll(&mut self, now: Duration) -> Action {
         let early = self
             .last_alarm
             .is_some_and(|last| now.saturating_sub(last) < self.least_between);
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn an_alarm_is_told_at_its_rate_and_silenced_when_the_eyes_open() {
+    fn an_alarm_keeps_its_rate_and_is_silenced_when_the_eyes_open() {
         let mut policy = Policy::new(&AlarmSettings::default());
         let mut at = |second, kind, phase| policy.take(seconds(second), &alert(kind, phase));
         let alarm = |phase| Action::Alarm(alert(LongClosureAlarm, phase));
@@ -132,12 +132,12 @@ mod tests {
         assert_ne!(policy.take(seconds(0), &raised), Action::Nothing);
         assert_eq!(policy.take(seconds(1), &cleared), Action::Silence);
         assert_eq!(policy.take(seconds(2), &raised), Action::Nothing);
-        assert_eq!(policy.look(seconds(4)), Action::Nothing);
-        assert_eq!(policy.look(seconds(5)), Action::Alarm(raised.clone()));
+        assert_eq!(policy.poll(seconds(4)), Action::Nothing);
+        assert_eq!(policy.poll(seconds(5)), Action::Alarm(raised.clone()));
         assert_eq!(policy.take(seconds(6), &cleared), Action::Silence);
         assert_eq!(policy.take(seconds(7), &raised), Action::Nothing);
         assert_eq!(policy.take(seconds(8), &cleared), Action::Silence);
-        assert_eq!(policy.look(seconds(20)), Action::Nothing);
+        assert_eq!(policy.poll(seconds(20)), Action::Nothing);
     }
 
     #[test]
@@ -161,9 +161,9 @@ mod tests {
                 now += Duration::from_millis(gap);
                 let phase = [Raised, Repeated, Cleared, Lost][usize::from(phase)];
                 let taken = policy.take(now, &alert(AlertKind::ALL[kind], phase));
-                for action in [taken, policy.look(now)] {
-                    if let Action::Alarm(told) = action {
-                        prop_assert!(told.kind != LongClosureWarning);
+                for action in [taken, policy.poll(now)] {
+                    if let Action::Alarm(alert) = action {
+                        prop_assert!(alert.kind != LongClosureWarning);
                         prop_assert!(last.is_none_or(|last| now - last >= seconds(5)));
                         last = Some(now);
                     }

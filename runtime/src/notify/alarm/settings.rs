@@ -1,6 +1,10 @@
-//! What an alert may set off, as the user sets it.
+//! Settings of what an alert sets off.
 
-use parseye_vision::{seconds, temporal::AlertKind};
+use parseye_vision::{
+    seconds,
+    settings::{SettingError, check_seconds},
+    temporal::AlertKind,
+};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -15,7 +19,7 @@ pub struct AlarmSettings {
     pub on: Vec<AlertKind>,
     /// Whether the terminal's bell rings.
     pub bell: bool,
-    /// A command to run; none runs none. Split into words as a shell does, but run without one.
+    /// A command to run; none runs none. Split into words as a shell does, but run without a shell.
     pub command: Option<String>,
     /// Seconds after which the command is ended.
     ///
@@ -27,7 +31,7 @@ pub struct AlarmSettings {
     /// Least seconds between two alarms, so that flickering eyes cannot start a storm. The next
     /// alarm waits, and comes if its alert is still on.
     ///
-    /// 5: as often as an alert that goes on is told again.
+    /// 5: the interval at which an alert that lasts is repeated.
     pub least_between_s: f64,
     /// Whether a tone sounds; needs a program built with the feature `sound`.
     pub sound: bool,
@@ -58,14 +62,14 @@ impl AlarmSettings {
     /// Checks that every value means something, and that this program can do what is asked for.
     ///
     /// # Errors
-    /// The key, what was wrong with it, and what is accepted.
-    pub fn check(&self) -> Result<(), String> {
+    /// With the key, its value, and what is accepted.
+    pub(crate) fn check(&self) -> Result<(), SettingError> {
         for (key, value, least) in [
             // Shorter, and a command could not even start.
             ("command_limit_s", self.command_limit_s, 0.1),
             ("least_between_s", self.least_between_s, 0.0),
         ] {
-            seconds::check(key, value, least..=LONGEST_S)?;
+            check_seconds(key, value, least..=LONGEST_S)?;
         }
         self.words()?;
         for (key, wanted, built_in) in [
@@ -77,9 +81,11 @@ impl AlarmSettings {
             ),
         ] {
             if wanted && !built_in {
-                return Err(format!(
-                    "{key} is true, but this program was built without it; build it with `--features {}`, or set it to false",
-                    if key == "sound" { key } else { "notifications" }
+                let feature = if key == "sound" { key } else { "notifications" };
+                return Err(SettingError::new(
+                    key,
+                    "true, but this program was built without it",
+                    format!("false, or use a program built with `--features {feature}`"),
                 ));
             }
         }
@@ -90,28 +96,32 @@ impl AlarmSettings {
     ///
     /// # Errors
     /// When a quotation does not end, or there is no word.
-    pub fn words(&self) -> Result<Option<Vec<String>>, String> {
+    pub(super) fn words(&self) -> Result<Option<Vec<String>>, SettingError> {
         let Some(command) = &self.command else {
             return Ok(None);
         };
         match shlex::split(command) {
-            None => Err(format!(
-                "command is {command}; close its quotation mark, or double a backslash at its end"
+            None => Err(SettingError::new(
+                "command",
+                command,
+                "it a closing quotation mark, or double a backslash at its end",
             )),
-            Some(words) if words.first().is_none_or(String::is_empty) => Err(
-                "command is empty; give a program and its arguments, or leave the key out".into(),
-            ),
+            Some(words) if words.first().is_none_or(String::is_empty) => Err(SettingError::new(
+                "command",
+                "empty",
+                "a program and its arguments, or leave the key out",
+            )),
             Some(words) => Ok(Some(words)),
         }
     }
 
     /// [`Self::command_limit_s`].
-    pub fn command_limit(&self) -> Duration {
+    pub(super) fn command_limit(&self) -> Duration {
         seconds::duration(self.command_limit_s)
     }
 
     /// [`Self::least_between_s`].
-    pub fn least_between(&self) -> Duration {
+    pub(super) fn least_between(&self) -> Duration {
         seconds::duration(self.least_between_s)
     }
 }
@@ -126,7 +136,7 @@ mod tests {
         let of = |change: fn(&mut AlarmSettings)| {
             let mut settings = AlarmSettings::default();
             change(&mut settings);
-            settings.check().unwrap_err()
+            settings.check().unwrap_err().to_string()
         };
         assert!(of(|s| s.command_limit_s = 0.0).contains("command_limit_s is 0"));
         assert!(of(|s| s.least_between_s = f64::NAN).contains("least_between_s is NaN"));

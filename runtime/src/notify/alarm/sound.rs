@@ -1,4 +1,4 @@
-//! A tone, by a thread of its own: a sound server may not answer.
+//! A tone, by a thread of its own: a sound server may not respond.
 
 use super::AlarmError;
 use crossbeam::channel::{Sender, bounded};
@@ -13,17 +13,17 @@ const PITCH_HZ: f32 = 1000.0;
 /// Share of full volume.
 const VOLUME: f32 = 0.5;
 
-/// Length of the tone where nobody opens their eyes.
+/// Length of the tone where the eyes stay closed.
 const LENGTH: Duration = Duration::from_secs(3);
 
 /// Plays the tone.
 #[derive(Debug)]
-pub struct Sound {
-    wishes: Sender<Wish>,
+pub(super) struct Sound {
+    commands: Sender<ToneCommand>,
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Wish {
+enum ToneCommand {
     Play,
     Silence,
 }
@@ -34,19 +34,21 @@ impl Sound {
     ///
     /// # Errors
     /// When the thread cannot be started.
-    pub fn start(complain: impl Fn(&str) + Clone + Send + 'static) -> Result<Self, AlarmError> {
+    pub(super) fn start(
+        report: impl Fn(&str) + Clone + Send + 'static,
+    ) -> Result<Self, AlarmError> {
         // A tone and its silence.
-        let (wishes, waiting) = bounded(2);
+        let (commands, waiting) = bounded(2);
         std::thread::Builder::new()
             .name("sound".into())
             .spawn(move || {
                 // ALSA writes what it thinks of a device to stderr, where a dashboard may be.
                 #[cfg(target_os = "linux")]
                 let _quiet = alsa::Output::local_error_handler();
-                let mut device = match open(complain.clone()) {
+                let mut device = match open(report.clone()) {
                     Ok(device) => device,
                     Err(error) => {
-                        complain(&format!(
+                        report(&format!(
                             "no sound device can be opened: {error}; set alarm.sound to false where there is none"
                         ));
                         return;
@@ -54,40 +56,40 @@ impl Sound {
                 };
                 device.log_on_drop(false);
                 let player = Player::connect_new(device.mixer());
-                for wish in waiting {
-                    match wish {
-                        Wish::Play => {
+                for command in waiting {
+                    match command {
+                        ToneCommand::Play => {
                             let tone = SineWave::new(PITCH_HZ).amplify(VOLUME);
                             player.append(tone.take_duration(LENGTH));
                             player.play();
                         }
-                        Wish::Silence => player.clear(),
+                        ToneCommand::Silence => player.clear(),
                     }
                 }
             })
             .map_err(AlarmError::Thread)?;
-        Ok(Self { wishes })
+        Ok(Self { commands })
     }
 
     /// Starts the tone.
-    pub fn play(&self) {
-        let _ = self.wishes.try_send(Wish::Play);
+    pub(super) fn play(&self) {
+        let _ = self.commands.try_send(ToneCommand::Play);
     }
 
     /// Ends the tone.
-    pub fn silence(&self) {
-        let _ = self.wishes.try_send(Wish::Silence);
+    pub(super) fn silence(&self) {
+        let _ = self.commands.try_send(ToneCommand::Silence);
     }
 }
 
-/// The default device, in the first of its configurations that it accepts. What goes wrong with it later
-/// is told like everything else, instead of written to stderr.
+/// Opens the default device in the first of its configurations that it accepts. Its later failures are
+/// reported like all others, instead of written to stderr.
 fn open(
-    complain: impl Fn(&str) + Clone + Send + 'static,
+    report: impl Fn(&str) + Clone + Send + 'static,
 ) -> Result<MixerDeviceSink, DeviceSinkError> {
     DeviceSinkBuilder::from_default_device()?
         .with_error_callback(move |error| {
-            complain(&format!(
+            report(&format!(
                 "the sound device failed: {error}; check that it is still there"
             ));
         })

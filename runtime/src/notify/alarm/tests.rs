@@ -1,7 +1,7 @@
 //! Alarms end to end: events in, what a command saw out.
 
 use super::*;
-use crate::live::Fanout;
+use parseye_events::fanout::Fanout;
 use parseye_vision::temporal::{AlertKind, AlertPhase};
 use std::{
     path::{Path, PathBuf},
@@ -32,9 +32,9 @@ fn cleared() -> Event {
 }
 
 struct Bench {
-    fanout: Fanout,
+    fanout: Fanout<Event>,
     folder: tempfile::TempDir,
-    complaints: Receiver<String>,
+    reports: Receiver<String>,
     alarm: Option<Alarm>,
 }
 
@@ -50,14 +50,14 @@ fn alarms(script: &str, change: impl FnOnce(&mut AlarmSettings)) -> Bench {
     };
     change(&mut settings);
     let fanout = Fanout::new();
-    let (sender, complaints) = channel();
+    let (sender, reports) = channel();
     let alarm = Alarm::start(&settings, fanout.subscribe(CAPACITY), move |line| {
         let _ = sender.send(line.to_owned());
     });
     Bench {
         fanout,
         folder,
-        complaints,
+        reports,
         alarm: Some(alarm.unwrap()),
     }
 }
@@ -72,7 +72,7 @@ impl Bench {
         std::fs::read_to_string(self.at(name)).unwrap()
     }
 
-    /// Tells when the command and all that it started have closed the pipe `pipe`.
+    /// Returns a channel that gets a message once the command and all that it started have closed the pipe `pipe`.
     fn pipe(&self) -> Receiver<io::Result<Vec<u8>>> {
         let path = self.at("pipe");
         let made = std::process::Command::new("mkfifo").arg(&path).status();
@@ -94,7 +94,7 @@ const HOLDS_ITS_PIPE: &str = r#"exec 9> "$0/pipe"; touch "$0/started"; sleep 100
 fn wait_until(mut holds: impl FnMut() -> bool) {
     let begin = Instant::now();
     while !holds() {
-        assert!(begin.elapsed() < AT_LAST, "it never came");
+        assert!(begin.elapsed() < AT_LAST, "the condition never held");
         std::thread::sleep(Duration::from_millis(5));
     }
 }
@@ -118,11 +118,11 @@ fn a_command_gets_the_event_on_its_input_and_in_its_environment() {
          PARSEYE_ALERT_SINCE=11.0\nPARSEYE_ALERT_TIME=12.5\n"
     );
     bench.end();
-    assert_eq!(bench.complaints.try_iter().next(), None);
+    assert_eq!(bench.reports.try_iter().next(), None);
 }
 
 #[test]
-fn a_failing_command_is_told_of_once_and_run_again() {
+fn a_failing_command_is_reported_once_and_run_again() {
     let mut bench = alarms(r#"echo x >> "$0/runs"; exit 3"#, |settings| {
         settings.silence_command = false;
     });
@@ -132,13 +132,13 @@ fn a_failing_command_is_told_of_once_and_run_again() {
         bench.fanout.publish(raised());
         wait_until(|| lines(&bench.at("runs")) >= run);
     }
-    let line = bench.complaints.recv_timeout(AT_LAST).unwrap();
+    let line = bench.reports.recv_timeout(AT_LAST).unwrap();
     assert!(
         line.contains("exit status: 3") && !line.contains('\n'),
         "{line}"
     );
     bench.end();
-    assert_eq!(bench.complaints.try_iter().count(), 0);
+    assert_eq!(bench.reports.try_iter().count(), 0);
 }
 
 #[test]
@@ -146,7 +146,7 @@ fn a_hanging_command_is_ended_at_its_limit_with_all_that_it_started() {
     let mut bench = alarms(HOLDS_ITS_PIPE, |settings| settings.command_limit_s = 0.2);
     let pipe = bench.pipe();
     bench.fanout.publish(raised());
-    let line = bench.complaints.recv_timeout(AT_LAST).unwrap();
+    let line = bench.reports.recv_timeout(AT_LAST).unwrap();
     assert!(line.contains("command_limit_s"), "{line}");
     pipe.recv_timeout(AT_LAST).unwrap().unwrap();
     bench.end();
@@ -162,7 +162,7 @@ fn a_command_that_will_not_end_is_killed_and_events_are_read_meanwhile() {
     bench.fanout.publish(raised());
     wait_until(|| lines(&bench.at("runs")) == 2);
     bench.end();
-    assert_eq!(bench.complaints.try_iter().count(), 1, "told once");
+    assert_eq!(bench.reports.try_iter().count(), 1, "reported once");
 }
 
 #[test]
@@ -175,11 +175,7 @@ fn open_eyes_silence_the_command() {
     bench.fanout.publish(cleared());
     bench.appears("silenced");
     bench.end();
-    assert_eq!(
-        bench.complaints.try_iter().count(),
-        0,
-        "it did what it should"
-    );
+    assert_eq!(bench.reports.try_iter().count(), 0, "it did what it should");
 }
 
 #[test]
@@ -233,7 +229,7 @@ fn a_command_that_is_not_there_is_refused_at_the_start() {
         let error = Alarm::start(&settings, Fanout::new().subscribe(1), |_| {}).unwrap_err();
         let error = error.to_string();
         assert!(
-            error.starts_with("alarm.command: ") && error.contains("PATH"),
+            error.starts_with("alarm.command is ") && error.contains("PATH"),
             "{error}"
         );
     }

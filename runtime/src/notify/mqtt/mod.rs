@@ -1,26 +1,27 @@
-//! Tells an MQTT broker what the monitor sees, and Home Assistant how to show it.
+//! Publishes states and events to an MQTT broker, and to Home Assistant how to show them.
 //!
-//! The newest state goes out at most once a second, retained, so that whoever subscribes sees the
-//! present; events go out once. A broker that is away is tried again and misses what happened
-//! meanwhile: the event log is what keeps everything.
+//! The newest state is published at most once a second, retained, so that a new subscriber gets it at
+//! once; events are published once. A broker that cannot be reached is tried again and misses what
+//! happened meanwhile: the event log is what keeps everything.
 //!
 //! # Layout
-//! [`settings`] says where the broker is, [`messages`] are the topics and what is said in them; the
-//! threads and the connection come with the feature `mqtt`.
+//! `settings` says where the broker is, `topics` names the topics and describes them to Home Assistant, and
+//! `publisher` holds threads and connection; the latter two come with the feature `mqtt`.
 
-pub mod messages;
 #[cfg(feature = "mqtt")]
 mod publisher;
-pub mod settings;
-
+mod settings;
 #[cfg(feature = "mqtt")]
-pub use publisher::MqttPublisher;
+mod topics;
+
 pub use settings::MqttSettings;
 
-use crate::live::Fanout;
+use crate::channels::LatestStatus;
+use parseye_events::{event::Event, fanout::Fanout};
 
-/// Why nothing can be told to a broker: one line with the remedy.
+/// Why nothing can be published: one line with the remedy.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum MqttError {
     /// This program has no MQTT.
     #[error(
@@ -35,7 +36,23 @@ pub enum MqttError {
     Thread(#[from] std::io::Error),
 }
 
-/// Starts to tell the broker of the settings, where there is one. `tell` gets a line when it cannot
+/// The threads that publish to a broker.
+#[derive(Debug)]
+pub struct MqttPublisher {
+    #[cfg(feature = "mqtt")]
+    running: publisher::PublisherThreads,
+}
+
+impl MqttPublisher {
+    /// Waits, after the end of the events, until the broker knows that the monitor has ended; at most half a
+    /// second and a little.
+    pub fn finish(self) {
+        #[cfg(feature = "mqtt")]
+        self.running.finish();
+    }
+}
+
+/// Starts publishing to the broker of the settings, where there is one. `report` gets a line when it cannot
 /// be reached, and when it can again.
 ///
 /// # Errors
@@ -43,27 +60,16 @@ pub enum MqttError {
 /// be reached is no error.
 #[cfg(feature = "mqtt")]
 pub fn start(
-    fanout: &Fanout,
+    events: &Fanout<Event>,
+    status: &LatestStatus,
     settings: &MqttSettings,
-    tell: impl FnMut(&str) + Send + 'static,
+    report: impl FnMut(&str) + Send + 'static,
 ) -> Result<Option<MqttPublisher>, MqttError> {
     let Some(broker) = settings.address() else {
         return Ok(None);
     };
-    Ok(Some(MqttPublisher::start(fanout, settings, broker, tell)?))
-}
-
-/// What [`start`] gives where there is no MQTT: nothing ever.
-#[cfg(not(feature = "mqtt"))]
-#[derive(Debug)]
-pub enum MqttPublisher {}
-
-#[cfg(not(feature = "mqtt"))]
-impl MqttPublisher {
-    /// Says goodbye to the broker.
-    pub fn finish(self) {
-        match self {}
-    }
+    let running = publisher::start(events, status, settings, broker, report)?;
+    Ok(Some(MqttPublisher { running }))
 }
 
 /// Refuses a broker, since this program was built without MQTT.
@@ -72,7 +78,8 @@ impl MqttPublisher {
 /// When there is a broker in the settings.
 #[cfg(not(feature = "mqtt"))]
 pub fn start(
-    _: &Fanout,
+    _: &Fanout<Event>,
+    _: &LatestStatus,
     settings: &MqttSettings,
     _: impl FnMut(&str) + Send + 'static,
 ) -> Result<Option<MqttPublisher>, MqttError> {
@@ -91,9 +98,12 @@ mod tests {
     #[test]
     fn a_broker_is_refused_by_a_program_without_mqtt() {
         let mut settings = MqttSettings::default();
-        assert!(start(&Fanout::new(), &settings, |_| {}).unwrap().is_none());
+        let start = |settings: &MqttSettings| {
+            start(&Fanout::new(), &LatestStatus::default(), settings, |_| {})
+        };
+        assert!(start(&settings).unwrap().is_none());
         settings.broker = Some("localhost".into());
-        let error = start(&Fanout::new(), &settings, |_| {}).unwrap_err();
+        let error = start(&settings).unwrap_err();
         assert!(error.to_string().contains("--features mqtt"), "{error}");
     }
 }

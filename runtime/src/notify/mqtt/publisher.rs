@@ -1,16 +1,16 @@
-//! The connection to the broker: one thread that reads events and the present state, one that keeps
-//! the connection. Neither ever makes the monitor wait.
+//! The connection to the broker: one thread that reads events and the newest status, one that keeps the
+//! connection. Neither ever makes the monitor wait.
 
 use super::{
     MqttSettings,
-    messages::{OFFLINE, ONLINE, Topics, discovery},
     settings::{BrokerAddress, Password},
+    topics::{OFFLINE, ONLINE, Topics, discovery},
 };
-use crate::live::Fanout;
+use crate::channels::LatestStatus;
 use crossbeam::channel::{self, Receiver, Sender};
 use parseye_events::{
     event::Event,
-    fanout::{Next, Subscription},
+    fanout::{Fanout, Next, Subscription},
 };
 use rumqttc::{
     Client, Connection, ConnectionError, Event as MqttEvent, LastWill, MqttOptions, Outgoing,
@@ -28,8 +28,8 @@ use std::{
 /// Least time between two states.
 const STATE_EVERY: Duration = Duration::from_secs(1);
 
-/// How often the publisher looks whether the connection is new.
-const LOOK_UP: Duration = Duration::from_millis(100);
+/// How often the publisher checks whether the connection is new.
+const POLL_EVERY: Duration = Duration::from_millis(100);
 
 /// Seconds without traffic after which the broker is asked whether it is still there; it calls the
 /// monitor gone after one and a half of them.
@@ -40,94 +40,98 @@ const FIRST_RETRY: Duration = Duration::from_millis(500);
 const LONGEST_RETRY: Duration = Duration::from_secs(30);
 
 /// Messages that may wait for the connection: all of discovery and some events.
-const WAITING: usize = 256;
+const MESSAGE_QUEUE: usize = 256;
 
 /// Events that may wait for the publisher.
-const QUEUE: usize = 512;
+const EVENT_QUEUE: usize = 512;
 
-/// How long the goodbye may take.
-const GOODBYE: Duration = Duration::from_millis(500);
+/// Longest time for the last messages at the end.
+const DISCONNECT_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// Bytes of one message at most; states and events have about 2 KB.
-const LARGEST: usize = 256 << 10;
+/// Largest message in bytes; states and events have about 2 KB.
+const MAX_MESSAGE_BYTES: usize = 256 << 10;
 
-/// The threads that tell a broker.
+/// The threads that publish to a broker.
 #[derive(Debug)]
-pub struct MqttPublisher {
+pub(super) struct PublisherThreads {
     ended: Receiver<()>,
 }
 
-impl MqttPublisher {
-    pub(super) fn start(
-        fanout: &Fanout,
-        settings: &MqttSettings,
-        broker: BrokerAddress,
-        tell: impl FnMut(&str) + Send + 'static,
-    ) -> io::Result<Self> {
-        let topics = Topics::new(&settings.name);
-        let client_name = format!("parseye-{}", settings.name);
-        let mut options = MqttOptions::new(client_name, broker.host.clone(), broker.port);
-        options
-            .set_keep_alive(KEEP_ALIVE)
-            .set_max_packet_size(LARGEST, LARGEST)
-            .set_last_will(LastWill::new(
-                topics.availability(),
-                OFFLINE,
-                QoS::AtLeastOnce,
-                true,
-            ));
-        if let Some(username) = &settings.username {
-            let password = settings.password.as_ref().map_or("", Password::reveal);
-            options.set_credentials(username.clone(), password);
-        }
-        let (client, connection) = Client::new(options, WAITING);
-        let stopping = Arc::new(AtomicBool::new(false));
-        let (connected, news) = channel::unbounded();
-        let (goodbye_said, goodbye) = channel::bounded(1);
-        let mut network = Network {
-            connection,
-            broker,
-            tell,
-            connected,
-            stopping: Arc::clone(&stopping),
-        };
-        std::thread::Builder::new()
-            .name("mqtt-network".into())
-            .spawn(move || {
-                network.run();
-                let _ = goodbye_said.send(());
-            })?;
-        let mut publisher = Publisher {
-            client,
-            topics,
-            discovery: discovery(settings)
-                .into_iter()
-                .map(|(topic, config)| (topic, config.to_string()))
-                .collect(),
-            fanout: fanout.clone(),
-            news,
-            online: false,
-            last_state: None,
-        };
-        let events = fanout.subscribe(QUEUE);
-        let (sender, ended) = channel::bounded(1);
-        std::thread::Builder::new()
-            .name("mqtt".into())
-            .spawn(move || {
-                publisher.run(&events);
-                stopping.store(true, Ordering::Relaxed);
-                publisher.say_goodbye();
-                let _ = goodbye.recv_timeout(GOODBYE);
-                let _ = sender.send(());
-            })?;
-        Ok(Self { ended })
+impl PublisherThreads {
+    /// Waits until the broker knows that the monitor has ended.
+    pub(super) fn finish(self) {
+        let _ = self.ended.recv_timeout(DISCONNECT_TIMEOUT + POLL_EVERY);
     }
+}
 
-    /// Waits, after [`Fanout::end`], until the broker knows that the monitor has ended; at most
-    /// half a second and a little.
-    pub fn finish(self) {
-        let _ = self.ended.recv_timeout(GOODBYE + LOOK_UP);
+/// Starts the threads.
+///
+/// # Errors
+/// When the system refuses one.
+pub(super) fn start(
+    events: &Fanout<Event>,
+    status: &LatestStatus,
+    settings: &MqttSettings,
+    broker: BrokerAddress,
+    report: impl FnMut(&str) + Send + 'static,
+) -> io::Result<PublisherThreads> {
+    let topics = Topics::new(&settings.name);
+    let client_name = format!("parseye-{}", settings.name);
+    let mut options = MqttOptions::new(client_name, broker.host.clone(), broker.port);
+    options
+        .set_keep_alive(KEEP_ALIVE)
+        .set_max_packet_size(MAX_MESSAGE_BYTES, MAX_MESSAGE_BYTES)
+        .set_last_will(LastWill::new(
+            topics.availability(),
+            OFFLINE,
+            QoS::AtLeastOnce,
+            true,
+        ));
+    if let Some(username) = &settings.username {
+        let password = settings.password.as_ref().map_or("", Password::reveal);
+        options.set_credentials(username.clone(), password);
     }
+    let (client, connection) = Client::new(options, MESSAGE_QUEUE);
+    let stopping = Arc::new(AtomicBool::new(false));
+    let (connected, connection_changes) = channel::unbounded();
+    let (disconnected, wait_disconnected) = channel::bounded(1);
+    let mut network = Network {
+        connection,
+        broker,
+        report,
+        connected,
+        stopping: Arc::clone(&stopping),
+    };
+    std::thread::Builder::new()
+        .name("mqtt-network".into())
+        .spawn(move || {
+            network.run();
+            let _ = disconnected.send(());
+        })?;
+    let mut publisher = Publisher {
+        client,
+        topics,
+        discovery: discovery(settings)
+            .into_iter()
+            .map(|(topic, config)| (topic, config.to_string()))
+            .collect(),
+        status: status.clone(),
+        connection_changes,
+        online: false,
+        last_state: None,
+    };
+    let events = events.subscribe(EVENT_QUEUE);
+    let (sender, ended) = channel::bounded(1);
+    std::thread::Builder::new()
+        .name("mqtt".into())
+        .spawn(move || {
+            publisher.run(&events);
+            stopping.store(true, Ordering::Relaxed);
+            publisher.disconnect();
+            let _ = wait_disconnected.recv_timeout(DISCONNECT_TIMEOUT);
+            let _ = sender.send(());
+        })?;
+    Ok(PublisherThreads { ended })
 }
 
 /// Turns events and states into messages.
@@ -135,9 +139,9 @@ struct Publisher {
     client: Client,
     topics: Topics,
     discovery: Vec<(String, String)>,
-    fanout: Fanout,
+    status: LatestStatus,
     /// Whether the broker can be reached, whenever that changes.
-    news: Receiver<bool>,
+    connection_changes: Receiver<bool>,
     online: bool,
     last_state: Option<Instant>,
 }
@@ -145,11 +149,11 @@ struct Publisher {
 impl Publisher {
     fn run(&mut self, events: &Subscription<Event>) {
         loop {
-            let next = events.next(LOOK_UP);
-            while let Ok(online) = self.news.try_recv() {
+            let next = events.next(POLL_EVERY);
+            while let Ok(online) = self.connection_changes.try_recv() {
                 self.online = online;
                 if online {
-                    self.introduce();
+                    self.announce();
                 }
             }
             match next {
@@ -161,8 +165,8 @@ impl Publisher {
         }
     }
 
-    /// What a broker must hold that may have forgotten everything.
-    fn introduce(&mut self) {
+    /// Publishes what is retained: the broker may have lost everything.
+    fn announce(&mut self) {
         self.send(self.topics.availability(), true, ONLINE.into());
         for (topic, config) in &self.discovery {
             self.send(topic.clone(), true, config.clone());
@@ -170,7 +174,7 @@ impl Publisher {
         self.last_state = None;
     }
 
-    /// Every event but those of single frames, whose newest is in the state.
+    /// Publishes an event; those of single frames are left out, whose newest is in the state.
     fn event(&self, event: &Event) {
         if !self.online || matches!(event, Event::Eyes(_)) {
             return;
@@ -190,7 +194,7 @@ impl Publisher {
         if !due || !self.online {
             return;
         }
-        let Some(status) = self.fanout.status() else {
+        let Some(status) = self.status.get() else {
             return;
         };
         if let Ok(text) = serde_json::to_string(status.as_ref()) {
@@ -199,58 +203,58 @@ impl Publisher {
         }
     }
 
-    /// Hands a message on without waiting; what does not fit is left out.
+    /// Queues a message without waiting; what does not fit is dropped.
     fn send(&self, topic: String, retain: bool, text: String) {
         let _ = self
             .client
             .try_publish(topic, QoS::AtLeastOnce, retain, text);
     }
 
-    fn say_goodbye(&self) {
+    fn disconnect(&self) {
         self.send(self.topics.availability(), true, OFFLINE.into());
         let _ = self.client.try_disconnect();
     }
 }
 
 /// Keeps the connection.
-struct Network<T> {
+struct Network<R> {
     connection: Connection,
     broker: BrokerAddress,
-    tell: T,
+    report: R,
     connected: Sender<bool>,
     stopping: Arc<AtomicBool>,
 }
 
-impl<T: FnMut(&str)> Network<T> {
+impl<R: FnMut(&str)> Network<R> {
     fn run(&mut self) {
         let mut retry = FIRST_RETRY;
-        let mut told = false;
+        let mut reported = false;
         loop {
             match self.connection.recv() {
                 Ok(Ok(MqttEvent::Incoming(Packet::ConnAck(_)))) => {
-                    if told {
-                        (self.tell)(&format!(
+                    if reported {
+                        (self.report)(&format!(
                             "{}: the MQTT broker is reached again",
                             self.broker
                         ));
                     }
-                    (told, retry) = (false, FIRST_RETRY);
-                    self.news(true);
+                    (reported, retry) = (false, FIRST_RETRY);
+                    self.set_online(true);
                 }
                 Ok(Ok(MqttEvent::Outgoing(Outgoing::Disconnect))) => return,
                 Ok(Ok(_)) => {}
                 Ok(Err(error)) => {
-                    self.news(false);
+                    self.set_online(false);
                     if self.stopping.load(Ordering::Relaxed) {
                         return;
                     }
-                    if !told {
-                        (self.tell)(&format!(
+                    if !reported {
+                        (self.report)(&format!(
                             "{}: the MQTT broker cannot be used: {}; trying again",
                             self.broker,
                             reason(&error)
                         ));
-                        told = true;
+                        reported = true;
                     }
                     if self.stopped_within(retry) {
                         return;
@@ -263,8 +267,8 @@ impl<T: FnMut(&str)> Network<T> {
         }
     }
 
-    /// There are as few as there are attempts to connect.
-    fn news(&self, online: bool) {
+    /// Reports a change to the publisher; there are as few as there are attempts to connect.
+    fn set_online(&self, online: bool) {
         let _ = self.connected.send(online);
     }
 
@@ -274,13 +278,13 @@ impl<T: FnMut(&str)> Network<T> {
             if self.stopping.load(Ordering::Relaxed) {
                 return true;
             }
-            std::thread::sleep(LOOK_UP.min(time));
+            std::thread::sleep(POLL_EVERY.min(time));
         }
         false
     }
 }
 
-/// The library's words, or better ones.
+/// Returns the library's message, or a better one.
 fn reason(error: &ConnectionError) -> String {
     use rumqttc::ConnectReturnCode::{BadUserNamePassword, NotAuthorized};
     match error {

@@ -1,5 +1,6 @@
-//! Where the broker is, and what this monitor is called there.
+//! Where the broker is, and the name of this monitor there.
 
+use parseye_vision::settings::SettingError;
 use serde::{Deserialize, Deserializer, Serialize, de};
 use std::fmt;
 
@@ -17,7 +18,7 @@ pub struct MqttSettings {
     pub username: Option<String>,
     /// Password at the broker; the environment (`PARSEYE_MQTT__PASSWORD`) keeps it out of files.
     pub password: Option<Password>,
-    /// First part of the topics where Home Assistant looks for devices; empty tells it nothing.
+    /// First part of the topics where Home Assistant looks for devices; empty sends it nothing.
     pub discovery_prefix: String,
 }
 
@@ -42,7 +43,7 @@ const LONGEST_NAME: usize = 23;
 
 /// Host and port of a broker.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BrokerAddress {
+pub(super) struct BrokerAddress {
     /// Name or number, an IPv6 number without brackets.
     pub host: String,
     /// TCP port.
@@ -59,21 +60,24 @@ impl fmt::Display for BrokerAddress {
 }
 
 impl MqttSettings {
-    /// The broker, where one is given that [`Self::check`] let pass.
-    pub fn address(&self) -> Option<BrokerAddress> {
+    /// Returns the broker, where one is given that [`Self::check`] accepted.
+    #[cfg(feature = "mqtt")]
+    pub(super) fn address(&self) -> Option<BrokerAddress> {
         self.broker.as_deref().and_then(parse_address)
     }
 
     /// Checks that every value means something.
     ///
     /// # Errors
-    /// The key, what was wrong with it, and what is accepted.
-    pub fn check(&self) -> Result<(), String> {
+    /// With the key, its value, and what is accepted.
+    pub(crate) fn check(&self) -> Result<(), SettingError> {
         if let Some(broker) = &self.broker
             && parse_address(broker).is_none()
         {
-            return Err(format!(
-                "broker is '{broker}'; give HOST or HOST:PORT, such as localhost:1883"
+            return Err(SettingError::new(
+                "broker",
+                format_args!("'{broker}'"),
+                "HOST or HOST:PORT, such as localhost:1883",
             ));
         }
         let plain = |text: &str, more: &str| {
@@ -81,19 +85,25 @@ impl MqttSettings {
                 .all(|c| c.is_ascii_alphanumeric() || "_-".contains(c) || more.contains(c))
         };
         if self.name.is_empty() || self.name.len() > LONGEST_NAME || !plain(&self.name, "") {
-            return Err(format!(
-                "name is '{}'; give 1 to {LONGEST_NAME} letters, digits, '-' or '_'",
-                self.name
+            return Err(SettingError::new(
+                "name",
+                format_args!("'{}'", self.name),
+                format!("1 to {LONGEST_NAME} letters, digits, '-' or '_'"),
             ));
         }
         if !plain(&self.discovery_prefix, "/") {
-            return Err(format!(
-                "discovery_prefix is '{}'; give letters, digits, '-', '_' or '/'",
-                self.discovery_prefix
+            return Err(SettingError::new(
+                "discovery_prefix",
+                format_args!("'{}'", self.discovery_prefix),
+                "letters, digits, '-', '_' or '/'",
             ));
         }
         if self.password.is_some() && self.username.is_none() {
-            return Err("password is set without username; give both".into());
+            return Err(SettingError::new(
+                "password",
+                "set without username",
+                "both",
+            ));
         }
         Ok(())
     }
@@ -131,8 +141,9 @@ fn parse_address(text: &str) -> Option<BrokerAddress> {
 pub struct Password(String);
 
 impl Password {
-    /// The password itself.
-    pub fn reveal(&self) -> &str {
+    /// Returns the password itself.
+    #[cfg(any(feature = "mqtt", test))]
+    pub(super) fn reveal(&self) -> &str {
         &self.0
     }
 }
@@ -229,7 +240,7 @@ mod tests {
         let of = |change: fn(&mut MqttSettings)| {
             let mut settings = MqttSettings::default();
             change(&mut settings);
-            settings.check().unwrap_err()
+            settings.check().unwrap_err().to_string()
         };
         assert!(of(|s| s.broker = Some("host:x".into())).contains("broker is 'host:x'"));
         for name in [
@@ -246,7 +257,11 @@ mod tests {
                 ..MqttSettings::default()
             };
             assert!(
-                settings.check().unwrap_err().starts_with("name is"),
+                settings
+                    .check()
+                    .unwrap_err()
+                    .to_string()
+                    .starts_with("name is"),
                 "{name}"
             );
         }

@@ -109,10 +109,7 @@ impl EyeStateModel {
         Ok(Self {
             card: Arc::new(card),
             file: Arc::new(ModelFile {
-                sha256: Sha256::digest(bytes)
-                    .iter()
-                    .map(|byte| format!("{byte:02x}"))
-                    .collect(),
+                sha256: hex::encode(Sha256::digest(bytes)),
                 bytes: bytes.len(),
             }),
             plan,

@@ -1,4 +1,4 @@
-//! The classifier alone on labelled crops: what `parseye evaluate` measures.
+//! Evaluation of the classifier alone on labelled crops: what `parseye evaluate` measures.
 //!
 //! Crops pass the same sampler and standardisation as a live eye. Where the eye is, and what a
 //! blink is, is not measured here.
@@ -23,11 +23,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Threads that judge crops: the boards this is meant for have at least two cores, and the answers
+/// Threads that classify crops: the boards this is meant for have at least two cores, and the predictions
 /// do not depend on it.
 const THREADS: usize = 2;
 
-/// Seed of the bootstrap intervals, so that a figure is the same on every run.
+/// Seed of the bootstrap intervals, so that they are the same on every run.
 const INTERVAL_SEED: u64 = 0;
 
 /// Why crops cannot be evaluated.
@@ -39,68 +39,66 @@ pub enum EvaluateError {
     /// The model is wrong.
     #[error(transparent)]
     Model(#[from] ModelError),
-    /// A picture is wrong.
+    /// An image is wrong.
     #[error(
-        "{path}: not a readable picture: {reason}; replace it or remove its row from the manifest"
+        "{path}: not a readable image: {reason}; replace it or remove its row from the manifest"
     )]
-    Picture {
-        /// The picture.
+    Image {
+        /// The image.
         path: PathBuf,
-        /// The decoder's words.
+        /// The decoder's message.
         reason: String,
     },
     /// A thread died: a defect of the program.
-    #[error("a thread that judged crops died; please report this with the manifest at hand")]
+    #[error("a thread that classified crops died; please report this with the manifest at hand")]
     ThreadDied,
 }
 
-/// The answer to one labelled crop.
+/// The prediction for one labelled crop.
 #[derive(Clone, Debug)]
-pub struct Answer<'a> {
-    /// What was asked.
-    pub sample: &'a Sample,
-    /// Probabilities of the states.
-    pub probabilities: [f32; STATES],
+struct Prediction<'a> {
+    sample: &'a Sample,
+    probabilities: [f32; STATES],
 }
 
-impl Answer<'_> {
+impl Prediction<'_> {
     fn state(&self) -> EyeState {
         EyeState::most_likely(&self.probabilities)
     }
 
-    fn is_right(&self) -> bool {
+    fn is_correct(&self) -> bool {
         self.state() == self.sample.label
     }
 }
 
-/// Figures over some crops.
+/// Metrics over some crops.
 #[derive(Clone, Debug, Serialize)]
-pub struct Figures {
+pub struct Metrics {
     /// Number of crops.
     pub n: u64,
     /// Number of people.
     pub subjects: usize,
-    /// Share answered rightly.
+    /// Share predicted correctly.
     pub accuracy: f64,
-    /// Mean over the states that occur of the share of each answered rightly.
+    /// Mean over the states that occur of the share of each predicted correctly.
     pub macro_accuracy: f64,
     /// 95 % interval of the macro accuracy over people; absent for fewer than two.
     pub macro_accuracy_ci95: Option<Interval>,
-    /// Share of each state answered rightly.
+    /// Share of each state predicted correctly.
     pub recall: BTreeMap<String, f64>,
     /// Expected calibration error.
     pub ece: f64,
-    /// Rows are the label, columns the answer, both open, partially_open, closed, not_visible.
+    /// Rows are the label, columns the prediction, both open, partially_open, closed, not_visible.
     pub confusion: Confusion,
 }
 
-/// Open against closed on the crops that people labelled so: the answer is "closed" where
+/// Open against closed on the crops that people labelled so: the prediction is "closed" where
 /// P(closed) > P(open), whatever the other two states got.
 #[derive(Clone, Debug, Serialize)]
 pub struct OpenAgainstClosed {
     /// Number of crops.
     pub n: u64,
-    /// Share answered rightly.
+    /// Share predicted correctly.
     pub accuracy: f64,
     /// 95 % interval over people; absent for fewer than two.
     pub ci95: Option<Interval>,
@@ -109,7 +107,7 @@ pub struct OpenAgainstClosed {
 /// Everything `parseye evaluate` reports.
 #[derive(Clone, Debug, Serialize)]
 pub struct Evaluation {
-    /// Split that was judged.
+    /// Split that was evaluated.
     pub split: Split,
     /// Name of the model.
     pub model: String,
@@ -117,55 +115,57 @@ pub struct Evaluation {
     pub model_sha256: String,
     /// Over all crops.
     #[serde(flatten)]
-    pub all: Figures,
+    pub all: Metrics,
     /// By data set.
-    pub by_source: BTreeMap<String, Figures>,
+    pub by_source: BTreeMap<String, Metrics>,
     /// By data set with open and closed crops labelled by people.
     pub open_against_closed: BTreeMap<String, OpenAgainstClosed>,
 }
 
-/// Judges one split of a manifest.
+/// Classifies one split of a manifest and computes the metrics.
 ///
 /// # Errors
-/// When the split is empty, a picture cannot be read, or the model fails.
+/// When the split is empty, an image cannot be read, or the model fails.
 pub fn evaluate(
     manifest: &Manifest,
     split: Split,
     model: &EyeStateModel,
 ) -> Result<Evaluation, EvaluateError> {
     let samples = manifest.of_split(split)?;
-    let answers = judge(&manifest.folder, &samples, model)?;
-    let all: Vec<&Answer> = answers.iter().collect();
-    let mut by_source: BTreeMap<String, Vec<&Answer>> = BTreeMap::new();
-    for answer in &answers {
+    let predictions = classify(&manifest.folder, &samples, model)?;
+    let all: Vec<&Prediction> = predictions.iter().collect();
+    let mut by_source: BTreeMap<String, Vec<&Prediction>> = BTreeMap::new();
+    for prediction in &predictions {
         by_source
-            .entry(answer.sample.source.clone())
+            .entry(prediction.sample.source.clone())
             .or_default()
-            .push(answer);
+            .push(prediction);
     }
     let open_against_closed = by_source
         .iter()
-        .filter_map(|(source, answers)| Some((source.clone(), open_against_closed(answers)?)))
+        .filter_map(|(source, predictions)| {
+            Some((source.clone(), open_against_closed(predictions)?))
+        })
         .collect();
     Ok(Evaluation {
         split,
         model: model.card().name.clone(),
         model_sha256: model.file().sha256.clone(),
-        all: figures(&all),
+        all: metrics(&all),
         by_source: by_source
             .iter()
-            .map(|(source, answers)| (source.clone(), figures(answers)))
+            .map(|(source, predictions)| (source.clone(), metrics(predictions)))
             .collect(),
         open_against_closed,
     })
 }
 
-/// Judges crops on [`THREADS`] threads; the answers come in the order of the samples.
-fn judge<'a>(
+/// Classifies crops on [`THREADS`] threads; the predictions come in the order of the samples.
+fn classify<'a>(
     folder: &Path,
     samples: &[&'a Sample],
     model: &EyeStateModel,
-) -> Result<Vec<Answer<'a>>, EvaluateError> {
+) -> Result<Vec<Prediction<'a>>, EvaluateError> {
     let share = samples.len().div_ceil(THREADS).max(1);
     std::thread::scope(|scope| {
         let workers: Vec<_> = samples
@@ -175,34 +175,34 @@ fn judge<'a>(
                     let mut classifier = model.classifier()?;
                     chunk
                         .iter()
-                        .map(|sample| judge_one(folder, sample, &mut classifier))
+                        .map(|sample| classify_one(folder, sample, &mut classifier))
                         .collect::<Result<Vec<_>, EvaluateError>>()
                 })
             })
             .collect();
-        let mut answers = Vec::with_capacity(samples.len());
+        let mut predictions = Vec::with_capacity(samples.len());
         for worker in workers {
-            answers.extend(worker.join().map_err(|_| EvaluateError::ThreadDied)??);
+            predictions.extend(worker.join().map_err(|_| EvaluateError::ThreadDied)??);
         }
-        Ok(answers)
+        Ok(predictions)
     })
 }
 
-fn judge_one<'a>(
+fn classify_one<'a>(
     folder: &Path,
     sample: &'a Sample,
     classifier: &mut EyeClassifier,
-) -> Result<Answer<'a>, EvaluateError> {
+) -> Result<Prediction<'a>, EvaluateError> {
     let crop = standardised(&read_gray(&folder.join(&sample.path))?);
-    Ok(Answer {
+    Ok(Prediction {
         sample,
         probabilities: classifier.probabilities(&crop)?,
     })
 }
 
-/// Reads a picture as gray by [`luma_of`], the convention of live frames; gray files as they are.
+/// Reads an image as gray by [`luma_of`], the convention of live frames; gray files as they are.
 pub(crate) fn read_gray(path: &Path) -> Result<GrayImage, EvaluateError> {
-    let wrong = |reason: String| EvaluateError::Picture {
+    let wrong = |reason: String| EvaluateError::Image {
         path: path.into(),
         reason: reason.replace('\n', " "),
     };
@@ -218,64 +218,64 @@ pub(crate) fn read_gray(path: &Path) -> Result<GrayImage, EvaluateError> {
     if is_too_large(width, height) {
         return Err(wrong(format!("{width}x{height} pixels are too many")));
     }
-    let picture = DynamicImage::from_decoder(decoder).map_err(|error| wrong(error.to_string()))?;
-    Ok(if picture.color().has_color() {
-        luma_of(&picture.to_rgb8())
+    let image = DynamicImage::from_decoder(decoder).map_err(|error| wrong(error.to_string()))?;
+    Ok(if image.color().has_color() {
+        luma_of(&image.to_rgb8())
     } else {
-        picture.to_luma8()
+        image.to_luma8()
     })
 }
 
 /// The whole crop as the network's input; one that is not square is taken by its longer side.
-pub(crate) fn standardised(picture: &GrayImage) -> StandardisedCrop {
-    let (width, height) = (picture.width() as f32, picture.height() as f32);
+pub(crate) fn standardised(image: &GrayImage) -> StandardisedCrop {
+    let (width, height) = (image.width() as f32, image.height() as f32);
     let square = Roi {
         centre: [width / 2.0, height / 2.0],
         side: width.max(height),
         angle: 0.0,
     };
     let mut gray = [0.0; PIXELS];
-    sample_gray(picture, &square, SIDE, &mut gray);
+    sample_gray(image, &square, SIDE, &mut gray);
     StandardisedCrop::new(&gray)
 }
 
-fn confusion<'a>(answers: impl IntoIterator<Item = &'a Answer<'a>>) -> Confusion {
+fn confusion<'a>(predictions: impl IntoIterator<Item = &'a Prediction<'a>>) -> Confusion {
     let mut confusion = Confusion::default();
-    for answer in answers {
-        confusion.add(answer.sample.label, answer.state());
+    for prediction in predictions {
+        confusion.add(prediction.sample.label, prediction.state());
     }
     confusion
 }
 
-fn of_subjects<'a>(answers: &[&'a Answer<'a>]) -> Vec<Vec<&'a Answer<'a>>> {
-    let mut subjects: BTreeMap<&str, Vec<&Answer>> = BTreeMap::new();
-    for answer in answers {
+fn of_subjects<'a>(predictions: &[&'a Prediction<'a>]) -> Vec<Vec<&'a Prediction<'a>>> {
+    let mut subjects: BTreeMap<&str, Vec<&Prediction>> = BTreeMap::new();
+    for prediction in predictions {
         subjects
-            .entry(&answer.sample.subject)
+            .entry(&prediction.sample.subject)
             .or_default()
-            .push(answer);
+            .push(prediction);
     }
     subjects.into_values().collect()
 }
 
-fn figures<'a>(answers: &[&'a Answer<'a>]) -> Figures {
-    let counts = confusion(answers.iter().copied());
-    let of_subject: Vec<Confusion> = of_subjects(answers)
+fn metrics<'a>(predictions: &[&'a Prediction<'a>]) -> Metrics {
+    let counts = confusion(predictions.iter().copied());
+    let of_subject: Vec<Confusion> = of_subjects(predictions)
         .iter()
-        .map(|answers| confusion(answers.iter().copied()))
+        .map(|predictions| confusion(predictions.iter().copied()))
         .collect();
     let interval = clustered_interval(&of_subject, INTERVAL_SEED, |drawn| {
         let mut sum = Confusion::default();
         drawn.for_each(|confusion| sum.merge(confusion));
         sum.macro_accuracy()
     });
-    let confidences = answers.iter().map(|answer| {
+    let confidences = predictions.iter().map(|prediction| {
         (
-            answer.probabilities[answer.state().index()],
-            answer.is_right(),
+            prediction.probabilities[prediction.state().index()],
+            prediction.is_correct(),
         )
     });
-    Figures {
+    Metrics {
         n: counts.n(),
         subjects: of_subject.len(),
         accuracy: counts.accuracy(),
@@ -287,26 +287,32 @@ fn figures<'a>(answers: &[&'a Answer<'a>]) -> Figures {
     }
 }
 
-/// `None` where people labelled no crop open or no crop closed: there is nothing to tell apart.
-fn open_against_closed<'a>(answers: &[&'a Answer<'a>]) -> Option<OpenAgainstClosed> {
-    let labelled: Vec<&Answer> = answers
+/// `None` where people labelled no crop open or no crop closed: there is nothing to separate.
+fn open_against_closed<'a>(predictions: &[&'a Prediction<'a>]) -> Option<OpenAgainstClosed> {
+    let labelled: Vec<&Prediction> = predictions
         .iter()
         .copied()
-        .filter(|answer| answer.sample.label_kind == LabelKind::Human)
-        .filter(|answer| matches!(answer.sample.label, EyeState::Open | EyeState::Closed))
+        .filter(|prediction| prediction.sample.label_kind == LabelKind::Human)
+        .filter(|prediction| matches!(prediction.sample.label, EyeState::Open | EyeState::Closed))
         .collect();
-    let labels: BTreeSet<EyeState> = labelled.iter().map(|answer| answer.sample.label).collect();
+    let labels: BTreeSet<EyeState> = labelled
+        .iter()
+        .map(|prediction| prediction.sample.label)
+        .collect();
     if labels.len() < 2 {
         return None;
     }
-    let is_right = |answer: &Answer| {
-        let p = &answer.probabilities;
+    let is_correct = |prediction: &Prediction| {
+        let p = &prediction.probabilities;
         let closed = p[EyeState::Closed.index()] > p[EyeState::Open.index()];
-        closed == (answer.sample.label == EyeState::Closed)
+        closed == (prediction.sample.label == EyeState::Closed)
     };
-    let count = |answers: &[&Answer]| {
-        let right = answers.iter().filter(|answer| is_right(answer)).count();
-        (right as u64, answers.len() as u64)
+    let count = |predictions: &[&Prediction]| {
+        let right = predictions
+            .iter()
+            .filter(|prediction| is_correct(prediction))
+            .count();
+        (right as u64, predictions.len() as u64)
     };
     let share = |(right, n): (u64, u64)| right as f64 / n as f64;
     let subjects: Vec<(u64, u64)> = of_subjects(&labelled).iter().map(|a| count(a)).collect();
@@ -339,7 +345,7 @@ mod tests {
     }
 
     #[test]
-    fn an_enormous_picture_is_refused_before_it_is_decoded() {
+    fn an_enormous_image_is_refused_before_it_is_decoded() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("long.png");
         let save = |side| GrayImage::new(side, 1).save(&path).unwrap();
@@ -358,24 +364,24 @@ mod tests {
         let open = sample(EyeState::Open, "a", LabelKind::Human);
         let closed = sample(EyeState::Closed, "b", LabelKind::Human);
         let half = sample(EyeState::PartiallyOpen, "b", LabelKind::Pseudo);
-        let answers = [
-            Answer {
+        let predictions = [
+            Prediction {
                 sample: &open,
                 probabilities: [0.3, 0.6, 0.1, 0.0],
             },
-            Answer {
+            Prediction {
                 sample: &closed,
                 probabilities: [0.1, 0.1, 0.2, 0.6],
             },
-            Answer {
+            Prediction {
                 sample: &half,
                 probabilities: [0.9, 0.1, 0.0, 0.0],
             },
         ];
-        let all: Vec<&Answer> = answers.iter().collect();
+        let all: Vec<&Prediction> = predictions.iter().collect();
         let two = open_against_closed(&all).unwrap();
         assert_eq!((two.n, two.accuracy), (2, 1.0));
-        let four = figures(&all);
+        let four = metrics(&all);
         assert_eq!((four.n, four.accuracy, four.subjects), (3, 0.0, 2));
         assert!(open_against_closed(&all[..1]).is_none());
     }

@@ -1,27 +1,44 @@
 //! The list of labelled eye crops that training and evaluation read: `manifest.csv`.
 //!
 //! Columns: `path` (relative to the manifest's folder), `label`, `source`, `subject`, `eye`,
-//! `split`, `label_kind`, `openness`, `note`. Splits are by subject, never by picture: a subject in
+//! `split`, `label_kind`, `openness`, `note`. Splits are by subject, never by image: a subject in
 //! two splits is an error, for it would let a network be tested on people it was trained on.
 
 use crate::{
     bounded,
     eye_state::{Eye, EyeState},
+    names::{self, UnknownName},
 };
 use serde::{Deserialize, Serialize};
 use std::{
     collections::{HashMap, HashSet},
-    fmt, io,
+    io,
     path::{Component, Path, PathBuf},
     str::FromStr,
 };
+use strum::{Display, IntoStaticStr, VariantArray};
 
 /// Largest manifest accepted, in bytes: two million rows.
 const MOST_BYTES: u64 = 256 << 20;
 
-/// Use that a subject's crops are set aside for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+/// Part of the data for which a subject's crops are set aside.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    IntoStaticStr,
+    Display,
+    VariantArray,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Split {
     /// Fitted on.
     Train,
@@ -33,35 +50,28 @@ pub enum Split {
 
 impl Split {
     /// All splits.
-    pub const ALL: [Self; 3] = [Self::Train, Self::Val, Self::Test];
+    pub const ALL: [Self; 3] = names::all(Self::VARIANTS);
 
     /// Name in the manifest.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Train => "train",
-            Self::Val => "val",
-            Self::Test => "test",
-        }
-    }
-}
-
-impl fmt::Display for Split {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
+    pub fn name(self) -> &'static str {
+        self.into()
     }
 }
 
 impl FromStr for Split {
-    type Err = String;
+    type Err = UnknownName;
 
-    fn from_str(name: &str) -> Result<Self, String> {
-        named("split", name, &Self::ALL, Self::name)
+    fn from_str(name: &str) -> Result<Self, UnknownName> {
+        names::parse("split", name)
     }
 }
 
-/// Who said what state a crop shows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+/// Origin of a crop's label.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, IntoStaticStr, VariantArray,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum LabelKind {
     /// A person.
     Human,
@@ -73,41 +83,18 @@ pub enum LabelKind {
 
 impl LabelKind {
     /// All kinds.
-    pub const ALL: [Self; 3] = [Self::Human, Self::Pseudo, Self::Geometric];
+    pub const ALL: [Self; 3] = names::all(Self::VARIANTS);
 
     /// Name in the manifest.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Human => "human",
-            Self::Pseudo => "pseudo",
-            Self::Geometric => "geometric",
-        }
+    pub fn name(self) -> &'static str {
+        self.into()
     }
-}
-
-pub(super) fn named<T: Copy>(
-    what: &str,
-    given: &str,
-    all: &[T],
-    name: impl Fn(T) -> &'static str,
-) -> Result<T, String> {
-    let names = || all.iter().map(|item| name(*item));
-    all.iter()
-        .copied()
-        .find(|item| name(*item) == given)
-        .ok_or_else(|| {
-            format!(
-                "unknown {what} '{given}'{}; known: {}",
-                crate::nearest::hint(given, names()),
-                names().collect::<Vec<_>>().join(", ")
-            )
-        })
 }
 
 /// One labelled eye crop.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sample {
-    /// Picture, relative to [`Manifest::folder`].
+    /// Image, relative to [`Manifest::folder`].
     pub path: PathBuf,
     /// What it shows.
     pub label: EyeState,
@@ -204,7 +191,7 @@ struct Row {
 }
 
 impl Manifest {
-    /// Reads and checks a manifest. Every picture it names must be there.
+    /// Reads and checks a manifest. Every image it names must exist.
     ///
     /// # Errors
     /// Names the line and what is wrong with it.
@@ -227,7 +214,7 @@ impl Manifest {
         Ok(manifest)
     }
 
-    /// Checks the text of a manifest, but not whether its pictures are there; `path` is where it stands,
+    /// Checks the text of a manifest, but not whether its images exist; `path` is the file,
     /// and is named in errors.
     ///
     /// # Errors
@@ -359,22 +346,15 @@ impl Row {
                 _ => return Err(format!("openness '{text}' is not a number")),
             },
         };
+        let unknown = |error: UnknownName| error.to_string();
         Ok(Sample {
             path,
-            label: self
-                .label
-                .parse()
-                .map_err(|error: crate::eye_state::UnknownState| error.to_string())?,
+            label: self.label.parse().map_err(unknown)?,
             source: self.source,
             subject: self.subject,
             eye,
-            split: self.split.parse()?,
-            label_kind: named(
-                "label kind",
-                &self.label_kind,
-                &LabelKind::ALL,
-                LabelKind::name,
-            )?,
+            split: self.split.parse().map_err(unknown)?,
+            label_kind: names::parse("label kind", &self.label_kind).map_err(unknown)?,
             openness,
             note: self.note,
         })

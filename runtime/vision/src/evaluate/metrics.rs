@@ -1,21 +1,24 @@
-//! Figures of merit of a classifier: confusion, accuracy, calibration, and intervals that respect
-//! that crops of one person are alike.
+//! Metrics of a classifier: confusion, accuracy, calibration, and intervals that respect that crops of
+//! one person are correlated.
 
-use crate::eye_state::{EyeState, STATES};
+use crate::{
+    eye_state::{EyeState, STATES},
+    statistics,
+};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// Counts of answers: rows are the truth, columns the answer, both in the order of
+/// Counts of predictions: rows are the truth, columns the prediction, both in the order of
 /// [`EyeState::ALL`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Confusion(pub [[u64; STATES]; STATES]);
 
 impl Confusion {
-    /// Counts one answer.
-    pub fn add(&mut self, truth: EyeState, answer: EyeState) {
-        self.0[truth.index()][answer.index()] += 1;
+    /// Counts one prediction.
+    pub fn add(&mut self, truth: EyeState, predicted: EyeState) {
+        self.0[truth.index()][predicted.index()] += 1;
     }
 
     /// Adds the counts of another confusion.
@@ -27,25 +30,25 @@ impl Confusion {
         }
     }
 
-    /// Number of answers.
+    /// Number of predictions.
     pub fn n(&self) -> u64 {
         self.0.iter().flatten().sum()
     }
 
-    /// Share of right answers; NaN without answers.
+    /// Share of correct predictions; NaN without predictions.
     pub fn accuracy(&self) -> f64 {
         let right: u64 = (0..STATES).map(|state| self.0[state][state]).sum();
         right as f64 / self.n() as f64
     }
 
-    /// Share of one state's crops answered rightly, where there are any.
+    /// Share of one state's crops that are predicted correctly; `None` without any.
     pub fn recall(&self, state: EyeState) -> Option<f64> {
         let row = &self.0[state.index()];
         let of_state: u64 = row.iter().sum();
         (of_state > 0).then(|| row[state.index()] as f64 / of_state as f64)
     }
 
-    /// Mean recall over the states that occur; NaN without answers.
+    /// Mean recall over the states that occur; NaN without predictions.
     pub fn macro_accuracy(&self) -> f64 {
         let recalls: Vec<f64> = EyeState::ALL
             .iter()
@@ -67,32 +70,32 @@ impl Confusion {
 /// networks".
 pub const CALIBRATION_BINS: usize = 15;
 
-/// What answers of a range of confidence come to.
+/// Predictions in a range of confidence.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ReliabilityBin {
-    /// Number of answers.
+    /// Number of predictions.
     pub n: u64,
     /// Sum of their confidences.
     pub confidence: f64,
-    /// How many of them are right.
+    /// How many of them are correct.
     pub right: u64,
 }
 
 impl ReliabilityBin {
-    /// Mean confidence and share of right answers; `None` where there are none.
+    /// Mean confidence and share of correct predictions; `None` without predictions.
     pub fn means(&self) -> Option<(f64, f64)> {
         let n = self.n as f64;
         (self.n > 0).then(|| (self.confidence / n, self.right as f64 / n))
     }
 }
 
-/// Answers in equal bins of confidence, the lowest first. Pairs are (confidence 0 to 1, right or
-/// wrong).
+/// Counts predictions in equal bins of confidence, the lowest first. Pairs are (confidence 0 to 1, whether
+/// correct).
 pub fn reliability(
-    answers: impl IntoIterator<Item = (f32, bool)>,
+    predictions: impl IntoIterator<Item = (f32, bool)>,
 ) -> [ReliabilityBin; CALIBRATION_BINS] {
     let mut bins = [ReliabilityBin::default(); CALIBRATION_BINS];
-    for (confidence, right) in answers {
+    for (confidence, right) in predictions {
         let bin = ((confidence * CALIBRATION_BINS as f32) as usize).min(CALIBRATION_BINS - 1);
         bins[bin].n += 1;
         bins[bin].confidence += f64::from(confidence);
@@ -102,9 +105,9 @@ pub fn reliability(
 }
 
 /// Expected calibration error: mean over equal bins of confidence of |accuracy - confidence|,
-/// weighted by the bins' counts (Guo et al. 2017). NaN without answers.
-pub fn expected_calibration_error(answers: impl IntoIterator<Item = (f32, bool)>) -> f64 {
-    let bins = reliability(answers);
+/// weighted by the bins' counts (Guo et al. 2017). NaN without predictions.
+pub fn expected_calibration_error(predictions: impl IntoIterator<Item = (f32, bool)>) -> f64 {
+    let bins = reliability(predictions);
     let n: u64 = bins.iter().map(|bin| bin.n).sum();
     let gap = |bin: &ReliabilityBin| (bin.right as f64 - bin.confidence).abs();
     bins.iter().map(gap).sum::<f64>() / n as f64
@@ -122,43 +125,35 @@ pub struct Interval {
 /// Resamplings of a bootstrap interval: enough for the second digit of a 95 % interval.
 const RESAMPLINGS: usize = 2000;
 
-/// Percentile bootstrap over groups: whole groups (here: all crops of a person) are drawn with
+/// Computes a percentile bootstrap interval of a metric over groups: whole groups (here: all crops of a person) are drawn with
 /// replacement, because crops of one person are not independent. `None` for fewer than two groups,
 /// which say nothing of how groups differ.
 pub fn clustered_interval<G>(
     groups: &[G],
     seed: u64,
-    figure: impl Fn(&mut dyn Iterator<Item = &G>) -> f64,
+    metric: impl Fn(&mut dyn Iterator<Item = &G>) -> f64,
 ) -> Option<Interval> {
     if groups.len() < 2 {
         return None;
     }
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let mut figures: Vec<f64> = (0..RESAMPLINGS)
-        .map(|_| {
-            let mut drawn = (0..groups.len()).map(|_| &groups[rng.random_range(0..groups.len())]);
-            figure(&mut drawn)
-        })
-        .filter(|value| value.is_finite())
-        .collect();
-    figures.sort_by(f64::total_cmp);
-    let at = |share: f64| {
-        figures
-            .get(((figures.len().max(1) - 1) as f64 * share).round() as usize)
-            .copied()
-    };
+    let resampled = (0..RESAMPLINGS).map(|_| {
+        let mut drawn = (0..groups.len()).map(|_| &groups[rng.random_range(0..groups.len())]);
+        metric(&mut drawn)
+    });
+    let resampled = statistics::sorted(resampled.filter(|value| value.is_finite()));
     Some(Interval {
-        low: at(0.025)?,
-        high: at(0.975)?,
+        low: statistics::nearest_rank(&resampled, 0.025)?,
+        high: statistics::nearest_rank(&resampled, 0.975)?,
     })
 }
 
 /// Finds the temperature that minimises the mean negative log-likelihood of `logits / temperature`
 /// by golden-section search; the function has one minimum in the temperature's logarithm.
-pub fn fit_temperature(answers: &[([f32; STATES], EyeState)]) -> f32 {
+pub fn fit_temperature(predictions: &[([f32; STATES], EyeState)]) -> f32 {
     let loss = |log_temperature: f64| -> f64 {
         let temperature = log_temperature.exp() as f32;
-        answers
+        predictions
             .iter()
             .map(|(logits, truth)| {
                 let probability =
@@ -186,7 +181,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn macro_accuracy_weighs_states_alike() {
+    fn macro_accuracy_weighs_states_equally() {
         let mut confusion = Confusion::default();
         for _ in 0..90 {
             confusion.add(EyeState::Open, EyeState::Open);
@@ -201,7 +196,7 @@ mod tests {
 
     #[test]
     fn calibration_error_by_hand() {
-        // Two answers of confidence 0.9, one right: |1 - 1.8| / 2 = 0.4.
+        // Two predictions of confidence 0.9, one right: |1 - 1.8| / 2 = 0.4.
         let error = expected_calibration_error([(0.9, true), (0.9, false)]);
         assert!((error - 0.4).abs() < 1e-6);
         assert_eq!(expected_calibration_error([(1.0, true); 5]), 0.0);
@@ -227,7 +222,7 @@ mod tests {
     #[test]
     fn overconfident_logits_get_a_temperature_above_one() {
         // Logit gap 4 says 98 % for the first of two likely states, but only 75 % are right.
-        let answers: Vec<_> = (0..400)
+        let predictions: Vec<_> = (0..400)
             .map(|i| {
                 let truth = if i % 4 == 0 {
                     EyeState::Closed
@@ -237,7 +232,7 @@ mod tests {
                 ([4.0, -300.0, 0.0, -300.0], truth)
             })
             .collect();
-        let temperature = fit_temperature(&answers);
+        let temperature = fit_temperature(&predictions);
         // Exact: gap / ln(0.75 / 0.25).
         assert!(
             (temperature - 4.0 / 3.0_f32.ln()).abs() < 0.01,

@@ -1,5 +1,6 @@
-//! How good an answer is: labelled crops and confirmed blinks on one side, figures of merit on the
-//! other. Nothing here changes what the monitor says.
+//! Evaluation of predictions: labelled crops and confirmed blinks, and the metrics over them.
+//!
+//! Nothing here is part of a live run.
 
 pub mod crops;
 pub mod manifest;

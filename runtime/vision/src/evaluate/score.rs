@@ -7,7 +7,7 @@
 use super::truth::{ClipTruth, FrameRange};
 use serde::{Deserialize, Serialize};
 
-/// Counts and the figures that follow from them.
+/// Counts of blinks, with precision, recall and F1.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Score {
     /// Confirmed blinks that were found.
@@ -27,7 +27,7 @@ pub struct Score {
 }
 
 impl Score {
-    /// A score from its counts.
+    /// Computes a score from its counts.
     pub fn of_counts(tp: u64, fp: u64, missed: u64) -> Self {
         let share = |part: u64, whole: u64| (whole > 0).then(|| part as f64 / whole as f64);
         Self {
@@ -57,7 +57,7 @@ impl Score {
         )
     }
 
-    /// The score over several recordings: their counts added up.
+    /// Computes the score over several recordings from the sums of their counts.
     pub fn total<'a>(scores: impl IntoIterator<Item = &'a Self>) -> Self {
         let (mut tp, mut fp, mut missed) = (0, 0, 0);
         for score in scores {
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn figures_are_absent_where_they_mean_nothing() {
+    fn metrics_are_absent_where_they_mean_nothing() {
         let nothing = Score::of_counts(0, 0, 0);
         assert_eq!(
             (nothing.precision, nothing.recall, nothing.f1),

@@ -3,20 +3,21 @@
 //! Columns: `clip` (the recording's file name without ending), `start_frame`, `end_frame` (decoded
 //! frames from 0, both included), `kind`. What counts as a hit is [`super::score`]'s.
 
-use super::manifest::named;
-use crate::bounded;
+use crate::{bounded, names};
 use serde::Deserialize;
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
 };
+use strum::{IntoStaticStr, VariantArray};
 
 /// Largest truth file accepted, in bytes: half a million rows.
 const MOST_BYTES: u64 = 16 << 20;
 
-/// What an interval of a truth file holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum TruthKind {
+/// Kind of an interval of a truth file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case")]
+enum TruthKind {
     /// A whole blink: the lids meet.
     Blink,
     /// The lids come close but do not meet.
@@ -25,26 +26,6 @@ pub enum TruthKind {
     LongClosure,
     /// People disagree.
     Uncertain,
-}
-
-impl TruthKind {
-    /// All kinds.
-    pub const ALL: [Self; 4] = [
-        Self::Blink,
-        Self::Partial,
-        Self::LongClosure,
-        Self::Uncertain,
-    ];
-
-    /// Name in the file.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Blink => "blink",
-            Self::Partial => "partial",
-            Self::LongClosure => "long_closure",
-            Self::Uncertain => "uncertain",
-        }
-    }
 }
 
 /// Frames from `first` to `last`, both included.
@@ -63,7 +44,7 @@ impl FrameRange {
     }
 }
 
-/// What is known of one recording.
+/// Confirmed blinks of one recording.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ClipTruth {
     /// Whole blinks, which count.
@@ -89,7 +70,7 @@ pub enum TruthError {
     Unreadable {
         /// The truth file.
         path: PathBuf,
-        /// The system's words.
+        /// The system's message.
         reason: String,
     },
     /// A row is wrong.
@@ -102,7 +83,7 @@ pub enum TruthError {
         /// What was wrong.
         reason: String,
     },
-    /// The file says nothing about any of the recordings.
+    /// The file names none of the recordings.
     #[error(
         "{path}: names none of the sources ({sources}){hint}; its clip column holds file names without ending"
     )]
@@ -144,7 +125,7 @@ impl Truth {
     /// As [`Self::read`].
     pub fn parse(text: &[u8], path: &Path) -> Result<Self, TruthError> {
         let mut clips: BTreeMap<String, ClipTruth> = BTreeMap::new();
-        // Each clip's blinks by their first frames: one look at the neighbours for each row, so that a
+        // Each clip's blinks by their first frames: one look-up of the neighbours for each row, so that a
         // long file takes no longer than its length.
         let mut blinks: BTreeMap<String, BTreeMap<u64, FrameRange>> = BTreeMap::new();
         let wrong = |line: u64, reason: String| TruthError::Row {
@@ -170,8 +151,8 @@ impl Truth {
             let row: Row = record
                 .deserialize(Some(&headers))
                 .map_err(|error| wrong(line, plain(&error)))?;
-            let kind = named("kind", &row.kind, &TruthKind::ALL, TruthKind::name)
-                .map_err(|reason| wrong(line, reason))?;
+            let kind: TruthKind =
+                names::parse("kind", &row.kind).map_err(|error| wrong(line, error.to_string()))?;
             if row.clip.is_empty() {
                 return Err(wrong(line, "clip is empty".into()));
             }
@@ -234,7 +215,7 @@ impl Truth {
     }
 }
 
-/// The csv crate's words without its own position, which the caller gives.
+/// The csv crate's message without its own position, which the caller gives.
 fn plain(error: &csv::Error) -> String {
     match error.kind() {
         csv::ErrorKind::Deserialize { err, .. } => match err.field() {

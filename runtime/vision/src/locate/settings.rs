@@ -1,5 +1,6 @@
 //! Settings of finding the face.
 
+use crate::settings::{SettingError, check_range};
 use serde::{Deserialize, Serialize};
 use std::{ops::RangeInclusive, path::PathBuf};
 
@@ -33,16 +34,17 @@ impl DetectorSettings {
     /// Checks that every value means something.
     ///
     /// # Errors
-    /// The key, its value, and what is accepted.
-    pub fn check(&self) -> Result<(), String> {
-        let every = self.detect_every;
-        if !DETECT_EVERY.contains(&every) {
-            return Err(format!(
-                "detect_every is {every}; give a number of frames from {} to {}",
+    /// With the key, its value, and what is accepted.
+    pub fn check(&self) -> Result<(), SettingError> {
+        check_range(
+            "detect_every",
+            self.detect_every,
+            DETECT_EVERY,
+            format!(
+                "a number of frames from {} to {}",
                 DETECT_EVERY.start(),
                 DETECT_EVERY.end()
-            ));
-        }
-        Ok(())
+            ),
+        )
     }
 }

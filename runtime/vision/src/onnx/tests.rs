@@ -1,4 +1,6 @@
 use super::*;
+use parseye_test_needs::needs;
+use parseye_testkit::places::repository;
 use tract_onnx::prelude::Framework;
 
 /// Numbers that no two networks agree on by accident.
@@ -55,12 +57,13 @@ fn whole_reader(bytes: &[u8], shapes: &[&[usize]]) -> Plan {
     model.into_optimized().unwrap().into_runnable().unwrap()
 }
 
+#[needs(face_detector)]
 #[test]
 fn every_bit_is_as_by_the_whole_reader() {
     let crop: &[usize] = &[1, 1, 32, 32];
     let states: &[usize] = &[1, 4];
     let picture: &[usize] = &[1, 128, 128, 3];
-    let models = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../models");
+    let models = repository().join("models");
     for (path, shapes) in [
         ("default.onnx", &[crop][..]),
         ("default.gradient.onnx", &[crop, states]),
@@ -70,10 +73,7 @@ fn every_bit_is_as_by_the_whole_reader() {
         ("parseval-16-1.gradient.onnx", &[crop, states]),
         ("locator/face_detection_front_128x128.onnx", &[picture]),
     ] {
-        let Ok(bytes) = std::fs::read(models.join(path)) else {
-            eprintln!("skipped: {path}, which is not there");
-            continue;
-        };
+        let bytes = std::fs::read(models.join(path)).unwrap();
         let ours = answers(&plan(&decode(&bytes).unwrap(), shapes).unwrap(), shapes);
         assert!(
             ours == answers(&whole_reader(&bytes, shapes), shapes),

@@ -1,12 +1,17 @@
-//! White-box checks of one answer: by how little an attack that knows the model can turn it, and how
-//! likely the camera's own noise does.
+//! White-box checks of one prediction: the smallest FGSM step that changes it, and how likely the
+//! camera's own noise does.
 //!
 //! Both come from the model's own gradient at the crop ([`crate::classify::gradient`]); the search
 //! over the attack's size runs the model only forwards.
 
 use super::{Missing, noise::NoiseShape};
 use crate::{
-    classify::{StandardisedCrop, gradient::Gradient, input::PIXELS, model::softmax},
+    classify::{
+        ModelError, StandardisedCrop,
+        gradient::{Gradient, GradientRunner},
+        input::PIXELS,
+        model::softmax,
+    },
     eye_state::{EyeState, STATES},
     snr::{db_of_epsilon, epsilon_of_db},
 };
@@ -16,7 +21,7 @@ use statrs::distribution::{ContinuousCDF, Normal};
 /// over the noise's reach and it says a half to a third of what draws show (`make bench-selfcheck`).
 pub const FIRST_ORDER_DB: f64 = 20.0;
 
-/// 1 - p of the answer below which the cross-entropy's own gradient is mostly rounding: f32 keeps
+/// 1 - p of the prediction below which the cross-entropy's own gradient is mostly rounding: f32 keeps
 /// p to 6e-8, so a direction is good to a thousandth above this.
 const SATURATED: f64 = 1e-4;
 
@@ -32,8 +37,8 @@ pub struct CropGradients {
 }
 
 impl CropGradients {
-    /// From the gradients at `crop` for each state in the order of [`EyeState::ALL`], where the model
-    /// says `state`; `None` when one is missing.
+    /// Takes the gradients at `crop` for each state in the order of [`EyeState::ALL`], where the model
+    /// predicts `state`; `None` when one is missing.
     pub fn new(crop: &StandardisedCrop, state: EyeState, gradients: Vec<Gradient>) -> Option<Self> {
         (gradients.len() == STATES).then(|| Self {
             state,
@@ -42,7 +47,7 @@ impl CropGradients {
         })
     }
 
-    /// The state that the model says, the label of every check.
+    /// The state that the model predicts, the label of every check.
     pub fn state(&self) -> EyeState {
         self.state
     }
@@ -78,30 +83,29 @@ impl CropGradients {
     /// # Errors
     /// [`Missing::NoGradient`] where it points nowhere.
     pub fn direction(&self) -> Result<Direction, Missing> {
-        let probabilities = softmax(&self.gradients[0].logits, 1.0);
-        let doubt: f64 = self
-            .others()
-            .map(|k| f64::from(probabilities[k.index()]))
-            .sum();
-        let gradient: Vec<f64> = if doubt >= SATURATED {
-            let own = &self.gradients[self.state.index()].values;
-            own.iter().map(|value| f64::from(*value)).collect()
+        let own = &self.gradients[self.state.index()];
+        if is_saturated(&self.gradients[0].logits, self.state) {
+            Direction::of(&self.gradient_of_margins())
         } else {
-            let closest = self
-                .others()
-                .map(|k| self.margin(k))
-                .fold(f64::INFINITY, f64::min);
-            let mut sum = vec![0.0; PIXELS];
-            for other in self.others() {
-                // Proportional to p_k, without the underflow.
-                let weight = (closest - self.margin(other)).exp();
-                for (sum, value) in sum.iter_mut().zip(self.margin_gradient(other)) {
-                    *sum -= weight * value;
-                }
+            Direction::of(&own.values.map(f64::from))
+        }
+    }
+
+    /// The gradient of the cross-entropy but for a factor, from those of the margins.
+    fn gradient_of_margins(&self) -> Vec<f64> {
+        let closest = self
+            .others()
+            .map(|k| self.margin(k))
+            .fold(f64::INFINITY, f64::min);
+        let mut sum = vec![0.0; PIXELS];
+        for other in self.others() {
+            // Proportional to p_k, without the underflow.
+            let weight = (closest - self.margin(other)).exp();
+            for (sum, value) in sum.iter_mut().zip(self.margin_gradient(other)) {
+                *sum -= weight * value;
             }
-            sum
-        };
-        Direction::of(&gradient)
+        }
+        sum
     }
 
     /// The step on every pixel that would bring the nearest other state level if the model were
@@ -112,13 +116,13 @@ impl CropGradients {
             .fold(f64::INFINITY, f64::min)
     }
 
-    /// The chance that noise of this shape and SNR changes the answer if the model were linear:
+    /// The chance that noise of this shape and SNR changes the state if the model were linear:
     /// `Phi(-m / (sigma ||grad m||2))` of the state that is likeliest to win, where the norm is taken
     /// after the noise's shape ([`NoiseShape::response`]).
     ///
     /// Below [`FIRST_ORDER_DB`] it is too low.
     ///
-    /// Standardising again scales picture and noise by `c = 1 / sqrt(1 + sigma^2)`: to first order
+    /// Standardising again scales crop and noise by `c = 1 / sqrt(1 + sigma^2)`: to first order
     /// the margin's mean becomes `m + (c - 1) grad m . x` and its deviation `c sigma ||grad m||2`,
     /// which for a linear model without offset is the formula above.
     pub fn flip_probability(&self, shape: &NoiseShape, snr_db: f64) -> f64 {
@@ -158,7 +162,40 @@ impl CropGradients {
     }
 }
 
-/// A margin to first order: its value, its gradient times the picture, and its standard deviation
+/// Whether a prediction is so certain that the gradient of its own cross-entropy is mostly rounding.
+fn is_saturated(logits: &[f32; STATES], state: EyeState) -> bool {
+    let probabilities = softmax(logits, 1.0);
+    let others = EyeState::ALL.into_iter().filter(|other| *other != state);
+    let doubt: f64 = others
+        .map(|other| f64::from(probabilities[other.index()]))
+        .sum();
+    doubt < SATURATED
+}
+
+/// Computes the direction of the FGSM step of a crop, as [`CropGradients::direction`] does, with one run of
+/// the gradient graph where that is enough; `None` where the gradient points nowhere.
+///
+/// # Errors
+/// When the gradient graph fails.
+pub(super) fn fgsm_direction(
+    runner: &mut GradientRunner,
+    crop: &StandardisedCrop,
+    state: EyeState,
+) -> Result<Option<Direction>, ModelError> {
+    let own = runner.gradient(crop, state)?;
+    if !is_saturated(&own.logits, state) {
+        return Ok(Direction::of(&own.values.map(f64::from)).ok());
+    }
+    let gradients = EyeState::ALL.map(|label| match label == state {
+        true => Ok(own.clone()),
+        false => runner.gradient(crop, label),
+    });
+    let gradients = gradients.into_iter().collect::<Result<Vec<_>, _>>()?;
+    let gradients = CropGradients::new(crop, state, gradients);
+    Ok(gradients.and_then(|gradients| gradients.direction().ok()))
+}
+
+/// A margin to first order: its value, its gradient times the crop, and its standard deviation
 /// under noise of root mean square 1.
 struct LinearMargin {
     margin: f64,
@@ -166,7 +203,7 @@ struct LinearMargin {
     response: f64,
 }
 
-/// The chance that the likeliest of the margins is lost under noise.
+/// The chance that the least certain of the margins is lost under noise.
 fn chance(margins: &[LinearMargin], snr_db: f64) -> f64 {
     let sigma = epsilon_of_db(snr_db);
     let scale = 1.0 / (1.0 + sigma * sigma).sqrt();
@@ -181,12 +218,12 @@ fn chance(margins: &[LinearMargin], snr_db: f64) -> f64 {
         .fold(0.0, f64::max)
 }
 
-/// Where an FGSM step goes: the signs of a gradient, 1, -1 or 0 for each pixel.
+/// The direction of an FGSM step: the signs of a gradient, 1, -1 or 0 for each pixel.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Direction([f32; PIXELS]);
 
 impl Direction {
-    /// Signs of a gradient.
+    /// Takes the signs of a gradient.
     ///
     /// # Errors
     /// [`Missing::NoGradient`] where all are 0.
@@ -207,7 +244,7 @@ impl Direction {
         Ok(Self(signs))
     }
 
-    /// x + epsilon sign(gradient), clipped to the values that an 8-bit pixel can take.
+    /// Returns x + epsilon sign(gradient), clipped to the values that an 8-bit pixel can take.
     pub fn step(&self, crop: &StandardisedCrop, epsilon: f64) -> StandardisedCrop {
         let (low, high) = crop.range();
         let mut stepped = crop.clone();
@@ -219,7 +256,7 @@ impl Direction {
 }
 
 /// Weakest and strongest step tried, in dB: f32 rounds at about 140 dB, and at 0 dB the step is as
-/// large as the picture.
+/// large as the crop.
 const WEAKEST_DB: f64 = 110.0;
 const STRONGEST_DB: f64 = 0.0;
 
@@ -238,17 +275,18 @@ const CONFIRM_ABOVE_DB: f64 = 0.5;
 /// Below the margin by these, in dB, the state must stay turned.
 const CONFIRM_BELOW_DB: [f64; 3] = [1.0, 3.0, 6.0];
 
-/// Looks for the highest SNR at which a step flips the state: scanning from weak to strong, then
-/// bisecting, then looking half a decibel above and some below.
+/// Searches the highest SNR at which a step flips the state: scans from weak to strong, then bisects, then
+/// tries half a decibel above and some below.
 ///
-/// Pure: ask [`FlipSearch::ask`] what to try, tell the answer, until there is a result.
+/// Without a network, and so tested without one: [`FlipSearch::next_trial`] says what to try,
+/// [`FlipSearch::record`] takes what came of it, until there is a result.
 #[derive(Clone, Debug)]
 pub struct FlipSearch {
     phase: Phase,
-    asked_db: f64,
+    trial_db: f64,
     monotone: bool,
     holds_db: f64,
-    tries: u32,
+    trials: u32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -276,49 +314,49 @@ impl FlipSearch {
         let start = ((guess + HEAD_START_DB) / SCAN_DB).ceil() * SCAN_DB;
         Self {
             phase: Phase::Down,
-            asked_db: start.clamp(STRONGEST_DB + 10.0 * SCAN_DB, WEAKEST_DB),
+            trial_db: start.clamp(STRONGEST_DB + 10.0 * SCAN_DB, WEAKEST_DB),
             monotone: true,
             holds_db: f64::INFINITY,
-            tries: 0,
+            trials: 0,
         }
     }
 
     /// SNR of the step to try next, in dB; `None` when there is a result.
-    pub fn ask(&self) -> Option<f64> {
-        (!matches!(self.phase, Phase::Done(_))).then_some(self.asked_db)
+    pub fn next_trial(&self) -> Option<f64> {
+        (!matches!(self.phase, Phase::Done(_))).then_some(self.trial_db)
     }
 
-    /// Steps tried so far.
-    pub fn tries(&self) -> u32 {
-        self.tries
+    /// Number of steps tried so far.
+    pub fn trials(&self) -> u32 {
+        self.trials
     }
 
-    /// Takes the answer to what was asked.
-    pub fn tell(&mut self, flipped: bool) {
-        self.tries += 1;
-        let asked = self.asked_db;
+    /// Takes whether the trial flipped the state.
+    pub fn record(&mut self, flipped: bool) {
+        self.trials += 1;
+        let trial = self.trial_db;
         match self.phase {
             Phase::Down if !flipped => {
-                self.holds_db = asked;
-                if asked <= STRONGEST_DB {
+                self.holds_db = trial;
+                if trial <= STRONGEST_DB {
                     self.phase = Phase::Done(Err(Missing::NeverFlips));
                 } else {
-                    self.asked_db = (asked - SCAN_DB).max(STRONGEST_DB);
+                    self.trial_db = (trial - SCAN_DB).max(STRONGEST_DB);
                 }
             }
             // Flipped at the very start.
-            Phase::Down if self.holds_db.is_infinite() => self.up(asked),
-            Phase::Up if flipped => self.up(asked),
+            Phase::Down if self.holds_db.is_infinite() => self.up(trial),
+            Phase::Up if flipped => self.up(trial),
             Phase::Up => {
-                self.holds_db = asked;
-                self.bisect(asked - SCAN_DB);
+                self.holds_db = trial;
+                self.bisect(trial - SCAN_DB);
             }
-            Phase::Down => self.bisect(asked),
+            Phase::Down => self.bisect(trial),
             Phase::Bisect { flips_db } => {
                 if flipped {
-                    self.bisect(asked);
+                    self.bisect(trial);
                 } else {
-                    self.holds_db = asked;
+                    self.holds_db = trial;
                     self.bisect(flips_db);
                 }
             }
@@ -326,8 +364,8 @@ impl FlipSearch {
                 if flipped {
                     // An island of flips above: the margin is there.
                     self.monotone = false;
-                    self.holds_db = asked + SCAN_DB;
-                    self.bisect(asked);
+                    self.holds_db = trial + SCAN_DB;
+                    self.bisect(trial);
                 } else {
                     self.below(flips_db, 0);
                 }
@@ -346,17 +384,17 @@ impl FlipSearch {
             self.phase = Phase::Done(Ok(flips_db));
         } else {
             self.phase = Phase::Up;
-            self.asked_db = (flips_db + SCAN_DB).min(WEAKEST_DB);
+            self.trial_db = (flips_db + SCAN_DB).min(WEAKEST_DB);
         }
     }
 
     fn bisect(&mut self, flips_db: f64) {
         if self.holds_db - flips_db > RESOLUTION_DB {
             self.phase = Phase::Bisect { flips_db };
-            self.asked_db = f64::midpoint(flips_db, self.holds_db);
+            self.trial_db = f64::midpoint(flips_db, self.holds_db);
         } else {
             self.phase = Phase::Above { flips_db };
-            self.asked_db = flips_db + CONFIRM_ABOVE_DB;
+            self.trial_db = flips_db + CONFIRM_ABOVE_DB;
         }
     }
 
@@ -364,13 +402,13 @@ impl FlipSearch {
         match CONFIRM_BELOW_DB.get(index) {
             Some(less) if flips_db - less >= STRONGEST_DB => {
                 self.phase = Phase::Below { flips_db, index };
-                self.asked_db = flips_db - less;
+                self.trial_db = flips_db - less;
             }
             _ => self.phase = Phase::Done(Ok(flips_db)),
         }
     }
 
-    /// The adversarial margin; `None` while looking.
+    /// The adversarial margin; `None` while there is more to try.
     pub fn result(&self) -> Option<Result<AdversarialMargin, Missing>> {
         match self.phase {
             Phase::Done(result) => Some(result.map(|db| AdversarialMargin {

@@ -2,22 +2,33 @@
 //! own resolution, and from it the camera SNR of an eye crop.
 //!
 //! # Which noise
-//! Sigma is measured on the frame and then carried to the 32x32 crop ([`super::carry`]), so that the
-//! camera SNR is a perturbation SNR of the network's input: it can be compared with every other
-//! decibel of Parseye, and the headroom is a plain difference. The noise includes the rounding to
-//! whole gray levels (variance 1/12), which limits dark and flat pictures; [`CameraSnr::sigma_frame`]
-//! is what was there before rounding.
+//! Sigma is measured on the frame and then propagated to the 32x32 crop ([`super::noise_propagation`]), so
+//! that the camera SNR is a perturbation SNR of the network's input: it can be compared with every other
+//! decibel of Parseye, and the headroom is a plain difference:
 //!
-//! # Where it is looked for
-//! In the half of the patches that moved least, and there where the picture shows something, as an eye
-//! does, if enough of that holds still: a compressed picture (MJPEG) wipes the noise off its smooth parts
+//! ```text
+//! sigma_frame^2(g) = intercept + slope g                             g: gray level, before rounding
+//! sigma_crop^2     = E^2 (c(1/E) sigma_frame^2(mean gray) + 1/12)
+//! camera SNR       = 10 log10((contrast^2 - sigma_crop^2) / sigma_crop^2)
+//! ```
+//!
+//! with E the sum of squared weights of the area average along one axis and c the correlation factor of
+//! blocks of side 1/E. The line over the gray level is that of photon and read noise (Foi, Trimeche,
+//! Katkovnik and Egiazarian, "Practical Poissonian-Gaussian noise modeling and fitting for single-image raw
+//! data", IEEE Trans. Image Processing 17, 2008). The noise includes the rounding to whole gray levels
+//! (variance 1/12), which limits dark and flat images; [`CameraSnr::sigma_frame`] is the one before
+//! rounding.
+//!
+//! # Where it is measured
+//! In the half of the patches that moved least, and of them in those with as much texture as an eye has,
+//! if enough of that holds still: a compressed frame (MJPEG) wipes the noise off its smooth parts
 //! and leaves it on its textured ones. Medians over many patches keep out what moves a little. Where
 //! nothing but smooth parts holds still, little noise is underestimated after compression, by several
 //! decibels at a true SNR above 32 dB; [`CameraSnr::standard_error_db`] says so.
 //!
 //! # What cannot be seen
 //! A recording that was compressed from frame to frame repeats its still parts, noise included: there
-//! the noise is underestimated, and injected or live noise alone shows.
+//! the noise is underestimated; injected and live noise are not.
 
 use super::{
     Missing,
@@ -31,23 +42,27 @@ use super::{
 use crate::{
     classify::{StandardisedCrop, input::CONTRAST_FLOOR},
     locate::Roi,
+    statistics,
+    timed_window::TimedWindow,
 };
 use image::GrayImage;
 use serde::Serialize;
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
+use strum::IntoStaticStr;
 
 /// Patches are remembered for this long: noise changes with the gain, which cameras settle within a
 /// few seconds.
 const REMEMBERED: Duration = Duration::from_secs(10);
 
-/// Patches remembered at most; more would only take time.
+/// Most patches that are remembered, the newest: more would only take time.
 const MOST_REMEMBERED: usize = 12_000;
 
 /// Texture in squared gray levels a pixel from which a patch is like an eye, and like its
 /// surroundings: walls and cheeks have less. The first with enough patches is taken.
 const TEXTURED: [f64; 2] = [36.0, 9.0];
 
-/// Noise that is this much more alike in blocks of 2x2 than white noise has been compressed.
+/// Noise whose means over blocks of 2x2 have this many times the variance that white noise would give has
+/// been compressed.
 const COMPRESSED: f64 = 1.3;
 
 /// Compression leaves more noise on an eye than elsewhere where there is little, by this many
@@ -57,7 +72,7 @@ const COMPRESSED_ERROR_DB: f64 = 3.0;
 /// Frames further apart than this are not compared: a scene holds still for a moment only.
 const LONGEST_GAP: Duration = Duration::from_millis(500);
 
-/// Patches that must have held still lately for their differences to be believed.
+/// Patches that must have held still lately for their differences to be an estimate.
 const LEAST_PATCHES: usize = 24;
 
 /// Patches that a range of gray levels needs to be a point of the curve.
@@ -67,12 +82,13 @@ const LEAST_PATCHES_OF_LEVEL: usize = 4;
 /// constant.
 const LEAST_SPREAD: f64 = 24.0;
 
-/// A lone picture's texture can pass for noise, by this many decibels on real faces.
+/// A single frame's texture can pass for noise, by this many decibels on real faces.
 const SPATIAL_ERROR_DB: f64 = 2.0;
 
-/// How noise was told from the scene.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+/// Method by which noise was separated from the scene.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, IntoStaticStr)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum NoiseMethod {
     /// By the difference of two frames where they hold still.
     Temporal,
@@ -101,12 +117,12 @@ impl NoiseCurve {
     }
 }
 
-/// The noise of a camera as lately seen.
+/// The noise of a camera as lately measured.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FrameNoise {
     /// Over the gray level.
     pub curve: NoiseCurve,
-    /// How far neighbours are alike.
+    /// Correlation of neighbouring pixels.
     pub correlation: Correlation,
     /// Standard error of a variance, as a share of it.
     pub relative_error: f64,
@@ -132,15 +148,25 @@ pub struct CameraSnr {
 }
 
 /// Follows the noise of a camera.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct CameraNoise {
     last: Option<(Arc<GrayImage>, Duration)>,
     turn: usize,
-    recent: VecDeque<(Duration, PatchNoise)>,
+    recent: TimedWindow<(Duration, PatchNoise)>,
+}
+
+impl Default for CameraNoise {
+    fn default() -> Self {
+        Self {
+            last: None,
+            turn: 0,
+            recent: TimedWindow::new(REMEMBERED, MOST_REMEMBERED),
+        }
+    }
 }
 
 impl CameraNoise {
-    /// No frame seen.
+    /// Starts without a frame.
     pub fn new() -> Self {
         Self::default()
     }
@@ -156,19 +182,15 @@ impl CameraNoise {
         };
         if gap <= LONGEST_GAP {
             self.turn += 1;
-            let patches = still_patches(&before, luma, self.turn);
-            self.recent
-                .extend(patches.into_iter().map(|patch| (time, patch)));
+            for patch in still_patches(&before, luma, self.turn) {
+                // Where it is full, the oldest patch gives way: the newest ones are estimate enough.
+                self.recent.push((time, patch));
+            }
         }
-        let surplus = self.recent.len().saturating_sub(MOST_REMEMBERED);
-        self.recent.drain(..surplus);
-        let old = time.saturating_sub(REMEMBERED);
-        while self.recent.front().is_some_and(|(time, _)| *time < old) {
-            self.recent.pop_front();
-        }
+        self.recent.expire(time);
     }
 
-    /// The noise as seen lately; from the newest frame alone where too little held still.
+    /// Estimates the noise of the last seconds; from the newest frame alone where too little held still.
     ///
     /// # Errors
     /// [`Missing::NoNoiseEstimate`] before the first frame, and where every patch is cut off at
@@ -199,7 +221,7 @@ impl CameraNoise {
 fn noise_of(patches: &[PatchNoise], method: NoiseMethod) -> Result<FrameNoise, Missing> {
     let unrounded = |seen: f64| match method {
         NoiseMethod::Temporal => unrounded_variance(seen),
-        // Within one picture rounding shows as a twelfth wherever gray changes.
+        // Within one frame rounding shows as a twelfth wherever gray changes.
         NoiseMethod::Spatial => (seen - QUANTISATION_VARIANCE).max(0.0),
     };
     let mut by_level: [Vec<&PatchNoise>; LEVEL_BINS] = std::array::from_fn(|_| Vec::new());
@@ -254,14 +276,9 @@ const MEDIAN_SHARES: [f64; BLOCK_SIDES.len()] = [0.9974, 0.9895, 0.9455];
 /// absolute deviation, for normal values: `1.4826 * sqrt(pi / 2)`.
 const MEDIAN_ERROR: f64 = 1.858;
 
-/// Middle value; 0 without any.
+/// The median; 0 without values.
 fn median(values: impl Iterator<Item = f64>) -> f64 {
-    let mut values: Vec<f64> = values.collect();
-    let middle = values.len() / 2;
-    if values.is_empty() {
-        return 0.0;
-    }
-    *values.select_nth_unstable_by(middle, f64::total_cmp).1
+    statistics::median(values).unwrap_or(0.0)
 }
 
 /// A point of the noise curve.
@@ -273,7 +290,7 @@ struct Point {
     seen: f64,
 }
 
-/// Weighted least squares: a variance scatters in proportion to itself, so its square divides the
+/// Fits the noise curve by weighted least squares: a variance scatters in proportion to itself, so its square divides the
 /// weight, with rounding's share as the floor.
 fn fit(points: &[Point]) -> Option<NoiseCurve> {
     let darkest = points.iter().map(|p| p.level).reduce(f64::min)?;
@@ -282,7 +299,7 @@ fn fit(points: &[Point]) -> Option<NoiseCurve> {
     let sum = |of: &dyn Fn(&Point) -> f64| points.iter().map(|p| weight(p) * of(p)).sum::<f64>();
     let total = sum(&|_| 1.0);
     if brightest - darkest < LEAST_SPREAD {
-        // Without a slope every patch counts the same.
+        // Without a slope every patch has the same weight.
         let n: f64 = points.iter().map(|p| p.weight).sum();
         let mean = points.iter().map(|p| p.weight * p.variance).sum::<f64>() / n;
         return Some(NoiseCurve {
@@ -303,7 +320,7 @@ fn fit(points: &[Point]) -> Option<NoiseCurve> {
 }
 
 impl FrameNoise {
-    /// The camera SNR of a crop that was cut from `square`.
+    /// Computes the camera SNR of a crop that was cut from `square`.
     ///
     /// # Errors
     /// [`Missing::ConstantCrop`] where the crop is flatter than the contrast floor, and

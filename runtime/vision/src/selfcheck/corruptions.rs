@@ -1,5 +1,5 @@
-//! Natural checks of one answer: the eye found a little beside its place, the picture brighter,
-//! darker or softer. An answer that these change hangs on an accident.
+//! Natural corruptions of one crop: the eye found a little beside its place, the image brighter, darker or
+//! softer. A prediction that these change is not robust.
 
 use crate::{
     classify::{
@@ -7,21 +7,26 @@ use crate::{
         input::{PIXELS, SIDE},
     },
     locate::crop::{Roi, sample_gray},
+    names,
 };
 use image::GrayImage;
 use serde::Serialize;
+use strum::{IntoStaticStr, VariantArray};
 
-/// A change that means nothing for the eye's state.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+/// A corruption that leaves the eye's state as it is.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, IntoStaticStr, VariantArray,
+)]
 #[serde(rename_all = "snake_case")]
-pub enum Change {
+#[strum(serialize_all = "snake_case")]
+pub enum Corruption {
     /// The crop is cut this much beside its place.
     ShiftLeft,
-    /// See [`Change::ShiftLeft`].
+    /// See [`Corruption::ShiftLeft`].
     ShiftRight,
-    /// See [`Change::ShiftLeft`].
+    /// See [`Corruption::ShiftLeft`].
     ShiftUp,
-    /// See [`Change::ShiftLeft`].
+    /// See [`Corruption::ShiftLeft`].
     ShiftDown,
     /// The crop is cut a tenth smaller.
     Closer,
@@ -35,49 +40,29 @@ pub enum Change {
     Blurred,
 }
 
-/// Share of the side by which a crop is shifted: the 90 % error of the locator (9-10 % of the eye
+/// Share of the side by which a crop is shifted: the 90 % error of the face detector (9-10 % of the eye
 /// distance) is larger, so these are everyday.
 const SHIFT: f32 = 0.05;
 
 /// Change of the side; face boxes breathe as much.
 const SCALE: f32 = 0.1;
 
-/// Gain of [`Change::Brighter`].
+/// Gain of [`Corruption::Brighter`].
 const GAIN: f32 = 1.5;
 
-/// Exponent of [`Change::Darker`].
+/// Exponent of [`Corruption::Darker`].
 const GAMMA: f32 = 1.5;
 
-impl Change {
-    /// All changes.
-    pub const ALL: [Self; 9] = [
-        Self::ShiftLeft,
-        Self::ShiftRight,
-        Self::ShiftUp,
-        Self::ShiftDown,
-        Self::Closer,
-        Self::Farther,
-        Self::Brighter,
-        Self::Darker,
-        Self::Blurred,
-    ];
+impl Corruption {
+    /// All corruptions.
+    pub const ALL: [Self; 9] = names::all(Self::VARIANTS);
 
     /// Name in reports.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::ShiftLeft => "shift_left",
-            Self::ShiftRight => "shift_right",
-            Self::ShiftUp => "shift_up",
-            Self::ShiftDown => "shift_down",
-            Self::Closer => "closer",
-            Self::Farther => "farther",
-            Self::Brighter => "brighter",
-            Self::Darker => "darker",
-            Self::Blurred => "blurred",
-        }
+    pub fn name(self) -> &'static str {
+        self.into()
     }
 
-    /// The crop of `square` with this change.
+    /// Returns the crop of `square` with this corruption; `crop` is the one without.
     pub fn apply(
         self,
         luma: &GrayImage,
@@ -109,19 +94,19 @@ fn moved(square: &Roi, by: [f32; 2], scale: f32) -> Roi {
     }
 }
 
-/// The standardised crop of a square.
+/// Cuts and standardises the crop of a square.
 pub fn cut(luma: &GrayImage, square: &Roi) -> StandardisedCrop {
     let mut gray = [0.0; PIXELS];
     sample_gray(luma, square, SIDE, &mut gray);
     StandardisedCrop::new(&gray)
 }
 
-/// Twice the binomial filter [1 2 1] / 4 along both axes: a sigma of one pixel.
+/// Applies twice the binomial filter [1 2 1] / 4 along both axes: a sigma of one pixel.
 fn blurred(gray: &[f32; PIXELS]) -> [f32; PIXELS] {
-    let mut picture = *gray;
+    let mut blurred = *gray;
     for (_, by_row) in [(0, true), (0, false), (1, true), (1, false)] {
-        let last = picture;
-        for (index, value) in picture.iter_mut().enumerate() {
+        let last = blurred;
+        for (index, value) in blurred.iter_mut().enumerate() {
             let (row, column) = (index / SIDE, index % SIDE);
             let along = if by_row { column } else { row };
             let at = |along: usize| match by_row {
@@ -133,7 +118,7 @@ fn blurred(gray: &[f32; PIXELS]) -> [f32; PIXELS] {
                     / 4.0;
         }
     }
-    picture
+    blurred
 }
 
 #[cfg(test)]
@@ -142,8 +127,8 @@ mod tests {
     use image::Luma;
 
     #[test]
-    fn every_change_changes_an_edge_and_leaves_the_rest_alone() {
-        let picture = GrayImage::from_fn(100, 100, |x, y| {
+    fn every_corruption_changes_an_edge_and_leaves_the_rest_alone() {
+        let image = GrayImage::from_fn(100, 100, |x, y| {
             let edge = if (x / 7 + y / 5) % 2 == 0 { 60 } else { 180 };
             Luma([edge + (x % 7) as u8])
         });
@@ -152,17 +137,17 @@ mod tests {
             side: 48.0,
             angle: 0.1,
         };
-        let crop = cut(&picture, &square);
-        for change in Change::ALL {
-            let other = change.apply(&picture, &square, &crop);
-            assert_ne!(other.values, crop.values, "{change:?}");
+        let crop = cut(&image, &square);
+        for corruption in Corruption::ALL {
+            let other = corruption.apply(&image, &square, &crop);
+            assert_ne!(other.values, crop.values, "{corruption:?}");
             let like: f32 = other
                 .values
                 .iter()
                 .zip(&crop.values)
                 .map(|(a, b)| a * b)
                 .sum();
-            assert!(like / PIXELS as f32 > -0.9, "{change:?}");
+            assert!(like / PIXELS as f32 > -0.9, "{corruption:?}");
         }
     }
 

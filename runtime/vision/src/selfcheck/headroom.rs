@@ -1,11 +1,21 @@
-//! Headroom: how much worse the picture may get before the answer starts to turn, over the last
+//! Headroom: by how many decibels the noise may grow before predictions start to change, over the last
 //! minute, and the state that a user sees.
+//!
+//! ```text
+//! headroom = camera SNR - noise flip SNR      (both in dB)
+//! ```
 
 use super::{Measurement, Missing, SelfCheckSettings};
+use crate::{
+    frame::MAX_FRAME_RATE,
+    statistics,
+    timed_window::{TimedWindow, capacity_for},
+};
 use serde::{Deserialize, Serialize};
-use std::{collections::VecDeque, time::Duration};
+use std::time::Duration;
+use strum::IntoStaticStr;
 
-/// What is remembered.
+/// How long checks are remembered.
 const WINDOW: Duration = Duration::from_secs(60);
 
 /// Checks whose median decides the state: one outlier changes nothing, and a change shows after
@@ -17,15 +27,15 @@ const DECIDING: usize = 5;
 /// 30 s: at 5 % of a slow board's core a check takes some 20 s.
 pub const KNOWN_FOR: Duration = Duration::from_secs(30);
 
-/// Up to where an answer that no noise turns counts: to noise as strong as the picture.
+/// The noise flip SNR of a prediction that no noise changes: noise as strong as the image.
 ///
-/// Such an answer is one that noise itself gives, commonly that no eye is visible. While the picture is
-/// the stronger it is the picture's; beyond, an open eye may be answered so as well, and more noise
-/// would not change that wrong answer either.
+/// Such a prediction is one that noise itself gets, commonly that no eye is visible. While the image is the
+/// stronger it is the image's; beyond, an open eye may be classified so as well, and more noise would not
+/// change that wrong prediction either.
 const NEVER_FLIPS_DB: f64 = 0.0;
 
-/// Headroom of one crop: camera SNR less noise flip SNR, in dB; where no noise turns the answer, less
-/// 0 dB.
+/// Computes the headroom of one crop: camera SNR less noise flip SNR, in dB; where no noise changes the
+/// prediction, less 0 dB.
 ///
 /// # Errors
 /// The reason why either is missing.
@@ -38,38 +48,47 @@ pub fn headroom(camera_snr_db: Measurement, noise_flip_snr_db: Measurement) -> M
 }
 
 /// How far an eye's readings can be trusted; an eye event carries it as `trust`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, IntoStaticStr)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum HeadroomState {
-    /// Noise must grow well before answers change.
+    /// Noise must grow well before predictions change.
     Ok,
-    /// Little more noise would change one answer of ten.
-    Thin,
-    /// The camera's own noise changes more than one answer of ten.
-    None,
+    /// Little more noise would change one prediction of ten.
+    #[serde(alias = "thin")]
+    Low,
+    /// The camera's own noise changes more than one prediction of ten.
+    #[serde(alias = "none")]
+    Exhausted,
 }
 
-/// `trust` of an eye event: the headroom's state, or `None` where it is not known.
-pub type Trust = Option<HeadroomState>;
+impl HeadroomState {
+    /// Name in logs and reports.
+    pub fn name(self) -> &'static str {
+        self.into()
+    }
+}
 
 /// Follows the headroom of one eye.
 #[derive(Clone, Debug)]
 pub struct Headroom {
     ok_db: f64,
-    none_db: f64,
+    exhausted_db: f64,
     hysteresis_db: f64,
-    checks: VecDeque<(Duration, f64)>,
-    state: Trust,
+    /// Time and headroom of each check. At most one check is made of a frame, so that the greatest frame
+    /// rate bounds their number.
+    checks: TimedWindow<(Duration, f64)>,
+    state: Option<HeadroomState>,
 }
 
 impl Headroom {
-    /// Nothing known.
+    /// Starts with nothing known.
     pub fn new(settings: &SelfCheckSettings) -> Self {
         Self {
             ok_db: settings.headroom_ok_db,
-            none_db: settings.headroom_exhausted_db,
+            exhausted_db: settings.headroom_exhausted_db,
             hysteresis_db: settings.hysteresis_db,
-            checks: VecDeque::new(),
+            checks: TimedWindow::new(WINDOW, capacity_for(MAX_FRAME_RATE, WINDOW)),
             state: None,
         }
     }
@@ -82,85 +101,64 @@ impl Headroom {
             Err(Missing::NoiseOnly) => f64::NEG_INFINITY,
             _ => return,
         };
-        self.forget(time);
-        self.checks.push_back((time, value));
-        let mut last: Vec<f64> = self
-            .checks
-            .iter()
-            .rev()
-            .take(DECIDING)
-            .map(|c| c.1)
-            .collect();
-        last.sort_by(f64::total_cmp);
-        self.state = Some(self.judge(last[last.len() / 2]));
+        // A time before the last means another recording: nothing of the past holds.
+        if self.checks.back().is_some_and(|(last, _)| *last > time) {
+            self.checks.clear();
+            self.state = None;
+        }
+        self.checks.expire(time);
+        self.checks.push((time, value));
+        let last = self.checks.iter().rev().take(DECIDING);
+        let median = statistics::median(last.map(|(_, db)| *db));
+        self.state = median.map(|db| self.state_of(db));
     }
 
-    fn judge(&self, db: f64) -> HeadroomState {
+    fn state_of(&self, db: f64) -> HeadroomState {
         // The border of the present state is shifted away from it.
         let shifted = |border: f64, above: bool| match above {
             true => border - self.hysteresis_db,
             false => border + self.hysteresis_db,
         };
-        let (ok, none) = match self.state {
-            None => (self.ok_db, self.none_db),
+        let (ok, exhausted) = match self.state {
+            None => (self.ok_db, self.exhausted_db),
             Some(state) => (
                 shifted(self.ok_db, state == HeadroomState::Ok),
-                shifted(self.none_db, state != HeadroomState::None),
+                shifted(self.exhausted_db, state != HeadroomState::Exhausted),
             ),
         };
         if db >= ok {
             HeadroomState::Ok
-        } else if db >= none {
-            HeadroomState::Thin
+        } else if db >= exhausted {
+            HeadroomState::Low
         } else {
-            HeadroomState::None
-        }
-    }
-
-    fn forget(&mut self, now: Duration) {
-        // A time before the last means another recording: nothing of the past holds.
-        if self.checks.back().is_some_and(|(last, _)| *last > now) {
-            self.checks.clear();
-            self.state = None;
-        }
-        let old = now.saturating_sub(WINDOW);
-        while self.checks.front().is_some_and(|(time, _)| *time < old) {
-            self.checks.pop_front();
+            HeadroomState::Exhausted
         }
     }
 
     /// The state at a time; `None` where no check of the last [`KNOWN_FOR`] had a measurement.
-    pub fn trust(&self, now: Duration) -> Trust {
+    pub fn state(&self, now: Duration) -> Option<HeadroomState> {
         let (last, _) = self.checks.back()?;
         (now.checked_sub(*last)? <= KNOWN_FOR).then_some(self.state?)
     }
 
-    /// Median over the last minute before `now` in dB; `None` without checks, or where most of them
-    /// have no finite headroom.
+    /// Median over the last minute before `now` in dB; `None` without checks, where most of them have no
+    /// finite headroom, and while more checks came than the greatest frame rate allows.
     pub fn median(&self, now: Duration) -> Option<f64> {
-        let sorted = self.of_last_minute(now);
-        sorted
-            .get(sorted.len() / 2)
-            .copied()
-            .filter(|db| db.is_finite())
+        statistics::median(self.of_last_minute(now)?).filter(|db| db.is_finite())
     }
 
-    /// Lowest of the last minute before `now` in dB; `None` where no check had a finite one.
+    /// Lowest of the last minute before `now` in dB; `None` where no check had a finite one, and as for
+    /// [`Self::median`].
     pub fn worst(&self, now: Duration) -> Option<f64> {
-        self.of_last_minute(now)
-            .into_iter()
-            .find(|db| db.is_finite())
+        let finite = self.of_last_minute(now)?.filter(|db| db.is_finite());
+        finite.min_by(f64::total_cmp)
     }
 
-    fn of_last_minute(&self, now: Duration) -> Vec<f64> {
-        let old = now.saturating_sub(WINDOW);
-        let recent = self
-            .checks
-            .iter()
-            .filter(|(time, _)| *time >= old && *time <= now);
-        let mut values: Vec<f64> = recent.map(|(_, db)| *db).collect();
-        values.sort_by(f64::total_cmp);
-        values
+    fn of_last_minute(&self, now: Duration) -> Option<impl Iterator<Item = f64>> {
+        let oldest = self.checks.oldest(now);
+        let recent = self.checks.iter();
+        let recent = recent.filter(move |(time, _)| *time >= oldest && *time <= now);
+        (self.checks.is_complete()).then(|| recent.map(|(_, db)| *db))
     }
 }
 
@@ -183,29 +181,29 @@ mod tests {
 
     #[test]
     fn one_outlier_changes_nothing_and_three_do() {
-        assert_eq!(after(&[20.0; 5]).trust(at(5.0)), Some(HeadroomState::Ok));
+        assert_eq!(after(&[20.0; 5]).state(at(5.0)), Some(HeadroomState::Ok));
         assert_eq!(
-            after(&[20.0, 20.0, 20.0, 20.0, -9.0]).trust(at(5.0)),
+            after(&[20.0, 20.0, 20.0, 20.0, -9.0]).state(at(5.0)),
             Some(HeadroomState::Ok)
         );
         assert_eq!(
-            after(&[20.0, 20.0, -9.0, -9.0, -9.0]).trust(at(5.0)),
-            Some(HeadroomState::None)
+            after(&[20.0, 20.0, -9.0, -9.0, -9.0]).state(at(5.0)),
+            Some(HeadroomState::Exhausted)
         );
     }
 
     #[test]
     fn a_state_is_left_only_when_its_border_is_passed_clearly() {
-        let state = |values: &[f64]| after(values).trust(at(values.len() as f64)).unwrap();
+        let state = |values: &[f64]| after(values).state(at(values.len() as f64)).unwrap();
         let steady = |value: f64| [value; 5];
         assert_eq!(
             state(&[steady(8.0), steady(5.0)].concat()),
             HeadroomState::Ok
         );
-        assert_eq!(state(&steady(5.0)), HeadroomState::Thin);
+        assert_eq!(state(&steady(5.0)), HeadroomState::Low);
         assert_eq!(
             state(&[steady(5.0), steady(7.0)].concat()),
-            HeadroomState::Thin
+            HeadroomState::Low
         );
         assert_eq!(
             state(&[steady(5.0), steady(7.6)].concat()),
@@ -213,24 +211,24 @@ mod tests {
         );
         assert_eq!(
             state(&[steady(5.0), steady(-1.0)].concat()),
-            HeadroomState::Thin
+            HeadroomState::Low
         );
         assert_eq!(
             state(&[steady(-5.0), steady(1.0)].concat()),
-            HeadroomState::None
+            HeadroomState::Exhausted
         );
     }
 
     #[test]
-    fn an_answer_that_noise_itself_gives_is_trusted_while_the_picture_is_the_stronger() {
+    fn a_prediction_that_noise_itself_gets_is_trusted_while_the_image_is_the_stronger() {
         let state = |camera_snr_db: f64| {
             let mut followed = Headroom::new(&SelfCheckSettings::default());
             let db = headroom(Ok(camera_snr_db), Err(Missing::NeverFlips));
             followed.add(at(0.0), db);
-            followed.trust(at(0.0))
+            followed.state(at(0.0))
         };
         assert_eq!(state(30.0), Some(HeadroomState::Ok));
-        assert_eq!(state(-5.0), Some(HeadroomState::None));
+        assert_eq!(state(-5.0), Some(HeadroomState::Exhausted));
         assert_eq!(
             headroom(Err(Missing::NoNoiseEstimate), Err(Missing::NeverFlips)),
             Err(Missing::NoNoiseEstimate)
@@ -243,17 +241,50 @@ mod tests {
         let mut headroom = Headroom::new(&SelfCheckSettings::default());
         headroom.add(at(0.0), Err(Missing::NoFace));
         headroom.add(at(0.5), Ok(f64::NAN));
-        assert_eq!(headroom.trust(at(1.0)), None);
+        assert_eq!(headroom.state(at(1.0)), None);
         headroom.add(at(1.0), Err(Missing::NoiseOnly));
-        assert_eq!(headroom.trust(at(1.0)), Some(HeadroomState::None));
+        assert_eq!(headroom.state(at(1.0)), Some(HeadroomState::Exhausted));
         assert_eq!(
             (headroom.median(at(1.0)), headroom.worst(at(1.0))),
             (None, None)
         );
-        assert_eq!(headroom.trust(at(32.0)), None);
+        assert_eq!(headroom.state(at(32.0)), None);
         headroom.add(at(40.0), Ok(3.0));
         headroom.add(at(0.1), Ok(9.0));
         assert_eq!(headroom.median(at(0.2)), Some(9.0));
+    }
+
+    #[test]
+    fn states_of_earlier_logs_are_read() {
+        for (name, state) in [
+            ("ok", HeadroomState::Ok),
+            ("low", HeadroomState::Low),
+            ("thin", HeadroomState::Low),
+            ("exhausted", HeadroomState::Exhausted),
+            ("none", HeadroomState::Exhausted),
+        ] {
+            let read: HeadroomState = serde_json::from_str(&format!("\"{name}\"")).unwrap();
+            assert_eq!(read, state);
+        }
+        for state in [
+            HeadroomState::Ok,
+            HeadroomState::Low,
+            HeadroomState::Exhausted,
+        ] {
+            assert_eq!(serde_json::to_value(state).unwrap(), state.name());
+        }
+    }
+
+    #[test]
+    fn more_checks_than_frames_can_come_give_no_statistics() {
+        let mut headroom = Headroom::new(&SelfCheckSettings::default());
+        let most = headroom.checks.capacity() as u64;
+        for check in 0..=most {
+            headroom.add(Duration::from_micros(check), Ok(9.0));
+        }
+        let now = Duration::from_micros(most);
+        assert_eq!((headroom.median(now), headroom.worst(now)), (None, None));
+        assert_eq!(headroom.state(now), Some(HeadroomState::Ok));
     }
 
     proptest! {

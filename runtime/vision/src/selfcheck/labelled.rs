@@ -1,5 +1,5 @@
-//! White-box FGSM on labelled crops: the runtime's attack beside that of `train evaluate`, which must
-//! be the same.
+//! White-box FGSM on labelled crops: the runtime's attack, which must be the same as that of
+//! `train evaluate`.
 
 use crate::{
     classify::{EyeStateModel, StandardisedCrop, gradient::GradientModel},
@@ -11,10 +11,11 @@ use crate::{
     eye_state::EyeState,
     selfcheck::adversarial::Direction,
     snr::epsilon_of_db,
+    statistics,
 };
 use serde::Serialize;
 
-/// Threads that attack crops; the figures do not depend on it.
+/// Threads that attack crops; the results do not depend on it.
 const THREADS: usize = 2;
 
 /// Accuracy at one size of the attack.
@@ -24,17 +25,17 @@ pub struct AttackRow {
     pub snr_db: Option<f64>,
     /// The step on every pixel in standardised units.
     pub epsilon: f64,
-    /// The same in gray levels of an 8-bit picture, for a crop of median contrast.
+    /// The same in gray levels of an 8-bit image, for a crop of median contrast.
     pub gray_levels: Option<f64>,
-    /// Share answered rightly.
+    /// Share predicted correctly.
     pub accuracy: f64,
-    /// Mean over the states that occur of the share of each answered rightly.
+    /// Mean over the states that occur of the share of each predicted correctly.
     pub macro_accuracy: f64,
-    /// Share answered as without the attack.
+    /// Share predicted as without the attack.
     pub agreement: f64,
 }
 
-/// What came of attacking labelled crops.
+/// Result of attacking labelled crops.
 #[derive(Clone, Debug, Serialize)]
 pub struct LabelledAttack {
     /// Name of the model.
@@ -51,7 +52,7 @@ pub struct LabelledAttack {
     pub rows: Vec<AttackRow>,
 }
 
-/// The answers to one crop: its label, its contrast, whether it has a gradient, and the states
+/// The predictions for one crop: its label, its contrast, whether it has a gradient, and the states
 /// without and with each step.
 struct Attacked {
     label: EyeState,
@@ -60,7 +61,7 @@ struct Attacked {
     states: Vec<EyeState>,
 }
 
-/// At most `most` of the items, spread evenly over them: every `ceil(n / most)`th, as `train` takes
+/// Takes at most `most` of the items, spread evenly over them: every `ceil(n / most)`th, as `train` takes
 /// crops for a model's card.
 fn spread<T: Copy>(items: &[T], most: usize) -> Vec<T> {
     let every = items.len().div_ceil(most.max(1)).max(1);
@@ -70,7 +71,7 @@ fn spread<T: Copy>(items: &[T], most: usize) -> Vec<T> {
 /// Attacks crops of a split with their true labels, in steps of the given SNRs.
 ///
 /// # Errors
-/// When the split is empty, a picture cannot be read, or the model or its gradient fails.
+/// When the split is empty, an image cannot be read, or the model or its gradient fails.
 pub fn attack(
     manifest: &Manifest,
     split: Split,
@@ -95,9 +96,9 @@ pub fn attack(
         }
         Ok::<_, EvaluateError>(all)
     })?;
-    let mut contrasts: Vec<f32> = attacked.iter().map(|crop| crop.contrast).collect();
-    contrasts.sort_by(f32::total_cmp);
-    let contrast = f64::from(contrasts[contrasts.len() / 2]);
+    let contrasts = attacked.iter().map(|crop| f64::from(crop.contrast));
+    // A split that is empty was refused.
+    let contrast = statistics::median(contrasts).unwrap_or(f64::NAN);
     let row = |index: usize, snr_db: Option<f64>| {
         let mut confusion = Confusion::default();
         for crop in &attacked {

@@ -1,5 +1,5 @@
-//! Random noise like the camera's on a crop: draws, the agreement of answers under them, and the SNR
-//! at which one answer of ten changes.
+//! Random noise like the camera's on a crop: draws, and the SNR at which they change one prediction of
+//! ten.
 //!
 //! The draws are the crop as a noisier camera would deliver it: noise on the gray levels, then
 //! standardised again. How noisy the camera is comes from [`super::camera_snr`].
@@ -14,15 +14,13 @@ use crate::{
 };
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use serde::Serialize;
-use statrs::distribution::{Beta, ContinuousCDF};
 
-/// Standard normal numbers by the method of Box and Muller (1958).
+/// The standard normal distribution, drawn by the method of Box and Muller (1958).
 #[derive(Clone, Copy, Debug)]
 pub struct Normal;
 
 impl Normal {
-    /// One number.
+    /// Draws one number.
     pub fn draw(self, rng: &mut impl Rng) -> f64 {
         // 1 - u is above 0, where the logarithm ends.
         let radius = (-2.0 * (1.0 - rng.random::<f64>()).ln()).sqrt();
@@ -32,20 +30,21 @@ impl Normal {
 
 /// Largest correlation of neighbours that three taps can make sensibly; averaged noise of webcams
 /// stays below.
-const MOST_ALIKE: f64 = 0.6;
+const MOST_CORRELATED: f64 = 0.6;
 
-/// How the camera's noise looks on a crop, whatever its size.
+/// Shape of the camera's noise on a crop, whatever its size: correlation of neighbours, and sigma of each
+/// pixel.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NoiseShape {
-    /// Outer tap of the separable filter `[tap, 1, tap]` that makes white noise as alike from
-    /// pixel to pixel as the camera's.
+    /// Outer tap of the separable filter `[tap, 1, tap]` that makes neighbours of white noise as
+    /// correlated as the camera's.
     tap: f64,
     /// Sigma of each pixel over the root mean square of all.
     relative: Vec<f64>,
 }
 
 impl NoiseShape {
-    /// Independent from pixel to pixel and of the same size everywhere.
+    /// Creates noise that is independent from pixel to pixel and of the same size everywhere.
     pub fn white() -> Self {
         Self {
             tap: 0.0,
@@ -53,10 +52,10 @@ impl NoiseShape {
         }
     }
 
-    /// With the given correlation of neighbouring pixels, 0 to 1 (held at 0.6), and a variance for
+    /// Creates noise with the given correlation of neighbouring pixels, 0 to 1 (held at 0.6), and a variance for
     /// each pixel, of which only the proportions matter.
     pub fn new(neighbours: f64, variances: impl Iterator<Item = f64>) -> Self {
-        let rho = neighbours.clamp(0.0, MOST_ALIKE);
+        let rho = neighbours.clamp(0.0, MOST_CORRELATED);
         // The filter's correlation is 2 tap / (1 + 2 tap^2); the smaller root.
         let tap = if rho > 0.0 {
             (1.0 - (1.0 - 2.0 * rho * rho).max(0.0).sqrt()) / (2.0 * rho)
@@ -81,7 +80,7 @@ impl NoiseShape {
         let scale = 1.0 / (1.0 + 2.0 * self.tap * self.tap);
         let mut rows = vec![0.0; PIXELS];
         let mut both = vec![0.0; PIXELS];
-        // The picture's edge wraps around: the filter is then exactly its own transpose, and no
+        // The crop's edge wraps around: the filter is then exactly its own transpose, and no
         // pixel's variance differs.
         for (index, value) in rows.iter_mut().enumerate() {
             let (row, column) = (index / SIDE * SIDE, index % SIDE);
@@ -97,7 +96,7 @@ impl NoiseShape {
         both
     }
 
-    /// Noise of root mean square 1 on average; the same seed gives the same.
+    /// Draws noise of root mean square 1 on average; the same seed and stream give the same.
     pub fn draw(&self, seed: u64, stream: u64) -> Vec<f64> {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         rng.set_stream(stream);
@@ -110,7 +109,7 @@ impl NoiseShape {
     }
 
     /// Standard deviation of `sum_i weight_i noise_i` for noise of root mean square 1: by how much
-    /// this noise moves a linear answer.
+    /// this noise moves the output of a linear model.
     pub fn response(&self, weights: &[f64]) -> f64 {
         let scaled: Vec<f64> = weights
             .iter()
@@ -122,7 +121,7 @@ impl NoiseShape {
     }
 }
 
-/// The crop as a camera with this noise would deliver it: `noise` of root mean square 1 on average,
+/// Returns the crop as a camera with this noise would deliver it: `noise` of root mean square 1 on average,
 /// added at a perturbation SNR, cut off at black and white, and standardised again.
 pub fn noisy(crop: &StandardisedCrop, noise: &[f64], snr_db: f64) -> StandardisedCrop {
     let size = epsilon_of_db(snr_db);
@@ -134,72 +133,31 @@ pub fn noisy(crop: &StandardisedCrop, noise: &[f64], snr_db: f64) -> Standardise
     StandardisedCrop::new(&gray)
 }
 
-/// Answers under draws of noise.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Agreement {
-    /// Draws that kept the state.
-    pub agreeing: u64,
-    /// All draws.
-    pub draws: u64,
-}
+/// Rate of changed predictions that defines the noise flip SNR: one draw of ten.
+pub(super) const FLIP_RATE: f64 = 0.1;
 
-impl Agreement {
-    /// Counts one draw.
-    pub fn add(&mut self, agrees: bool) {
-        self.agreeing += u64::from(agrees);
-        self.draws += 1;
-    }
-
-    /// Share of draws that kept the state; `None` without draws.
-    pub fn share(&self) -> Option<f64> {
-        (self.draws > 0).then(|| self.agreeing as f64 / self.draws as f64)
-    }
-
-    /// The share that the true one exceeds with 95 % confidence (Clopper and Pearson 1934,
-    /// one-sided): the 5 % quantile of Beta(k, n - k + 1); 0 without draws or agreement.
-    pub fn lower_bound(&self) -> f64 {
-        self.bound(self.agreeing, 0.05)
-    }
-
-    /// The share that the true one stays below with 95 % confidence, one-sided.
-    pub fn upper_bound(&self) -> f64 {
-        1.0 - self.bound(self.draws - self.agreeing, 0.05)
-    }
-
-    fn bound(&self, hits: u64, tail: f64) -> f64 {
-        if hits == 0 {
-            return 0.0;
-        }
-        // Both parameters are at least 1, which is all that Beta asks for.
-        Beta::new(hits as f64, (self.draws - hits + 1) as f64)
-            .map_or(0.0, |beta| beta.inverse_cdf(tail))
-    }
-}
-
-/// Rate of changed answers that defines the noise flip SNR: one draw of ten.
-pub const FLIP_RATE: f64 = 0.1;
-
-/// Lowest and highest SNR tried, in dB. Below, a picture is noise; above, no rounding in f32 is
+/// Lowest and highest SNR tried, in dB. Below, an image is noise; above, no rounding in f32 is
 /// reached by less.
-pub const LOWEST_DB: i32 = -10;
+const LOWEST_DB: i32 = -10;
 /// See [`LOWEST_DB`].
-pub const HIGHEST_DB: i32 = 70;
+const HIGHEST_DB: i32 = 70;
 
 /// First steps of the search in dB, until it has a level on either side.
 const FIRST_STEP_DB: i32 = 4;
 
 /// Tail of the binomial distribution at [`FLIP_RATE`] that ends a level before its draws are used up:
-/// with more flips than that, or with fewer. Small, for it is looked at after every draw; a level
+/// with more flips than that, or with fewer. Small, for it is tested after every draw; a level
 /// without any flip ends after 38 draws.
 const TURNED_TAIL: f64 = 0.01;
 const QUIET_TAIL: f64 = 0.02;
 
-/// Looks for the SNR at which [`FLIP_RATE`] of the draws change the state, on a lattice of whole
+/// Searches the SNR at which [`FLIP_RATE`] of the draws change the state, on a lattice of whole
 /// decibels, by bisection; a level that is clear from a few draws gets no more.
 ///
-/// Pure: ask [`RateSearch::ask`] what to try, tell the answer, until there is a result.
+/// Without a network, and so tested without one: [`RateSearch::next_trial`] says what to try,
+/// [`RateSearch::record`] takes what came of it, until there is a result.
 #[derive(Clone, Debug)]
-pub struct RateSearch {
+pub(super) struct RateSearch {
     level: i32,
     draws: u32,
     flips: u32,
@@ -213,7 +171,7 @@ pub struct RateSearch {
 
 impl RateSearch {
     /// Starts near `guess_db`, with at most `most_draws` draws a level.
-    pub fn new(guess_db: f64, most_draws: u32) -> Self {
+    pub(super) fn new(guess_db: f64, most_draws: u32) -> Self {
         Self {
             level: (guess_db.round() as i32).clamp(LOWEST_DB, HIGHEST_DB),
             draws: 0,
@@ -227,23 +185,18 @@ impl RateSearch {
     }
 
     /// SNR in dB and number of the draw to try next; `None` when there is a result.
-    pub fn ask(&self) -> Option<(f64, u64)> {
+    pub(super) fn next_trial(&self) -> Option<(f64, u64)> {
         self.result
             .is_none()
             .then(|| (f64::from(self.level), u64::from(self.draws)))
     }
 
-    /// Draws tried so far, over all levels.
-    pub fn total_draws(&self) -> u32 {
-        self.total
-    }
-
-    /// Takes the answer to what was asked.
-    pub fn tell(&mut self, flipped: bool) {
+    /// Takes whether the trial changed the state.
+    pub(super) fn record(&mut self, flipped: bool) {
         self.draws += 1;
         self.total += 1;
         self.flips += u32::from(flipped);
-        let Some(turned) = judge(self.flips, self.draws, self.most_draws) else {
+        let Some(turned) = decide(self.flips, self.draws, self.most_draws) else {
             return;
         };
         if turned {
@@ -272,13 +225,13 @@ impl RateSearch {
 
     /// The noise flip SNR in dB, to half a decibel besides the draws' own chance;
     /// [`Missing::NeverFlips`] where it is below [`LOWEST_DB`]. `None` while looking.
-    pub fn result(&self) -> Option<Result<f64, Missing>> {
+    pub(super) fn result(&self) -> Option<Result<f64, Missing>> {
         self.result
     }
 }
 
-/// Whether so many flips mean a rate of at least [`FLIP_RATE`]; `None` while more draws may tell.
-fn judge(flips: u32, draws: u32, most_draws: u32) -> Option<bool> {
+/// Whether so many flips mean a rate of at least [`FLIP_RATE`]; `None` while more draws are needed.
+fn decide(flips: u32, draws: u32, most_draws: u32) -> Option<bool> {
     if draws >= most_draws {
         return Some(f64::from(flips) >= FLIP_RATE * f64::from(draws));
     }
@@ -344,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn a_linear_answer_moves_as_said() {
+    fn a_linear_output_moves_as_said() {
         let shape = NoiseShape::new(0.4, (0..PIXELS).map(|i| 1.0 + (i % 7) as f64));
         let weights: Vec<f64> = (0..PIXELS).map(|i| ((i / 40) as f64).sin()).collect();
         let n = 4000;
@@ -358,38 +311,13 @@ mod tests {
         assert!((shape.response(&weights) / measured - 1.0).abs() < 0.05);
     }
 
-    #[test]
-    fn clopper_pearson_as_published() {
-        // The upper limit for no event in n trials is 1 - 0.05^(1/n); Clopper and Pearson's own
-        // 95 % interval for 10 of 20 is 0.272 to 0.728 two-sided, 0.302 to 0.698 at 90 %.
-        let none = Agreement {
-            agreeing: 0,
-            draws: 10,
-        };
-        assert!((none.upper_bound() - (1.0 - 0.05_f64.powf(0.1))).abs() < 1e-6);
-        assert_eq!(none.lower_bound(), 0.0);
-        let all = Agreement {
-            agreeing: 10,
-            draws: 10,
-        };
-        assert!((all.lower_bound() - 0.05_f64.powf(0.1)).abs() < 1e-6);
-        assert!((all.upper_bound() - 1.0).abs() < 1e-12);
-        let half = Agreement {
-            agreeing: 10,
-            draws: 20,
-        };
-        assert!((half.lower_bound() - 0.302).abs() < 1e-3);
-        assert!((half.upper_bound() - 0.698).abs() < 1e-3);
-        assert_eq!(Agreement::default().share(), None);
-    }
-
     fn search(threshold: f64, slope: f64, guess: f64, seed: u64) -> RateSearch {
         // The rate falls with the SNR like a normal distribution's tail.
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let mut search = RateSearch::new(guess, 200);
-        while let Some((db, _)) = search.ask() {
+        while let Some((db, _)) = search.next_trial() {
             let z = 1.2816 * 10_f64.powf((db - threshold) / 20.0 * slope);
-            search.tell(Normal.draw(&mut rng) > z);
+            search.record(Normal.draw(&mut rng) > z);
         }
         search
     }
@@ -397,13 +325,13 @@ mod tests {
     #[test]
     fn what_never_or_always_flips_says_so() {
         let mut never = RateSearch::new(20.0, 50);
-        while never.ask().is_some() {
-            never.tell(false);
+        while never.next_trial().is_some() {
+            never.record(false);
         }
         assert_eq!(never.result(), Some(Err(Missing::NeverFlips)));
         let mut always = RateSearch::new(20.0, 50);
-        while always.ask().is_some() {
-            always.tell(true);
+        while always.next_trial().is_some() {
+            always.record(true);
         }
         assert_eq!(always.result(), Some(Ok(f64::from(HIGHEST_DB))));
     }
@@ -414,7 +342,7 @@ mod tests {
             let search = search(threshold, 1.0, guess, seed);
             let found = search.result().unwrap().unwrap();
             prop_assert!((found - threshold).abs() < 4.0, "{found} for {threshold}");
-            prop_assert!(search.total_draws() < 3000);
+            prop_assert!(search.total < 3000);
         }
 
         #[test]
@@ -427,15 +355,6 @@ mod tests {
             let moved: Vec<f32> = noisy.values.iter().zip(&crop.values)
                 .map(|(n, c)| n * noisy.contrast + noisy.mean - (c * crop.contrast + crop.mean)).collect();
             prop_assert!((perturbation_snr_db(&clean, &moved) - snr).abs() < 0.9);
-        }
-
-        #[test]
-        fn bounds_hold_the_share(agreeing in 0_u64..200, more in 0_u64..200) {
-            let agreement = Agreement { agreeing, draws: agreeing + more };
-            if let Some(share) = agreement.share() {
-                prop_assert!(agreement.lower_bound() <= share + 1e-9);
-                prop_assert!(agreement.upper_bound() >= share - 1e-9);
-            }
         }
     }
 }

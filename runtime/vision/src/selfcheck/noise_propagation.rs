@@ -1,5 +1,17 @@
 //! From a pixel's noise on the frame to the noise of a crop's pixel: area averaging weakens it, less
-//! so where the noise of neighbours is alike, as after JPEG.
+//! so where the noise of neighbours is correlated, as after JPEG.
+//!
+//! A crop's pixel is a weighted mean of frame pixels, with weights w along each axis that sum to 1. For white
+//! noise of variance sigma^2:
+//!
+//! ```text
+//! E             = sum_i w_i^2                        (one axis, mean over the positions of the grid)
+//! sigma_crop^2  = E^2 sigma^2                        (both axes)
+//! rho           = sum_i w_i w'_i / E                 (w' the weights of the next pixel of the crop)
+//! ```
+//!
+//! Noise of correlated neighbours is averaged less: the mean of a block of side s has c(s) times the variance
+//! that white noise would give it, and the area average acts like a block of side 1/E.
 //!
 //! The sampler itself is [`crate::locate::crop::sample_gray`]; this is its effect on noise.
 
@@ -9,7 +21,7 @@ use crate::{classify::input::SIDE, locate::crop::samples_per_side};
 /// Positions of a crop's pixel relative to the frame's pixels that are averaged over.
 const PHASES: usize = 16;
 
-/// What the sampler does to white noise, along one axis.
+/// Effect of the sampler on white noise, along one axis.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Averaging {
     /// Sum of the squared weights: variance of the crop's noise over that of the frame's. Both axes
@@ -20,7 +32,7 @@ pub struct Averaging {
 }
 
 impl Averaging {
-    /// Of a square with sides of `square_side` pixels, cut into [`SIDE`] x [`SIDE`], not turned (a
+    /// Computes the effect for a square with sides of `square_side` pixels, cut into [`SIDE`] x [`SIDE`], not turned (a
     /// turn changes little, see the tests).
     pub fn of_square(square_side: f32) -> Self {
         let scale = f64::from(square_side) / SIDE as f64;
@@ -40,7 +52,7 @@ impl Averaging {
     }
 
     /// Side in pixels of the block whose mean has the same noise.
-    pub fn block_side(&self) -> f64 {
+    pub(super) fn block_side(&self) -> f64 {
         1.0 / self.energy
     }
 }
@@ -74,8 +86,8 @@ impl Weights {
     }
 }
 
-/// How much more noise the means of blocks hold than those of white noise, for the sides of
-/// [`BLOCK_SIDES`]; the first is 1.
+/// Variance of the means of blocks over that of white noise, for blocks with sides of 1, 2 and 4 pixels; the
+/// first is 1.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Correlation(pub [f64; BLOCK_SIDES.len()]);
 
@@ -83,8 +95,8 @@ impl Correlation {
     /// Noise that is independent from pixel to pixel.
     pub const WHITE: Self = Self([1.0; BLOCK_SIDES.len()]);
 
-    /// From block variances; white where there is no noise to compare.
-    pub fn of_variances(variances: [f64; BLOCK_SIDES.len()]) -> Self {
+    /// Computes it from block variances; white where there is no noise to compare.
+    pub(super) fn of_variances(variances: [f64; BLOCK_SIDES.len()]) -> Self {
         if variances[0] > 0.0 {
             Self(variances.map(|variance| variance / variances[0]))
         } else {
@@ -92,7 +104,7 @@ impl Correlation {
         }
     }
 
-    /// For blocks of any side, between those measured on a logarithmic scale; larger ones are as the
+    /// Interpolates for blocks of any side: between those measured on a logarithmic scale; larger ones are as the
     /// largest.
     pub fn at(&self, side: f64) -> f64 {
         let last = BLOCK_SIDES.len() - 1;
@@ -105,7 +117,7 @@ impl Correlation {
 
     /// Correlation of the means of two neighbouring blocks of this side: a block of twice the side
     /// has `(1 + correlation)^2` times the noise that independent ones would give.
-    pub fn neighbours(&self, side: f64) -> f64 {
+    pub(super) fn neighbours(&self, side: f64) -> f64 {
         (self.at(2.0 * side) / self.at(side)).sqrt() - 1.0
     }
 }
@@ -122,21 +134,20 @@ mod tests {
     use rand::{RngExt, SeedableRng};
     use rand_chacha::ChaCha8Rng;
 
-    /// Variance of the crop's pixels, and the correlation of neighbours, over many noise pictures of
+    /// Variance of the crop's pixels, and the correlation of neighbours, over many noise images of
     /// variance `(2 * 40 + 1)^2 / 12`.
     fn measured(side: f32, angle: f32) -> (f64, f64) {
         let mut rng = ChaCha8Rng::seed_from_u64(1);
         let (mut squares, mut products) = (0.0, 0.0);
         for _ in 0..12 {
-            let picture =
-                GrayImage::from_fn(220, 220, |_, _| Luma([rng.random_range(88_u8..=168)]));
+            let image = GrayImage::from_fn(220, 220, |_, _| Luma([rng.random_range(88_u8..=168)]));
             let square = Roi {
                 centre: [110.3, 109.6],
                 side,
                 angle,
             };
             let mut gray = [0.0_f32; PIXELS];
-            sample_gray(&picture, &square, SIDE, &mut gray);
+            sample_gray(&image, &square, SIDE, &mut gray);
             for (index, value) in gray.iter().enumerate() {
                 let value = f64::from(*value) - 128.0;
                 squares += value * value;

@@ -1,13 +1,13 @@
 //! Checks of a recording, summed up: what `parseye check` prints and writes.
 
 use super::{
-    CheckFrame, CheckReading, Checker, Headroom, HeadroomState, Measurement, Missing,
+    CheckFrame, CheckReading, Checker, Headroom, HeadroomState, Measurement, Missing, Parts,
     SelfCheckSettings,
-    adversarial::{CropGradients, Direction},
-    camera_snr::NoiseMethod,
-    checker::Parts,
-    corruptions::{Change, cut},
-    noise::{Agreement, NoiseShape, noisy},
+    adversarial::fgsm_direction,
+    agreement::{Agreement, AgreementRecord},
+    camera_snr::CameraSnr,
+    corruptions::{Corruption, cut},
+    noise::{NoiseShape, noisy},
 };
 use crate::{
     classify::{
@@ -19,6 +19,7 @@ use crate::{
     frame::Frame,
     reading::FrameReading,
     snr::epsilon_of_db,
+    statistics,
 };
 use serde::Serialize;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -26,8 +27,8 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 /// Draws of noise for each crop and SNR of the table.
 const TABLE_DRAWS: u64 = 4;
 
-/// SNR in dB below which the table has no FGSM: such steps are plain to see.
-pub const LOWEST_FGSM_DB: f64 = 20.0;
+/// SNR in dB below which the table has no FGSM: such steps are visible.
+const LOWEST_FGSM_DB: f64 = 20.0;
 
 /// The first check waits for this long, so that pairs of frames have shown the noise.
 const NOISE_FIRST: Duration = Duration::from_millis(200);
@@ -38,7 +39,7 @@ const TABLE_STREAMS: u64 = 1 << 40;
 /// Width of a bin of the margins' histogram in dB.
 const MARGIN_BIN_DB: f64 = 5.0;
 
-/// What is done.
+/// Options of an offline check.
 #[derive(Clone, Debug, PartialEq)]
 pub struct OfflineOptions {
     /// Settings of the checks.
@@ -65,23 +66,18 @@ pub struct Distribution {
 }
 
 impl Distribution {
-    /// Of figures; quantiles are interpolated linearly between the values in order.
-    pub fn of(figures: impl IntoIterator<Item = Measurement>) -> Self {
+    /// Takes measurements; quantiles are interpolated linearly ([`statistics::interpolated`]).
+    pub fn of(measurements: impl IntoIterator<Item = Measurement>) -> Self {
         let (mut values, mut missing) = (Vec::new(), BTreeMap::new());
-        for measurement in figures {
+        for measurement in measurements {
             match measurement {
                 Ok(value) if value.is_finite() => values.push(value),
                 Ok(_) => *missing.entry(Missing::ModelFailed).or_insert(0) += 1,
                 Err(reason) => *missing.entry(reason).or_insert(0) += 1,
             }
         }
-        values.sort_by(f64::total_cmp);
-        let at = |share: f64| {
-            let place = share * (values.len().checked_sub(1)? as f64);
-            let (below, across) = (place.floor() as usize, place.fract());
-            let above = (below + 1).min(values.len() - 1);
-            Some(values[below] * (1.0 - across) + values[above] * across)
-        };
+        let values = statistics::sorted(values);
+        let at = |share| statistics::interpolated(&values, share);
         Self {
             median: at(0.5),
             p05: at(0.05),
@@ -92,54 +88,34 @@ impl Distribution {
     }
 }
 
-/// Figures of one eye, or of both.
+/// Statistics of one eye, or of both.
 #[derive(Clone, Debug, Serialize)]
 pub struct EyeStatistics {
     /// 20 log10(contrast of the crop / sigma of the camera's noise on it), dB.
     pub camera_snr_db: Distribution,
     /// Highest SNR at which an FGSM step changes the state, dB.
     pub adversarial_margin_db: Distribution,
-    /// SNR of noise that changes one answer of ten, dB.
+    /// SNR of noise that changes one prediction of ten, dB.
     pub noise_flip_snr_db: Distribution,
     /// Camera SNR less noise flip SNR, dB.
     pub headroom_db: Distribution,
-    /// First-order chance that the camera's own noise changes the answer.
+    /// First-order chance that the camera's own noise changes the state.
     pub flip_probability: Distribution,
     /// Checks by state of the headroom.
     pub trust: BTreeMap<&'static str, u64>,
-    /// Answers under noise at the camera's own SNR.
+    /// Predictions under noise at the camera's own SNR.
     pub agreement: AgreementRecord,
     /// Margins for which a stronger step than the margin's did not change the state, or a weaker
     /// one did.
     pub not_monotone: u64,
     /// Margins by range: its lower end in dB, and how many.
     pub margins: Vec<(f64, u64)>,
-    /// Share of answers that each natural change left alone.
-    pub natural: BTreeMap<Change, f64>,
+    /// Share of predictions that each corruption left unchanged.
+    #[serde(rename = "natural")]
+    pub corruptions: BTreeMap<Corruption, f64>,
 }
 
-/// Answers that kept their state.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
-pub struct AgreementRecord {
-    /// Share; `None` without draws.
-    pub share: Option<f64>,
-    /// What the true share exceeds with 95 % confidence (Clopper-Pearson, one-sided).
-    pub at_least: Option<f64>,
-    /// Number of draws.
-    pub draws: u64,
-}
-
-impl From<Agreement> for AgreementRecord {
-    fn from(agreement: Agreement) -> Self {
-        Self {
-            share: agreement.share(),
-            at_least: agreement.share().map(|_| agreement.lower_bound()),
-            draws: agreement.draws,
-        }
-    }
-}
-
-/// Agreement of the answers at one SNR.
+/// Agreement of the predictions at one SNR.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct TableRow {
     /// Perturbation SNR in dB.
@@ -148,7 +124,7 @@ pub struct TableRow {
     pub epsilon: f64,
     /// Under white noise.
     pub noise: AgreementRecord,
-    /// Under a white-box FGSM step with the model's own answer as label; `None` where there is no
+    /// Under a white-box FGSM step with the model's own prediction as label; `None` where there is no
     /// gradient graph, and below 20 dB.
     pub fgsm: Option<AgreementRecord>,
 }
@@ -164,7 +140,7 @@ pub struct NoiseStatistics {
     pub methods: BTreeMap<&'static str, u64>,
 }
 
-/// Everything that `parseye check` says of a recording.
+/// Report of `parseye check` on a recording.
 #[derive(Clone, Debug, Serialize)]
 pub struct CheckReport {
     /// Version of the program.
@@ -208,16 +184,31 @@ pub struct OfflineCheck {
     frames_with_face: u64,
     last: Option<CheckFrame>,
     next: Duration,
-    readings: Vec<PerEye<(CheckReading, Option<HeadroomState>)>>,
+    readings: Vec<PerEye<Checked>>,
     headroom: PerEye<Headroom>,
 }
 
+/// The check of one eye, and the headroom's state after it.
+#[derive(Debug)]
+struct Checked {
+    reading: CheckReading,
+    state: Option<HeadroomState>,
+}
+
+/// Agreement at fixed SNRs.
 #[derive(Debug)]
 struct Table {
     classifier: EyeClassifier,
     gradient: Option<GradientRunner>,
-    rows: Vec<(f64, Agreement, Agreement)>,
+    rows: Vec<Row>,
     seed: u64,
+}
+
+#[derive(Debug)]
+struct Row {
+    snr_db: f64,
+    noise: Agreement,
+    fgsm: Agreement,
 }
 
 impl OfflineCheck {
@@ -241,7 +232,11 @@ impl OfflineCheck {
                 gradient: gradient.map(GradientModel::runner).transpose()?,
                 rows: snrs_db
                     .iter()
-                    .map(|db| (*db, Agreement::default(), Agreement::default()))
+                    .map(|snr_db| Row {
+                        snr_db: *snr_db,
+                        noise: Agreement::default(),
+                        fgsm: Agreement::default(),
+                    })
                     .collect(),
                 seed: options.settings.seed,
             },
@@ -258,10 +253,10 @@ impl OfflineCheck {
         })
     }
 
-    /// Takes the next frame as it was judged; checks it when one is due.
+    /// Takes the next frame with its reading; checks it when a check is due.
     ///
     /// # Errors
-    /// When the model fails on an undisturbed crop of the table.
+    /// When the model fails on a crop of the table.
     pub fn frame(&mut self, frame: &Frame, reading: &FrameReading) -> Result<(), ModelError> {
         let luma = Arc::new(frame.luma.clone());
         self.frames += 1;
@@ -279,24 +274,20 @@ impl OfflineCheck {
     }
 
     fn check(&mut self, frame: &CheckFrame) -> Result<(), ModelError> {
-        self.checker.begin(frame);
-        let readings = loop {
-            if let super::Progress::Done(readings) = self.checker.step() {
-                break *readings;
-            }
-        };
+        let readings = self.checker.check_observed(frame);
         self.readings.push(PerEye::from_fn(|eye| {
             let reading = readings.get(eye).clone();
             let headroom = self.headroom.get_mut(eye);
             headroom.add(frame.time, reading.headroom_db);
-            (reading, headroom.trust(frame.time))
+            let state = headroom.state(frame.time);
+            Checked { reading, state }
         }));
         for eye in Eye::ALL {
             if let (Ok(square), Some(state)) = (frame.squares.get(eye), readings.get(eye).state) {
                 let crop = cut(&frame.luma, square);
                 if crop.contrast > CONTRAST_FLOOR {
                     self.table
-                        .add(&crop, state, 2 * frame.number + eye as u64)?;
+                        .add(&crop, state, 2 * frame.number + eye.index() as u64)?;
                 }
             }
         }
@@ -314,23 +305,20 @@ impl OfflineCheck {
         {
             self.check(&frame)?;
         }
-        let of = |eyes: &[Eye]| -> Vec<&(CheckReading, Option<HeadroomState>)> {
+        let of = |eyes: &[Eye]| -> Vec<&Checked> {
             let all = self.readings.iter();
             all.flat_map(|reading| eyes.iter().map(|eye| reading.get(*eye)))
                 .collect()
         };
         let both = of(&Eye::ALL);
         let mut methods = BTreeMap::new();
-        for (reading, _) in &both {
-            if let Ok(camera) = reading.camera {
-                *methods.entry(name_of(camera.method)).or_insert(0) += 1;
+        for checked in &both {
+            if let Ok(camera) = checked.reading.camera {
+                *methods.entry(camera.method.into()).or_insert(0) += 1;
             }
         }
-        let camera = |value: fn(&super::camera_snr::CameraSnr) -> f64| {
-            Distribution::of(
-                both.iter()
-                    .map(|(reading, _)| reading.camera.as_ref().map(value).map_err(|m| *m)),
-            )
+        let camera = |value: fn(CameraSnr) -> f64| {
+            Distribution::of(both.iter().map(|checked| checked.reading.camera.map(value)))
         };
         Ok(CheckReport {
             version: env!("CARGO_PKG_VERSION"),
@@ -342,14 +330,14 @@ impl OfflineCheck {
             frames: self.frames,
             frames_with_face: self.frames_with_face,
             checked: self.readings.len() as u64,
-            left: figures(&of(&[Eye::Left])),
-            right: figures(&of(&[Eye::Right])),
+            left: statistics_of(&of(&[Eye::Left])),
+            right: statistics_of(&of(&[Eye::Right])),
             noise: NoiseStatistics {
                 sigma_frame: camera(|snr| snr.sigma_frame),
                 standard_error_db: camera(|snr| snr.standard_error_db),
                 methods,
             },
-            both: figures(&both),
+            both: statistics_of(&both),
             table: self.table.rows(),
         })
     }
@@ -367,17 +355,17 @@ impl Table {
             None => None,
         };
         let white = NoiseShape::white();
-        for (index, (snr_db, noise, fgsm)) in self.rows.iter_mut().enumerate() {
+        for (index, row) in self.rows.iter_mut().enumerate() {
             for draw in 0..TABLE_DRAWS {
                 let stream = TABLE_STREAMS + (index as u64) * TABLE_DRAWS + draw;
                 let drawn = white.draw(self.seed ^ number, stream);
-                let logits = self.classifier.logits(&noisy(crop, &drawn, *snr_db))?;
-                noise.add(EyeState::most_likely(&logits) == state);
+                let logits = self.classifier.logits(&noisy(crop, &drawn, row.snr_db))?;
+                row.noise.add(EyeState::most_likely(&logits) == state);
             }
-            if let Some(direction) = direction.as_ref().filter(|_| *snr_db >= LOWEST_FGSM_DB) {
-                let stepped = direction.step(crop, epsilon_of_db(*snr_db));
+            if let Some(direction) = direction.as_ref().filter(|_| row.snr_db >= LOWEST_FGSM_DB) {
+                let stepped = direction.step(crop, epsilon_of_db(row.snr_db));
                 let logits = self.classifier.logits(&stepped)?;
-                fgsm.add(EyeState::most_likely(&logits) == state);
+                row.fgsm.add(EyeState::most_likely(&logits) == state);
             }
         }
         Ok(())
@@ -385,58 +373,30 @@ impl Table {
 
     fn rows(&self) -> Vec<TableRow> {
         let rows = self.rows.iter();
-        rows.map(|(snr_db, noise, fgsm)| TableRow {
-            snr_db: *snr_db,
-            epsilon: epsilon_of_db(*snr_db),
-            noise: (*noise).into(),
-            fgsm: (fgsm.draws > 0).then(|| (*fgsm).into()),
+        rows.map(|row| TableRow {
+            snr_db: row.snr_db,
+            epsilon: epsilon_of_db(row.snr_db),
+            noise: row.noise.into(),
+            fgsm: (row.fgsm.draws > 0).then(|| row.fgsm.into()),
         })
         .collect()
     }
 }
 
-/// Where the FGSM step of a crop goes; `None` where its gradient points nowhere.
-///
-/// # Errors
-/// When the gradient graph fails.
-pub fn fgsm_direction(
-    runner: &mut GradientRunner,
-    crop: &StandardisedCrop,
-    state: EyeState,
-) -> Result<Option<Direction>, ModelError> {
-    let gradients = EyeState::ALL.map(|label| runner.gradient(crop, label));
-    let gradients = gradients.into_iter().collect::<Result<Vec<_>, _>>()?;
-    let gradients = CropGradients::new(crop, state, gradients);
-    Ok(gradients.and_then(|gradients| gradients.direction().ok()))
-}
-
-fn name_of(method: NoiseMethod) -> &'static str {
-    match method {
-        NoiseMethod::Temporal => "temporal",
-        NoiseMethod::Spatial => "spatial",
-    }
-}
-
-fn figures(readings: &[&(CheckReading, Option<HeadroomState>)]) -> EyeStatistics {
+fn statistics_of(checks: &[&Checked]) -> EyeStatistics {
     let of = |measurement: fn(&CheckReading) -> Measurement| {
-        Distribution::of(readings.iter().map(|(reading, _)| measurement(reading)))
+        Distribution::of(checks.iter().map(|checked| measurement(&checked.reading)))
     };
     let mut trust = BTreeMap::new();
     let mut agreement = Agreement::default();
     let mut margins: BTreeMap<i64, u64> = BTreeMap::new();
-    let mut natural: BTreeMap<Change, (u64, u64)> = BTreeMap::new();
+    let mut corruptions: BTreeMap<Corruption, Agreement> = BTreeMap::new();
     let mut not_monotone = 0;
-    for (reading, state) in readings {
-        let name = match state {
-            Some(HeadroomState::Ok) => "ok",
-            Some(HeadroomState::Thin) => "thin",
-            Some(HeadroomState::None) => "none",
-            None => "unknown",
-        };
+    for Checked { reading, state } in checks {
+        let name = state.map_or("unknown", HeadroomState::name);
         *trust.entry(name).or_insert(0) += 1;
         if let Ok(draws) = reading.agreement {
-            agreement.agreeing += draws.agreeing;
-            agreement.draws += draws.draws;
+            agreement.merge(&draws);
         }
         if let Ok(margin) = reading.adversarial {
             not_monotone += u64::from(!margin.monotone);
@@ -444,10 +404,9 @@ fn figures(readings: &[&(CheckReading, Option<HeadroomState>)]) -> EyeStatistics
                 .entry((margin.db / MARGIN_BIN_DB).floor() as i64)
                 .or_insert(0) += 1;
         }
-        for (change, changed) in &reading.natural {
-            let (same, all) = natural.entry(*change).or_insert((0, 0));
-            *same += u64::from(Some(*changed) == reading.state);
-            *all += 1;
+        for (corruption, corrupted) in &reading.corruptions {
+            let agreement = corruptions.entry(*corruption).or_default();
+            agreement.add(Some(*corrupted) == reading.state);
         }
     }
     EyeStatistics {
@@ -463,9 +422,9 @@ fn figures(readings: &[&(CheckReading, Option<HeadroomState>)]) -> EyeStatistics
             .into_iter()
             .map(|(bin, count)| (bin as f64 * MARGIN_BIN_DB, count))
             .collect(),
-        natural: natural
+        corruptions: corruptions
             .into_iter()
-            .map(|(change, (same, all))| (change, same as f64 / all as f64))
+            .filter_map(|(corruption, agreement)| Some((corruption, agreement.share()?)))
             .collect(),
     }
 }
@@ -476,9 +435,9 @@ mod tests {
 
     #[test]
     fn quantiles_are_of_what_was_measured_and_the_rest_is_counted() {
-        let figures = (0..=20).map(|v| Ok(f64::from(v)));
+        let measured = (0..=20).map(|v| Ok(f64::from(v)));
         let missing = [Err(Missing::NoFace), Err(Missing::NoFace), Ok(f64::NAN)];
-        let distribution = Distribution::of(figures.chain(missing));
+        let distribution = Distribution::of(measured.chain(missing));
         assert_eq!(distribution.median, Some(10.0));
         assert_eq!(
             (distribution.p05, distribution.p95),

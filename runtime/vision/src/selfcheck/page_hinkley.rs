@@ -1,9 +1,20 @@
-//! Page-Hinkley test for a change of the mean of a stream (Page 1954; Hinkley 1971), two-sided and in
-//! standard deviations of a reference, so that one setting fits every quantity.
+//! Page-Hinkley test for a change of the mean of a stream, two-sided and in standard deviations of a
+//! reference, so that one setting fits every quantity.
+//!
+//! For standardised values z_t, an allowance d and a threshold h, the test for a rise keeps
+//!
+//! ```text
+//! m_t = sum_{i <= t} (z_i - d),     alarm when m_t - min_{s <= t} m_s > h
+//! ```
+//!
+//! and equally for a fall with -z. The difference from the minimum is computed as the sum that is kept from
+//! falling below 0: `S_t = max(0, S_{t-1} + z_t - d)`. The change began where S was 0 last. Sources: Page,
+//! "Continuous inspection schemes" (Biometrika 41, 1954); Hinkley, "Inference about the change-point from
+//! cumulative sum tests" (Biometrika 58, 1971).
 
 use serde::{Deserialize, Serialize};
 
-/// Which way a mean went.
+/// Direction of a change of a mean.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Shift {
@@ -13,21 +24,18 @@ pub enum Shift {
     Up,
 }
 
-/// A change that was found.
+/// A change that was detected.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Change {
-    /// Which way.
+pub(super) struct ChangePoint {
+    /// Its direction.
     pub shift: Shift,
     /// Values ago that the change began, by the turning point of the sum: 1 is the newest value.
     pub values_ago: u64,
 }
 
-/// Watches standardised values, which have mean 0 and standard deviation 1 while nothing changes.
-///
-/// For each side, the sum of the excess over `allowance` is kept from falling below 0 (this is the
-/// test's cumulative sum less its minimum so far); it raises the alarm above `threshold`.
+/// Tests standardised values, which have mean 0 and standard deviation 1 while nothing changes.
 #[derive(Clone, Copy, Debug)]
-pub struct PageHinkley {
+pub(super) struct PageHinkley {
     allowance: f64,
     threshold: f64,
     up: Side,
@@ -51,8 +59,9 @@ impl Side {
 }
 
 impl PageHinkley {
-    /// Changes smaller than twice `allowance` are let pass; `threshold` sets how sure an alarm is.
-    pub fn new(allowance: f64, threshold: f64) -> Self {
+    /// Starts the test. It does not see changes smaller than twice `allowance`; a higher `threshold` gives
+    /// fewer false alarms and later ones.
+    pub(super) fn new(allowance: f64, threshold: f64) -> Self {
         Self {
             allowance,
             threshold,
@@ -61,8 +70,8 @@ impl PageHinkley {
         }
     }
 
-    /// Takes the next value; a change that it completes. Afterwards the test begins anew.
-    pub fn add(&mut self, value: f64) -> Option<Change> {
+    /// Takes the next value; returns a change that it completes. Afterwards the test begins anew.
+    pub(super) fn add(&mut self, value: f64) -> Option<ChangePoint> {
         if !value.is_finite() {
             return None;
         }
@@ -77,7 +86,7 @@ impl PageHinkley {
         };
         let (shift, side) = found?;
         (self.up, self.down) = (Side::default(), Side::default());
-        Some(Change {
+        Some(ChangePoint {
             shift,
             values_ago: side.length,
         })

@@ -1,4 +1,8 @@
-//! What rounding to whole gray levels does to the noise of a pixel, and how to look behind it.
+//! Quantisation noise: the effect of rounding to whole gray levels on the noise of a pixel, and its
+//! inverse.
+//!
+//! See Widrow and Kollar, "Quantization Noise" (2008), for the uniform error of variance 1/12 and the
+//! characteristic-function view behind the series of [`seen_variance`].
 
 /// Variance that rounding adds, in squared gray levels: that of a uniform error one level wide.
 pub const QUANTISATION_VARIANCE: f64 = 1.0 / 12.0;
@@ -6,15 +10,19 @@ pub const QUANTISATION_VARIANCE: f64 = 1.0 / 12.0;
 /// Terms of the series below; the next one is smaller than 1e-4 even without noise.
 const TERMS: i32 = 60;
 
-/// Variance seen between two pictures of one scene, halved, when noise of variance `variance` was
-/// rounded to whole gray levels.
+/// Returns half the variance of the difference of two frames of one scene when noise of variance `variance`
+/// was rounded to whole gray levels.
 ///
 /// With gray levels spread evenly between whole ones, the rounded values of two draws that differ by
 /// d differ by the whole number below or above d, on average with the square d^2 + f(1 - f), f being
-/// the fraction of d. Its Fourier series gives, over normal noise,
-/// `variance + 1/12 - sum_k exp(-4 pi^2 k^2 variance) / (2 pi^2 k^2)`: 0 without noise, and a twelfth
-/// more than the noise when that exceeds half a level.
-pub fn seen_variance(variance: f64) -> f64 {
+/// the fraction of d. Its Fourier series gives, over normal noise of variance v,
+///
+/// ```text
+/// seen(v) = v + 1/12 - sum_{k >= 1} exp(-4 pi^2 k^2 v) / (2 pi^2 k^2)
+/// ```
+///
+/// which is 0 without noise, and a twelfth more than the noise when that exceeds half a level.
+fn seen_variance(variance: f64) -> f64 {
     use std::f64::consts::PI;
     let mut series = 0.0;
     for k in 1..=TERMS {
@@ -28,8 +36,8 @@ pub fn seen_variance(variance: f64) -> f64 {
     (variance + QUANTISATION_VARIANCE - series).max(0.0)
 }
 
-/// The variance of the noise before rounding for what was seen: the inverse of [`seen_variance`].
-pub fn unrounded_variance(seen: f64) -> f64 {
+/// Returns the variance of the noise before rounding: the inverse of [`seen_variance`], by bisection.
+pub(super) fn unrounded_variance(seen: f64) -> f64 {
     // The series without its tail is slightly above 0 where there is no noise.
     if seen <= seen_variance(0.0) {
         return 0.0;
@@ -74,7 +82,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn looking_behind_rounding_finds_the_noise(sigma in 0.05_f64..60.0) {
+        fn the_inverse_finds_the_noise(sigma in 0.05_f64..60.0) {
             let variance = sigma * sigma;
             let found = unrounded_variance(seen_variance(variance));
             prop_assert!((found / variance - 1.0).abs() < 0.01, "{} for {}", found, variance);

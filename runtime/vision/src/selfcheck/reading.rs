@@ -1,9 +1,9 @@
-//! What is checked and what was found: a frame with its eyes' squares, and an eye's figures, each
-//! measured or with the reason why not. How they are measured is [`super::checker`]'s.
+//! Input and result of a check: a frame with its eyes' squares, and an eye's measurements, each with the
+//! reason where it is missing. How they are measured is [`super::checker`]'s.
 
 use super::{
-    Measurement, Missing, adversarial::AdversarialMargin, camera_snr::CameraSnr,
-    corruptions::Change, noise::Agreement,
+    Measurement, Missing, adversarial::AdversarialMargin, agreement::Agreement,
+    camera_snr::CameraSnr, corruptions::Corruption,
 };
 use crate::{
     eye_state::{EyeState, PerEye},
@@ -13,7 +13,7 @@ use crate::{
 use image::GrayImage;
 use std::{sync::Arc, time::Duration};
 
-/// One frame to check.
+/// A frame to check.
 #[derive(Clone, Debug)]
 pub struct CheckFrame {
     /// Brightness at full resolution.
@@ -27,7 +27,7 @@ pub struct CheckFrame {
 }
 
 impl CheckFrame {
-    /// A frame as it was judged.
+    /// Takes a frame with its reading.
     pub fn new(luma: Arc<GrayImage>, reading: &FrameReading) -> Self {
         Self {
             luma,
@@ -42,30 +42,30 @@ impl CheckFrame {
     }
 }
 
-/// What was found out about one eye's answer.
+/// Measurements of one eye's prediction.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CheckReading {
-    /// The state that the checks are about; `None` where there was no answer.
+    /// The state that the checks are about; `None` where there was no prediction.
     pub state: Option<EyeState>,
     /// The camera's noise on this crop.
     pub camera: Result<CameraSnr, Missing>,
-    /// The highest SNR at which an FGSM step turns the answer.
+    /// The highest SNR at which an FGSM step changes the state.
     pub adversarial: Result<AdversarialMargin, Missing>,
-    /// First-order chance that the camera's own noise changes the answer; only from
+    /// First-order chance that the camera's own noise changes the state; only from
     /// [`super::adversarial::FIRST_ORDER_DB`] on.
     pub flip_probability: Measurement,
-    /// SNR of the noise that changes one answer of ten, in dB.
+    /// SNR of the noise that changes one prediction of ten, in dB.
     pub noise_flip_snr_db: Measurement,
     /// Camera SNR less noise flip SNR, in dB.
     pub headroom_db: Measurement,
-    /// Answers under noise at the camera's own SNR.
+    /// Predictions under noise at the camera's own SNR.
     pub agreement: Result<Agreement, Missing>,
-    /// States after each natural change.
-    pub natural: Vec<(Change, EyeState)>,
+    /// States under each corruption.
+    pub corruptions: Vec<(Corruption, EyeState)>,
 }
 
 impl CheckReading {
-    /// Nothing was measured, for one reason.
+    /// Creates a reading without measurements, for one reason.
     pub fn missing(reason: Missing) -> Self {
         Self {
             state: None,
@@ -75,7 +75,7 @@ impl CheckReading {
             noise_flip_snr_db: Err(reason),
             headroom_db: Err(reason),
             agreement: Err(reason),
-            natural: Vec::new(),
+            corruptions: Vec::new(),
         }
     }
 
@@ -89,9 +89,12 @@ impl CheckReading {
         self.adversarial.map(|margin| margin.db)
     }
 
-    /// Share of natural changes that left the state alone; `None` without any.
+    /// Share of corruptions that left the state unchanged; `None` without any.
     pub fn corruption_agreement(&self) -> Option<f64> {
-        let same = self.natural.iter().filter(|(_, s)| Some(*s) == self.state);
-        (!self.natural.is_empty()).then(|| same.count() as f64 / self.natural.len() as f64)
+        let same = self
+            .corruptions
+            .iter()
+            .filter(|(_, s)| Some(*s) == self.state);
+        (!self.corruptions.is_empty()).then(|| same.count() as f64 / self.corruptions.len() as f64)
     }
 }

@@ -1,7 +1,7 @@
 //! When live checks are made, and how much of one core they may take.
 //!
 //! The pace is kept by resting after each step in proportion to its length, so that a check is
-//! spread over seconds instead of taking a core at once. On which thread is [`parseye::live`]'s.
+//! spread over seconds instead of taking a core at once. On which thread is left to the program.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 use std::{fmt, str::FromStr, time::Duration};
@@ -13,7 +13,7 @@ pub enum CheckMode {
     Off,
     /// Only when somebody asks: SIGUSR1.
     OnDemand,
-    /// When an eye's answer changes, and when somebody asks.
+    /// When an eye's state changes, and when somebody asks.
     OnChange,
     /// One after the other.
     Steady(Share),
@@ -23,11 +23,11 @@ pub enum CheckMode {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Share(f64);
 
-/// What steady checks take without another wish: 5 %, one check of both eyes every few seconds on a
-/// laptop, and no more than a fifth of what watching takes.
-pub const DEFAULT_SHARE: Share = Share(0.05);
+/// The share of steady checks by default: 5 %, one check of both eyes every few seconds on a
+/// laptop, and no more than a fifth of what monitoring takes.
+const DEFAULT_SHARE: Share = Share(0.05);
 
-/// What single checks may take while they last: they should answer soon, and rarely happen.
+/// The share of single checks: their result should come soon, and rarely happen.
 const SINGLE_SHARE: Share = Share(0.25);
 
 impl Default for CheckMode {
@@ -48,7 +48,7 @@ impl CheckMode {
 }
 
 impl Share {
-    /// How long to rest after a step of this length so that the share is kept.
+    /// Returns how long to rest after a step of this length so that the share is kept.
     pub fn rest_after(self, busy: Duration) -> Duration {
         busy.mul_f64(1.0 / self.0 - 1.0)
     }
@@ -66,10 +66,17 @@ impl fmt::Display for CheckMode {
     }
 }
 
-impl FromStr for CheckMode {
-    type Err = String;
+/// A text that names no [`CheckMode`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "unknown self-check mode '{0}'; give a share of one core from above 0% to 100%, on-change, on-demand or off"
+)]
+pub struct UnknownMode(String);
 
-    fn from_str(text: &str) -> Result<Self, String> {
+impl FromStr for CheckMode {
+    type Err = UnknownMode;
+
+    fn from_str(text: &str) -> Result<Self, UnknownMode> {
         match text {
             "off" => return Ok(Self::Off),
             "on-demand" => return Ok(Self::OnDemand),
@@ -83,9 +90,7 @@ impl FromStr for CheckMode {
             Some(Ok(percent)) if percent > 0.0 && percent <= 100.0 => {
                 Ok(Self::Steady(Share(percent / 100.0)))
             }
-            _ => Err(format!(
-                "'{text}' is no way to check: give a share of one core from above 0% to 100%, on-change, on-demand or off"
-            )),
+            _ => Err(UnknownMode(text.into())),
         }
     }
 }
@@ -110,14 +115,14 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn ways_to_check_are_read_and_slips_explained() {
+    fn modes_are_read_and_slips_explained() {
         assert_eq!("off".parse(), Ok(CheckMode::Off));
         assert_eq!("on-change".parse(), Ok(CheckMode::OnChange));
         assert_eq!("on-demand".parse(), Ok(CheckMode::OnDemand));
         assert_eq!("5%".parse(), Ok(CheckMode::default()));
         assert_eq!(CheckMode::default().to_string(), "5%");
         for slip in ["5", "0%", "101%", "-1%", "nan%", "%", "always"] {
-            let reason = slip.parse::<CheckMode>().unwrap_err();
+            let reason = slip.parse::<CheckMode>().unwrap_err().to_string();
             assert!(
                 reason.contains(slip) && reason.contains("on-change"),
                 "{reason}"

@@ -1,9 +1,11 @@
-//! The constants of the self-check: one documented place for every threshold and effort.
+//! Settings of the self-check: one documented place for every threshold and effort. How a configuration
+//! file is read is left to the program.
 
 use super::schedule::CheckMode;
+use crate::settings::{SettingError, check_range};
 use serde::{Deserialize, Serialize};
 
-/// How much is tried, and what counts as trustworthy.
+/// How much is measured and when, and which headroom is enough.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SelfCheckSettings {
@@ -11,17 +13,16 @@ pub struct SelfCheckSettings {
     pub mode: CheckMode,
     /// Seed of all random draws; with the frame's number it gives the same check again.
     pub seed: u64,
-    /// Draws of noise at one SNR at most, while the noise flip SNR is looked for.
+    /// Draws of noise at one SNR at most, while the noise flip SNR is searched.
     ///
     /// 60: the result then scatters by 1.5 dB, which the median over some checks makes small; levels
     /// far from it are clear after 3 to 40.
     pub draws: u32,
     /// Draws at the camera's own SNR for the agreement; 29 that all agree show more than 90 %.
     pub agreement_draws: u32,
-    /// Headroom in dB from which it is called ok. 6: the noise may double before one answer of ten
-    /// changes.
+    /// Headroom in dB from which it is ok. 6: the noise may double before one prediction of ten changes.
     pub headroom_ok_db: f64,
-    /// Headroom in dB below which there is none. 0: the camera's own noise changes one answer of
+    /// Headroom in dB below which it is exhausted. 0: the camera's own noise changes one prediction of
     /// ten.
     pub headroom_exhausted_db: f64,
     /// A state of the headroom is left only when its border is passed by this many dB: checks
@@ -50,39 +51,39 @@ impl SelfCheckSettings {
     /// Checks that every value means something.
     ///
     /// # Errors
-    /// `key is value; what to give`.
-    pub fn check(&self) -> Result<(), String> {
+    /// With the key, its value, and what is accepted.
+    pub fn check(&self) -> Result<(), SettingError> {
         // Fewer than ten draws cannot show one of ten.
-        if !(10..=MOST_DRAWS).contains(&self.draws) {
-            return Err(format!("draws is {}; give 10 to {MOST_DRAWS}", self.draws));
-        }
-        if self.agreement_draws > MOST_DRAWS {
-            return Err(format!(
-                "agreement_draws is {}; give 0 to {MOST_DRAWS}",
-                self.agreement_draws
-            ));
-        }
+        check_range(
+            "draws",
+            self.draws,
+            10..=MOST_DRAWS,
+            format!("10 to {MOST_DRAWS}"),
+        )?;
+        check_range(
+            "agreement_draws",
+            self.agreement_draws,
+            ..=MOST_DRAWS,
+            format!("0 to {MOST_DRAWS}"),
+        )?;
         for (key, value) in [
             ("headroom_ok_db", self.headroom_ok_db),
-            ("headroom_none_db", self.headroom_exhausted_db),
+            ("headroom_exhausted_db", self.headroom_exhausted_db),
         ] {
-            if !(-60.0..=60.0).contains(&value) {
-                return Err(format!("{key} is {value}; give -60 to 60 dB"));
-            }
+            check_range(key, value, -60.0..=60.0, "-60 to 60 dB")?;
         }
-        if self.headroom_exhausted_db > self.headroom_ok_db {
-            return Err(format!(
-                "headroom_none_db is {}, above headroom_ok_db ({}); give at most that",
-                self.headroom_exhausted_db, self.headroom_ok_db
-            ));
-        }
-        if !(0.0..=20.0).contains(&self.hysteresis_db) {
-            return Err(format!(
-                "hysteresis_db is {}; give 0 to 20 dB",
-                self.hysteresis_db
-            ));
-        }
-        Ok(())
+        check_range(
+            "headroom_exhausted_db",
+            self.headroom_exhausted_db,
+            ..=self.headroom_ok_db,
+            format!("at most headroom_ok_db, which is {}", self.headroom_ok_db),
+        )?;
+        check_range(
+            "hysteresis_db",
+            self.hysteresis_db,
+            0.0..=20.0,
+            "0 to 20 dB",
+        )
     }
 }
 
@@ -98,8 +99,8 @@ mod tests {
             ("draws", |s| s.draws = 9),
             ("agreement_draws", |s| s.agreement_draws = 1_000_000),
             ("headroom_ok_db", |s| s.headroom_ok_db = f64::NAN),
-            ("headroom_none_db", |s| s.headroom_exhausted_db = 7.0),
-            ("headroom_none_db", |s| {
+            ("headroom_exhausted_db", |s| s.headroom_exhausted_db = 7.0),
+            ("headroom_exhausted_db", |s| {
                 s.headroom_exhausted_db = f64::NEG_INFINITY
             }),
             ("hysteresis_db", |s| s.hysteresis_db = -1.0),
@@ -107,7 +108,7 @@ mod tests {
         for (key, change) in changes {
             let mut settings = SelfCheckSettings::default();
             change(&mut settings);
-            let reason = settings.check().unwrap_err();
+            let reason = settings.check().unwrap_err().to_string();
             assert!(reason.starts_with(key), "{reason}");
         }
     }

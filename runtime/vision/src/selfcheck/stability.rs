@@ -1,17 +1,21 @@
-//! The population stability index: how far a distribution has moved from a reference.
+//! The population stability index (PSI): how far a distribution has moved from a reference.
+//!
+//! ```text
+//! PSI = sum_i (a_i - e_i) ln(a_i / e_i)      e_i, a_i: expected and actual share of bin i
+//! ```
+//!
+//! which is the symmetrised Kullback-Leibler divergence (Jeffreys 1946) of the two. Limits: below 0.1 a
+//! population is stable, from 0.25 on it has changed; in between it should be watched (Siddiqi, Credit Risk
+//! Scorecards, 2006).
 
-/// Below this a population is stable, from [`PSI_CHANGED`] on it has changed; in between it should be
-/// watched (Siddiqi, Credit Risk Scorecards, 2006).
-pub const PSI_STABLE: f64 = 0.1;
-/// See [`PSI_STABLE`].
-pub const PSI_CHANGED: f64 = 0.25;
+/// From this on a population has changed.
+pub(super) const PSI_CHANGED: f64 = 0.25;
 
 /// Added to each count, so that an empty bin is unlikely and not impossible (Jeffreys' prior).
 const PRIOR: f64 = 0.5;
 
-/// `sum_i (a_i - e_i) ln(a_i / e_i)` over the shares of bins, from counts; never negative, and 0 for
-/// equal shares. `None` where either has no count or their bins differ in number.
-pub fn psi(expected: &[f64], actual: &[f64]) -> Option<f64> {
+/// Computes the index from the counts of bins; never negative, and 0 for equal shares. `None` where either has no count or their bins differ in number.
+pub(super) fn psi(expected: &[f64], actual: &[f64]) -> Option<f64> {
     let shares = |counts: &[f64]| -> Option<Vec<f64>> {
         let total: f64 = counts.iter().map(|count| count + PRIOR).sum();
         let any = counts.iter().sum::<f64>() > 0.0;
@@ -31,8 +35,8 @@ pub fn psi(expected: &[f64], actual: &[f64]) -> Option<f64> {
 }
 
 /// Joins neighbouring bins until each holds at least `share` of the reference, and the other counts
-/// alike: bins that hardly anything falls into make the index jump.
-pub fn joined(reference: &[f64], other: &[f64], share: f64) -> (Vec<f64>, Vec<f64>) {
+/// with it: bins that hardly anything falls into make the index jump.
+pub(super) fn joined(reference: &[f64], other: &[f64], share: f64) -> (Vec<f64>, Vec<f64>) {
     let least = share * reference.iter().sum::<f64>();
     let (mut expected, mut actual) = (Vec::new(), Vec::new());
     let (mut e, mut a) = (0.0, 0.0);

@@ -1,13 +1,14 @@
 //! When somebody should be warned: a closure that lasts too long, and a minute with too much of it.
 //!
-//! Pure steps over time, like the rest of [`super`]; what an alert sets off (a bell, a command) is
-//! [`parseye::report_GONE`]'s.
+//! A function of time-stamped readings, like the rest of [`super`]; what an alert sets off (a bell, a
+//! command) is left to the program.
 
 use super::{TemporalSettings, closure::LidState};
+use crate::seconds;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// What is wrong.
+/// Reason of an alert.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AlertKind {
@@ -37,13 +38,13 @@ impl AlertKind {
     }
 }
 
-/// What became of an alert.
+/// Whether an alert begins, goes on or ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AlertPhase {
     /// It begins.
     Raised,
-    /// It goes on, [`TemporalSettings::repeat_after_s`] after it was last told of.
+    /// It goes on, [`TemporalSettings::repeat_after_s`] after it was last reported.
     Repeated,
     /// The eyes opened, or PERCLOS fell.
     Cleared,
@@ -60,7 +61,7 @@ pub struct Alert {
     pub kind: AlertKind,
     /// What became of it.
     pub phase: AlertPhase,
-    /// Time of the reading that told.
+    /// Time of the reading that showed it.
     pub time: Duration,
     /// Since when: the first closed frame, or the reading that raised the drowsiness.
     pub since: Duration,
@@ -70,7 +71,7 @@ pub struct Alert {
 
 /// Decides on alerts from what the lids do.
 #[derive(Clone, Debug)]
-pub struct Alerter {
+pub(super) struct Alerter {
     warn_after: Duration,
     alarm_after: Duration,
     repeat_after: Duration,
@@ -86,19 +87,19 @@ pub struct Alerter {
 #[derive(Clone, Copy, Debug)]
 enum Running {
     Off,
-    On { since: Duration, told: Duration },
+    On { since: Duration, reported: Duration },
 }
 
 impl Alerter {
     /// Starts with nothing to warn of.
-    pub fn new(settings: &TemporalSettings) -> Self {
+    pub(super) fn new(settings: &TemporalSettings) -> Self {
         Self {
-            warn_after: settings.warn_after(),
-            alarm_after: settings.alarm_after(),
-            repeat_after: settings.repeat_after(),
+            warn_after: seconds::duration(settings.warn_after_s),
+            alarm_after: seconds::duration(settings.alarm_after_s),
+            repeat_after: seconds::duration(settings.repeat_after_s),
             drowsy_above: settings.drowsy_above,
             drowsy_until: settings.drowsy_until,
-            drowsy_known: settings.drowsy_known(),
+            drowsy_known: seconds::duration(settings.drowsy_known_s),
             warning: Running::Off,
             alarm: Running::Off,
             drowsiness: Running::Off,
@@ -107,7 +108,7 @@ impl Alerter {
 
     /// Takes what is known of both lids from the reading at `time` on, and PERCLOS of the last
     /// minute with the known time that it rests on.
-    pub fn step(
+    pub(super) fn update(
         &mut self,
         time: Duration,
         lids: LidState,
@@ -115,7 +116,7 @@ impl Alerter {
         known: Duration,
     ) -> Vec<Alert> {
         let mut alerts = Vec::new();
-        let mut tell = |kind, phase, since| {
+        let mut report = |kind, phase, since| {
             alerts.push(Alert {
                 kind,
                 phase,
@@ -140,15 +141,15 @@ impl Alerter {
                 LidState::Closed { since } if time.saturating_sub(since) >= after => Due::On(since),
                 // It may go on or not: nothing is raised, and nothing ends.
                 LidState::Reopening { since } => match running {
-                    Running::On { since: told_of, .. } if *told_of == since => Due::On(since),
+                    Running::On { since: running, .. } if *running == since => Due::On(since),
                     _ => Due::Off,
                 },
-                // A new closure after a gap: the one that was told of cannot be followed.
+                // A new closure after a gap: the one that was reported cannot be followed.
                 LidState::Closed { .. } | LidState::Unknown => Due::Lost,
-                LidState::Apart => Due::Off,
+                LidState::NotClosed => Due::Off,
             };
             running.follow(due, time, self.repeat_after, |phase, since| {
-                tell(kind, phase, since);
+                report(kind, phase, since);
             });
         }
         let due = match (perclos, self.drowsiness) {
@@ -161,10 +162,10 @@ impl Alerter {
             (Some(_), _) => Due::Off,
             (None, _) => Due::Lost,
         };
-        // A minute's share moves slowly: telling it once is enough.
+        // A minute's share moves slowly: reporting it once is enough.
         self.drowsiness
             .follow(due, time, Duration::MAX, |phase, since| {
-                tell(AlertKind::Drowsiness, phase, since);
+                report(AlertKind::Drowsiness, phase, since);
             });
         alerts
     }
@@ -184,36 +185,42 @@ impl Running {
         due: Due,
         time: Duration,
         repeat_after: Duration,
-        mut tell: impl FnMut(AlertPhase, Duration),
+        mut report: impl FnMut(AlertPhase, Duration),
     ) {
         *self = match (*self, due) {
             (Self::Off, Due::On(since)) => {
-                tell(AlertPhase::Raised, since);
-                Self::On { since, told: time }
-            }
-            (Self::On { since, told }, Due::On(now)) if since == now => {
-                if time.saturating_sub(told) >= repeat_after {
-                    tell(AlertPhase::Repeated, since);
-                    Self::On { since, told: time }
-                } else {
-                    Self::On { since, told }
+                report(AlertPhase::Raised, since);
+                Self::On {
+                    since,
+                    reported: time,
                 }
             }
-            // Another closure that is long already: the one told of was lost from sight.
+            (Self::On { since, reported }, Due::On(now)) if since == now => {
+                if time.saturating_sub(reported) >= repeat_after {
+                    report(AlertPhase::Repeated, since);
+                    Self::On {
+                        since,
+                        reported: time,
+                    }
+                } else {
+                    Self::On { since, reported }
+                }
+            }
+            // Another closure that is long already: the reported one was lost from sight.
             (Self::On { since, .. }, Due::On(now)) => {
-                tell(AlertPhase::Lost, since);
-                tell(AlertPhase::Raised, now);
+                report(AlertPhase::Lost, since);
+                report(AlertPhase::Raised, now);
                 Self::On {
                     since: now,
-                    told: time,
+                    reported: time,
                 }
             }
             (Self::On { since, .. }, Due::Off) => {
-                tell(AlertPhase::Cleared, since);
+                report(AlertPhase::Cleared, since);
                 Self::Off
             }
             (Self::On { since, .. }, Due::Lost) => {
-                tell(AlertPhase::Lost, since);
+                report(AlertPhase::Lost, since);
                 Self::Off
             }
             (Self::Off, Due::Off | Due::Lost) => Self::Off,
@@ -233,13 +240,13 @@ mod tests {
     /// Alerts of lids over time at 10 readings a second: (time in s, kind, phase).
     fn alerts(lids: impl Fn(f64) -> LidState, until: f64) -> Vec<(f64, AlertKind, AlertPhase)> {
         let mut alerter = Alerter::new(&TemporalSettings::default());
-        let mut told = Vec::new();
+        let mut reported = Vec::new();
         for tenth in 0..=(until * 10.0) as u32 {
             let time = f64::from(tenth) / 10.0;
-            let step = alerter.step(seconds(time), lids(time), None, Duration::ZERO);
-            told.extend(step.iter().map(|alert| (time, alert.kind, alert.phase)));
+            let step = alerter.update(seconds(time), lids(time), None, Duration::ZERO);
+            reported.extend(step.iter().map(|alert| (time, alert.kind, alert.phase)));
         }
-        told
+        reported
     }
 
     fn closed_between(from: f64, to: f64) -> impl Fn(f64) -> LidState {
@@ -249,7 +256,7 @@ mod tests {
                     since: seconds(from),
                 }
             } else {
-                LidState::Apart
+                LidState::NotClosed
             }
         }
     }
@@ -308,9 +315,9 @@ mod tests {
     fn drowsiness_needs_enough_known_time_and_falls_with_hysteresis() {
         let mut alerter = Alerter::new(&TemporalSettings::default());
         let mut phase = |time: f64, perclos: f64, known: f64| {
-            let step = alerter.step(
+            let step = alerter.update(
                 seconds(time),
-                LidState::Apart,
+                LidState::NotClosed,
                 Some(perclos),
                 seconds(known),
             );
@@ -326,28 +333,29 @@ mod tests {
     proptest! {
         #[test]
         fn every_alert_that_begins_ends_at_most_once_before_the_next(
-            looks in prop::collection::vec((0_u8..3, 1_u32..40), 1..40),
+            phases in prop::collection::vec((0_u8..3, 1_u32..40), 1..40),
         ) {
             let mut alerter = Alerter::new(&TemporalSettings::default());
             let mut time = Duration::ZERO;
             let mut on = [false; 3];
-            for (look, readings) in looks {
+            for (phase, readings) in phases {
                 let since = time;
                 for _ in 0..readings {
-                    let lids = match look {
-                        0 => LidState::Apart,
+                    let lids = match phase {
+                        0 => LidState::NotClosed,
                         1 => LidState::Unknown,
                         _ => LidState::Closed { since },
                     };
-                    for alert in alerter.step(time, lids, None, Duration::ZERO) {
-                        let on = &mut on[alert.kind as usize];
+                    for alert in alerter.update(time, lids, None, Duration::ZERO) {
+                        let kind = AlertKind::ALL.iter().position(|kind| *kind == alert.kind);
+                        let on = &mut on[kind.unwrap()];
                         prop_assert!(alert.since <= alert.time);
                         match alert.phase {
                             AlertPhase::Raised => {
-                                prop_assert!(!*on && look == 2);
+                                prop_assert!(!*on && phase == 2);
                                 *on = true;
                             }
-                            AlertPhase::Repeated => prop_assert!(*on && look == 2),
+                            AlertPhase::Repeated => prop_assert!(*on && phase == 2),
                             AlertPhase::Cleared | AlertPhase::Lost => {
                                 prop_assert!(*on);
                                 *on = false;
@@ -356,7 +364,7 @@ mod tests {
                     }
                     time += Duration::from_millis(100);
                 }
-                if look == 0 {
+                if phase == 0 {
                     prop_assert_eq!(on, [false; 3]);
                 }
             }

@@ -6,10 +6,10 @@
 //! change is bounded.
 
 use super::{TemporalSettings, eyelids::LidSignal};
-use crate::eye_state::Eye;
+use crate::{eye_state::Eye, seconds};
 use std::time::Duration;
 
-/// Steps of openness that are told apart.
+/// Bins of openness.
 const BINS: usize = 200;
 
 /// A later minute must be wider by this much to count, so that noise makes no events.
@@ -33,7 +33,7 @@ pub struct BaselineChange {
 
 /// Learns the baseline of one eye.
 #[derive(Clone, Debug)]
-pub struct Baseline {
+pub(super) struct Baseline {
     window: Duration,
     forget_after: Duration,
     longest_gap: Duration,
@@ -49,12 +49,12 @@ pub struct Baseline {
 }
 
 impl Baseline {
-    /// Starts with the usual eye.
-    pub fn new(settings: &TemporalSettings) -> Self {
+    /// Starts with the average eye, whose reference is 1.
+    pub(super) fn new(settings: &TemporalSettings) -> Self {
         Self {
-            window: settings.baseline_window(),
-            forget_after: settings.baseline_forget(),
-            longest_gap: settings.longest_gap(),
+            window: seconds::duration(settings.baseline_window_s),
+            forget_after: seconds::duration(settings.baseline_forget_s),
+            longest_gap: seconds::duration(settings.longest_gap_s),
             least: settings.baseline_least,
             quantile: settings.baseline_quantile,
             closed_above: settings.closed_above,
@@ -66,14 +66,14 @@ impl Baseline {
         }
     }
 
-    /// What the eye's openness is measured by: 1 until a minute is known.
-    pub fn reference(&self) -> f64 {
+    /// The openness that this eye's is divided by, 0 to 1: 1 until a minute is known.
+    pub(super) fn reference(&self) -> f64 {
         self.openness
             .map_or(1.0, |openness| openness.clamp(self.least, 1.0))
     }
 
-    /// Takes an eye's signal, relative to nobody; `None` where it cannot be judged or is closed.
-    pub fn step(
+    /// Takes an eye's signal, not yet relative to its reference; `None` where it is hidden or closed.
+    pub(super) fn update(
         &mut self,
         eye: Eye,
         time: Duration,
@@ -111,9 +111,9 @@ impl Baseline {
         })
     }
 
-    /// Takes whether the eye was seen at all, closed or not: who comes back after a long absence may
-    /// be somebody else.
-    pub fn seen(&mut self, time: Duration, seen: bool) {
+    /// Takes whether the eye was seen at all, closed or not: after a long absence it may be another
+    /// person's.
+    pub(super) fn seen(&mut self, time: Duration, seen: bool) {
         let absent = self.last_seen.map(|last| time.saturating_sub(last));
         if seen {
             self.last_seen = Some(time);
@@ -162,7 +162,7 @@ mod tests {
                     closed: 0.0,
                     openness,
                 });
-                changes.extend(baseline.step(Eye::Left, time, signal));
+                changes.extend(baseline.update(Eye::Left, time, signal));
                 tenth += 1;
             }
         }

@@ -1,17 +1,17 @@
 //! Finds closures in a stream of lid signals: the step from "closed in this frame" to "blinked".
 //!
-//! A frame's answer holds until the next frame. So a closure lasts from its first closed frame to
+//! A frame's prediction holds until the next frame. So a closure lasts from its first closed frame to
 //! the first frame after it that is known and not closed, and a blink of one frame lasts one frame.
-//! LidState that part for a moment without opening have not ended their closure: readings of closed
+//! Lids that part for a moment without opening have not ended their closure: readings of closed
 //! eyes flicker between closed and partially open, and lids flutter. Nothing is ever smoothed, for
 //! that would erase blinks of one frame; benches/temporal_filters.sh compares the ways.
 
-use super::{TemporalSettings, eyelids::LidSignal};
-use crate::eye_state::Eye;
+use super::{TemporalSettings, eyelids::LidSample};
+use crate::{eye_state::Eye, seconds};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// What a closure was seen on.
+/// The eye, or both, on which something was seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Laterality {
@@ -37,7 +37,7 @@ impl From<Eye> for Laterality {
     }
 }
 
-/// Blink, more, or less.
+/// Kind of a closure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ClosureKind {
@@ -77,9 +77,9 @@ impl Closure {
     }
 }
 
-/// A closure found by a detector that does not know which eye it watches.
+/// A closure found by a detector that does not know which eye it follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct UnnamedClosure {
+pub(super) struct UnnamedClosure {
     pub(super) kind: ClosureKind,
     pub(super) start: Duration,
     pub(super) end: Duration,
@@ -88,11 +88,6 @@ pub struct UnnamedClosure {
 }
 
 impl UnnamedClosure {
-    /// Blink, long closure or partial blink.
-    pub fn kind(&self) -> ClosureKind {
-        self.kind
-    }
-
     pub(super) fn of(self, eye: Laterality, wink: bool) -> Closure {
         Closure {
             kind: self.kind,
@@ -108,18 +103,18 @@ impl UnnamedClosure {
 
 /// What is known of the lids at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LidState {
+pub(super) enum LidState {
     /// Nothing.
     Unknown,
     /// Not closed.
-    Apart,
+    NotClosed,
     /// Closed since a time.
     Closed {
         /// Time of the first closed frame.
         since: Duration,
     },
-    /// Closed since a time, and now apart, but not open and for so short a time that the closure
-    /// may go on.
+    /// Closed since a time, and now not closed, but not open either and for so short a time that the
+    /// closure may go on.
     Reopening {
         /// Time of the first closed frame.
         since: Duration,
@@ -128,21 +123,21 @@ pub enum LidState {
 
 /// What one reading changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LidStep {
+pub(super) struct LidChange {
     /// The lids until this reading, since the reading before; unknown over a long gap.
-    pub until_now: LidState,
+    pub(super) until_now: LidState,
     /// The lids from this reading on.
-    pub now: LidState,
+    pub(super) now: LidState,
     /// When the closure that went on until now turns out to have ended, by lids that were seen
-    /// apart: at this reading, or up to [`TemporalSettings::longest_reopening_s`] before.
-    pub reopened: Option<Duration>,
+    /// not closed: at this reading, or up to [`TemporalSettings::longest_reopening_s`] before.
+    pub(super) reopened: Option<Duration>,
     /// The closure that ended then, if its beginning was seen.
-    pub ended: Option<UnnamedClosure>,
+    pub(super) ended: Option<UnnamedClosure>,
 }
 
 /// Follows one stream of lid signals.
 #[derive(Clone, Debug)]
-pub struct ClosureDetector {
+pub(super) struct ClosureDetector {
     closed_above: f64,
     open_at_or_below: f64,
     open_above: f64,
@@ -156,7 +151,7 @@ pub struct ClosureDetector {
 #[derive(Clone, Copy, Debug)]
 enum State {
     Unknown,
-    Apart,
+    NotClosed,
     Closed(Running),
 }
 
@@ -168,20 +163,20 @@ struct Running {
     last_frame: u64,
     /// Whether the frame before the closure was known and not closed.
     whole: bool,
-    /// Time of the first of the frames up to now that show the lids apart.
-    parted: Option<Duration>,
+    /// Time of the first of the latest frames that show the lids not closed; `None` while they are closed.
+    reopening_since: Option<Duration>,
 }
 
 impl State {
     fn lids(self) -> LidState {
         match self {
             Self::Unknown => LidState::Unknown,
-            Self::Apart => LidState::Apart,
+            Self::NotClosed => LidState::NotClosed,
             Self::Closed(Running {
                 start: since,
-                parted,
+                reopening_since,
                 ..
-            }) => match parted {
+            }) => match reopening_since {
                 None => LidState::Closed { since },
                 Some(_) => LidState::Reopening { since },
             },
@@ -191,21 +186,21 @@ impl State {
 
 impl ClosureDetector {
     /// Starts with nothing known.
-    pub fn new(settings: &TemporalSettings) -> Self {
+    pub(super) fn new(settings: &TemporalSettings) -> Self {
         Self {
             closed_above: settings.closed_above,
             open_at_or_below: settings.open_at_or_below,
             open_above: settings.open_above,
-            longest_reopening: settings.longest_reopening(),
-            long_closure: settings.long_closure(),
-            longest_gap: settings.longest_gap(),
+            longest_reopening: seconds::duration(settings.longest_reopening_s),
+            long_closure: seconds::duration(settings.long_closure_s),
+            longest_gap: seconds::duration(settings.longest_gap_s),
             last_time: None,
             state: State::Unknown,
         }
     }
 
-    /// Takes the lids of the next frame, or `None` where they are unknown.
-    pub fn step(&mut self, time: Duration, frame: u64, shown: Option<LidSignal>) -> LidStep {
+    /// Takes the lids from `time` on: a frame's, or `None` where they are unknown.
+    pub(super) fn update(&mut self, time: Duration, lids: Option<LidSample>) -> LidChange {
         let gap = self.last_time.map(|last| time.saturating_sub(last));
         let followed = gap.is_some_and(|gap| gap <= self.longest_gap);
         self.last_time = Some(time);
@@ -217,13 +212,13 @@ impl ClosureDetector {
         };
         let running = match before {
             State::Closed(running) => Some(running),
-            State::Unknown | State::Apart => None,
+            State::Unknown | State::NotClosed => None,
         };
-        let (running, reopened) = match (running, shown.filter(|_| followed)) {
+        let (running, reopened) = match (running, lids.filter(|_| followed)) {
             (None, _) => (None, None),
             // Nobody sees how it ends, unless its end was seen already.
-            (Some(running), None) => (None, running.parted),
-            (Some(running), Some(signal)) => self.go_on(running, time, frame, signal),
+            (Some(running), None) => (None, running.reopening_since),
+            (Some(running), Some(sample)) => self.follow(running, time, sample),
         };
         let ended = match before {
             State::Closed(running) if running.whole => {
@@ -231,19 +226,21 @@ impl ClosureDetector {
             }
             _ => None,
         };
-        self.state = match (running, shown) {
+        self.state = match (running, lids) {
             (Some(running), _) => State::Closed(running),
             (None, None) => State::Unknown,
-            (None, Some(signal)) if signal.closed > self.closed_above => State::Closed(Running {
-                start: time,
-                first_frame: frame,
-                last_frame: frame,
-                whole: followed && (reopened.is_some() || matches!(before, State::Apart)),
-                parted: None,
-            }),
-            (None, Some(_)) => State::Apart,
+            (None, Some(LidSample { frame, signal })) if signal.closed > self.closed_above => {
+                State::Closed(Running {
+                    start: time,
+                    first_frame: frame,
+                    last_frame: frame,
+                    whole: followed && (reopened.is_some() || matches!(before, State::NotClosed)),
+                    reopening_since: None,
+                })
+            }
+            (None, Some(_)) => State::NotClosed,
         };
-        LidStep {
+        LidChange {
             until_now,
             now: self.state.lids(),
             reopened,
@@ -252,24 +249,23 @@ impl ClosureDetector {
     }
 
     /// A running closure after the next frame, or when it ended.
-    fn go_on(
+    fn follow(
         &self,
         mut running: Running,
         time: Duration,
-        frame: u64,
-        signal: LidSignal,
+        LidSample { frame, signal }: LidSample,
     ) -> (Option<Running>, Option<Duration>) {
-        let parted = running.parted.unwrap_or(time);
-        let too_long = time.saturating_sub(parted) > self.longest_reopening;
+        let reopening_since = running.reopening_since.unwrap_or(time);
+        let too_long = time.saturating_sub(reopening_since) > self.longest_reopening;
         let closed = signal.closed > self.open_at_or_below;
         if too_long || (!closed && signal.openness > self.open_above) {
-            return (None, Some(parted));
+            return (None, Some(reopening_since));
         }
         if closed {
-            running.parted = None;
+            running.reopening_since = None;
             running.last_frame = frame;
         } else {
-            running.parted = Some(parted);
+            running.reopening_since = Some(reopening_since);
         }
         (Some(running), None)
     }

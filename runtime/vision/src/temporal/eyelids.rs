@@ -1,4 +1,5 @@
-//! From what a model says of one frame to how far the lids are apart: of each eye, and of both.
+//! From a model's probabilities for one frame to how far the lids are open: of each eye, and of both
+//! together.
 
 use super::TemporalSettings;
 use crate::{
@@ -8,20 +9,20 @@ use crate::{
 
 /// How far an eye is closed and open in one frame, given that it can be seen.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct LidSignal {
+pub(super) struct LidSignal {
     /// P(closed), 0 to 1.
-    pub closed: f64,
+    pub(super) closed: f64,
     /// P(open) and half of P(`partially_open`), 0 to 1: 1 for an eye that is surely open, 0 for one
     /// that is surely closed.
-    pub openness: f64,
+    pub(super) openness: f64,
 }
 
 impl LidSignal {
-    /// The same, seen by somebody whose open eyes have `reference` of the usual openness: a narrow
-    /// eye that is as open as ever counts as open, and must close further to count as closed.
+    /// Returns the signal relative to a person whose open eyes have the openness `reference`: a narrow eye
+    /// that is as open as ever counts as open, and must close further to count as closed.
     #[must_use]
-    pub fn relative_to(self, reference: f64) -> Self {
-        let relative = |apart: f64| (apart / reference).clamp(0.0, 1.0);
+    pub(super) fn relative_to(self, reference: f64) -> Self {
+        let relative = |share: f64| (share / reference).clamp(0.0, 1.0);
         Self {
             closed: 1.0 - relative(1.0 - self.closed),
             openness: relative(self.openness),
@@ -29,32 +30,39 @@ impl LidSignal {
     }
 }
 
-/// What one frame shows.
+/// A signal with the number of the frame that showed it.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Shown {
-    /// Each eye; `None` where it cannot be judged: no face, a turned head, covered.
-    pub eyes: PerEye<Option<LidSignal>>,
-    /// Both together; `None` where neither can be judged.
-    pub both: Option<LidSignal>,
+pub(super) struct LidSample {
+    pub(super) frame: u64,
+    pub(super) signal: LidSignal,
 }
 
-impl Shown {
-    /// Of a frame's readings, each eye relative to its own reference.
-    pub fn of(
+/// The lids of one frame.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct LidSignals {
+    /// Each eye; `None` where it is not visible: no face, a turned head, covered.
+    pub(super) eyes: PerEye<Option<LidSignal>>,
+    /// Both together; `None` where neither is visible.
+    pub(super) both: Option<LidSignal>,
+}
+
+impl LidSignals {
+    /// The signals of a frame's readings, each eye relative to its own reference.
+    pub(super) fn of(
         readings: &PerEye<EyeReading>,
         references: &PerEye<f64>,
         settings: &TemporalSettings,
     ) -> Self {
-        let glances = PerEye::from_fn(|eye| {
+        let observations = PerEye::from_fn(|eye| {
             LidObservation::of(readings.get(eye), *references.get(eye), settings)
         });
         let eyes = PerEye::from_fn(|eye| {
-            let observation = glances.get(eye).as_ref()?;
+            let observation = observations.get(eye).as_ref()?;
             (!observation.hidden).then_some(observation.signal)
         });
         Self {
             eyes,
-            both: both(&glances, settings),
+            both: both(&observations, settings),
         }
     }
 }
@@ -90,21 +98,21 @@ impl LidObservation {
 /// one eye covered. While one eye is surely open, both are as open as that one, so that one shut eye and a
 /// trace of doubt about the other never count as sleep.
 fn both(
-    glances: &PerEye<Option<LidObservation>>,
+    observations: &PerEye<Option<LidObservation>>,
     settings: &TemporalSettings,
 ) -> Option<LidSignal> {
     let measured = || {
         Eye::ALL
             .into_iter()
-            .filter_map(|eye| glances.get(eye).as_ref())
+            .filter_map(|eye| observations.get(eye).as_ref())
     };
     if measured().all(|observation| observation.hidden) {
         return None;
     }
     let whole: f64 = measured().map(|observation| observation.visible).sum();
-    let mean = |figure: fn(&LidSignal) -> f64| {
+    let mean = |part: fn(&LidSignal) -> f64| {
         let weighted =
-            measured().map(|observation| observation.visible * figure(&observation.signal));
+            measured().map(|observation| observation.visible * part(&observation.signal));
         weighted.sum::<f64>() / whole
     };
     let widest = measured()
@@ -142,12 +150,12 @@ mod tests {
         }
     }
 
-    fn shown(left: EyeReading, right: EyeReading) -> Shown {
+    fn signals(left: EyeReading, right: EyeReading) -> LidSignals {
         let references = PerEye {
             left: 1.0,
             right: 1.0,
         };
-        Shown::of(
+        LidSignals::of(
             &PerEye { left, right },
             &references,
             &TemporalSettings::default(),
@@ -157,26 +165,32 @@ mod tests {
     #[test]
     fn a_covered_eye_leaves_the_other_one_to_speak_for_both() {
         let covered = eye(0.05, 0.0, 0.0);
-        let asleep = shown(covered, eye(0.02, 0.03, 0.95));
+        let asleep = signals(covered, eye(0.02, 0.03, 0.95));
         assert_eq!(asleep.eyes.left, None);
         assert!(asleep.both.unwrap().closed > 0.85);
-        assert!(shown(covered, eye(0.97, 0.02, 0.01)).both.unwrap().openness > 0.9);
-        assert_eq!(shown(covered, covered).both, None);
+        assert!(
+            signals(covered, eye(0.97, 0.02, 0.01))
+                .both
+                .unwrap()
+                .openness
+                > 0.9
+        );
+        assert_eq!(signals(covered, covered).both, None);
     }
 
     #[test]
     fn one_shut_eye_and_a_doubt_about_the_other_are_not_both_shut() {
-        let winking = shown(eye(0.0, 0.0, 1.0), eye(0.95, 0.0, 0.05));
+        let winking = signals(eye(0.0, 0.0, 1.0), eye(0.95, 0.0, 0.05));
         assert!(winking.both.unwrap().closed < 0.1);
         // Without an open eye the mean decides: one lid often reads lower than the other.
-        let blinking = shown(eye(0.0, 0.1, 0.9), eye(0.2, 0.6, 0.2));
+        let blinking = signals(eye(0.0, 0.1, 0.9), eye(0.2, 0.6, 0.2));
         assert!(blinking.both.unwrap().closed > 0.5);
     }
 
     #[test]
     fn what_was_not_measured_is_unknown() {
         let unseen = EyeReading::Unmeasured(Unseen::NoFace);
-        let nothing = shown(unseen, unseen);
+        let nothing = signals(unseen, unseen);
         assert_eq!((nothing.eyes.left, nothing.both), (None, None));
     }
 
@@ -198,7 +212,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn figures_stay_between_0_and_1(
+        fn signals_stay_between_0_and_1(
             weights in prop::collection::vec(0.001_f32..1.0, 8),
             reference in 0.5_f64..=1.0,
         ) {
@@ -208,7 +222,7 @@ mod tests {
             };
             let references = PerEye { left: reference, right: 1.0 };
             let readings = PerEye { left: of(&weights[..4]), right: of(&weights[4..]) };
-            let shown = Shown::of(&readings, &references, &TemporalSettings::default());
+            let shown = LidSignals::of(&readings, &references, &TemporalSettings::default());
             for signal in [shown.eyes.left, shown.eyes.right, shown.both].into_iter().flatten() {
                 prop_assert!((0.0..=1.0 + 1e-6).contains(&signal.closed), "{:?}", signal);
                 prop_assert!((0.0..=1.0 + 1e-6).contains(&signal.openness), "{:?}", signal);

@@ -1,41 +1,42 @@
-//! What the eyes do over time: blinks whole and partial, winks, long closures, the share of time with
-//! closed eyes, a personal baseline, and when somebody should be warned.
+//! Events and measures over time: blinks whole and partial, winks, long closures, PERCLOS, blink rate, a
+//! personal baseline, and alerts.
 //!
-//! Everything here is a pure step over time-stamped readings: no clock is read and no thread is
-//! started, so a recording gives the same answer on every run. Where readings come from is
-//! [`parseye::live`]'s; what an alert sets off is [`parseye::notify::alarm`]'s.
+//! Everything here is a function of time-stamped readings: no clock is read and no thread is started, so a
+//! recording gives the same result on every run. Where readings come from and what an alert sets off is
+//! left to the program.
 
-pub mod alert;
-pub mod baseline;
-pub mod closure;
-pub mod eyelids;
-pub mod partial;
-pub mod perclos;
-pub mod rate;
+mod alert;
+mod baseline;
+mod closure;
+mod eyelids;
+mod partial;
+mod perclos;
+mod rate;
 mod settings;
 
 pub use alert::{Alert, AlertKind, AlertPhase};
 pub use baseline::BaselineChange;
 pub use closure::{Closure, ClosureKind, Laterality};
-pub use perclos::Perclos;
 pub use settings::TemporalSettings;
 
 use crate::{
     eye_state::{Eye, PerEye},
-    reading::FrameReading,
+    reading::{EyeReading, FrameReading},
+    seconds,
 };
 use alert::Alerter;
 use baseline::Baseline;
-use closure::{ClosureDetector, LidState, LidStep, UnnamedClosure};
-use eyelids::{LidSignal, Shown};
+use closure::{ClosureDetector, LidChange, LidState, UnnamedClosure};
+use eyelids::{LidSample, LidSignal, LidSignals};
 use partial::PartialDetector;
+use perclos::Perclos;
 use rate::BlinkRate;
 use std::time::Duration;
 
-/// What one reading brought to an end or set off.
+/// Events that one reading completed or started.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct TemporalUpdate {
-    /// Closures and partial blinks that it ended: left eye's, right eye's, both.
+    /// Closures and partial blinks that it ended: the left eye's, the right eye's, those of both.
     pub ended: Vec<Closure>,
     /// Alerts that it raised, repeated or ended.
     pub alerts: Vec<Alert>,
@@ -44,6 +45,8 @@ pub struct TemporalUpdate {
 }
 
 /// Follows both eyes of one person through one source.
+///
+/// [`Self::update`] takes each frame's reading, [`Self::interrupt`] a time from which on no frame comes.
 #[derive(Clone, Debug)]
 pub struct TemporalTracker {
     settings: TemporalSettings,
@@ -75,17 +78,30 @@ impl TemporalTracker {
 
     /// Takes the next reading. One that is earlier than the last is of a clock that was set back, or
     /// of another source: what was going on is broken off, and the last minute begins anew.
-    pub fn step(&mut self, reading: &FrameReading) -> TemporalUpdate {
-        let (time, frame) = (reading.time, reading.frame);
+    pub fn update(&mut self, reading: &FrameReading) -> TemporalUpdate {
+        self.advance(reading.time, Some((reading.frame, &reading.eyes)))
+    }
+
+    /// Takes that no frame comes any more: from `time` on nothing is known of the eyes. A closure that was
+    /// going on is broken off, and an alert is lost.
+    pub fn interrupt(&mut self, time: Duration) -> TemporalUpdate {
+        self.advance(time, None)
+    }
+
+    fn advance(
+        &mut self,
+        time: Duration,
+        frame: Option<(u64, &PerEye<EyeReading>)>,
+    ) -> TemporalUpdate {
         let mut alerts = match self.last_time {
             Some(last) if time < last => self.break_off(last),
             _ => Vec::new(),
         };
         self.last_time = Some(time);
         let references = PerEye::from_fn(|eye| self.baselines.get(eye).reference());
-        let shown = Shown::of(&reading.eyes, &references, &self.settings);
+        let lids = self.lids(frame, &references);
         let is_open = PerEye::from_fn(|eye| {
-            let openness = shown.eyes.get(eye).map(|signal| signal.openness);
+            let openness = lids.eyes.get(eye).map(|sample| sample.signal.openness);
             openness.is_some_and(|openness| openness > self.settings.open_above)
         });
         let mut ended = Vec::new();
@@ -96,35 +112,48 @@ impl TemporalTracker {
         for eye in Eye::ALL {
             let other_open = *is_open.get(eye.other());
             let stream = self.eyes.get_mut(eye);
-            let (step, events) = stream.step(time, frame, *shown.eyes.get(eye), other_open);
-            *closed.get_mut(eye) = matches!(step.now, LidState::Closed { .. });
+            let (change, events) = stream.update(time, *lids.eyes.get(eye), other_open);
+            *closed.get_mut(eye) = matches!(change.now, LidState::Closed { .. });
             ended.extend(events.map(|(event, wink)| event.of(eye.into(), wink)));
         }
-        let (step, events) = self.both.step(time, frame, shown.both, false);
+        let (change, events) = self.both.update(time, lids.both, false);
         let events: Vec<_> = events
             .map(|(event, wink)| event.of(Laterality::Both, wink))
             .collect();
-        self.session.step(time, &step);
-        self.last_minute.step(time, &step);
+        self.session.update(time, &change);
+        self.last_minute.update(time, &change);
         let blinked = |closure: &Closure| closure.kind == ClosureKind::Blink;
-        self.blink_rate.step(time, events.iter().any(blinked));
+        self.blink_rate.update(time, events.iter().any(blinked));
         ended.extend(events);
         let (known, _) = self.last_minute.known_and_closed();
         let perclos = self.last_minute.value();
-        alerts.extend(self.alerter.step(time, step.now, perclos, known));
+        alerts.extend(self.alerter.update(time, change.now, perclos, known));
         TemporalUpdate {
             ended,
             alerts,
-            baselines: self.learn(reading, &closed),
+            baselines: self.learn(time, frame, &closed),
         }
     }
 
-    /// Forgets whatever holds a time, which could not be compared with those to come; sums and
-    /// baselines stay. Gives the alerts that are lost by it.
+    /// The lids of a frame, each eye relative to its reference; all unknown without a frame.
+    fn lids(&self, frame: Option<(u64, &PerEye<EyeReading>)>, references: &PerEye<f64>) -> Lids {
+        let Some((frame, eyes)) = frame else {
+            return Lids::default();
+        };
+        let sample = |signal: LidSignal| LidSample { frame, signal };
+        let signals = LidSignals::of(eyes, references, &self.settings);
+        Lids {
+            eyes: PerEye::from_fn(|eye| signals.eyes.get(eye).map(sample)),
+            both: signals.both.map(sample),
+        }
+    }
+
+    /// Forgets whatever holds a time, which could not be compared with those to come; totals and
+    /// baselines stay. Returns the alerts that are lost by it.
     fn break_off(&mut self, last: Duration) -> Vec<Alert> {
         let lost = self
             .alerter
-            .step(last, LidState::Unknown, None, Duration::ZERO);
+            .update(last, LidState::Unknown, None, Duration::ZERO);
         self.session.break_off();
         let fresh = Self::new(&self.settings);
         let before = std::mem::replace(self, fresh);
@@ -133,30 +162,36 @@ impl TemporalTracker {
         lost
     }
 
-    /// Baselines learn from what was seen as it is, not from what they have made of it.
-    fn learn(&mut self, reading: &FrameReading, closed: &PerEye<bool>) -> Vec<BaselineChange> {
-        let usual = PerEye {
+    /// Baselines learn from signals that are not relative to any.
+    fn learn(
+        &mut self,
+        time: Duration,
+        frame: Option<(u64, &PerEye<EyeReading>)>,
+        closed: &PerEye<bool>,
+    ) -> Vec<BaselineChange> {
+        let average = PerEye {
             left: 1.0,
             right: 1.0,
         };
-        let seen = Shown::of(&reading.eyes, &usual, &self.settings).eyes;
+        let lids = self.lids(frame, &average);
         Eye::ALL
             .into_iter()
             .filter_map(|eye| {
                 let baseline = self.baselines.get_mut(eye);
-                let signal = *seen.get(eye);
-                baseline.seen(reading.time, signal.is_some());
-                baseline.step(eye, reading.time, signal.filter(|_| !closed.get(eye)))
+                let signal = lids.eyes.get(eye).map(|sample| sample.signal);
+                baseline.seen(time, signal.is_some());
+                baseline.update(eye, time, signal.filter(|_| !closed.get(eye)))
             })
             .collect()
     }
 
-    /// Share of the known time in which both eyes were closed, blinks left out; see [`Perclos`].
+    /// PERCLOS of the session: the share of its known time in which both eyes were closed, blinks left out;
+    /// 0 to 1, `None` before any time is known.
     pub fn perclos(&self) -> Option<f64> {
         self.session.value()
     }
 
-    /// The same over the last minute (or [`TemporalSettings::perclos_window_s`]).
+    /// PERCLOS of the last minute (or [`TemporalSettings::perclos_window_s`]).
     pub fn perclos_of_last_minute(&self) -> Option<f64> {
         self.last_minute.value()
     }
@@ -173,13 +208,20 @@ impl TemporalTracker {
         self.session.known_and_closed()
     }
 
-    /// What each eye's openness is measured by, 0 to 1; see [`Baseline::reference`].
+    /// The openness by which each eye's is divided, 0 to 1: its personal baseline, 1 until that is known.
     pub fn references(&self) -> PerEye<f64> {
         PerEye::from_fn(|eye| self.baselines.get(eye).reference())
     }
 }
 
-/// All that follows one eye, or both together.
+/// The lids at one time: each eye's and those of both together; `None` where they are unknown.
+#[derive(Debug, Default)]
+struct Lids {
+    eyes: PerEye<Option<LidSample>>,
+    both: Option<LidSample>,
+}
+
+/// The detectors of one eye, or of both together.
 #[derive(Clone, Debug)]
 struct Stream {
     closures: ClosureDetector,
@@ -194,33 +236,33 @@ impl Stream {
         Self {
             closures: ClosureDetector::new(settings),
             partial: PartialDetector::new(settings),
-            shortest_wink: settings.shortest_wink(),
+            shortest_wink: seconds::duration(settings.shortest_wink_s),
             other_open: false,
         }
     }
 
-    /// What changed, and what ended: at most one closure or partial blink, and whether it is a wink.
-    fn step(
+    /// Returns what changed, and what ended: at most one closure or partial blink, and whether it is a
+    /// wink.
+    fn update(
         &mut self,
         time: Duration,
-        frame: u64,
-        shown: Option<LidSignal>,
+        lids: Option<LidSample>,
         other_open: bool,
     ) -> (
-        LidStep,
+        LidChange,
         impl Iterator<Item = (UnnamedClosure, bool)> + use<>,
     ) {
-        let step = self.closures.step(time, frame, shown);
-        let wink = step.ended.is_some_and(|closure| {
+        let change = self.closures.update(time, lids);
+        let wink = change.ended.is_some_and(|closure| {
             self.other_open && closure.end.saturating_sub(closure.start) >= self.shortest_wink
         });
-        if let LidState::Closed { since } = step.now {
+        if let LidState::Closed { since } = change.now {
             self.other_open = other_open && (since == time || self.other_open);
         }
-        let partial = self.partial.step(time, frame, shown, &step);
-        let closure = step.ended.map(|closure| (closure, wink));
+        let partial = self.partial.update(time, lids, &change);
+        let closure = change.ended.map(|closure| (closure, wink));
         let partial = partial.map(|partial| (partial, false));
-        (step, closure.into_iter().chain(partial))
+        (change, closure.into_iter().chain(partial))
     }
 }
 

@@ -1,16 +1,17 @@
-//! Partial blinks: lids that approach each other and part again without meeting, as in about half of
-//! all blinks. They are told apart from closures, and never counted among them.
+//! Partial blinks: lids that approach each other and open again without meeting, as in about half of
+//! all blinks. They are kept apart from closures, and never counted among them.
 
 use super::{
     TemporalSettings,
-    closure::{ClosureKind, LidState, LidStep, UnnamedClosure},
-    eyelids::LidSignal,
+    closure::{ClosureKind, LidChange, LidState, UnnamedClosure},
+    eyelids::LidSample,
 };
+use crate::seconds;
 use std::time::Duration;
 
 /// Follows one stream of lid signals.
 #[derive(Clone, Debug)]
-pub struct PartialDetector {
+pub(super) struct PartialDetector {
     open_above: f64,
     long_closure: Duration,
     state: State,
@@ -31,35 +32,32 @@ enum State {
 
 impl PartialDetector {
     /// Starts with nothing known.
-    pub fn new(settings: &TemporalSettings) -> Self {
+    pub(super) fn new(settings: &TemporalSettings) -> Self {
         Self {
             open_above: settings.open_above,
-            long_closure: settings.long_closure(),
+            long_closure: seconds::duration(settings.long_closure_s),
             state: State::Unknown,
         }
     }
 
-    /// Takes the next frame after the closure detector of the same stream; gives the partial blink
-    /// that it ended. LidState that stay low for longer than a blink droop, which is no event.
-    pub fn step(
+    /// Takes the same lids as the closure detector of this stream, after it, with what they changed there;
+    /// returns the partial blink that they ended. Lids that stay low for longer than a blink droop, which is
+    /// no event.
+    pub(super) fn update(
         &mut self,
         time: Duration,
-        frame: u64,
-        shown: Option<LidSignal>,
-        lids: &LidStep,
+        lids: Option<LidSample>,
+        change: &LidChange,
     ) -> Option<UnnamedClosure> {
-        if lids.until_now == LidState::Unknown {
+        if change.until_now == LidState::Unknown {
             self.state = State::Unknown;
         }
-        let shown = match shown {
-            Some(shown) => shown,
-            None => {
-                self.state = State::Unknown;
-                return None;
-            }
+        let Some(LidSample { frame, signal }) = lids else {
+            self.state = State::Unknown;
+            return None;
         };
-        let closed = matches!(lids.now, LidState::Closed { .. });
-        let open = !closed && shown.openness > self.open_above;
+        let closed = matches!(change.now, LidState::Closed { .. });
+        let open = !closed && signal.openness > self.open_above;
         let before = self.state;
         self.state = match before {
             _ if open => State::Open,

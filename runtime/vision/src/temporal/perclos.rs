@@ -2,25 +2,32 @@
 //! MCRT-98-006, 1998).
 //!
 //! Time counts as closed when it belongs to a closure of at least
-//! [`TemporalSettings::long_closure_s`]. Time with unknown eyes counts neither way.
+//! [`TemporalSettings::long_closure_s`]. Time with unknown eyes counts neither way:
+//!
+//! ```text
+//! PERCLOS = closed time / known time
+//! ```
 
 use super::{
     TemporalSettings,
-    closure::{LidState, LidStep},
+    closure::{LidChange, LidState},
 };
-use std::{collections::VecDeque, time::Duration};
+use crate::{
+    frame::MAX_FRAME_RATE,
+    seconds,
+    timed_window::{Timed, TimedWindow, capacity_for},
+};
+use std::time::Duration;
 
 /// Share of known time with closed eyes, over everything or over a sliding window.
 #[derive(Clone, Debug)]
-pub struct Perclos {
+pub(super) struct Perclos {
     long_closure: Duration,
-    /// How far back time counts; `None` for all of it.
-    window: Option<Duration>,
     last_time: Option<Duration>,
-    /// Known stretches within the window in order of time, neighbours of one kind joined. Empty
-    /// without a window: then stretches go straight into the sums, so memory stays bounded.
-    stretches: VecDeque<Stretch>,
-    sums: Sums,
+    /// Known stretches within the sliding window in order of time, neighbours of one kind joined. `None`
+    /// over the whole session: then stretches go straight into the totals, so memory stays bounded.
+    window: Option<TimedWindow<Stretch>>,
+    totals: Totals,
     /// The running closure so far: only its end shows whether it was a blink.
     running: Option<Stretch>,
 }
@@ -32,13 +39,22 @@ struct Stretch {
     closed: bool,
 }
 
+impl Timed for Stretch {
+    fn time(&self) -> Duration {
+        self.end
+    }
+}
+
+/// Most stretches that one reading can end: a closure, and what lies before and after it.
+const STRETCHES_OF_A_READING: u32 = 3;
+
 #[derive(Clone, Copy, Debug, Default)]
-struct Sums {
+struct Totals {
     known: Duration,
     closed: Duration,
 }
 
-impl Sums {
+impl Totals {
     fn add(&mut self, stretch: &Stretch) {
         let length = stretch.end.saturating_sub(stretch.start);
         self.known += length;
@@ -49,75 +65,79 @@ impl Sums {
 }
 
 impl Perclos {
-    /// Over all time from now on.
-    pub fn of_session(settings: &TemporalSettings) -> Self {
+    /// Counts all time from now on.
+    pub(super) fn of_session(settings: &TemporalSettings) -> Self {
         Self {
-            long_closure: settings.long_closure(),
-            window: None,
+            long_closure: seconds::duration(settings.long_closure_s),
             last_time: None,
-            stretches: VecDeque::new(),
-            sums: Sums::default(),
+            window: None,
+            totals: Totals::default(),
             running: None,
         }
     }
 
-    /// Over the last [`TemporalSettings::perclos_window_s`].
-    pub fn of_last_minute(settings: &TemporalSettings) -> Self {
+    /// Counts the last [`TemporalSettings::perclos_window_s`]. Stretches beyond what the greatest frame rate
+    /// can bring make the oldest time unknown, which then counts neither way.
+    pub(super) fn of_last_minute(settings: &TemporalSettings) -> Self {
+        let length = seconds::duration(settings.perclos_window_s);
+        let capacity = capacity_for(MAX_FRAME_RATE * STRETCHES_OF_A_READING, length);
         Self {
-            window: Some(settings.perclos_window()),
+            window: Some(TimedWindow::new(length, capacity)),
             ..Self::of_session(settings)
         }
     }
 
     /// Takes what the reading at `time` changed.
-    pub fn step(&mut self, time: Duration, step: &LidStep) {
+    pub(super) fn update(&mut self, time: Duration, change: &LidChange) {
         let start = self.last_time.replace(time).unwrap_or(time);
-        match step.until_now {
+        match change.until_now {
             LidState::Closed { since } | LidState::Reopening { since } => {
-                let end = step.reopened.unwrap_or(time);
+                let end = change.reopened.unwrap_or(time);
                 self.running = Some(self.stretch_of_closure(since, end));
-                if step.reopened.is_some() || step.now == LidState::Unknown {
+                if change.reopened.is_some() || change.now == LidState::Unknown {
                     self.settle();
                 }
-                self.keep_apart(end, time);
+                self.keep_not_closed(end, time);
             }
-            LidState::Apart => self.keep_apart(start, time),
+            LidState::NotClosed => self.keep_not_closed(start, time),
             // A long gap hides how the running closure ended: what was seen of it is kept.
             LidState::Unknown => {
-                if let (Some(running), Some(end)) = (self.running, step.reopened) {
+                if let (Some(running), Some(end)) = (self.running, change.reopened) {
                     self.running = Some(self.stretch_of_closure(running.start, end));
                 }
                 self.settle();
-                if let Some(end) = step.reopened {
-                    self.keep_apart(end, start);
+                if let Some(end) = change.reopened {
+                    self.keep_not_closed(end, start);
                 }
             }
         }
-        self.forget_before(time);
+        self.expire(time);
     }
 
     /// The next time is of another clock: what was known so far is kept, and nothing of the time in
     /// between.
-    pub fn break_off(&mut self) {
+    pub(super) fn break_off(&mut self) {
         self.settle();
         self.last_time = None;
     }
 
     /// Share of known time with closed eyes, 0 to 1; `None` before any time is known.
-    pub fn value(&self) -> Option<f64> {
+    pub(super) fn value(&self) -> Option<f64> {
         let (known, closed) = self.known_and_closed();
         (!known.is_zero()).then(|| closed.as_secs_f64() / known.as_secs_f64())
     }
 
     /// Known time and the part of it that counts as closed.
-    pub fn known_and_closed(&self) -> (Duration, Duration) {
-        let mut sums = self.sums;
-        self.stretches.iter().for_each(|stretch| sums.add(stretch));
+    pub(super) fn known_and_closed(&self) -> (Duration, Duration) {
+        let mut totals = self.totals;
+        if let Some(window) = &self.window {
+            window.iter().for_each(|stretch| totals.add(stretch));
+        }
         if let Some(mut running) = self.running {
             running.start = running.start.max(self.oldest(running.end));
-            sums.add(&running);
+            totals.add(&running);
         }
-        (sums.known, sums.closed)
+        (totals.known, totals.closed)
     }
 
     fn stretch_of_closure(&self, start: Duration, end: Duration) -> Stretch {
@@ -125,7 +145,7 @@ impl Perclos {
         Stretch { start, end, closed }
     }
 
-    fn keep_apart(&mut self, start: Duration, end: Duration) {
+    fn keep_not_closed(&mut self, start: Duration, end: Duration) {
         if start < end {
             self.keep(Stretch {
                 start,
@@ -142,34 +162,67 @@ impl Perclos {
     }
 
     fn keep(&mut self, stretch: Stretch) {
-        if self.window.is_none() {
-            self.sums.add(&stretch);
+        let Some(window) = &mut self.window else {
+            self.totals.add(&stretch);
             return;
-        }
-        match self.stretches.back_mut() {
+        };
+        match window.back_mut() {
             Some(last) if last.closed == stretch.closed && last.end == stretch.start => {
                 last.end = stretch.end;
             }
-            _ => self.stretches.push_back(stretch),
+            _ => {
+                window.push(stretch);
+            }
         }
     }
 
     fn oldest(&self, now: Duration) -> Duration {
-        self.window
-            .map_or(Duration::ZERO, |window| now.saturating_sub(window))
+        let window = self.window.as_ref();
+        window.map_or(Duration::ZERO, |window| window.oldest(now))
     }
 
-    fn forget_before(&mut self, now: Duration) {
-        let oldest = self.oldest(now);
-        while self
-            .stretches
-            .front()
-            .is_some_and(|first| first.end <= oldest)
-        {
-            self.stretches.pop_front();
-        }
-        if let Some(first) = self.stretches.front_mut() {
+    fn expire(&mut self, now: Duration) {
+        let Some(window) = &mut self.window else {
+            return;
+        };
+        window.expire(now);
+        let oldest = window.oldest(now);
+        if let Some(first) = window.front_mut() {
             first.start = first.start.max(oldest);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stretches_beyond_the_greatest_frame_rate_leave_the_oldest_time_unknown() {
+        let settings = TemporalSettings {
+            perclos_window_s: 0.001,
+            ..TemporalSettings::default()
+        };
+        let mut perclos = Perclos::of_last_minute(&settings);
+        let capacity = perclos.window.as_ref().unwrap().capacity() as u64;
+        assert_eq!(capacity, 4);
+        // Known for 10 ns, unknown for 10 ns, and so on: nothing can be joined.
+        for reading in 0..30 {
+            let lids = if reading % 2 == 0 {
+                LidState::Unknown
+            } else {
+                LidState::NotClosed
+            };
+            let change = LidChange {
+                until_now: lids,
+                now: LidState::NotClosed,
+                reopened: None,
+                ended: None,
+            };
+            perclos.update(Duration::from_nanos(10 * reading), &change);
+        }
+        let (known, closed) = perclos.known_and_closed();
+        assert_eq!(known, Duration::from_nanos(10 * capacity));
+        assert_eq!((closed, perclos.value()), (Duration::ZERO, Some(0.0)));
     }
 }

@@ -1,4 +1,4 @@
-//! Looks as scripts of readings: each test says what must come of one, and when.
+//! Scripts of readings: each test says which events must come of one, and when.
 
 use super::*;
 use crate::{
@@ -15,7 +15,7 @@ mod people;
 const FPS: f64 = 30.0;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Look {
+enum Scene {
     Open,
     Closed,
     /// Only the left eye is closed.
@@ -70,68 +70,68 @@ fn partially_open(partial: f32) -> EyeReading {
     }
 }
 
-fn eyes(look: Look) -> PerEye<EyeReading> {
+fn eyes(scene: Scene) -> PerEye<EyeReading> {
     let (open, closed, hidden) = (measured(0.02, 0.0), measured(0.95, 0.0), measured(0.0, 0.9));
     let both = |eye| PerEye {
         left: eye,
         right: eye,
     };
-    match look {
-        Look::Open => both(open),
-        Look::Closed => both(closed),
-        Look::WinkLeft => PerEye {
+    match scene {
+        Scene::Open => both(open),
+        Scene::Closed => both(closed),
+        Scene::WinkLeft => PerEye {
             left: closed,
             right: measured(0.01, 0.0),
         },
-        Look::Hidden => both(hidden),
-        Look::LeftHidden { right_closed: true } => PerEye {
+        Scene::Hidden => both(hidden),
+        Scene::LeftHidden { right_closed: true } => PerEye {
             left: measured(0.3, 0.6),
             right: closed,
         },
-        Look::LeftHidden {
+        Scene::LeftHidden {
             right_closed: false,
         } => PerEye {
             left: hidden,
             right: open,
         },
-        Look::NoFace => both(EyeReading::Unmeasured(Unseen::NoFace)),
-        Look::Profile => both(EyeReading::Unmeasured(Unseen::Profile)),
-        Look::Of(p) => both(measured(p, 0.0)),
-        Look::Partial(p) => both(partially_open(p)),
-        Look::LeftCovered { right_closed } => PerEye {
+        Scene::NoFace => both(EyeReading::Unmeasured(Unseen::NoFace)),
+        Scene::Profile => both(EyeReading::Unmeasured(Unseen::Profile)),
+        Scene::Of(p) => both(measured(p, 0.0)),
+        Scene::Partial(p) => both(partially_open(p)),
+        Scene::LeftCovered { right_closed } => PerEye {
             left: measured(0.0, 0.97),
             right: if right_closed { closed } else { open },
         },
     }
 }
 
-/// Steps through looks at given times in seconds.
+/// Steps through scenes at given times in seconds.
 fn watch_at(
-    script: &[(f64, Look)],
+    script: &[(f64, Scene)],
     settings: &TemporalSettings,
 ) -> (Vec<Closure>, TemporalTracker) {
     let mut tracker = TemporalTracker::new(settings);
     let mut closures = Vec::new();
-    for (frame, (seconds, look)) in script.iter().enumerate() {
-        let step = tracker.step(&FrameReading {
+    for (frame, (seconds, scene)) in script.iter().enumerate() {
+        let step = tracker.update(&FrameReading {
             frame: frame as u64,
             time: Duration::from_secs_f64(*seconds),
             face: None,
-            eyes: eyes(*look),
+            eyes: eyes(*scene),
         });
         closures.extend(step.ended);
     }
     (closures, tracker)
 }
 
-/// Steps through runs of (frames, look) at [`FPS`].
-fn watch(script: &[(usize, Look)]) -> (Vec<Closure>, TemporalTracker) {
-    let looks = script
+/// Steps through runs of (frames, scene) at [`FPS`].
+fn watch(script: &[(usize, Scene)]) -> (Vec<Closure>, TemporalTracker) {
+    let scenes = script
         .iter()
-        .flat_map(|(frames, look)| std::iter::repeat_n(*look, *frames));
-    let timed: Vec<_> = looks
+        .flat_map(|(frames, scene)| std::iter::repeat_n(*scene, *frames));
+    let timed: Vec<_> = scenes
         .enumerate()
-        .map(|(i, look)| (i as f64 / FPS, look))
+        .map(|(i, scene)| (i as f64 / FPS, scene))
         .collect();
     watch_at(&timed, &TemporalSettings::default())
 }
@@ -150,9 +150,9 @@ fn blinks(closures: &[Closure], eye: Laterality) -> Vec<(u64, u64)> {
 
 #[test]
 fn an_alert_blinker_is_counted_blink_by_blink() {
-    let mut script = vec![(60, Look::Open)];
+    let mut script = vec![(60, Scene::Open)];
     for _ in 0..10 {
-        script.extend([(5, Look::Closed), (100, Look::Open)]);
+        script.extend([(5, Scene::Closed), (100, Scene::Open)]);
     }
     let (closures, tracker) = watch(&script);
     for eye in Laterality::ALL {
@@ -167,14 +167,14 @@ fn an_alert_blinker_is_counted_blink_by_blink() {
 
 #[test]
 fn a_blink_of_one_frame_counts_and_lasts_one_frame() {
-    let (closures, _) = watch(&[(10, Look::Open), (1, Look::Closed), (10, Look::Open)]);
+    let (closures, _) = watch(&[(10, Scene::Open), (1, Scene::Closed), (10, Scene::Open)]);
     assert_eq!(blinks(&closures, Laterality::Both), [(10, 10)]);
     assert!((closures[0].duration().as_secs_f64() - 1.0 / FPS).abs() < 1e-6);
 }
 
 #[test]
 fn a_long_closure_is_no_blink_and_fills_perclos() {
-    let (closures, tracker) = watch(&[(90, Look::Open), (90, Look::Closed), (121, Look::Open)]);
+    let (closures, tracker) = watch(&[(90, Scene::Open), (90, Scene::Closed), (121, Scene::Open)]);
     for eye in Laterality::ALL {
         assert_eq!(blinks(&closures, eye), []);
         assert_eq!(of(&closures, eye, ClosureKind::LongClosure), [(90, 179)]);
@@ -186,15 +186,19 @@ fn a_long_closure_is_no_blink_and_fills_perclos() {
 #[test]
 fn the_border_belongs_to_the_long_closure() {
     let frames = (TemporalSettings::default().long_closure_s * FPS) as usize;
-    let (closures, _) = watch(&[(5, Look::Open), (frames, Look::Closed), (5, Look::Open)]);
+    let (closures, _) = watch(&[(5, Scene::Open), (frames, Scene::Closed), (5, Scene::Open)]);
     assert_eq!(blinks(&closures, Laterality::Both), []);
-    let (closures, _) = watch(&[(5, Look::Open), (frames - 1, Look::Closed), (5, Look::Open)]);
+    let (closures, _) = watch(&[
+        (5, Scene::Open),
+        (frames - 1, Scene::Closed),
+        (5, Scene::Open),
+    ]);
     assert_eq!(blinks(&closures, Laterality::Both).len(), 1);
 }
 
 #[test]
 fn a_wink_is_one_eyes_blink() {
-    let (closures, _) = watch(&[(10, Look::Open), (6, Look::WinkLeft), (10, Look::Open)]);
+    let (closures, _) = watch(&[(10, Scene::Open), (6, Scene::WinkLeft), (10, Scene::Open)]);
     assert_eq!(blinks(&closures, Laterality::Left), [(10, 15)]);
     assert_eq!(blinks(&closures, Laterality::Right), []);
     assert_eq!(blinks(&closures, Laterality::Both), []);
@@ -202,13 +206,13 @@ fn a_wink_is_one_eyes_blink() {
 
 #[test]
 fn eyes_lost_while_closed_make_no_blink() {
-    for lost in [Look::NoFace, Look::Profile, Look::Hidden] {
+    for lost in [Scene::NoFace, Scene::Profile, Scene::Hidden] {
         let (closures, _) = watch(&[
-            (10, Look::Open),
-            (3, Look::Closed),
+            (10, Scene::Open),
+            (3, Scene::Closed),
             (4, lost),
-            (3, Look::Closed),
-            (10, Look::Open),
+            (3, Scene::Closed),
+            (10, Scene::Open),
         ]);
         assert_eq!(closures, [], "{lost:?}");
     }
@@ -219,14 +223,14 @@ fn one_hidden_eye_leaves_the_other_ones_blink() {
     let (closures, _) = watch(&[
         (
             10,
-            Look::LeftHidden {
+            Scene::LeftHidden {
                 right_closed: false,
             },
         ),
-        (4, Look::LeftHidden { right_closed: true }),
+        (4, Scene::LeftHidden { right_closed: true }),
         (
             10,
-            Look::LeftHidden {
+            Scene::LeftHidden {
                 right_closed: false,
             },
         ),
@@ -238,14 +242,14 @@ fn one_hidden_eye_leaves_the_other_ones_blink() {
 
 #[test]
 fn closures_at_either_end_of_the_recording_are_not_whole() {
-    let (closures, tracker) = watch(&[(5, Look::Closed), (20, Look::Open), (1, Look::Closed)]);
+    let (closures, tracker) = watch(&[(5, Scene::Closed), (20, Scene::Open), (1, Scene::Closed)]);
     assert_eq!(closures, []);
     assert_eq!(tracker.perclos(), Some(0.0));
 }
 
 #[test]
 fn a_sleeper_at_the_end_counts_without_an_event() {
-    let (closures, tracker) = watch(&[(31, Look::Open), (60, Look::Closed)]);
+    let (closures, tracker) = watch(&[(31, Scene::Open), (60, Scene::Closed)]);
     assert_eq!(closures, []);
     let closed = tracker.perclos().unwrap();
     assert!((closed - 59.0 / 90.0).abs() < 1e-6, "{closed}");
@@ -254,16 +258,16 @@ fn a_sleeper_at_the_end_counts_without_an_event() {
 #[test]
 fn a_variable_frame_rate_changes_durations_not_counts() {
     let times = [0.0, 0.04, 0.05, 0.11, 0.30, 0.31, 0.33];
-    let looks = [
-        Look::Open,
-        Look::Open,
-        Look::Closed,
-        Look::Closed,
-        Look::Closed,
-        Look::Open,
-        Look::Open,
+    let scenes = [
+        Scene::Open,
+        Scene::Open,
+        Scene::Closed,
+        Scene::Closed,
+        Scene::Closed,
+        Scene::Open,
+        Scene::Open,
     ];
-    let script: Vec<_> = times.into_iter().zip(looks).collect();
+    let script: Vec<_> = times.into_iter().zip(scenes).collect();
     let (closures, _) = watch_at(&script, &TemporalSettings::default());
     assert_eq!(blinks(&closures, Laterality::Both), [(2, 4)]);
     assert!((closures[0].duration().as_secs_f64() - 0.26).abs() < 1e-6);
@@ -272,11 +276,11 @@ fn a_variable_frame_rate_changes_durations_not_counts() {
 #[test]
 fn what_happens_in_a_long_gap_is_unknown() {
     let script = [
-        (0.0, Look::Open),
-        (0.1, Look::Closed),
-        (2.0, Look::Closed),
-        (2.1, Look::Open),
-        (2.2, Look::Open),
+        (0.0, Scene::Open),
+        (0.1, Scene::Closed),
+        (2.0, Scene::Closed),
+        (2.1, Scene::Open),
+        (2.2, Scene::Open),
     ];
     let (closures, tracker) = watch_at(&script, &TemporalSettings::default());
     assert_eq!(closures, []);
@@ -287,18 +291,18 @@ fn what_happens_in_a_long_gap_is_unknown() {
 
 #[test]
 fn lids_that_part_for_a_moment_without_opening_stay_one_closure() {
-    let (low, open) = (Look::Partial(0.95), Look::Open);
+    let (low, open) = (Scene::Partial(0.95), Scene::Open);
     for (between, expected) in [
         (vec![(3, low)], vec![(5, 10)]),
-        (vec![(1, Look::Of(0.4))], vec![(5, 8)]),
+        (vec![(1, Scene::Of(0.4))], vec![(5, 8)]),
         // Open, for however short a time, or low for longer than 0.1 s, ends it.
         (vec![(1, open)], vec![(5, 6), (8, 8)]),
         (vec![(1, low), (1, open)], vec![(5, 6), (9, 9)]),
         (vec![(4, low)], vec![(5, 6), (11, 11)]),
     ] {
-        let mut script = vec![(5, open), (2, Look::Closed)];
+        let mut script = vec![(5, open), (2, Scene::Closed)];
         script.extend(&between);
-        script.extend([(1, Look::Closed), (5, open)]);
+        script.extend([(1, Scene::Closed), (5, open)]);
         let (closures, _) = watch(&script);
         assert_eq!(blinks(&closures, Laterality::Both), expected, "{between:?}");
     }
@@ -307,10 +311,10 @@ fn lids_that_part_for_a_moment_without_opening_stay_one_closure() {
 #[test]
 fn a_closure_ends_where_the_lids_first_parted() {
     let (closures, tracker) = watch(&[
-        (30, Look::Open),
-        (60, Look::Closed),
-        (3, Look::Partial(0.9)),
-        (30, Look::Open),
+        (30, Scene::Open),
+        (60, Scene::Closed),
+        (3, Scene::Partial(0.9)),
+        (30, Scene::Open),
     ]);
     let long = closures
         .iter()
@@ -324,10 +328,10 @@ fn a_closure_ends_where_the_lids_first_parted() {
 #[test]
 fn eyes_lost_from_sight_after_they_parted_have_ended_their_blink() {
     let (closures, _) = watch(&[
-        (10, Look::Open),
-        (4, Look::Closed),
-        (1, Look::Partial(0.9)),
-        (10, Look::NoFace),
+        (10, Scene::Open),
+        (4, Scene::Closed),
+        (1, Scene::Partial(0.9)),
+        (10, Scene::NoFace),
     ]);
     assert_eq!(blinks(&closures, Laterality::Both), [(10, 13)]);
 }
@@ -335,15 +339,15 @@ fn eyes_lost_from_sight_after_they_parted_have_ended_their_blink() {
 #[test]
 fn hysteresis_is_there_for_those_who_want_it() {
     let script: Vec<_> = [
-        Look::Open,
-        Look::Closed,
-        Look::Of(0.2),
-        Look::Closed,
-        Look::Open,
+        Scene::Open,
+        Scene::Closed,
+        Scene::Of(0.2),
+        Scene::Closed,
+        Scene::Open,
     ]
     .into_iter()
     .enumerate()
-    .map(|(i, look)| (i as f64 / FPS, look))
+    .map(|(i, scene)| (i as f64 / FPS, scene))
     .collect();
     let (closures, _) = watch_at(&script, &TemporalSettings::default());
     assert_eq!(blinks(&closures, Laterality::Both), [(1, 1), (3, 3)]);
@@ -357,10 +361,14 @@ fn hysteresis_is_there_for_those_who_want_it() {
 
 #[test]
 fn the_sliding_minute_forgets_what_the_session_keeps() {
-    let (_, tracker) = watch(&[(30, Look::Open), (90, Look::Closed), (61 * 30, Look::Open)]);
+    let (_, tracker) = watch(&[
+        (30, Scene::Open),
+        (90, Scene::Closed),
+        (61 * 30, Scene::Open),
+    ]);
     assert_eq!(tracker.perclos_of_last_minute(), Some(0.0));
     assert!(tracker.perclos().unwrap() > 0.04);
-    let (_, tracker) = watch(&[(600, Look::Open), (61 * 30, Look::Closed)]);
+    let (_, tracker) = watch(&[(600, Scene::Open), (61 * 30, Scene::Closed)]);
     assert_eq!(
         tracker.perclos_of_last_minute(),
         Some(1.0),
@@ -370,30 +378,49 @@ fn the_sliding_minute_forgets_what_the_session_keeps() {
 
 #[test]
 fn nothing_known_has_no_perclos() {
-    let (closures, tracker) = watch(&[(30, Look::NoFace)]);
+    let (closures, tracker) = watch(&[(30, Scene::NoFace)]);
     assert_eq!(closures, []);
     assert_eq!(tracker.perclos(), None);
 }
 
-fn any_look() -> impl Strategy<Value = Look> {
+#[test]
+fn an_interruption_is_a_frame_without_a_face() {
+    let script = [(40, Scene::Open), (60, Scene::Closed)];
+    let (_, mut interrupted) = watch(&script);
+    let (_, mut faceless) = watch(&script);
+    let time = Duration::from_secs_f64(100.0 / FPS);
+    let update = interrupted.interrupt(time);
+    let reading = FrameReading {
+        frame: 100,
+        time,
+        face: None,
+        eyes: eyes(Scene::NoFace),
+    };
+    assert_eq!(update, faceless.update(&reading));
+    let lost = update.alerts.iter().map(|alert| alert.phase);
+    assert!(lost.eq([AlertPhase::Lost; 2]));
+    assert_eq!(interrupted.known_and_closed(), faceless.known_and_closed());
+}
+
+fn any_scene() -> impl Strategy<Value = Scene> {
     prop_oneof![
-        4 => Just(Look::Open),
-        3 => Just(Look::Closed),
-        1 => Just(Look::WinkLeft),
-        1 => Just(Look::Hidden),
-        1 => Just(Look::NoFace),
-        1 => (0.0_f32..=1.0).prop_map(Look::Of),
-        1 => (0.0_f32..=1.0).prop_map(Look::Partial),
+        4 => Just(Scene::Open),
+        3 => Just(Scene::Closed),
+        1 => Just(Scene::WinkLeft),
+        1 => Just(Scene::Hidden),
+        1 => Just(Scene::NoFace),
+        1 => (0.0_f32..=1.0).prop_map(Scene::Of),
+        1 => (0.0_f32..=1.0).prop_map(Scene::Partial),
     ]
 }
 
 proptest! {
     #[test]
     fn closures_are_in_order_apart_and_closed_in_every_frame(
-        steps in prop::collection::vec((0.001_f64..0.8, any_look()), 1..200),
+        steps in prop::collection::vec((0.001_f64..0.8, any_scene()), 1..200),
     ) {
         let mut time = 0.0;
-        let script: Vec<_> = steps.into_iter().map(|(gap, look)| { time += gap; (time, look) }).collect();
+        let script: Vec<_> = steps.into_iter().map(|(gap, scene)| { time += gap; (time, scene) }).collect();
         let settings = TemporalSettings { baseline_least: 1.0, ..TemporalSettings::default() };
         let (closures, tracker) = watch_at(&script, &settings);
         let usual = PerEye { left: 1.0, right: 1.0 };
@@ -407,7 +434,7 @@ proptest! {
                 next_allowed = closure.last_frame + 2;
                 if eye == Laterality::Both {
                     let shown = |frame: u64| {
-                        Shown::of(&eyes(script[frame as usize].1), &usual, &settings).both.unwrap()
+                        LidSignals::of(&eyes(script[frame as usize].1), &usual, &settings).both.unwrap()
                     };
                     for frame in closure.first_frame..=closure.last_frame {
                         prop_assert!(shown(frame).closed > 0.5 || shown(frame).openness <= 0.75);
@@ -425,10 +452,10 @@ proptest! {
 
     #[test]
     fn partial_blinks_never_meet_a_closed_frame(
-        steps in prop::collection::vec((0.001_f64..0.8, any_look()), 1..200),
+        steps in prop::collection::vec((0.001_f64..0.8, any_scene()), 1..200),
     ) {
         let mut time = 0.0;
-        let script: Vec<_> = steps.into_iter().map(|(gap, look)| { time += gap; (time, look) }).collect();
+        let script: Vec<_> = steps.into_iter().map(|(gap, scene)| { time += gap; (time, scene) }).collect();
         let (closures, _) = watch_at(&script, &TemporalSettings::default());
         for partial in closures.iter().filter(|closure| closure.kind == ClosureKind::PartialBlink) {
             prop_assert!(partial.duration() < Duration::from_secs(1) && !partial.wink);
@@ -444,10 +471,10 @@ proptest! {
 
     #[test]
     fn the_session_and_a_wide_window_agree(
-        steps in prop::collection::vec((0.001_f64..0.8, any_look()), 1..200),
+        steps in prop::collection::vec((0.001_f64..0.8, any_scene()), 1..200),
     ) {
         let mut time = 0.0;
-        let script: Vec<_> = steps.into_iter().map(|(gap, look)| { time += gap; (time, look) }).collect();
+        let script: Vec<_> = steps.into_iter().map(|(gap, scene)| { time += gap; (time, scene) }).collect();
         let settings = TemporalSettings { perclos_window_s: 3600.0, ..TemporalSettings::default() };
         let (_, tracker) = watch_at(&script, &settings);
         prop_assert_eq!(tracker.perclos(), tracker.perclos_of_last_minute());

@@ -1,8 +1,9 @@
-//! The constants of time: one documented place for every threshold of this module.
+//! Settings of blinks, closures, PERCLOS and alerts: one documented place for every threshold of this
+//! module. How a configuration file is read is left to the program.
 
-use crate::seconds;
+use crate::settings::{SettingError, check_range, check_seconds};
 use serde::{Deserialize, Serialize};
-use std::{ops::Bound, time::Duration};
+use std::ops::Bound;
 
 /// Thresholds for what the eyes do over time. Seconds are those of the recording or the camera.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -31,7 +32,7 @@ pub struct TemporalSettings {
     ///
     /// 0.85: on the clips, plain and degraded, that costs no blink; 0.75 adds two false ones.
     pub surely_open_above: f64,
-    /// LidState that part without opening for at most this many seconds have not ended their closure.
+    /// Lids that part without opening for at most this many seconds have not ended their closure.
     ///
     /// 0.1: lids that open at all take longer to do so and close again. On the clips it leaves 6 of
     /// the 25 pieces that a fluttering closure falls into and costs no blink; blinks of one frame
@@ -61,14 +62,14 @@ pub struct TemporalSettings {
     /// Both eyes closed for this many seconds are an alarm; at least `warn_after_s`. 1.5: the upper
     /// end of what the microsleep literature starts from (1 to 3 s).
     pub alarm_after_s: f64,
-    /// Seconds after which an alert that goes on is told again.
+    /// Seconds after which an alert that goes on is reported again.
     pub repeat_after_s: f64,
     /// PERCLOS of the last minute above this is drowsiness, 0 to 1. 0.15: the usual border between
     /// awake and questionable (Wierwille et al. 1994).
     pub drowsy_above: f64,
     /// Drowsiness ends when PERCLOS falls to this or below; at most `drowsy_above`.
     pub drowsy_until: f64,
-    /// Seconds of the last minute that must be known before drowsiness is judged: half of it.
+    /// Seconds of the last minute that must be known before drowsiness is decided on: half of it.
     pub drowsy_known_s: f64,
     /// Length in seconds of the sliding PERCLOS window; a minute by definition (FHWA technical
     /// brief MCRT-98-006, 1998). The blink rate counts over the same window.
@@ -89,7 +90,7 @@ pub struct TemporalSettings {
     /// eye counts as closed when P(closed) is above 0.7, which surely closed eyes exceed by far: so
     /// not even a baseline learnt from a sleeper hides sleep.
     pub baseline_least: f64,
-    /// Who has not been seen for this many seconds may be somebody else: the baseline starts anew.
+    /// After this many seconds without an eye, it may be another person's: the baseline starts anew.
     pub baseline_forget_s: f64,
 }
 
@@ -128,8 +129,13 @@ impl TemporalSettings {
     /// Checks that every value means something.
     ///
     /// # Errors
-    /// The key, what was wrong with it, and what is accepted.
-    pub fn check(&self) -> Result<(), String> {
+    /// With the key, its value, and what is accepted.
+    pub fn check(&self) -> Result<(), SettingError> {
+        self.check_probabilities()?;
+        self.check_times()
+    }
+
+    fn check_probabilities(&self) -> Result<(), SettingError> {
         for (key, value) in [
             ("closed_above", self.closed_above),
             ("open_at_or_below", self.open_at_or_below),
@@ -140,39 +146,34 @@ impl TemporalSettings {
             ("drowsy_until", self.drowsy_until),
             ("baseline_quantile", self.baseline_quantile),
         ] {
-            if !(0.0..=1.0).contains(&value) {
-                return Err(format!("{key} is {value}; give a probability from 0 to 1"));
-            }
+            check_range(key, value, 0.0..=1.0, "a probability from 0 to 1")?;
         }
-        if self.open_at_or_below > self.closed_above {
-            return Err(format!(
-                "open_at_or_below is {}; give at most closed_above, which is {}",
-                self.open_at_or_below, self.closed_above
-            ));
-        }
-        if !(self.baseline_least > 0.0 && self.baseline_least <= 1.0) {
-            return Err(format!(
-                "baseline_least is {}; give an openness above 0, at most 1",
-                self.baseline_least
-            ));
-        }
-        seconds::check(
-            "longest_parting_s",
+        check_range(
+            "baseline_least",
+            self.baseline_least,
+            (Bound::Excluded(0.0), Bound::Included(1.0)),
+            "an openness above 0, at most 1",
+        )?;
+        at_most(
+            ("open_at_or_below", self.open_at_or_below),
+            ("closed_above", self.closed_above),
+        )?;
+        at_most(
+            ("drowsy_until", self.drowsy_until),
+            ("drowsy_above", self.drowsy_above),
+        )
+    }
+
+    fn check_times(&self) -> Result<(), SettingError> {
+        check_seconds(
+            "longest_reopening_s",
             self.longest_reopening_s,
             0.0..=LONGEST_S,
         )?;
-        if self.drowsy_until > self.drowsy_above {
-            return Err(format!(
-                "drowsy_until is {}; give at most drowsy_above, which is {}",
-                self.drowsy_until, self.drowsy_above
-            ));
-        }
-        if self.warn_after_s > self.alarm_after_s {
-            return Err(format!(
-                "warn_after_s is {}; give at most alarm_after_s, which is {}",
-                self.warn_after_s, self.alarm_after_s
-            ));
-        }
+        at_most(
+            ("warn_after_s", self.warn_after_s),
+            ("alarm_after_s", self.alarm_after_s),
+        )?;
         for (key, value) in [
             ("warn_after_s", self.warn_after_s),
             ("alarm_after_s", self.alarm_after_s),
@@ -187,70 +188,19 @@ impl TemporalSettings {
             ("baseline_forget_s", self.baseline_forget_s),
         ] {
             let accepted = (Bound::Excluded(0.0), Bound::Included(LONGEST_S));
-            seconds::check(key, value, accepted)?;
+            check_seconds(key, value, accepted)?;
         }
         Ok(())
     }
+}
 
-    /// [`Self::longest_reopening_s`].
-    pub fn longest_reopening(&self) -> Duration {
-        seconds::duration(self.longest_reopening_s)
+/// Checks that one setting does not exceed another; NaN is left to the checks of their ranges.
+fn at_most((key, value): (&str, f64), (limit, most): (&str, f64)) -> Result<(), SettingError> {
+    if value > most {
+        let expected = format!("at most {limit}, which is {most}");
+        return Err(SettingError::new(key, value, expected));
     }
-
-    /// [`Self::shortest_wink_s`].
-    pub fn shortest_wink(&self) -> Duration {
-        seconds::duration(self.shortest_wink_s)
-    }
-
-    /// [`Self::rate_known_s`].
-    pub fn rate_known(&self) -> Duration {
-        seconds::duration(self.rate_known_s)
-    }
-
-    /// [`Self::baseline_window_s`].
-    pub fn baseline_window(&self) -> Duration {
-        seconds::duration(self.baseline_window_s)
-    }
-
-    /// [`Self::baseline_forget_s`].
-    pub fn baseline_forget(&self) -> Duration {
-        seconds::duration(self.baseline_forget_s)
-    }
-
-    /// [`Self::long_closure_s`].
-    pub fn long_closure(&self) -> Duration {
-        seconds::duration(self.long_closure_s)
-    }
-
-    /// [`Self::longest_gap_s`].
-    pub fn longest_gap(&self) -> Duration {
-        seconds::duration(self.longest_gap_s)
-    }
-
-    /// [`Self::warn_after_s`].
-    pub fn warn_after(&self) -> Duration {
-        seconds::duration(self.warn_after_s)
-    }
-
-    /// [`Self::alarm_after_s`].
-    pub fn alarm_after(&self) -> Duration {
-        seconds::duration(self.alarm_after_s)
-    }
-
-    /// [`Self::repeat_after_s`].
-    pub fn repeat_after(&self) -> Duration {
-        seconds::duration(self.repeat_after_s)
-    }
-
-    /// [`Self::drowsy_known_s`].
-    pub fn drowsy_known(&self) -> Duration {
-        seconds::duration(self.drowsy_known_s)
-    }
-
-    /// [`Self::perclos_window_s`].
-    pub fn perclos_window(&self) -> Duration {
-        seconds::duration(self.perclos_window_s)
-    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -263,7 +213,7 @@ mod tests {
         let of = |change: fn(&mut TemporalSettings)| {
             let mut settings = TemporalSettings::default();
             change(&mut settings);
-            settings.check().unwrap_err()
+            settings.check().unwrap_err().to_string()
         };
         assert!(of(|s| s.closed_above = 1.5).contains("closed_above is 1.5"));
         assert!(of(|s| s.open_at_or_below = 0.6).contains("at most closed_above"));
@@ -273,7 +223,7 @@ mod tests {
         assert!(of(|s| s.long_closure_s = 0.0).contains("long_closure_s is 0"));
         assert!(of(|s| s.longest_gap_s = f64::NAN).contains("longest_gap_s"));
         assert!(of(|s| s.open_above = -0.1).contains("open_above is -0.1"));
-        assert!(of(|s| s.longest_reopening_s = -1.0).contains("longest_parting_s is -1"));
+        assert!(of(|s| s.longest_reopening_s = -1.0).contains("longest_reopening_s is -1"));
         assert!(of(|s| s.shortest_wink_s = 0.0).contains("shortest_wink_s is 0"));
         assert!(of(|s| s.baseline_least = 0.0).contains("baseline_least is 0"));
         assert!(of(|s| s.baseline_quantile = 80.0).contains("baseline_quantile is 80"));

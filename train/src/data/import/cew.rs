@@ -1,7 +1,7 @@
 //! Closed Eyes in the Wild: folders `openLeftEyes`, `openRightEyes`, `closedLeftEyes`,
 //! `closedRightEyes` of 24x24 patches named `NAME_L.jpg` or `NAME_R.jpg`.
 
-use super::{Found, ImportError, file_name, pictures_below, stem};
+use super::{Found, ImportError, file_name, images_below, stem};
 use parseye_vision::{
     evaluate::manifest::{LabelKind, Sample, Split},
     eye_state::{Eye, EyeState},
@@ -28,7 +28,7 @@ pub fn find(folder: &Path) -> Result<Vec<Found>, ImportError> {
         if !folder.is_dir() {
             continue;
         }
-        for file in pictures_below(&folder)? {
+        for file in images_below(&folder)? {
             let stem = stem(&file);
             found.push(Found {
                 sample: Sample {
@@ -56,7 +56,7 @@ pub fn find(folder: &Path) -> Result<Vec<Found>, ImportError> {
     Ok(found)
 }
 
-/// The person in `Some_Name_0001_L`: the name without the side and the picture's number.
+/// The person in `Some_Name_0001_L`: the name without the side and the image's number.
 fn person(stem: &str) -> &str {
     let name = stem
         .strip_suffix("_L")
@@ -77,7 +77,7 @@ mod tests {
     use super::person;
 
     #[test]
-    fn both_eyes_and_all_pictures_of_a_person_share_a_subject() {
+    fn both_eyes_and_all_images_of_a_person_share_a_subject() {
         assert_eq!(person("Aaron_Guiel_0001_L"), "Aaron_Guiel");
         assert_eq!(person("Aaron_Guiel_0002_R"), "Aaron_Guiel");
         assert_eq!(

@@ -1,8 +1,8 @@
-//! A folder for each class: `CLASS/PICTURE` or `SUBJECT/CLASS/PICTURE`, the classes named as
-//! Parseye's states. Without subject folders every picture counts as a person of its own, which
+//! A folder for each class: `CLASS/IMAGE` or `SUBJECT/CLASS/IMAGE`, the classes named as
+//! Parseye's states. Without subject folders every image counts as a person of its own, which
 //! must then be true, or the test split will flatter.
 
-use super::{Found, ImportError, pictures_below, stem};
+use super::{Found, ImportError, images_below, stem};
 use parseye_vision::{
     evaluate::manifest::{LabelKind, Sample, Split},
     eye_state::EyeState,
@@ -10,15 +10,15 @@ use parseye_vision::{
 use std::path::{Component, Path};
 
 const EXPECTED: &str =
-    "CLASS/PICTURE or SUBJECT/CLASS/PICTURE with classes open, partially_open, closed, not_visible";
+    "CLASS/IMAGE or SUBJECT/CLASS/IMAGE with classes open, partially_open, closed, not_visible";
 
-/// Finds the pictures of the folder-per-class layout below `folder`; `source` names the data set.
+/// Finds the images of the folder-per-class layout below `folder`; `source` names the data set.
 ///
 /// # Errors
 /// When a class folder has an unknown name or nothing is found.
 pub fn find(folder: &Path, source: &str) -> Result<Vec<Found>, ImportError> {
     let mut found = Vec::new();
-    for file in pictures_below(folder)? {
+    for file in images_below(folder)? {
         let wrong = |reason: String| ImportError::Name {
             path: file.clone(),
             reason,
@@ -44,7 +44,7 @@ pub fn find(folder: &Path, source: &str) -> Result<Vec<Found>, ImportError> {
         };
         let label: EyeState = class
             .parse()
-            .map_err(|error: parseye_vision::eye_state::UnknownState| wrong(error.to_string()))?;
+            .map_err(|error: parseye_vision::names::UnknownName| wrong(error.to_string()))?;
         found.push(Found {
             sample: Sample {
                 path: Path::new(source).join(inside),

@@ -1,6 +1,6 @@
-//! Turns data sets as they are published into a manifest with copied pictures.
+//! Turns data sets as they are published into a manifest with copied images.
 //!
-//! Importers read names, never guess at pictures: what a name does not say stays empty.
+//! Importers read names, never guess at images: columns that a name does not fill stay empty.
 
 pub mod cew;
 pub mod folders;
@@ -18,17 +18,17 @@ pub enum ImportError {
     Files {
         /// Where.
         path: PathBuf,
-        /// The system's words.
+        /// The system's message.
         reason: String,
     },
     /// Nothing that looks like the layout was found.
-    #[error("{path}: no picture of the {layout} layout found; expected {expected}")]
+    #[error("{path}: no image of the {layout} layout found; expected {expected}")]
     Nothing {
         /// Where.
         path: PathBuf,
-        /// Which layout.
+        /// Name of the layout.
         layout: &'static str,
-        /// What it looks like.
+        /// Description of the layout.
         expected: &'static str,
     },
     /// A name breaks the layout's rule.
@@ -36,23 +36,23 @@ pub enum ImportError {
     Name {
         /// The file or folder.
         path: PathBuf,
-        /// What was wrong.
+        /// The mistake.
         reason: String,
-        /// What it looks like.
+        /// Description of the layout.
         expected: &'static str,
     },
 }
 
-/// A picture found in a data set: where it is, and its row but for the split.
+/// An image found in a data set: where it is, and its row but for the split.
 #[derive(Clone, Debug)]
 pub struct Found {
-    /// The picture.
+    /// The image.
     pub file: PathBuf,
     /// Its row; `path` is set when it is copied.
     pub sample: Sample,
 }
 
-/// Copies pictures to `out/SOURCE/` and writes `out/manifest.csv`, splitting by subject.
+/// Copies images to `out/SOURCE/` and writes `out/manifest.csv`, splitting by subject.
 ///
 /// # Errors
 /// When something cannot be read or written.
@@ -72,7 +72,7 @@ pub fn write(
     let mut samples = Vec::with_capacity(found.len());
     for Found { file, mut sample } in found {
         sample.split = split_of(&sample.subject, seed, shares);
-        // The folders above a picture go into its name: data sets reuse names between folders.
+        // The folders above an image go into its name: data sets reuse names between folders.
         let target = out.join(&sample.path);
         let folder = target.parent().unwrap_or(out);
         std::fs::create_dir_all(folder).map_err(failed(folder))?;
@@ -85,12 +85,12 @@ pub fn write(
     Ok(samples.len())
 }
 
-/// All pictures below a folder, in the order of their paths.
+/// All images below a folder, in the order of their paths.
 ///
 /// # Errors
 /// When a folder cannot be read.
-pub fn pictures_below(folder: &Path) -> Result<Vec<PathBuf>, ImportError> {
-    let mut pictures = Vec::new();
+pub(crate) fn images_below(folder: &Path) -> Result<Vec<PathBuf>, ImportError> {
+    let mut images = Vec::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {
         let failed = |error: std::io::Error| ImportError::Files {
@@ -104,16 +104,16 @@ pub fn pictures_below(folder: &Path) -> Result<Vec<PathBuf>, ImportError> {
             let kind = entry.file_type().map_err(failed)?;
             if kind.is_dir() {
                 folders.push(path);
-            } else if kind.is_file() && is_picture(&path) {
-                pictures.push(path);
+            } else if kind.is_file() && is_image(&path) {
+                images.push(path);
             }
         }
     }
-    pictures.sort();
-    Ok(pictures)
+    images.sort();
+    Ok(images)
 }
 
-fn is_picture(path: &Path) -> bool {
+fn is_image(path: &Path) -> bool {
     let ending = path
         .extension()
         .map(|ending| ending.to_string_lossy().to_lowercase());

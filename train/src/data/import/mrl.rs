@@ -1,8 +1,8 @@
-//! The MRL Eye Dataset: pictures named
+//! The MRL Eye Dataset: images named
 //! `s0001_00001_0_0_0_0_0_01.png` = subject, number, gender, glasses, state (0 closed, 1 open),
 //! reflections, light, sensor.
 
-use super::{Found, ImportError, file_name, pictures_below, stem};
+use super::{Found, ImportError, file_name, images_below, stem};
 use parseye_vision::{
     evaluate::manifest::{LabelKind, Sample, Split},
     eye_state::EyeState,
@@ -11,13 +11,13 @@ use std::path::Path;
 
 const EXPECTED: &str = "names such as s0001_00001_0_0_0_0_0_01.png (subject, number, gender, glasses, state, reflections, light, sensor)";
 
-/// Finds the pictures of the MRL layout below `folder`.
+/// Finds the images of the MRL layout below `folder`.
 ///
 /// # Errors
 /// When a name breaks the rule or nothing is found.
 pub fn find(folder: &Path) -> Result<Vec<Found>, ImportError> {
     let mut found = Vec::new();
-    for file in pictures_below(folder)? {
+    for file in images_below(folder)? {
         let stem = stem(&file);
         let parts: Vec<&str> = stem.split('_').collect();
         let wrong = |reason: &str| ImportError::Name {

@@ -19,7 +19,7 @@ const WIDTH: u32 = (LEFT + BARS + 190) as u32;
 ///
 /// # Errors
 /// See [`svg`].
-pub fn draw(samples: &[&Sample]) -> Result<String, PlotError> {
+pub(crate) fn draw(samples: &[&Sample]) -> Result<String, PlotError> {
     let mut counts: BTreeMap<&str, (BTreeMap<EyeState, u64>, BTreeSet<&str>)> = BTreeMap::new();
     for sample in samples {
         let (states, people) = counts.entry(&sample.source).or_default();

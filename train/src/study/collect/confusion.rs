@@ -22,11 +22,11 @@ const SIZE: (u32, u32) = (
 /// Shares above this are dark enough to want white letters.
 const DARK: f64 = 0.55;
 
-/// The matrix as SVG: rows are what people said, columns what the network said.
+/// The matrix as SVG: rows are the label, columns the prediction.
 ///
 /// # Errors
 /// See [`svg`].
-pub fn draw(title: &str, confusion: &Confusion) -> Result<String, PlotError> {
+pub(crate) fn draw(title: &str, confusion: &Confusion) -> Result<String, PlotError> {
     svg(title, SIZE, |area| {
         let text = |words: String, at: (i32, i32), size: i32, colour: RGBColor, anchor| {
             area.draw(&Text::new(words, at, letters(size, colour, anchor)))
@@ -40,7 +40,7 @@ pub fn draw(title: &str, confusion: &Confusion) -> Result<String, PlotError> {
             (HPos::Left, VPos::Center),
         )?;
         let middle = LEFT + CELL * STATES as i32 / 2;
-        text("answer".into(), (middle, 58), 15, BLACK, centre)?;
+        text("prediction".into(), (middle, 58), 15, BLACK, centre)?;
         text("label".into(), (LEFT - 12, TOP - 18), 15, BLACK, right)?;
         for (row, label) in EyeState::ALL.into_iter().enumerate() {
             let name = label.name().replace('_', " ");

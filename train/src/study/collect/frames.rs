@@ -14,7 +14,7 @@ use std::{
 
 /// A row of a training's frames.csv.
 #[derive(Debug, serde::Deserialize)]
-struct Row {
+struct FrameDeviationRow {
     epoch: usize,
     layer: String,
     frame_deviation: f64,
@@ -49,14 +49,14 @@ pub fn write(cells: &[Cell], folder: &StudyFolder, out: &Path) -> Result<PathBuf
     Ok(path)
 }
 
-fn last_epoch(path: &Path) -> Result<Vec<Row>, StudyError> {
+fn last_epoch(path: &Path) -> Result<Vec<FrameDeviationRow>, StudyError> {
     let damaged = |reason: String| StudyError::Damaged {
         path: path.into(),
         reason,
         remedy: "delete the cell's folder and run the study again",
     };
     let mut reader = csv::Reader::from_path(path).map_err(|error| damaged(error.to_string()))?;
-    let rows: Result<Vec<Row>, csv::Error> = reader.deserialize().collect();
+    let rows: Result<Vec<FrameDeviationRow>, csv::Error> = reader.deserialize().collect();
     let mut rows = rows.map_err(|error| damaged(error.to_string()))?;
     let last = rows.iter().map(|row| row.epoch).max();
     rows.retain(|row| Some(row.epoch) == last);

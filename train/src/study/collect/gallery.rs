@@ -1,7 +1,7 @@
-//! A gallery of perturbed crops with what the network said of them, made from the user's own data:
+//! A gallery of perturbed crops with the predictions for them, made from the user's own data:
 //! it lies with the study and is for the user's eyes, for the data's licence may forbid more.
 
-use super::picture::Pictures;
+use super::plot_writer::PlotWriter;
 use crate::{
     chart::{letters, svg},
     study::{
@@ -34,27 +34,27 @@ const PERTURBATIONS: [(&str, f64); 8] = [
 /// Standard deviations from the mean that are drawn black and white.
 const CONTRAST: f32 = 2.5;
 
-/// Pixels of the picture for one of a crop.
+/// Pixels of the PNG for each pixel of a crop.
 const MAGNIFIED: u32 = 4;
 
 /// Units of the SVG that a crop takes.
-const PICTURE: i32 = (SIDE as u32 * MAGNIFIED / Pictures::zoom()) as i32;
+const CROP_SIZE: i32 = (SIDE as u32 * MAGNIFIED / PlotWriter::zoom()) as i32;
 const LEFT: i32 = 110;
 const TOP: i32 = 88;
-const STEP: (i32, i32) = (PICTURE + 36, PICTURE + 30);
+const STEP: (i32, i32) = (CROP_SIZE + 36, CROP_SIZE + 30);
 
 /// Writes `gallery-GROUP.png` for a trained network; nothing where there is no font.
 ///
 /// # Errors
-/// When the model cannot be read or the picture not written.
-pub fn draw(
+/// When the model cannot be read or the gallery not written.
+pub(crate) fn draw(
     cell: &Cell,
     folder: &StudyFolder,
     scale: Scale,
     runner: &mut dyn Runner,
-    pictures: &mut Pictures,
+    plots: &mut PlotWriter,
 ) -> Result<(), StudyError> {
-    if pictures.no_png.is_some() {
+    if plots.no_png.is_some() {
         return Ok(());
     }
     let model = folder.model(cell);
@@ -67,23 +67,23 @@ pub fn draw(
         columns.push((format!("{attack} {snr_db:.0} dB"), perturbed));
     }
     let name = format!("gallery-{}", cell.group);
-    let labels = labels(&format!("{}: crops disturbed", cell.group), &columns)?;
-    let Some(mut pixels) = pictures.render(&name, &labels)? else {
+    let labels = labels(&format!("{}: perturbed crops", cell.group), &columns)?;
+    let Some(mut pixels) = plots.render(&name, &labels)? else {
         return Ok(());
     };
     for (column, (_, perturbed)) in columns.iter().enumerate() {
-        for (row, picture) in perturbed.pictures.iter().enumerate() {
+        for (row, image) in perturbed.images.iter().enumerate() {
             let (x, y) = corner(column, row);
-            let at = (x as u32 * Pictures::zoom(), y as u32 * Pictures::zoom());
-            paint(&mut pixels, at, picture);
+            let at = (x as u32 * PlotWriter::zoom(), y as u32 * PlotWriter::zoom());
+            paint(&mut pixels, at, image);
         }
     }
-    let path = pictures.path(&format!("{name}.png"));
+    let path = plots.path(&format!("{name}.png"));
     let png = pixels.encode_png().map_err(|error| StudyError::Plot {
         path: path.clone(),
         reason: error.to_string(),
     })?;
-    pictures.keep(path, &png)
+    plots.keep(path, &png)
 }
 
 fn corner(column: usize, row: usize) -> (i32, i32) {
@@ -92,7 +92,7 @@ fn corner(column: usize, row: usize) -> (i32, i32) {
 
 /// Everything but the crops.
 fn labels(title: &str, columns: &[(String, Perturbed)]) -> Result<String, PlotError> {
-    let rows = columns.iter().map(|(_, crops)| crops.pictures.len()).max();
+    let rows = columns.iter().map(|(_, crops)| crops.images.len()).max();
     let (right, bottom) = corner(columns.len(), rows.unwrap_or(0));
     let size = (right.unsigned_abs(), bottom.unsigned_abs() + 8);
     svg(title, size, |area| {
@@ -100,33 +100,35 @@ fn labels(title: &str, columns: &[(String, Perturbed)]) -> Result<String, PlotEr
         let heading = letters(18, BLACK, (HPos::Left, VPos::Center));
         area.draw(&Text::new(title.to_owned(), (16, 22), heading))?;
         let grey = letters(12, RGBColor(90, 90, 90), (HPos::Left, VPos::Center));
-        let note = "below each crop: the network's answer, orange where it is not the label";
+        let note = "below each crop: the network's prediction, orange where it is not the label";
         area.draw(&Text::new(note, (16, 44), grey))?;
         for (column, (name, crops)) in columns.iter().enumerate() {
-            let x = corner(column, 0).0 + PICTURE / 2;
+            let x = corner(column, 0).0 + CROP_SIZE / 2;
             area.draw(&Text::new(
                 name.clone(),
                 (x, TOP - 14),
                 letters(13, BLACK, centre),
             ))?;
-            for (row, (answer, label)) in crops.answers.iter().zip(EyeState::ALL).enumerate() {
+            for (row, (prediction, label)) in
+                crops.predictions.iter().zip(EyeState::ALL).enumerate()
+            {
                 let y = corner(column, row).1;
-                let ink = if *answer == label {
+                let ink = if *prediction == label {
                     RGBColor(60, 60, 60)
                 } else {
                     crate::chart::PALETTE[1]
                 };
-                let words = answer.name().replace('_', " ");
+                let words = prediction.name().replace('_', " ");
                 area.draw(&Text::new(
                     words,
-                    (x, y + PICTURE + 11),
+                    (x, y + CROP_SIZE + 11),
                     letters(12, ink, centre),
                 ))?;
             }
         }
         for (row, label) in EyeState::ALL.into_iter().enumerate() {
             let words = label.name().replace('_', " ");
-            let at = (LEFT - 12, corner(0, row).1 + PICTURE / 2);
+            let at = (LEFT - 12, corner(0, row).1 + CROP_SIZE / 2);
             let style = letters(14, BLACK, (HPos::Right, VPos::Center));
             area.draw(&Text::new(words, at, style))?;
         }
@@ -135,10 +137,10 @@ fn labels(title: &str, columns: &[(String, Perturbed)]) -> Result<String, PlotEr
 }
 
 /// Paints a standardised crop in gray, magnified.
-fn paint(pixels: &mut resvg::tiny_skia::Pixmap, (left, top): (u32, u32), picture: &[f32]) {
+fn paint(pixels: &mut resvg::tiny_skia::Pixmap, (left, top): (u32, u32), image: &[f32]) {
     let width = pixels.width();
     let canvas = pixels.pixels_mut();
-    for (index, value) in picture.iter().enumerate() {
+    for (index, value) in image.iter().enumerate() {
         let gray = ((value / CONTRAST + 1.0) / 2.0 * 255.0).clamp(0.0, 255.0) as u8;
         let colour = resvg::tiny_skia::ColorU8::from_rgba(gray, gray, gray, u8::MAX).premultiply();
         let (x, y) = (index as u32 % SIDE as u32, index as u32 / SIDE as u32);

@@ -16,21 +16,24 @@ const NETWORKS: usize = 4;
 
 /// A row of metrics.csv, as far as it is drawn; other columns may come and go.
 #[derive(Debug, serde::Deserialize)]
-struct Row {
+struct LearningRow {
     epoch: usize,
     accuracy: f64,
     val_macro_accuracy: f64,
 }
 
-/// What of a row a line shows.
-type Figure = fn(&Row) -> f64;
+/// Value of a row that a line shows.
+type RowValue = fn(&LearningRow) -> f64;
 
 /// Charts of the trainings that are done.
 ///
 /// # Errors
 /// When a metrics.csv is damaged.
-pub fn charts(cells: &[Cell], folder: &StudyFolder) -> Result<Vec<(String, Chart)>, StudyError> {
-    let mut groups: Vec<(&str, Vec<Vec<Row>>)> = Vec::new();
+pub(crate) fn charts(
+    cells: &[Cell],
+    folder: &StudyFolder,
+) -> Result<Vec<(String, Chart)>, StudyError> {
+    let mut groups: Vec<(&str, Vec<Vec<LearningRow>>)> = Vec::new();
     for cell in cells {
         let id = cell.id();
         if !matches!(cell.work, Work::Train { .. }) || !folder.is_done(&id) {
@@ -46,7 +49,7 @@ pub fn charts(cells: &[Cell], folder: &StudyFolder) -> Result<Vec<(String, Chart
         let mut lines = Vec::new();
         for (index, (group, folds)) in groups.iter().enumerate() {
             let colour = PALETTE[index % PALETTE.len()];
-            let kinds: [(&str, Dash, Figure); 2] = [
+            let kinds: [(&str, Dash, RowValue); 2] = [
                 ("held-out people", Dash::Solid, |row| row.val_macro_accuracy),
                 ("training", Dash::Dashed, |row| row.accuracy),
             ];
@@ -78,18 +81,18 @@ pub fn charts(cells: &[Cell], folder: &StudyFolder) -> Result<Vec<(String, Chart
     Ok(charts.collect())
 }
 
-fn read(path: &Path) -> Result<Vec<Row>, StudyError> {
+fn read(path: &Path) -> Result<Vec<LearningRow>, StudyError> {
     let damaged = |reason: String| StudyError::Damaged {
         path: path.into(),
         reason,
         remedy: "delete the cell's folder and run the study again",
     };
     let mut reader = csv::Reader::from_path(path).map_err(|error| damaged(error.to_string()))?;
-    let rows: Result<Vec<Row>, csv::Error> = reader.deserialize().collect();
+    let rows: Result<Vec<LearningRow>, csv::Error> = reader.deserialize().collect();
     rows.map_err(|error| damaged(error.to_string()))
 }
 
-fn over_folds(folds: &[Vec<Row>], value: Figure) -> Vec<Point> {
+fn over_folds(folds: &[Vec<LearningRow>], value: RowValue) -> Vec<Point> {
     let mut by_epoch: BTreeMap<usize, Vec<f64>> = BTreeMap::new();
     for row in folds.iter().flatten() {
         by_epoch.entry(row.epoch).or_default().push(value(row));
@@ -113,7 +116,7 @@ mod tests {
     #[test]
     fn the_band_spans_the_folds_and_the_line_is_their_mean() {
         let fold = |values: [f64; 2]| {
-            let rows = values.iter().enumerate().map(|(epoch, value)| Row {
+            let rows = values.iter().enumerate().map(|(epoch, value)| LearningRow {
                 epoch: epoch + 1,
                 accuracy: 0.0,
                 val_macro_accuracy: *value,

@@ -2,16 +2,16 @@
 //!
 //! # Layout
 //! [`pool`] brings the folds of a network together, [`table`] writes them as CSV and Markdown,
-//! [`picture`] writes SVG ([`crate::chart`]) and PNG; [`snr`], [`learning`],
-//! [`roc`], [`confusion`], [`frames`], [`balance`] and [`gallery`] each make one kind of picture or table; [`mod@reference`]
-//! holds the original study's published figures. How figures are counted is left to the runner.
+//! [`plot_writer`] writes SVG ([`crate::chart`]) and PNG; [`snr`], [`learning`],
+//! [`roc`], [`confusion`], [`frames`], [`balance`] and [`gallery`] each make one kind of plot or table; [`mod@reference`]
+//! holds the original study's published results. How metrics are counted is left to the runner.
 
 pub mod balance;
 pub mod confusion;
 pub mod frames;
 pub mod gallery;
 pub mod learning;
-pub mod picture;
+pub mod plot_writer;
 pub mod pool;
 pub mod reference;
 pub mod roc;
@@ -25,17 +25,18 @@ use super::{
     folder::{StudyFolder, make},
     suite::{Scale, Suite},
 };
-use picture::Pictures;
+use crate::robustness::roc::roc_curves;
+use plot_writer::PlotWriter;
 use std::path::PathBuf;
 
-/// What was collected.
+/// Files that were collected.
 #[derive(Debug)]
 pub struct Collected {
     /// The files that were written.
     pub written: Vec<PathBuf>,
     /// Number of cells that are not done yet and so not in the tables.
     pub missing: usize,
-    /// Why there are no PNG pictures, where there are none.
+    /// Why there are no PNG plots, where there are none.
     pub no_png: Option<String>,
 }
 
@@ -63,19 +64,19 @@ pub fn collect(
     }
     let out = folder.path.join(suite.name());
     make(&out)?;
-    let mut pictures = Pictures::new(&out);
+    let mut plots = PlotWriter::new(&out);
     let pooled = pool::pool(cells, folder, scale, runner)?;
     let mut written = table::write(suite, &pooled, &out)?;
     written.push(frames::write(cells, folder, &out)?);
-    pictures.write("balance", &balance::draw(&runner.samples())?)?;
+    plots.write("balance", &balance::draw(&runner.samples())?)?;
     for (name, chart) in learning::charts(cells, folder)? {
-        pictures.write(&name, &chart.draw()?)?;
+        plots.write(&name, &chart.draw()?)?;
     }
     match suite {
         Suite::Grid | Suite::Added | Suite::Transfer => {}
         Suite::Noise => {
             for (name, chart) in snr::charts(&pooled) {
-                pictures.write(&name, &chart.draw()?)?;
+                plots.write(&name, &chart.draw()?)?;
             }
         }
         Suite::Whitebox => {
@@ -84,31 +85,32 @@ pub fn collect(
             let noise = Suite::Noise.cells(scale);
             let with_noise = pool::pool(&noise, folder, scale, runner)?;
             for (name, chart) in snr::charts(&[all.as_slice(), with_noise.as_slice()].concat()) {
-                pictures.write(&name, &chart.draw()?)?;
+                plots.write(&name, &chart.draw()?)?;
             }
             all.retain(|pooled| pooled.evaluation == "whitebox");
             for pooled in &all {
                 if let Some(clean) = pooled.measured.first() {
                     let group = &pooled.group;
-                    let title = format!("{group}: clean pictures, {} folds", pooled.folds);
-                    let confusion = confusion::draw(&title, &clean.figures.confusion)?;
-                    pictures.write(&format!("confusion-{group}"), &confusion)?;
+                    let title = format!("{group}: clean images, {} folds", pooled.folds);
+                    let confusion = confusion::draw(&title, &clean.metrics.confusion)?;
+                    plots.write(&format!("confusion-{group}"), &confusion)?;
                     let samples = pooled.samples(runner);
-                    let curves = runner.roc(&samples, &clean.logits);
+                    // The logits are calibrated already.
+                    let curves = roc_curves(&samples, &clean.logits, 1.0);
                     let chart = roc::chart(&title, &curves);
-                    pictures.write(&format!("roc-{group}"), &chart.draw()?)?;
+                    plots.write(&format!("roc-{group}"), &chart.draw()?)?;
                 }
             }
             for cell in trained(cells, folder) {
-                gallery::draw(cell, folder, scale, runner, &mut pictures)?;
+                gallery::draw(cell, folder, scale, runner, &mut plots)?;
             }
         }
     }
-    written.extend(pictures.written);
+    written.extend(plots.written);
     Ok(Collected {
         written,
         missing,
-        no_png: pictures.no_png,
+        no_png: plots.no_png,
     })
 }
 

@@ -1,8 +1,8 @@
 //! Brings the folds of a network together: each person outside of the test split is held out once,
-//! so the folds' answers together are answers about everybody.
+//! so the folds' predictions together are predictions about everybody.
 
 use crate::{
-    robustness::{Condition, Figures},
+    robustness::{Condition, Metrics},
     study::{
         StudyError,
         cell::{Cell, Work},
@@ -17,34 +17,34 @@ use std::collections::{BTreeMap, HashMap};
 /// One network under one evaluation, all folds that are done.
 #[derive(Clone, Debug)]
 pub struct Pooled {
-    /// What the folds have in common, such as `wrn-16-1-hardened`.
+    /// Group of the folds, such as `wrn-16-1-hardened`.
     pub group: String,
     /// Name of the evaluation.
     pub evaluation: String,
-    /// What the cells vary.
+    /// Varied settings of the cells.
     pub settings: BTreeMap<String, String>,
     /// Number of folds.
     pub folds: usize,
-    /// The pictures, as the manifest names them.
+    /// The images, as the manifest names them.
     pub paths: Vec<String>,
     /// Condition by condition, clean first.
     pub measured: Vec<Measured>,
 }
 
-/// What came out under one condition.
+/// Metrics and logits under one condition.
 #[derive(Clone, Debug)]
 pub struct Measured {
     /// The condition.
     pub condition: Condition,
-    /// Figures over all folds' pictures, the intervals by subject.
-    pub figures: Figures,
+    /// Metrics over all folds' images, the intervals by subject.
+    pub metrics: Metrics,
     /// Calibrated logits (each fold's divided by its model's temperature), in the order of the
-    /// pictures.
+    /// images.
     pub logits: Vec<[f32; STATES]>,
 }
 
 impl Pooled {
-    /// The manifest's rows of the pictures.
+    /// The manifest's rows of the images.
     pub fn samples<'a>(&self, runner: &'a dyn Runner) -> Vec<&'a Sample> {
         rows(&self.paths, runner)
     }
@@ -64,7 +64,7 @@ fn rows<'a>(paths: &[String], runner: &'a dyn Runner) -> Vec<&'a Sample> {
 ///
 /// # Errors
 /// When a cell's files are damaged.
-pub fn pool(
+pub(crate) fn pool(
     cells: &[Cell],
     folder: &StudyFolder,
     scale: Scale,
@@ -114,12 +114,12 @@ fn fill(
     group.folds = ids.len();
     let mut conditions: Vec<(Condition, Vec<[f32; STATES]>)> = Vec::new();
     for (number, id) in ids.iter().enumerate() {
-        let answers = folder.answers(id)?;
-        group.paths.extend(answers.paths);
-        for (position, (condition, logits)) in answers.conditions.into_iter().enumerate() {
+        let predictions = folder.predictions(id)?;
+        group.paths.extend(predictions.paths);
+        for (position, (condition, logits)) in predictions.conditions.into_iter().enumerate() {
             let calibrated = logits
                 .into_iter()
-                .map(|logits| logits.map(|logit| logit / answers.temperature));
+                .map(|logits| logits.map(|logit| logit / predictions.temperature));
             if number == 0 {
                 conditions.push((condition, calibrated.collect()));
             } else if let Some((same, all)) = conditions.get_mut(position)
@@ -139,17 +139,17 @@ fn fill(
     if samples.len() != group.paths.len() {
         return Err(StudyError::Damaged {
             path: folder.of(&ids[0]),
-            reason: "names pictures that the data does not hold".into(),
+            reason: "names images that the data does not hold".into(),
             remedy: "give the --data that the study was run with",
         });
     }
     for (condition, logits) in conditions {
         // Each fold has its own temperature, so the pooled logits are calibrated before: their
-        // figure "uncalibrated" means nothing, the folds' own results have it.
-        let figures = runner.figures(&samples, &logits, 1.0, scale.seed)?;
+        // metric "uncalibrated" means nothing, the folds' own results have it.
+        let metrics = runner.metrics(&samples, &logits, 1.0, scale.seed)?;
         group.measured.push(Measured {
             condition,
-            figures,
+            metrics,
             logits,
         });
     }

@@ -1,27 +1,24 @@
-//! The original study's published figures: a reference on other data (private, with frames of one
+//! The original study's published results: a reference on other data (private, with frames of one
 //! person on both sides of its split), never a target.
 
-/// Words for legends and tables.
-pub const CAPTION: &str = "original study (other data)";
-
-/// SNRs in dB of the published figures after the clean one.
-pub const SNRS_DB: [f64; 4] = [50.0, 45.0, 40.0, 33.0];
+/// Caption in legends and tables.
+pub(crate) const CAPTION: &str = "original study (other data)";
 
 /// A published row.
 #[derive(Clone, Copy, Debug)]
 pub struct Published {
     /// The network here that it belongs to.
     pub group: &'static str,
-    /// Accuracy on clean pictures.
+    /// Accuracy on clean images.
     pub clean: f64,
-    /// Accuracy under FGSM at [`SNRS_DB`].
+    /// Accuracy under FGSM at [`parseye_vision::snr::STUDY_SNRS_DB`].
     pub attacked: [f64; 4],
     /// Whether the examples were another model's: all rows of hardened networks.
     pub transfer: bool,
 }
 
 /// Tables 8 and 10.
-pub const PUBLISHED: [Published; 8] = [
+pub(crate) const PUBLISHED: [Published; 8] = [
     row("parseval-16-1", 0.714, [0.665, 0.629, 0.562, 0.400], false),
     row("wrn-16-1", 0.696, [0.652, 0.623, 0.563, 0.396], false),
     row(

@@ -3,7 +3,7 @@
 
 use crate::{
     chart::{Axis, Chart, Dash, Line, Mark, PALETTE, Point},
-    study::execute::RocCurve,
+    robustness::roc::{RocCurve, RocCurves, RocPoint},
 };
 
 /// Left end of the axis: one false positive among a thousand.
@@ -13,14 +13,18 @@ const LOWEST_RATE: f64 = 1e-3;
 const STEPS: f64 = 500.0;
 
 /// A chart of curves.
-pub fn chart(title: &str, curves: &[RocCurve]) -> Chart {
-    let line = |(number, curve): (usize, &RocCurve)| {
-        let mean = matches!(curve.name.as_str(), "micro" | "macro");
+pub(crate) fn chart(title: &str, curves: &RocCurves) -> Chart {
+    let line = |(number, (name, curve)): (usize, (&str, &RocCurve))| {
+        let is_average = matches!(name, "micro" | "macro");
         Line {
-            name: format!("{} (AUC {:.3})", curve.name, curve.auc),
-            points: thinned(curve),
+            name: format!("{name} (AUC {:.3})", curve.auc),
+            points: thinned(&curve.points),
             colour: PALETTE[number % PALETTE.len()],
-            dash: if mean { Dash::Dashed } else { Dash::Solid },
+            dash: if is_average {
+                Dash::Dashed
+            } else {
+                Dash::Solid
+            },
             mark: Mark::None,
         }
     };
@@ -32,20 +36,20 @@ pub fn chart(title: &str, curves: &[RocCurve]) -> Chart {
             logarithmic: true,
         },
         y: Axis::new("true positive rate", 0.0, 1.0),
-        lines: curves.iter().enumerate().map(line).collect(),
+        lines: curves.named().enumerate().map(line).collect(),
         notes: vec!["each state against the other three".into()],
     }
 }
 
 /// The points that can be told apart on the axes; of those left of the axis only the last.
-fn thinned(curve: &RocCurve) -> Vec<Point> {
-    let place = |[fpr, tpr]: [f64; 2]| {
-        let across = (fpr.max(LOWEST_RATE) / LOWEST_RATE).log10() / -LOWEST_RATE.log10();
-        ((across * STEPS) as i64, (tpr * STEPS) as i64)
+fn thinned(curve: &[RocPoint]) -> Vec<Point> {
+    let place = |point: RocPoint| {
+        let across = (point.fpr.max(LOWEST_RATE) / LOWEST_RATE).log10() / -LOWEST_RATE.log10();
+        ((across * STEPS) as i64, (point.tpr * STEPS) as i64)
     };
-    let mut points: Vec<[f64; 2]> = Vec::new();
-    for point in &curve.points {
-        if point[0] <= LOWEST_RATE {
+    let mut points: Vec<RocPoint> = Vec::new();
+    for point in curve {
+        if point.fpr <= LOWEST_RATE {
             points.clear();
         }
         if points
@@ -55,12 +59,12 @@ fn thinned(curve: &RocCurve) -> Vec<Point> {
             points.push(*point);
         }
     }
-    if let Some(last) = curve.points.last()
+    if let Some(last) = curve.last()
         && points.last() != Some(last)
     {
         points.push(*last);
     }
-    let point = |[x, y]: [f64; 2]| Point { x, y, band: None };
+    let point = |point: RocPoint| Point::new(point.fpr, point.tpr);
     points.into_iter().map(point).collect()
 }
 
@@ -70,13 +74,12 @@ mod tests {
 
     #[test]
     fn thinning_keeps_the_ends_and_the_shape() {
-        let points = (0..=100_000).map(|i| f64::from(i) / 1e5);
-        let curve = RocCurve {
-            name: "open".into(),
-            points: points.map(|x| [x, x.sqrt()]).collect(),
-            auc: 2.0 / 3.0,
-        };
-        let thin = thinned(&curve);
+        let rates = (0..=100_000).map(|i| f64::from(i) / 1e5);
+        let points = rates.map(|fpr| RocPoint {
+            fpr,
+            tpr: fpr.sqrt(),
+        });
+        let thin = thinned(&points.collect::<Vec<_>>());
         assert!(thin.len() < 1200, "{}", thin.len());
         assert_eq!((thin[thin.len() - 1].x, thin[thin.len() - 1].y), (1.0, 1.0));
         assert!((thin[0].x - LOWEST_RATE).abs() < 1e-5);

@@ -10,11 +10,13 @@ use crate::{
     robustness::report::in_order,
 };
 
+use parseye_vision::snr::STUDY_SNRS_DB;
+
 /// The strongest attack, by which networks are compared in one chart.
 const STRONGEST: &str = "pgd-10";
 
 /// A chart of all networks, and one for each family with every attack.
-pub fn charts(pooled: &[Pooled]) -> Vec<(String, Chart)> {
+pub(crate) fn charts(pooled: &[Pooled]) -> Vec<(String, Chart)> {
     let groups: Vec<&str> = in_order(pooled.iter().map(|pooled| pooled.group.as_str()));
     let mut charts = Vec::new();
     let families = in_order(groups.iter().map(|group| family(group)));
@@ -54,7 +56,7 @@ pub fn charts(pooled: &[Pooled]) -> Vec<(String, Chart)> {
         for group in &members {
             if let Some(published) = reference::of(group) {
                 has_reference |= !published.attacked.is_empty();
-                let points = reference::SNRS_DB.iter().zip(published.attacked);
+                let points = STUDY_SNRS_DB.iter().zip(published.attacked);
                 lines.push(Line {
                     name: format!(
                         "{group} {}*",
@@ -82,7 +84,7 @@ pub fn charts(pooled: &[Pooled]) -> Vec<(String, Chart)> {
         if has_reference {
             notes.push(format!("* grey: {}", reference::CAPTION));
         }
-        let title = format!("{family}: accuracy under disturbance");
+        let title = format!("{family}: accuracy under perturbation");
         charts.push((format!("snr-{family}"), chart(title, lines, notes)));
     }
     charts
@@ -100,7 +102,7 @@ fn chart(title: String, lines: Vec<Line>, notes: Vec<String>) -> Chart {
     Chart {
         title,
         x: Axis::new(
-            "SNR of the disturbance (dB): weaker to the right",
+            "SNR of the perturbation (dB): weaker to the right",
             low.min(high) - 1.0,
             high + 1.0,
         ),
@@ -130,7 +132,7 @@ fn lines_of(pooled: &[Pooled], group: &str, number: usize) -> Vec<(String, Line)
             .filter(same)
             .filter_map(|measured| {
                 let snr_db = measured.condition.snr_db?;
-                Some(Point::of(snr_db, measured.figures.accuracy))
+                Some(Point::of(snr_db, measured.metrics.accuracy))
             })
             .collect();
         points.sort_by(|a, b| a.x.total_cmp(&b.x));
@@ -145,7 +147,7 @@ fn lines_of(pooled: &[Pooled], group: &str, number: usize) -> Vec<(String, Line)
             _ => Mark::None,
         };
         let line = Line {
-            name: format!("{group} {attack} {}", access.name()),
+            name: format!("{group} {attack} {access}"),
             points,
             colour: PALETTE[number % PALETTE.len()],
             dash,
@@ -157,7 +159,7 @@ fn lines_of(pooled: &[Pooled], group: &str, number: usize) -> Vec<(String, Line)
 }
 
 /// The architecture that a group's name begins with.
-pub fn family(group: &str) -> &str {
+pub(crate) fn family(group: &str) -> &str {
     let known = ["wrn-16-1", "parseval-16-1", "cnn-4"];
     known
         .into_iter()

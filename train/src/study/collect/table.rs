@@ -6,11 +6,13 @@ use super::{
     reference,
 };
 use crate::{
-    attack::Access,
     robustness::{Condition, Estimate},
     study::{StudyError, folder::write_text, suite::Suite},
 };
-use parseye_vision::{eye_state::EyeState, snr::epsilon_of_db};
+use parseye_vision::{
+    eye_state::EyeState,
+    snr::{STUDY_SNRS_DB, epsilon_of_db},
+};
 use std::{
     collections::BTreeSet,
     fmt::Write,
@@ -33,7 +35,7 @@ pub fn write(suite: Suite, pooled: &[Pooled], out: &Path) -> Result<Vec<PathBuf>
 }
 
 fn access_name(condition: &Condition) -> &'static str {
-    condition.access.map_or("", Access::name)
+    condition.access.map_or("", <&str>::from)
 }
 
 fn csv_text(pooled: &[Pooled]) -> Result<String, Box<dyn std::error::Error>> {
@@ -58,7 +60,7 @@ fn csv_text(pooled: &[Pooled]) -> Result<String, Box<dyn std::error::Error>> {
     writer.write_record(&header)?;
     for pooled in pooled {
         for Measured {
-            condition, figures, ..
+            condition, metrics, ..
         } in &pooled.measured
         {
             let mut row = vec![pooled.group.clone(), pooled.evaluation.clone()];
@@ -73,13 +75,13 @@ fn csv_text(pooled: &[Pooled]) -> Result<String, Box<dyn std::error::Error>> {
                     .snr_db
                     .map_or_else(String::new, |db| format!("{:.5}", epsilon_of_db(db))),
                 pooled.folds.to_string(),
-                figures.n.to_string(),
-                figures.subjects.to_string(),
+                metrics.n.to_string(),
+                metrics.subjects.to_string(),
             ]);
-            let mut all = vec![Some(figures.accuracy), Some(figures.macro_accuracy)];
-            let recall = |state: EyeState| figures.recall.get(state.name()).copied();
+            let mut all = vec![Some(metrics.accuracy), Some(metrics.macro_accuracy)];
+            let recall = |state: EyeState| metrics.recall.get(state.name()).copied();
             all.extend(EyeState::ALL.map(recall));
-            all.extend([Some(figures.auc_micro), Some(figures.auc_macro)]);
+            all.extend([Some(metrics.auc_micro), Some(metrics.auc_macro)]);
             let rounded =
                 |value: Option<f64>| value.map_or_else(String::new, |v| format!("{v:.5}"));
             for estimate in all {
@@ -87,15 +89,15 @@ fn csv_text(pooled: &[Pooled]) -> Result<String, Box<dyn std::error::Error>> {
                 row.push(rounded(estimate.and_then(|estimate| estimate.low)));
                 row.push(rounded(estimate.and_then(|estimate| estimate.high)));
             }
-            row.push(format!("{:.5}", figures.ece));
+            row.push(format!("{:.5}", metrics.ece));
             writer.write_record(&row)?;
         }
     }
     Ok(String::from_utf8(writer.into_inner()?)?)
 }
 
-/// A row of a Markdown table: what is attacked how, and the figure at each SNR.
-struct Row {
+/// A row of a Markdown table: what is attacked how, and the metric at each SNR.
+struct MarkdownRow {
     head: Vec<String>,
     clean: Option<Estimate>,
     attacked: Vec<(f64, Estimate)>,
@@ -103,26 +105,26 @@ struct Row {
 
 fn markdown(suite: Suite, pooled: &[Pooled]) -> String {
     let mut text = format!(
-        "# {}\n\nMade by `train study {suite} collect`. Every figure is over people that the \
+        "# {}\n\nMade by `train study {suite} collect`. Every metric is over people that the \
          network never saw, with its 95 % interval, bootstrapped by person.\n",
         suite.title()
     );
     if let Some(first) = pooled.first()
         && let Some(clean) = first.measured.first()
     {
-        let (figures, folds) = (&clean.figures, first.folds);
+        let (metrics, folds) = (&clean.metrics, first.folds);
         // Writing to a String cannot fail, here and below.
         let _ = writeln!(
             text,
             "{} crops of {} people in {folds} folds for {}.",
-            figures.n, figures.subjects, first.group
+            metrics.n, metrics.subjects, first.group
         );
     }
     type Pick = fn(&Measured) -> Estimate;
     let kinds: [(&str, Pick); 2] = [
-        ("Accuracy", |measured| measured.figures.accuracy),
+        ("Accuracy", |measured| measured.metrics.accuracy),
         ("Mean over the states of each one's recall", |measured| {
-            measured.figures.macro_accuracy
+            measured.metrics.macro_accuracy
         }),
     ];
     for (title, pick) in kinds {
@@ -166,7 +168,7 @@ fn rows(text: &mut String, suite: Suite, pooled: &[Pooled], pick: fn(&Measured) 
                 Some(from) => format!("{how} from {from}"),
                 None => how,
             };
-            rows.push(Row {
+            rows.push(MarkdownRow {
                 head: vec![pooled.group.clone(), how],
                 clean,
                 attacked: pooled.measured.iter().filter(same).filter_map(at).collect(),
@@ -174,7 +176,7 @@ fn rows(text: &mut String, suite: Suite, pooled: &[Pooled], pick: fn(&Measured) 
         }
     }
     if suite == Suite::Grid {
-        let value = |row: &Row| row.clean.map_or(f64::NAN, |clean| clean.value);
+        let value = |row: &MarkdownRow| row.clean.map_or(f64::NAN, |clean| clean.value);
         rows.sort_by(|a, b| value(b).total_cmp(&value(a)));
     }
     let mut snrs: Vec<f64> = rows
@@ -258,7 +260,7 @@ fn cell(estimate: Option<Estimate>) -> String {
 }
 
 fn published(text: &mut String) {
-    let heads = reference::SNRS_DB.map(|snr| format!(" {snr:.0} dB |"));
+    let heads = STUDY_SNRS_DB.map(|snr| format!(" {snr:.0} dB |"));
     let _ = write!(
         text,
         "\n## For reference: the {}\n\nAnother data set, with frames of one person on both sides \
@@ -269,7 +271,7 @@ fn published(text: &mut String) {
         "---|".repeat(heads.len())
     );
     for row in reference::PUBLISHED {
-        let figures = row.attacked.map(|value| format!(" {value:.3} |"));
+        let metrics = row.attacked.map(|value| format!(" {value:.3} |"));
         let attack = if row.transfer {
             "transfer"
         } else {
@@ -280,7 +282,7 @@ fn published(text: &mut String) {
             "| {} | fgsm {attack} | {:.3} |{}",
             row.group,
             row.clean,
-            figures.concat()
+            metrics.concat()
         );
     }
 }

@@ -1,5 +1,6 @@
 use super::*;
 use std::collections::BTreeSet;
+use strum::VariantArray;
 
 const SCALE: Scale = Scale {
     folds: 3,
@@ -13,7 +14,7 @@ fn ids(suite: Suite) -> Vec<String> {
 
 #[test]
 fn every_cell_comes_once_and_after_what_it_needs() {
-    for suite in Suite::ALL {
+    for &suite in Suite::VARIANTS {
         let mut seen = BTreeSet::new();
         for cell in suite.cells(SCALE) {
             for needed in cell.needs() {
@@ -100,7 +101,7 @@ fn quick_keeps_every_cell_and_trains_less() {
         quick: true,
         ..SCALE
     };
-    for suite in Suite::ALL {
+    for &suite in Suite::VARIANTS {
         let (full, less) = (suite.cells(SCALE), suite.cells(quick));
         assert_eq!(full.len(), less.len());
         let images = |cells: &[Cell]| cells.iter().map(Cell::images).sum::<u64>();
@@ -112,6 +113,6 @@ fn quick_keeps_every_cell_and_trains_less() {
 
 #[test]
 fn an_unknown_suite_names_the_nearest() {
-    let error = "witebox".parse::<Suite>().unwrap_err();
+    let error = "witebox".parse::<Suite>().unwrap_err().to_string();
     assert!(error.contains("did you mean 'whitebox'") && error.contains("grid"));
 }

@@ -1,13 +1,13 @@
-//! Which video nodes of this machine are cameras, and what each offers.
+//! Lists the video nodes of this machine: which are cameras, and what formats each offers.
 
 use super::{
     super::{
         CameraDescription,
-        choose::Node,
-        format_preferences::{FormatCandidate, Offer, Size, rate_in_words},
+        choose::{Node, NodeFault},
+        format_preferences::{FormatCandidate, Offer, Size, format_rate},
         pixels::PixelFormat,
     },
-    reason_of,
+    device_error::DeviceError,
 };
 use std::{
     fs, io,
@@ -18,11 +18,11 @@ use v4l::{
     video::Capture,
 };
 
-/// Drivers whose nodes process pictures of other devices rather than take their own, though they
-/// call themselves capture devices: the Raspberry Pi's image signal processors and codecs.
+/// Drivers whose nodes process frames of other devices rather than capture their own, though they
+/// report themselves as capture devices: the Raspberry Pi's image signal processors and codecs.
 const PROCESSORS: [&str; 4] = ["bcm2835-isp", "bcm2835-codec", "pispbe", "pisp_be"];
 
-/// Every video node of this machine in the order of their numbers.
+/// Lists every video node of this machine in the order of their numbers.
 pub(super) fn nodes() -> Vec<Node> {
     let Ok(entries) = fs::read_dir("/dev") else {
         return Vec::new();
@@ -49,13 +49,17 @@ pub(super) fn nodes() -> Vec<Node> {
         .collect()
 }
 
-/// What a node is, or why it is no camera that can be read.
-fn describe(path: &Path) -> Result<CameraDescription, String> {
-    let device = v4l::Device::with_path(path).map_err(|error| reason_of(&error))?;
+/// Describes the camera of a node.
+///
+/// # Errors
+/// Why it is no camera that can be read.
+fn describe(path: &Path) -> Result<CameraDescription, NodeFault> {
+    let device = v4l::Device::with_path(path).map_err(cannot_be_opened)?;
     let name = check_capability(path, &device)?;
-    let formats = device.enum_formats().map_err(|error| reason_of(&error))?;
+    let formats = device.enum_formats().map_err(cannot_be_opened)?;
     let offered: Vec<PixelFormat> = PixelFormat::ALL
-        .into_iter()
+        .iter()
+        .copied()
         .filter(|format| {
             formats
                 .iter()
@@ -65,15 +69,17 @@ fn describe(path: &Path) -> Result<CameraDescription, String> {
     if offered.is_empty() {
         let codes: Vec<String> = formats.iter().map(|f| f.fourcc.to_string()).collect();
         return Err(if codes.is_empty() {
-            "offers no picture format (is anything feeding it?)".into()
+            NodeFault::NoFormat
         } else {
-            let known = PixelFormat::ALL.map(PixelFormat::name).join(", ");
-            format!("offers only {}, none of {known}", codes.join(" "))
+            NodeFault::NoReadableFormat {
+                offered: codes.join(" "),
+                readable: PixelFormat::names(),
+            }
         });
     }
     let formats = offered
         .into_iter()
-        .flat_map(|format| in_words(&device, format));
+        .flat_map(|format| size_lines(&device, format));
     Ok(CameraDescription {
         path: path.into(),
         name,
@@ -81,47 +87,56 @@ fn describe(path: &Path) -> Result<CameraDescription, String> {
     })
 }
 
-/// The camera's name, if the node captures video.
-pub(super) fn check_capability(path: &Path, device: &v4l::Device) -> Result<String, String> {
+fn cannot_be_opened(error: io::Error) -> NodeFault {
+    NodeFault::CannotBeOpened {
+        message: DeviceError::from(error).to_string(),
+    }
+}
+
+/// Returns the camera's name.
+///
+/// # Errors
+/// When the node does not capture video, or does not answer.
+pub(super) fn check_capability(path: &Path, device: &v4l::Device) -> Result<String, NodeFault> {
     let node = path.file_name().unwrap_or_default();
     let listed = Path::new("/sys/class/video4linux").join(node).join("name");
-    // The v4l crate takes all names for UTF-8 and panics otherwise, and the kernel cuts long ones
-    // anywhere. The name in sysfs is the same one, so look there first.
+    // The v4l crate panics on a name that is not UTF-8, and the kernel truncates long names at any byte.
+    // The name in sysfs is the same, so it is read first.
     if let Ok(bytes) = fs::read(&listed)
         && std::str::from_utf8(&bytes).is_err()
     {
         return Ok(String::from_utf8_lossy(&bytes).trim().to_owned());
     }
-    let about = device.query_caps().map_err(|error| reason_of(&error))?;
-    let flags = about.capabilities;
+    let about = device.query_caps().map_err(cannot_be_opened)?;
+    let (flags, card) = (about.capabilities, about.card);
     if flags.intersects(Flags::VIDEO_M2M | Flags::VIDEO_M2M_MPLANE)
         || PROCESSORS
             .iter()
-            .any(|name| about.driver.contains(name) || about.card.contains(name))
+            .any(|name| about.driver.contains(name) || card.contains(name))
     {
-        return Err(format!("is a codec or image processor ({})", about.card));
+        return Err(NodeFault::ImageProcessor { card });
     }
     if flags.contains(Flags::META_CAPTURE) && !flags.contains(Flags::VIDEO_CAPTURE) {
-        return Err("holds no video but data about one".into());
+        return Err(NodeFault::Metadata);
     }
     if !flags.contains(Flags::VIDEO_CAPTURE) {
-        return Err(format!("cannot capture video ({})", about.card));
+        return Err(NodeFault::NoCapture { card });
     }
     if !flags.contains(Flags::STREAMING) {
-        return Err(format!("cannot stream ({})", about.card));
+        return Err(NodeFault::NoStreaming { card });
     }
-    Ok(about.card)
+    Ok(card)
 }
 
-/// What the camera offers near the wanted size. A driver that lists no sizes picks the nearest on
-/// its own.
+/// Lists what the camera offers near the wanted size. A driver that lists no sizes chooses the nearest
+/// itself.
 ///
 /// # Errors
 /// When the device does not answer.
 pub(super) fn offers(device: &v4l::Device, wanted: Size) -> io::Result<Vec<Offer>> {
     let codes: Vec<FourCC> = device.enum_formats()?.iter().map(|f| f.fourcc).collect();
     let mut offers = Vec::new();
-    for format in PixelFormat::ALL {
+    for format in PixelFormat::ALL.iter().copied() {
         let code = FourCC::new(format.code());
         if !codes.contains(&code) {
             continue;
@@ -142,8 +157,8 @@ pub(super) fn offers(device: &v4l::Device, wanted: Size) -> io::Result<Vec<Offer
     Ok(offers)
 }
 
-/// The listed interval nearest to the wanted rate, as frames over seconds; `None` where the driver
-/// lists none or any.
+/// Returns the listed frame interval nearest to the wanted rate, as frames over seconds; `None` where the
+/// driver lists none, or a range.
 pub(super) fn nearest_interval(
     device: &v4l::Device,
     candidate: FormatCandidate,
@@ -204,7 +219,7 @@ fn intervals(device: &v4l::Device, format: PixelFormat, size: Size) -> Vec<Frame
         .collect()
 }
 
-/// Rates in frames a second, the highest first; of a range, its ends.
+/// Lists the rates in frames per second, the highest first; of a range, its ends.
 fn rates(device: &v4l::Device, format: PixelFormat, size: Size) -> Vec<f64> {
     let rate = |fraction: &v4l::Fraction| {
         f64::from(fraction.denominator) / f64::from(fraction.numerator.max(1))
@@ -221,12 +236,12 @@ fn rates(device: &v4l::Device, format: PixelFormat, size: Size) -> Vec<f64> {
     rates
 }
 
-/// A format's sizes with their rates, a line each.
-fn in_words(device: &v4l::Device, format: PixelFormat) -> Vec<String> {
+/// Describes a format's sizes with their rates, one line each.
+fn size_lines(device: &v4l::Device, format: PixelFormat) -> Vec<String> {
     let at = |size: Size| {
         let rates: Vec<String> = rates(device, format, size)
             .into_iter()
-            .map(rate_in_words)
+            .map(format_rate)
             .collect();
         match rates.is_empty() {
             true => String::new(),
@@ -238,11 +253,10 @@ fn in_words(device: &v4l::Device, format: PixelFormat) -> Vec<String> {
         .map(|size| match size {
             FrameSizeEnum::Discrete(size) => {
                 let (width, height) = (size.width, size.height);
-                format!("{} {width}x{height}{}", format.name(), at((width, height)))
+                format!("{format} {width}x{height}{}", at((width, height)))
             }
             FrameSizeEnum::Stepwise(range) => format!(
-                "{} {}x{} to {}x{}{}",
-                format.name(),
+                "{format} {}x{} to {}x{}{}",
                 range.min_width,
                 range.min_height,
                 range.max_width,
@@ -252,7 +266,7 @@ fn in_words(device: &v4l::Device, format: PixelFormat) -> Vec<String> {
         })
         .collect();
     match lines.is_empty() {
-        true => vec![format!("{} of any size", format.name())],
+        true => vec![format!("{format} of any size")],
         false => lines,
     }
 }
@@ -263,7 +277,7 @@ mod tests {
     use v4l::framesize::{Discrete, Stepwise};
 
     #[test]
-    fn a_range_of_sizes_gives_the_nearest_that_is_on_its_steps() {
+    fn the_nearest_size_of_a_range_is_on_its_steps() {
         let discrete = FrameSizeEnum::Discrete(Discrete {
             width: 800,
             height: 600,

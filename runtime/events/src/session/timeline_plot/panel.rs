@@ -1,6 +1,9 @@
-//! Values over time in the course: from the least to the greatest of each column, and their mean.
+//! A panel of values over time: from the minimum to the maximum of each column, and their mean.
 
-use super::{Course, Drawn, LEFT, PANEL, RIGHT, SMALL, SOFT, SPACE};
+use super::{
+    Drawn, TimelinePlot,
+    layout::{LEFT, PANEL, RIGHT, SMALL, SOFT, SPACE},
+};
 use crate::session::timeline::{Column, Spread};
 use parseye_plot::{GREY, PALETTE};
 use plotters::{prelude::*, style::text_anchor::HPos};
@@ -13,12 +16,12 @@ pub(super) struct Panel<'a> {
     pub(super) range: Range<f64>,
     pub(super) ticks: &'a [f64],
     pub(super) text: &'a dyn Fn(f64) -> String,
-    /// A value worth a line of its own.
-    pub(super) border: Option<f64>,
+    /// A value that is marked by a dashed line.
+    pub(super) threshold: Option<f64>,
 }
 
-impl Course<'_, '_> {
-    /// Values over time: from the least to the greatest of each column, and their mean.
+impl TimelinePlot<'_, '_> {
+    /// Draws a panel; `values` returns the values of a column with their colours.
     pub(super) fn panel(
         &mut self,
         panel: &Panel<'_>,
@@ -32,9 +35,9 @@ impl Course<'_, '_> {
         let name = (16, top + PANEL / 2 - 9);
         self.text(panel.name, name, SMALL, BLACK, HPos::Left)?;
         if !panel.unit.is_empty() {
-            for (line, words) in wrapped(panel.unit).into_iter().enumerate() {
+            for (line, text) in wrapped(panel.unit).into_iter().enumerate() {
                 let at = (16, top + PANEL / 2 + 7 + 14 * line as i32);
-                self.text(&words, at, SMALL - 2, SOFT, HPos::Left)?;
+                self.text(&text, at, SMALL - 2, SOFT, HPos::Left)?;
             }
         }
         for tick in panel.ticks {
@@ -43,10 +46,10 @@ impl Course<'_, '_> {
             let line = vec![(LEFT, y(*tick)), (RIGHT, y(*tick))];
             self.canvas.draw(&PathElement::new(line, BLACK.mix(0.10)))?;
         }
-        if let Some(border) = panel.border.filter(|border| panel.range.contains(border)) {
+        if let Some(threshold) = panel.threshold.filter(|it| panel.range.contains(it)) {
             let mut x = LEFT;
             while x < RIGHT {
-                let dash = vec![(x, y(border)), ((x + 6).min(RIGHT), y(border))];
+                let dash = vec![(x, y(threshold)), ((x + 6).min(RIGHT), y(threshold))];
                 self.canvas
                     .draw(&PathElement::new(dash, PALETTE[1].stroke_width(1)))?;
                 x += 12;
@@ -67,7 +70,7 @@ impl Course<'_, '_> {
         Ok(())
     }
 
-    /// One series: a stretch ends where a column has no value.
+    /// Draws one series; its line ends where a column has no value.
     fn line(
         &self,
         series: usize,
@@ -113,16 +116,16 @@ impl Course<'_, '_> {
     }
 }
 
-/// Two lines at most.
-fn wrapped(words: &str) -> Vec<String> {
+/// Wraps text to two lines at most.
+fn wrapped(text: &str) -> Vec<String> {
     const LINE: usize = 11;
-    match words
+    match text
         .char_indices()
         .filter(|(_, c)| *c == ' ')
         .map(|(at, _)| at)
         .rfind(|at| *at <= LINE)
     {
-        Some(at) if words.len() > LINE => vec![words[..at].into(), words[at + 1..].into()],
-        _ => vec![words.into()],
+        Some(at) if text.len() > LINE => vec![text[..at].into(), text[at + 1..].into()],
+        _ => vec![text.into()],
     }
 }

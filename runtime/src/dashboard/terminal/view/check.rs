@@ -1,18 +1,15 @@
-//! The row of the self-check: what matters most, in the width that there is.
+//! The row of the self-check: the most important results that fit in the width.
 
-use super::row;
+use super::{HEADING, row};
 use parseye_events::status::{CheckStatus, EyeCheckStatus};
 use parseye_vision::selfcheck::{HeadroomState, Missing};
 use ratatui::text::Line;
 
-/// Columns from which on the camera's and the attack's figures fit beside the headroom.
-const WIDE: usize = 76;
-
 pub(super) fn check_row(checks: &CheckStatus, width: usize) -> Line<'static> {
-    row("Self-check", words(checks, width))
+    row("Self-check", text(checks, width))
 }
 
-fn words(checks: &CheckStatus, width: usize) -> String {
+fn text(checks: &CheckStatus, width: usize) -> String {
     if let Some(drift) = checks.drifts.first() {
         let quantity = serde_json::to_value(drift.quantity).unwrap_or_default();
         let quantity = quantity.as_str().unwrap_or_default().replace('_', " ");
@@ -23,38 +20,40 @@ fn words(checks: &CheckStatus, width: usize) -> String {
     }
     let (left, right) = (checks.left.as_ref(), checks.right.as_ref());
     let headroom = format!("headroom L {}, R {} dB", room(left), room(right));
-    if width < WIDE {
-        return headroom;
-    }
-    let figure = |get: fn(&EyeCheckStatus) -> Option<f64>| {
+    let both = |get: fn(&EyeCheckStatus) -> Option<f64>| {
         let of = |eye: Option<&EyeCheckStatus>| {
             eye.and_then(get)
                 .map_or_else(|| "-".into(), |db| format!("{db:.0}"))
         };
         format!("{}/{}", of(left), of(right))
     };
-    format!(
+    let all = format!(
         "{headroom}; camera {}, attack {} dB",
-        figure(|eye| eye.last.camera_snr_db),
-        figure(|eye| eye.last.adversarial_margin_db),
-    )
+        both(|eye| eye.last.camera_snr_db),
+        both(|eye| eye.last.adversarial_margin_db),
+    );
+    // A row's heading has a blank on either side.
+    match HEADING + 2 + all.chars().count() <= width {
+        true => all,
+        false => headroom,
+    }
 }
 
-/// The last minute's median with its judgement in capitals where it is not well.
+/// The last minute's median headroom with its level, in capitals where it is not ok.
 fn room(eye: Option<&EyeCheckStatus>) -> String {
     let Some(eye) = eye else {
         return "-".into();
     };
-    let judged = match eye.last.trust {
+    let level = match eye.last.trust {
         Some(HeadroomState::Ok) => " ok",
-        Some(HeadroomState::Thin) => " THIN",
-        Some(HeadroomState::None) => " NONE",
+        Some(HeadroomState::Low) => " LOW",
+        Some(HeadroomState::Exhausted) => " EXHAUSTED",
         None => "",
     };
     match (eye.headroom_median_db, eye.last.missing.get("headroom_db")) {
-        (Some(db), _) => format!("{db:.0}{judged}"),
-        (None, Some(Missing::NoFace | Missing::Profile)) => "unseen".into(),
-        (None, _) => format!("-{judged}"),
+        (Some(db), _) => format!("{db:.0}{level}"),
+        (None, Some(Missing::NoFace | Missing::Profile)) => "not visible".into(),
+        (None, _) => format!("-{level}"),
     }
 }
 
@@ -64,16 +63,16 @@ mod tests {
     use parseye_events::status::RunningDrift;
     use parseye_vision::{
         eye_state::Eye,
-        selfcheck::{drift::Quantity, page_hinkley::Shift},
+        selfcheck::{Shift, drift::Quantity},
     };
 
     #[test]
     fn what_was_not_measured_has_no_number_and_a_drift_comes_first() {
         let mut checks = CheckStatus::default();
-        assert_eq!(words(&checks, 80), "not measured yet");
+        assert_eq!(text(&checks, 80), "not measured yet");
         checks.time = Some(3.0);
         assert_eq!(
-            words(&checks, 80),
+            text(&checks, 80),
             "headroom L -, R - dB; camera -/-, attack -/- dB"
         );
         checks.drifts.push(RunningDrift {
@@ -83,6 +82,6 @@ mod tests {
             since: 1.0,
             advice: "give more light".into(),
         });
-        assert_eq!(words(&checks, 60), "DRIFT of camera snr: give more light");
+        assert_eq!(text(&checks, 60), "DRIFT of camera snr: give more light");
     }
 }

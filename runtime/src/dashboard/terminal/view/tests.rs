@@ -5,14 +5,14 @@ use parseye_testkit::script;
 use ratatui::{Terminal, backend::TestBackend};
 use std::{fs, path::Path};
 
-fn screen_of(status: Option<&LiveStatus>, look: Look, size: (u16, u16)) -> Vec<String> {
-    screen_with(None, status, look, size)
+fn screen_of(status: Option<&LiveStatus>, theme: Theme, size: (u16, u16)) -> Vec<String> {
+    screen_with(None, status, theme, size)
 }
 
 fn screen_with(
     message: Option<&Message>,
     status: Option<&LiveStatus>,
-    look: Look,
+    theme: Theme,
     (width, height): (u16, u16),
 ) -> Vec<String> {
     let mut history = History::new(240.0, 1.0);
@@ -24,7 +24,7 @@ fn screen_with(
     let view = View {
         status,
         history: &history,
-        look,
+        theme,
         web: Some("http://127.0.0.1:8080/"),
         message,
     };
@@ -39,20 +39,20 @@ fn screen_with(
         .collect()
 }
 
-const PLAIN: Look = Look {
+const PLAIN: Theme = Theme {
     colour: false,
     unicode: false,
 };
-const FULL: Look = Look {
+const FULL: Theme = Theme {
     colour: true,
     unicode: true,
 };
 
-/// Compares with a file beside this one, which is what a person approved by looking.
+/// Compares with a file beside this one, which a person approved.
 #[track_caller]
-fn shows(screen: &[String], file: &str) {
+fn matches_approved(screen: &[String], file: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("src/report/terminal/view")
+        .join("src/dashboard/terminal/view")
         .join(file);
     let approved = fs::read_to_string(&path).unwrap_or_default();
     let shown = screen.join("\n") + "\n";
@@ -64,7 +64,7 @@ fn shows(screen: &[String], file: &str) {
 
 #[test]
 fn a_usual_terminal_shows_everything_in_frames() {
-    shows(
+    matches_approved(
         &screen_of(Some(&script::alarmed()), FULL, (80, 24)),
         "alarm-80x24.txt",
     );
@@ -72,7 +72,7 @@ fn a_usual_terminal_shows_everything_in_frames() {
 
 #[test]
 fn a_small_terminal_without_block_characters_shows_everything_without_frames() {
-    shows(
+    matches_approved(
         &screen_of(Some(&script::status()), PLAIN, (60, 16)),
         "usual-60x16.txt",
     );
@@ -111,12 +111,12 @@ fn nothing_is_made_up_before_the_first_frame_or_while_the_camera_is_down() {
     ) = (None, None, None);
     let text = screen_of(Some(&status), PLAIN, (80, 24)).join("\n");
     for word in [
-        "!! NO PICTURE: unplugged; plug it in again",
+        "!! NO FRAMES: unplugged; plug it in again",
         "(?) NO READING",
         "(?) NOT VISIBLE  head turned",
         "not known yet",
         "rate not known;",
-        "NO PICTURE",
+        "NO FRAMES",
     ] {
         assert!(text.contains(word), "{word} is missing in\n{text}");
     }
@@ -161,7 +161,7 @@ fn colours_only_repeat_what_words_say() {
     let with = screen_of(Some(&script::alarmed()), FULL, (80, 24));
     let without = screen_of(
         Some(&script::alarmed()),
-        Look {
+        Theme {
             colour: false,
             ..FULL
         },

@@ -3,17 +3,17 @@
 "use strict";
 
 const Charts = (() => {
-  // A line goes on over slices that are at most this many seconds apart.
+  // A line joins slices that are at most this many seconds apart.
   const GAP_S = 3;
   const MARGIN = { left: 38, right: 8, top: 8, bottom: 18 };
-  // A short session is not squeezed into the end of ten minutes: span, ticks and their labels.
+  // Time ranges; the shortest that holds the whole session is shown: length, ticks, their labels, title.
   const SPANS = [
-    { seconds: 60, step: 10, label: (ago) => `-${ago} s`, words: "The last minute" },
-    { seconds: 120, step: 30, label: (ago) => `-${ago} s`, words: "The last two minutes" },
-    { seconds: 300, step: 60, label: (ago) => `-${ago / 60} min`, words: "The last five minutes" },
-    { seconds: 600, step: 60, label: (ago) => `-${ago / 60} min`, words: "The last ten minutes" },
+    { seconds: 60, step: 10, label: (ago) => `-${ago} s`, title: "The last minute" },
+    { seconds: 120, step: 30, label: (ago) => `-${ago} s`, title: "The last two minutes" },
+    { seconds: 300, step: 60, label: (ago) => `-${ago / 60} min`, title: "The last five minutes" },
+    { seconds: 600, step: 60, label: (ago) => `-${ago / 60} min`, title: "The last ten minutes" },
   ];
-  // Room above a chart's values for marks.
+  // Space in pixels above a chart's values for marks.
   const MARKS = 16;
 
   const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -152,7 +152,7 @@ const Charts = (() => {
   const share = (value) => value.toFixed(value === Math.round(value) ? 0 : 2);
   const percent = (value) => `${Math.round(100 * value)} %`;
 
-  // Draws all and says what time they show.
+  // Draws all charts and returns the title of the time range shown.
   function draw(canvases, past, now) {
     const { slices, marks: all } = past;
     const length = slices.length ? now - slices[0].time : 0;
@@ -175,7 +175,7 @@ const Charts = (() => {
       line(chart, slices, (one) => one[eye].confidence, css(colour), dash);
     }
     chart.end();
-    return span.words;
+    return span.title;
   }
 
   return { draw, slice };

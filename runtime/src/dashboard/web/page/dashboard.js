@@ -1,4 +1,4 @@
-// Shows what the server sends: a "history" when the page connects, then the "status" ten times a
+// Shows the messages of the server: a "history" when the page connects, then the "status" ten times a
 // second, each new "slice" and "mark" of the charts, and the "session" once a second.
 "use strict";
 
@@ -8,11 +8,11 @@ const STATES = [
   ["closed", "Closed", "closed"],
   ["not_visible", "Not visible", "not visible"],
 ];
-const REASONS = { no_face: "no face in the picture", profile: "the head is turned too far" };
-// The server says something every second.
+const REASONS = { no_face: "no face in the frame", profile: "the head is turned too far" };
+// The server sends something every second.
 const SILENCE_MS = 4000;
 const RETRY_MS = 2000;
-const PICTURE_MS = 400;
+const PREVIEW_MS = 400;
 
 const byId = (id) => document.getElementById(id);
 const canvases = {
@@ -23,10 +23,10 @@ const canvases = {
 const past = { slices: [], marks: [], span: 600 };
 let status = null;
 let session = null;
-let trouble = null;
-// When the server last said anything; at first, when the page began to listen.
-let heard = Date.now();
-let joined = false;
+let problem = null;
+// When the last message of the server came; at first, when the page began to listen.
+let lastMessage = Date.now();
+let connected = false;
 let ended = false;
 
 function element(tag, className, text) {
@@ -42,9 +42,9 @@ function clock(seconds) {
   return `${Math.floor(whole / 3600)}:${two(Math.floor(whole / 60) % 60)}:${two(whole % 60)}`;
 }
 
-const known = (value, write) => (value === null || value === undefined ? "–" : write(value));
+const known = (value, format) => (value === null || value === undefined ? "–" : format(value));
 
-function figure(id, text, unit) {
+function metric(id, text, unit) {
   const place = byId(id);
   place.textContent = text;
   if (unit && text !== "–") place.append(element("span", "unit", unit));
@@ -61,11 +61,11 @@ function drawEye(svg, openness) {
 
 function makeBars(card) {
   const list = card.querySelector(".bars");
-  for (const [state, , words] of STATES) {
+  for (const [state, , label] of STATES) {
     const track = element("dd", "track");
     track.append(element("div", state));
     const bar = element("div", "bar");
-    bar.append(element("dt", "", words), track, element("dd", "value", "–"));
+    bar.append(element("dt", "", label), track, element("dd", "value", "–"));
     list.append(bar);
   }
 }
@@ -78,11 +78,11 @@ function showEye(side, eye) {
   card.dataset.state = state;
   card.classList.toggle("unseen", !probabilities || state === "not_visible");
   card.querySelector(".state").textContent = eye ? name : "No reading";
-  card.querySelector(".sure").textContent = !eye
+  card.querySelector(".confidence").textContent = !eye
     ? "\u00a0"
     : probabilities
-      ? `${(100 * eye.confidence).toFixed(0)} % sure`
-      : REASONS[eye.reason] || "nothing was measured";
+      ? `confidence ${(100 * eye.confidence).toFixed(0)} %`
+      : REASONS[eye.reason] || "not measured";
   const tracks = card.querySelectorAll(".track div");
   const values = card.querySelectorAll(".value");
   STATES.forEach(([key], at) => {
@@ -96,15 +96,15 @@ function showEye(side, eye) {
 }
 
 function isLost() {
-  return Date.now() - heard > SILENCE_MS;
+  return Date.now() - lastMessage > SILENCE_MS;
 }
 
-// What is wrong, how long it has lasted, and whether it is grave.
-function alertWords() {
+// Returns what is wrong, how long it has lasted, and whether it is severe.
+function currentAlert() {
   if (ended) return ["The monitor has ended.", "", false];
-  if (isLost()) return [joined ? "Connection lost. What stands here is old." : "No connection.", "", false];
-  if (status && status.source.down) return [`No picture: ${status.source.down}`, "", true];
-  if (trouble && trouble !== "no frame yet") return [`No picture: ${trouble}`, "", true];
+  if (isLost()) return [connected ? "Connection lost. The values shown are old." : "No connection.", "", false];
+  if (status && status.source.down) return [`No frames: ${status.source.down}`, "", true];
+  if (problem && problem !== "no frame yet") return [`No frames: ${problem}`, "", true];
   const alert = status && status.alerts[0];
   if (!alert) return [null, "", false];
   const lasted = Math.max(0, status.time - alert.since);
@@ -118,35 +118,35 @@ function alertWords() {
   }
 }
 
-// The words change only when something else is wrong: screen readers read each change.
+// The text changes only when something else is wrong: screen readers read each change.
 function showAlert() {
-  const [words, lasted, grave] = alertWords();
+  const [text, lasted, severe] = currentAlert();
   const place = byId("alert");
-  place.hidden = words === null;
-  place.classList.toggle("alarm", grave);
-  const shown = words === null ? "" : `${grave ? "\u26a0 " : ""}${words}`;
-  if (byId("alert-words").textContent !== shown) {
-    byId("alert-words").textContent = shown;
-    document.title = words === null ? "Parseye" : `${words} – Parseye`;
+  place.hidden = text === null;
+  place.classList.toggle("alarm", severe);
+  const shown = text === null ? "" : `${severe ? "\u26a0 " : ""}${text}`;
+  if (byId("alert-text").textContent !== shown) {
+    byId("alert-text").textContent = shown;
+    document.title = text === null ? "Parseye" : `${text} – Parseye`;
   }
-  byId("alert-lasted").textContent = lasted;
+  byId("alert-duration").textContent = lasted;
 }
 
 function showStatus() {
   byId("source").textContent = `${status.source.name}${status.source.format ? ` · ${status.source.format}` : ""}`;
   byId("elapsed").textContent = clock(status.time);
-  // What was read before the picture went away says nothing about the eyes now.
-  const blind = status.source.down || trouble;
+  // Without frames nothing is known of the eyes now.
+  const blind = status.source.down || problem;
   showEye("left", blind ? null : status.left);
   showEye("right", blind ? null : status.right);
-  figure("rate", known(status.blinks_per_minute, (rate) => rate.toFixed(1)));
+  metric("rate", known(status.blinks_per_minute, (rate) => rate.toFixed(1)));
   byId("blinks").textContent =
     `${status.blinks.both} in all (left ${status.blinks.left}, right ${status.blinks.right})`;
-  figure("perclos", known(status.perclos, (share) => (100 * share).toFixed(1)), "%");
-  figure("fps", status.fps.toFixed(1));
-  byId("frames").textContent = `${status.frames} judged`;
+  metric("perclos", known(status.perclos, (share) => (100 * share).toFixed(1)), "%");
+  metric("fps", status.fps.toFixed(1));
+  byId("frames").textContent = `${status.frames} processed`;
   const age = status.frame_age_ms;
-  figure("age", known(age, (all) => all.p50.toFixed(0)), "ms");
+  metric("age", known(age, (all) => all.p50.toFixed(0)), "ms");
   byId("ages").textContent = age ? `p95 ${age.p95.toFixed(0)} ms, p99 ${age.p99.toFixed(0)} ms` : "";
 }
 
@@ -158,7 +158,7 @@ function list(id, rows) {
   }
 }
 
-// What the self-check found, both eyes in each row; what was not measured says so.
+// Rows of the self-check's results, both eyes in each; what was not measured is named so.
 function checkRows(checks) {
   const eyes = [["left", checks.left], ["right", checks.right]];
   const row = (name, digits, unit, get) => {
@@ -167,15 +167,15 @@ function checkRows(checks) {
     const text = values.map(([side, value]) => `${side} ${value === null ? "–" : value.toFixed(digits)}`);
     return [name, `${text.join(", ")}${unit}`];
   };
-  const trusts = eyes.map(([side, eye]) => `${side} ${(eye && eye.trust) || "unknown"}`);
+  const levels = eyes.map(([side, eye]) => `${side} ${(eye && eye.trust) || "unknown"}`);
   const drifts = checks.drifts.map((drift) => `${drift.quantity.replaceAll("_", " ")} (${drift.eye} eye, ${drift.shift}): ${drift.advice}`);
   return [
     row("Camera SNR", 1, " dB", (eye) => eye.camera_snr_db),
-    row("Headroom, median of a minute", 1, " dB", (eye) => eye.headroom_median_db),
-    row("Headroom, worst of a minute", 1, " dB", (eye) => eye.headroom_worst_db),
+    row("Headroom, median of the last minute", 1, " dB", (eye) => eye.headroom_median_db),
+    row("Headroom, lowest of the last minute", 1, " dB", (eye) => eye.headroom_worst_db),
     row("Adversarial margin", 1, " dB", (eye) => eye.adversarial_margin_db),
     row("Flip probability", 4, "", (eye) => eye.flip_probability),
-    ["Trust", trusts.join(", "), checks.time === null],
+    ["Headroom level", levels.join(", "), checks.time === null],
     ["Drift", drifts.length ? drifts.join("; ") : "none found", !drifts.length],
   ];
 }
@@ -189,22 +189,22 @@ function showSession() {
     const { left, right } = session.states;
     const minutes = session.seconds / 60;
     list("session", [
-      ["Watched", clock(session.seconds)],
+      ["Duration", clock(session.seconds)],
       ["Face found", session.frames ? `${((100 * session.frames_with_face) / session.frames).toFixed(1)} % of ${session.frames} frames` : "–"],
       ...STATES.map(([, name], at) => [name, `left ${share(left, at)}, right ${share(right, at)}`]),
-      ["Blinks", `${session.blinks}${minutes >= 1 ? `, ${(session.blinks / minutes).toFixed(1)} a minute` : ""}${session.blink_mean_s === null ? "" : `, ${(1000 * session.blink_mean_s).toFixed(0)} ms on average`}`],
+      ["Blinks", `${session.blinks}${minutes >= 1 ? `, ${(session.blinks / minutes).toFixed(1)}/min` : ""}${session.blink_mean_s === null ? "" : `, ${(1000 * session.blink_mean_s).toFixed(0)} ms on average`}`],
       ["Long closures", `${session.long_closures}${session.longest_closure_s === null ? "" : `, longest closure ${session.longest_closure_s.toFixed(2)} s`}`],
       ["Alerts", `${session.alerts.long_closure_warning} warnings, ${session.alerts.long_closure_alarm} alarms, ${session.alerts.drowsiness} of drowsiness`],
     ]);
   }
   if (status) {
-    const { driver, hand_over: handOver, decode, corrupt } = status.lost;
-    const all = driver + handOver + decode + corrupt;
+    const { driver, dropped, decode, corrupt } = status.lost;
+    const all = driver + dropped + decode + corrupt;
     list("camera", [
       ["Camera", status.source.name],
-      ["State", status.source.down || trouble || "delivering"],
+      ["State", status.source.down || problem || "delivering"],
       ["Format", status.source.format || "unknown", !status.source.format],
-      ["Frames lost", `${all}: driver ${driver}, hand-over ${handOver}, decoding ${decode}, corrupt ${corrupt}`],
+      ["Frames lost", `${all}: driver ${driver}, dropped ${dropped}, decoding ${decode}, corrupt ${corrupt}`],
       ["Model", status.model],
       ...checkRows(status.checks),
     ]);
@@ -222,22 +222,22 @@ function drawCharts() {
 function showConnection() {
   const lost = isLost();
   const pill = byId("connection");
-  const [words, kind] = ended
+  const [text, kind] = ended
     ? ["ended", ""]
     : lost
       ? ["no connection, trying again", "lost"]
-      : !joined
+      : !connected
         ? ["connecting", ""]
-        : trouble
-          ? ["no picture", "lost"]
+        : problem
+          ? ["no frames", "lost"]
           : ["live", "live"];
-  pill.textContent = words;
+  pill.textContent = text;
   pill.className = `pill ${kind}`;
   document.body.classList.toggle("stale", ended || lost);
   if (lost) showAlert();
 }
 
-// Each picture is shown once it is whole; when none comes, the last one fades.
+// Each frame is shown once it is loaded; when none comes, the last one fades.
 let previewing = false;
 function startPreview() {
   if (previewing) return;
@@ -255,7 +255,7 @@ function startPreview() {
     image.alt = shown.alt;
     image.addEventListener("load", () => {
       shown.replaceWith(image);
-      setTimeout(next, PICTURE_MS);
+      setTimeout(next, PREVIEW_MS);
     });
     image.addEventListener("error", () => {
       shown.classList.add("old");
@@ -270,8 +270,8 @@ function connect() {
   const stream = new EventSource("events");
   const on = (name, take) =>
     stream.addEventListener(name, (event) => {
-      heard = Date.now();
-      joined = true;
+      lastMessage = Date.now();
+      connected = true;
       take(JSON.parse(event.data));
     });
   on("history", (all) => {
@@ -295,7 +295,7 @@ function connect() {
   on("mark", (mark) => past.marks.push(mark));
   on("session", (message) => {
     session = message.session;
-    trouble = message.trouble;
+    problem = message.problem;
     showSession();
     showAlert();
     showConnection();

@@ -141,8 +141,8 @@ impl LiveSource for Scripted {
                 let sequence = self.sequence;
                 self.sequence += 1;
                 let time = self.clock.now() - self.opened;
-                let picture = image::RgbImage::new(2, 2);
-                Ok(Read::Frame(Frame::from_rgb(sequence, time, picture)))
+                let rgb = image::RgbImage::new(2, 2);
+                Ok(Read::Frame(Frame::from_rgb(sequence, time, rgb)))
             }
             Some(Act::Corrupt(count)) => {
                 self.acts.push(Act::Corrupt(count - 1));
@@ -221,7 +221,7 @@ impl Played {
 }
 
 /// Plays the attempts, the first of which is the first opening, for an hour at most.
-pub(super) fn play(attempts: Vec<Attempt>, silence: Option<Duration>) -> Played {
+pub(super) fn play(attempts: Vec<Attempt>, stall_timeout: Option<Duration>) -> Played {
     let clock = FakeClock::new();
     let opened_at = Arc::default();
     let mut opener = Opener {
@@ -230,14 +230,16 @@ pub(super) fn play(attempts: Vec<Attempt>, silence: Option<Duration>) -> Played 
         opened_at: Arc::clone(&opened_at),
     };
     let begin = clock.now();
-    let first = opener.open();
+    let state = match opener.open() {
+        Ok(source) => CaptureState::Open(source),
+        Err(error) => CaptureState::Failed(error),
+    };
     let mut record = Record {
         leave_after: Some((clock.clone(), Duration::from_secs(3600))),
         ..Record::default()
     };
-    let stall = StallTimeout { silence };
-    let capture = Capture::new(Box::new(opener), &clock, &mut record, stall, begin);
-    let outcome = capture.run(first);
+    let capture = Capture::new(Box::new(opener), &clock, &mut record, stall_timeout, begin);
+    let outcome = capture.run(state);
     let opened_at = opened_at.lock().unwrap().clone();
     Played {
         record,

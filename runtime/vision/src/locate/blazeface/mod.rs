@@ -55,10 +55,7 @@ impl BlazeFace {
             io::ErrorKind::FileTooLarge => wrong(format!("not computed, since {error}")),
             _ => unreadable(error),
         })?;
-        let found: String = Sha256::digest(&bytes)
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let found = hex::encode(Sha256::digest(&bytes));
         if found != SHA256 {
             return Err(wrong(found));
         }

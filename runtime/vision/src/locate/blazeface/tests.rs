@@ -1,7 +1,8 @@
 //! The network gives what tract makes of the same file, and no other file is taken.
 
 use super::*;
-use crate::locate::FACE_DETECTOR_FILE;
+use parseye_test_needs::needs;
+use parseye_testkit::places::face_detector;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -49,14 +50,10 @@ fn drawn_input(seed: u64) -> Vec<f32> {
         .collect()
 }
 
+#[needs(face_detector)]
 #[test]
 fn the_layers_answer_as_tract_does() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let path = root.join("models/locator").join(FACE_DETECTOR_FILE);
-    if !path.is_file() {
-        eprintln!("skipped: {} is missing; run `make models`", path.display());
-        return;
-    }
+    let path = face_detector();
     let proto = onnx::decode(&std::fs::read(&path).unwrap()).unwrap();
     let plan = onnx::plan(&proto, &[&[1, SIDE, SIDE, 3]]).unwrap();
     let mut face = BlazeFace::open(&path).unwrap();

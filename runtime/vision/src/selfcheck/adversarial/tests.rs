@@ -1,7 +1,7 @@
-//! A linear model, whose margins are known exactly, and answers to steps that are made up.
+//! A linear model, whose margins are known exactly, and results of steps that are made up.
 
 use super::*;
-use crate::classify::input::SIDE;
+use crate::classify::{EyeStateModel, gradient::GradientModel, input::SIDE};
 use proptest::prelude::*;
 
 /// The gradients of a linear model: logits `z_k = offset_k + weights_k . x` at x = 0.
@@ -72,9 +72,9 @@ fn a_step_stays_within_eight_bits() {
 }
 
 fn run(mut search: FlipSearch, flips: impl Fn(f64) -> bool) -> FlipSearch {
-    while let Some(db) = search.ask() {
-        search.tell(flips(db));
-        assert!(search.tries() < 200);
+    while let Some(db) = search.next_trial() {
+        search.record(flips(db));
+        assert!(search.trials() < 200);
     }
     search
 }
@@ -106,6 +106,24 @@ fn what_never_flips_has_no_margin() {
     assert_eq!(infinite.result(), Some(Err(Missing::NeverFlips)));
     let always = run(FlipSearch::new(0.0), |_| true);
     assert_eq!(always.result().unwrap().unwrap().db, WEAKEST_DB);
+}
+
+#[test]
+fn one_run_of_the_gradient_gives_the_direction_of_four() {
+    let model = EyeStateModel::built_in().unwrap();
+    let mut runner = GradientModel::built_in(&model).unwrap().runner().unwrap();
+    let mut classifier = model.classifier().unwrap();
+    for frequency in 1..6_u8 {
+        let crop = StandardisedCrop::new(&std::array::from_fn(|i| {
+            let (x, y) = ((i % SIDE) as f32, (i / SIDE) as f32);
+            120.0 + 60.0 * (x * f32::from(frequency) / 9.0).sin() * (y / 5.0).cos()
+        }));
+        let state = EyeState::most_likely(&classifier.logits(&crop).unwrap());
+        let gradients = EyeState::ALL.map(|label| runner.gradient(&crop, label).unwrap());
+        let all = CropGradients::new(&crop, state, gradients.to_vec()).unwrap();
+        let one = fgsm_direction(&mut runner, &crop, state).unwrap();
+        assert_eq!(one, all.direction().ok(), "{frequency}");
+    }
 }
 
 proptest! {

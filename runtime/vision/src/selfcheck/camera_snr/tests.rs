@@ -1,4 +1,4 @@
-//! Noise of known size on drawn scenes: a soft picture with bright and dark parts, an eye-like
+//! Noise of known size on drawn scenes: a soft image with bright and dark parts, an eye-like
 //! pattern, and something that moves.
 
 use super::*;
@@ -35,10 +35,10 @@ fn frame(noise: impl Fn(f64, &mut ChaCha8Rng) -> f64, moving: f64, seed: u64) ->
     })
 }
 
-fn after_jpeg(picture: &GrayImage, quality: u8) -> GrayImage {
+fn after_jpeg(image: &GrayImage, quality: u8) -> GrayImage {
     let mut bytes = Vec::new();
     JpegEncoder::new_with_quality(&mut bytes, quality)
-        .encode_image(picture)
+        .encode_image(image)
         .unwrap();
     image::load_from_memory(&bytes).unwrap().to_luma8()
 }
@@ -59,9 +59,9 @@ fn square(side: f32) -> Roi {
     }
 }
 
-fn gray(picture: &GrayImage, square: &Roi) -> [f32; PIXELS] {
+fn gray(image: &GrayImage, square: &Roi) -> [f32; PIXELS] {
     let mut gray = [0.0; PIXELS];
-    sample_gray(picture, square, SIDE, &mut gray);
+    sample_gray(image, square, SIDE, &mut gray);
     gray
 }
 
@@ -114,7 +114,7 @@ fn gaussian_noise_of_known_sigma_while_something_moves() {
 }
 
 #[test]
-fn a_picture_that_sways_in_large_parts_is_not_taken_for_noise() {
+fn an_image_that_sways_in_large_parts_is_not_taken_for_noise() {
     // Two thirds of it is a texture that wobbles by up to a third of a pixel a frame, too
     // little for single patches to be called moved in so much noise.
     let swaying = |x: u32, y: u32, time: f64| {
@@ -138,10 +138,10 @@ fn a_picture_that_sways_in_large_parts_is_not_taken_for_noise() {
         let noise = observed(frames);
         let off = 0.5 * db(noise.curve.variance(120.0) / (sigma * sigma));
         assert!(off.abs() < 0.5, "sigma {sigma}: {off} dB");
-        let alike = 0.5 * db(noise.correlation.at(3.0));
+        let excess = 0.5 * db(noise.correlation.at(3.0));
         assert!(
-            alike.abs() < 0.5,
-            "sigma {sigma}: {alike} dB more in blocks"
+            excess.abs() < 0.5,
+            "sigma {sigma}: {excess} dB more in blocks"
         );
     }
 }
@@ -212,7 +212,7 @@ fn clean_scenes_have_no_noise_whether_still_or_moving() {
     let quiet = |_: f64, _: &mut ChaCha8Rng| 0.0;
     let moving = observed((0..8).map(|i| frame(quiet, f64::from(i) * 4.0, 0)));
     assert!(moving.curve.variance(120.0) < 0.01, "{moving:?}");
-    // A picture that is repeated says nothing; the fallback must not take shading for noise.
+    // A image that is repeated shows no noise; the fallback must not take shading for noise.
     let still = observed((0..8).map(|_| frame(quiet, 0.0, 0)));
     assert_eq!(still.method, NoiseMethod::Spatial);
     assert!(still.curve.variance(120.0) < 0.1, "{still:?}");
@@ -224,7 +224,7 @@ fn clean_scenes_have_no_noise_whether_still_or_moving() {
 }
 
 #[test]
-fn one_picture_shows_its_noise_where_it_is_smooth() {
+fn one_image_shows_its_noise_where_it_is_smooth() {
     for sigma in [2.0, 5.0, 15.0] {
         let noise = observed([frame(|_, rng| sigma * Normal.draw(rng), 0.0, 1)]);
         assert_eq!(noise.method, NoiseMethod::Spatial);

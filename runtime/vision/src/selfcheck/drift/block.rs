@@ -1,17 +1,40 @@
-//! Answers of some seconds summed up, and what many such blocks say is usual.
+//! Statistics of the predictions of some seconds, and the reference that many such blocks make.
 
-use super::{DriftSample, MEANS};
+use super::{DriftSample, Quantity};
 use crate::{
     classify::card::{CONFIDENCE_BINS, ConfidenceHistogram, entropy_bits},
     eye_state::{EyeState, STATES},
+    timed_window::Timed,
 };
 use std::time::Duration;
+
+/// A quantity whose mean is followed.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Mean {
+    Confidence,
+    Entropy,
+    CameraSnr,
+}
+
+impl Mean {
+    pub(super) const ALL: [Self; 3] = [Self::Confidence, Self::Entropy, Self::CameraSnr];
+
+    pub(super) const fn quantity(self) -> Quantity {
+        match self {
+            Self::Confidence => Quantity::Confidence,
+            Self::Entropy => Quantity::Entropy,
+            Self::CameraSnr => Quantity::CameraSnr,
+        }
+    }
+}
+
+const MEANS: usize = Mean::ALL.len();
 
 /// Smallest standard deviations that block means are divided by: less of a change is of no
 /// consequence, however steady the reference was. Confidence, entropy in bits, SNR in dB.
 const FLOORS: [f64; MEANS] = [0.02, 0.06, 1.0];
 
-/// Sums over some time.
+/// Counts and sums over some time.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Block {
     pub(super) begin: Duration,
@@ -37,7 +60,7 @@ impl Block {
         }
     }
 
-    /// Takes an answer; the edges are those of [`Self::new`].
+    /// Takes a prediction; the edges are those of [`Self::new`].
     pub(super) fn add(&mut self, sample: &DriftSample, entropy_edges: &[f64]) {
         let state = EyeState::most_likely(&sample.probabilities);
         let confidence = sample.probabilities[state.index()];
@@ -65,7 +88,7 @@ impl Block {
         self.n += 1.0;
     }
 
-    /// Adds another block's answers.
+    /// Adds another block's predictions.
     pub(super) fn merge(&mut self, other: &Self) {
         self.n += other.n;
         let pairs = self.sums.iter_mut().zip(other.sums);
@@ -78,9 +101,16 @@ impl Block {
         }
     }
 
-    /// Mean of a quantity in the order of [`OF_MEANS`](super::OF_MEANS), where it was known.
-    pub(super) fn mean(&self, index: usize) -> Option<f64> {
-        (self.counts[index] > 0.0).then(|| self.sums[index] / self.counts[index])
+    /// Mean of a quantity, where it was known.
+    pub(super) fn mean(&self, mean: Mean) -> Option<f64> {
+        let (sum, count) = (self.sums[mean as usize], self.counts[mean as usize]);
+        (count > 0.0).then(|| sum / count)
+    }
+}
+
+impl Timed for Block {
+    fn time(&self) -> Duration {
+        self.begin
     }
 }
 
@@ -91,24 +121,30 @@ pub(super) struct Usual {
     pub(super) deviation: f64,
 }
 
-/// What is usual in this stream.
+/// The reference of a stream.
 #[derive(Clone, Debug)]
 pub(super) struct Reference {
-    pub(super) usual: [Option<Usual>; MEANS],
+    usual: [Option<Usual>; MEANS],
     pub(super) all: Block,
 }
 
-/// What is usual by these blocks; `None` without any.
+impl Reference {
+    pub(super) fn usual(&self, mean: Mean) -> Option<Usual> {
+        self.usual[mean as usize]
+    }
+}
+
+/// Computes the reference from blocks; `None` without any.
 pub(super) fn reference_of(blocks: &[Block]) -> Option<Reference> {
     let (first, others) = blocks.split_first()?;
     let mut all = first.clone();
     for block in others {
         all.merge(block);
     }
-    let usual = std::array::from_fn(|index| {
+    let usual = Mean::ALL.map(|quantity| {
         let means: Vec<f64> = blocks
             .iter()
-            .filter_map(|block| block.mean(index))
+            .filter_map(|block| block.mean(quantity))
             .collect();
         let n = means.len() as f64;
         // Of a quantity that was hardly ever known nothing is usual.
@@ -119,7 +155,7 @@ pub(super) fn reference_of(blocks: &[Block]) -> Option<Reference> {
         let variance = means.iter().map(|m| (m - mean).powi(2)).sum::<f64>() / (n - 1.0);
         Some(Usual {
             mean,
-            deviation: variance.sqrt().max(FLOORS[index]),
+            deviation: variance.sqrt().max(FLOORS[quantity as usize]),
         })
     });
     Some(Reference { usual, all })

@@ -1,4 +1,4 @@
-//! Streams of made-up answers that stay the same, get worse and get better again.
+//! Streams of made-up predictions that stay the same, get worse and get better again.
 
 use super::*;
 use crate::{
@@ -8,7 +8,7 @@ use crate::{
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-/// Ten answers a second: confidence and SNR scatter around their means, a blink every 4 s.
+/// Ten predictions a second: confidence and SNR scatter around their means, a blink every 4 s.
 fn stream(
     monitor: &mut DriftMonitor,
     seconds: std::ops::Range<u32>,
@@ -57,7 +57,7 @@ fn less_confidence_is_found_within_seconds_and_ends_when_it_is_back() {
     let mut rng = ChaCha8Rng::seed_from_u64(9);
     let mut monitor = DriftMonitor::new(&example(), DriftTuning::default());
     assert_eq!(stream(&mut monitor, 0..300, 0.93, 30.0, &mut rng), []);
-    assert!(monitor.is_watching());
+    assert!(monitor.has_reference());
     let worse = stream(&mut monitor, 300..400, 0.75, 30.0, &mut rng);
     let raised = quantities(&worse, DriftPhase::Raised);
     assert_eq!(raised, [Quantity::Confidence, Quantity::Entropy]);
@@ -75,7 +75,7 @@ fn less_confidence_is_found_within_seconds_and_ends_when_it_is_back() {
 }
 
 #[test]
-fn a_noisier_camera_is_told_apart_and_an_unknown_one_is_left_alone() {
+fn a_noisier_camera_is_detected_and_an_unknown_one_is_left_alone() {
     let mut rng = ChaCha8Rng::seed_from_u64(10);
     let mut monitor = DriftMonitor::new(&example(), DriftTuning::default());
     stream(&mut monitor, 0..200, 0.93, 30.0, &mut rng);
@@ -91,7 +91,7 @@ fn a_noisier_camera_is_told_apart_and_an_unknown_one_is_left_alone() {
 }
 
 #[test]
-fn a_stream_less_sure_than_the_card_is_told_and_a_surer_one_is_not() {
+fn a_stream_less_sure_than_the_card_is_reported_and_a_surer_one_is_not() {
     let mut card = example();
     card.reference_confidence.counts = vec![0; CONFIDENCE_BINS];
     card.reference_confidence.counts[15..].copy_from_slice(&[100, 100, 200, 300, 500]);
@@ -107,13 +107,13 @@ fn a_stream_less_sure_than_the_card_is_told_and_a_surer_one_is_not() {
 }
 
 #[test]
-fn a_stream_of_more_entropy_than_the_card_is_told_and_one_of_less_is_not() {
+fn a_stream_of_more_entropy_than_the_card_is_reported_and_one_of_less_is_not() {
     let mut card = example();
-    let answers: Vec<[f32; STATES]> = (0..1000)
+    let predictions: Vec<[f32; STATES]> = (0..1000)
         .map(|i| 0.8 + 0.19 * i as f32 / 1000.0)
         .map(|sure| [sure, 1.0 - sure, 0.0, 0.0])
         .collect();
-    card.reference_quantiles = ReferenceQuantiles::of(&answers);
+    card.reference_quantiles = ReferenceQuantiles::of(&predictions);
     let mut rng = ChaCha8Rng::seed_from_u64(12);
     let mut monitor = DriftMonitor::new(&card, DriftTuning::default());
     let events = stream(&mut monitor, 0..110, 0.6, 30.0, &mut rng);
@@ -121,7 +121,7 @@ fn a_stream_of_more_entropy_than_the_card_is_told_and_one_of_less_is_not() {
         quantities(&events, DriftPhase::Raised),
         [Quantity::EntropyOfCard]
     );
-    let mean = answers.iter().map(entropy_bits).sum::<f64>() / 1000.0;
+    let mean = predictions.iter().map(entropy_bits).sum::<f64>() / 1000.0;
     let said = events[0].reference.unwrap();
     assert!((said / mean - 1.0).abs() < 0.1, "{said} for {mean}");
     let mut monitor = DriftMonitor::new(&card, DriftTuning::default());

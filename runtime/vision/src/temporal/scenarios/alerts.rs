@@ -1,6 +1,6 @@
 //! Minutes with people who should be warned and people who should not: each alert at its second.
 
-use super::{FPS, Look, eyes};
+use super::{FPS, Scene, eyes};
 use crate::{
     reading::FrameReading,
     temporal::{AlertKind, AlertPhase, TemporalSettings, TemporalTracker},
@@ -9,24 +9,24 @@ use AlertKind::{Drowsiness, LongClosureAlarm, LongClosureWarning};
 use AlertPhase::{Cleared, Lost, Raised, Repeated};
 use std::time::Duration;
 
-/// An alert and the second at which it was told, to the frame.
-type Told = (f64, AlertKind, AlertPhase);
+/// An alert and the second at which it was reported, to the frame.
+type Reported = (f64, AlertKind, AlertPhase);
 
-/// Alerts of runs of (seconds, look) at [`FPS`].
-fn alerts(script: &[(f64, Look)]) -> Vec<Told> {
+/// Alerts of runs of (seconds, scene) at [`FPS`].
+fn alerts(script: &[(f64, Scene)]) -> Vec<Reported> {
     let mut tracker = TemporalTracker::new(&TemporalSettings::default());
-    let mut told = Vec::new();
+    let mut reported = Vec::new();
     let mut frame = 0_u64;
-    for (seconds, look) in script {
+    for (seconds, scene) in script {
         for _ in 0..(seconds * FPS).round() as u64 {
             let time = frame as f64 / FPS;
-            let step = tracker.step(&FrameReading {
+            let step = tracker.update(&FrameReading {
                 frame,
                 time: Duration::from_secs_f64(time),
                 face: None,
-                eyes: eyes(*look),
+                eyes: eyes(*scene),
             });
-            told.extend(
+            reported.extend(
                 step.alerts
                     .iter()
                     .map(|alert| (time, alert.kind, alert.phase)),
@@ -34,23 +34,23 @@ fn alerts(script: &[(f64, Look)]) -> Vec<Told> {
             frame += 1;
         }
     }
-    told
+    reported
 }
 
 /// Asserts alerts at their seconds, to within a frame.
-fn expect(script: &[(f64, Look)], expected: &[Told]) {
-    let told = alerts(script);
-    let kinds = |all: &[Told]| -> Vec<_> { all.iter().map(|(_, k, p)| (*k, *p)).collect() };
-    assert_eq!(kinds(&told), kinds(expected), "{told:?}");
-    for ((time, ..), (due, ..)) in told.iter().zip(expected) {
-        assert!((time - due).abs() <= 1.0 / FPS + 1e-9, "{told:?}");
+fn expect(script: &[(f64, Scene)], expected: &[Reported]) {
+    let reported = alerts(script);
+    let kinds = |all: &[Reported]| -> Vec<_> { all.iter().map(|(_, k, p)| (*k, *p)).collect() };
+    assert_eq!(kinds(&reported), kinds(expected), "{reported:?}");
+    for ((time, ..), (due, ..)) in reported.iter().zip(expected) {
+        assert!((time - due).abs() <= 1.0 / FPS + 1e-9, "{reported:?}");
     }
 }
 
 /// Blinks of `closed` seconds, one every `every` seconds, for `minutes`.
-fn blinking(closed: f64, every: f64, minutes: f64) -> Vec<(f64, Look)> {
+fn blinking(closed: f64, every: f64, minutes: f64) -> Vec<(f64, Scene)> {
     let count = (minutes * 60.0 / every) as usize;
-    let blink = [(every - closed, Look::Open), (closed, Look::Closed)];
+    let blink = [(every - closed, Scene::Open), (closed, Scene::Closed)];
     std::iter::repeat_n(blink, count).flatten().collect()
 }
 
@@ -62,7 +62,11 @@ fn an_alert_reader_is_left_in_peace_for_five_minutes() {
 #[test]
 fn a_slow_blinker_is_warned_at_each_blink_beyond_half_a_second_only() {
     expect(&blinking(0.4, 6.0, 3.0), &[]);
-    let script = [(20.0, Look::Open), (0.7, Look::Closed), (20.0, Look::Open)];
+    let script = [
+        (20.0, Scene::Open),
+        (0.7, Scene::Closed),
+        (20.0, Scene::Open),
+    ];
     expect(
         &script,
         &[
@@ -75,11 +79,11 @@ fn a_slow_blinker_is_warned_at_each_blink_beyond_half_a_second_only() {
 #[test]
 fn a_microsleep_of_1_4_s_warns_and_one_of_1_6_s_alarms() {
     let script = [
-        (60.0, Look::Open),
-        (1.4, Look::Closed),
-        (38.6, Look::Open),
-        (1.6, Look::Closed),
-        (18.4, Look::Open),
+        (60.0, Scene::Open),
+        (1.4, Scene::Closed),
+        (38.6, Scene::Open),
+        (1.6, Scene::Closed),
+        (18.4, Scene::Open),
     ];
     expect(
         &script,
@@ -98,9 +102,9 @@ fn a_microsleep_of_1_4_s_warns_and_one_of_1_6_s_alarms() {
 fn a_winker_is_never_taken_for_a_sleeper() {
     expect(
         &[
-            (30.0, Look::Open),
-            (3.0, Look::WinkLeft),
-            (30.0, Look::Open),
+            (30.0, Scene::Open),
+            (3.0, Scene::WinkLeft),
+            (30.0, Scene::Open),
         ],
         &[],
     );
@@ -108,9 +112,9 @@ fn a_winker_is_never_taken_for_a_sleeper() {
 
 #[test]
 fn sunglasses_and_a_turned_head_raise_nothing() {
-    for hidden in [Look::Hidden, Look::Profile, Look::NoFace] {
+    for hidden in [Scene::Hidden, Scene::Profile, Scene::NoFace] {
         expect(
-            &[(30.0, Look::Open), (60.0, hidden), (30.0, Look::Open)],
+            &[(30.0, Scene::Open), (60.0, hidden), (30.0, Scene::Open)],
             &[],
         );
     }
@@ -119,10 +123,10 @@ fn sunglasses_and_a_turned_head_raise_nothing() {
 #[test]
 fn a_face_lost_while_the_eyes_are_closed_loses_the_alarm_rather_than_clearing_it() {
     let script = [
-        (10.0, Look::Open),
-        (2.0, Look::Closed),
-        (5.0, Look::NoFace),
-        (5.0, Look::Open),
+        (10.0, Scene::Open),
+        (2.0, Scene::Closed),
+        (5.0, Scene::NoFace),
+        (5.0, Scene::Open),
     ];
     expect(
         &script,
@@ -140,14 +144,14 @@ fn one_covered_eye_leaves_the_other_one_to_be_warned_of() {
     let script = [
         (
             10.0,
-            Look::LeftHidden {
+            Scene::LeftHidden {
                 right_closed: false,
             },
         ),
-        (2.0, Look::LeftHidden { right_closed: true }),
+        (2.0, Scene::LeftHidden { right_closed: true }),
         (
             10.0,
-            Look::LeftHidden {
+            Scene::LeftHidden {
                 right_closed: false,
             },
         ),
@@ -166,15 +170,19 @@ fn one_covered_eye_leaves_the_other_one_to_be_warned_of() {
 #[test]
 fn a_flicker_at_every_frame_is_no_long_closure() {
     let frame = 1.0 / FPS;
-    let flicker = std::iter::repeat_n([(frame, Look::Closed), (frame, Look::Open)], 600);
+    let flicker = std::iter::repeat_n([(frame, Scene::Closed), (frame, Scene::Open)], 600);
     expect(&flicker.flatten().collect::<Vec<_>>(), &[]);
 }
 
 #[test]
-fn a_sleeper_is_told_of_every_five_seconds_and_as_drowsy_after_half_a_minute_is_known() {
-    let told = alerts(&[(25.0, Look::Open), (15.0, Look::Closed), (60.0, Look::Open)]);
+fn a_sleeper_is_reported_every_five_seconds_and_as_drowsy_after_half_a_minute_is_known() {
+    let reported = alerts(&[
+        (25.0, Scene::Open),
+        (15.0, Scene::Closed),
+        (60.0, Scene::Open),
+    ]);
     let of = |kind| -> Vec<(f64, AlertPhase)> {
-        let mine = told.iter().filter(|(_, k, _)| *k == kind);
+        let mine = reported.iter().filter(|(_, k, _)| *k == kind);
         mine.map(|(time, _, phase)| ((time * 10.0).round() / 10.0, *phase))
             .collect()
     };
@@ -187,7 +195,7 @@ fn a_sleeper_is_told_of_every_five_seconds_and_as_drowsy_after_half_a_minute_is_
             (40.0, Cleared)
         ]
     );
-    // 5 of 30 known seconds are 17 %, above 15 % from the first moment that is judged. It falls below
+    // 5 of 30 known seconds are 17 %, above 15 % from the first moment that decides. It falls below
     // 10 % when less than 6 of the 15 s are within the last minute: at 25 + 60 + 9 s.
     assert_eq!(of(Drowsiness), [(30.0, Raised), (94.0, Cleared)]);
 }

@@ -1,6 +1,6 @@
 //! Minutes with people as scripts of readings: each event at its time, to the frame.
 
-use super::{FPS, Look, eyes, measured};
+use super::{FPS, Scene, eyes, measured};
 use crate::{
     eye_state::{Eye, PerEye},
     reading::{EyeReading, FrameReading},
@@ -39,7 +39,7 @@ fn watch_eyes(script: &[(f64, PerEye<EyeReading>)]) -> Seen {
                 ended,
                 alerts,
                 baselines,
-            } = seen.tracker.step(&FrameReading {
+            } = seen.tracker.update(&FrameReading {
                 frame,
                 time,
                 face: None,
@@ -60,8 +60,8 @@ fn watch_eyes(script: &[(f64, PerEye<EyeReading>)]) -> Seen {
     seen
 }
 
-fn watch(script: &[(f64, Look)]) -> Seen {
-    let script: Vec<_> = script.iter().map(|(s, look)| (*s, eyes(*look))).collect();
+fn watch(script: &[(f64, Scene)]) -> Seen {
+    let script: Vec<_> = script.iter().map(|(s, scene)| (*s, eyes(*scene))).collect();
     watch_eyes(&script)
 }
 
@@ -84,14 +84,14 @@ impl Seen {
 
 #[test]
 fn an_alert_reader_blinks_fifteen_times_a_minute_and_nothing_else_is_said() {
-    let mut script = vec![(2.0, Look::Open)];
+    let mut script = vec![(2.0, Scene::Open)];
     for _ in 0..75 {
         // A blink closes over a partially open frame and opens over two.
         script.extend([
-            (1.0 / FPS, Look::Partial(0.9)),
-            (0.1, Look::Closed),
-            (2.0 / FPS, Look::Partial(0.9)),
-            (3.8, Look::Open),
+            (1.0 / FPS, Scene::Partial(0.9)),
+            (0.1, Scene::Closed),
+            (2.0 / FPS, Scene::Partial(0.9)),
+            (3.8, Scene::Open),
         ]);
     }
     let seen = watch(&script);
@@ -121,13 +121,13 @@ fn an_alert_reader_blinks_fifteen_times_a_minute_and_nothing_else_is_said() {
 
 #[test]
 fn half_of_a_person_s_blinks_are_partial_and_are_counted_apart() {
-    let mut script = vec![(5.0, Look::Open)];
+    let mut script = vec![(5.0, Scene::Open)];
     for _ in 0..10 {
         script.extend([
-            (0.2, Look::Closed),
-            (2.8, Look::Open),
-            (0.2, Look::Partial(0.8)),
-            (2.8, Look::Open),
+            (0.2, Scene::Closed),
+            (2.8, Scene::Open),
+            (0.2, Scene::Partial(0.8)),
+            (2.8, Scene::Open),
         ]);
     }
     let seen = watch(&script);
@@ -143,9 +143,9 @@ fn half_of_a_person_s_blinks_are_partial_and_are_counted_apart() {
 #[test]
 fn lids_that_droop_are_no_partial_blink_and_no_closure() {
     let seen = watch(&[
-        (10.0, Look::Open),
-        (5.0, Look::Partial(0.9)),
-        (10.0, Look::Open),
+        (10.0, Scene::Open),
+        (5.0, Scene::Partial(0.9)),
+        (10.0, Scene::Open),
     ]);
     assert_eq!(seen.closures, []);
     assert_eq!(seen.alerts, []);
@@ -154,11 +154,11 @@ fn lids_that_droop_are_no_partial_blink_and_no_closure() {
 #[test]
 fn a_slow_blinker_has_blinks_of_their_true_length() {
     let seen = watch(&[
-        (10.0, Look::Open),
-        (0.8, Look::Closed),
-        (10.0, Look::Open),
-        (1.2, Look::Closed),
-        (10.0, Look::Open),
+        (10.0, Scene::Open),
+        (0.8, Scene::Closed),
+        (10.0, Scene::Open),
+        (1.2, Scene::Closed),
+        (10.0, Scene::Open),
     ]);
     for eye in Laterality::ALL {
         assert_eq!(seen.of(Blink, eye), [(10.0, 0.8)]);
@@ -172,10 +172,10 @@ fn a_microsleep_that_ends_over_partially_open_lids_raises_no_late_alarm() {
     use AlertPhase::*;
     // Closed for 1.45 s: at 1.5 s the lids are on their way up.
     let seen = watch(&[
-        (30.0, Look::Open),
-        (1.4 + 1.0 / FPS, Look::Closed),
-        (0.1, Look::Partial(0.95)),
-        (30.0, Look::Open),
+        (30.0, Scene::Open),
+        (1.4 + 1.0 / FPS, Scene::Closed),
+        (0.1, Scene::Partial(0.95)),
+        (30.0, Scene::Open),
     ]);
     let kinds: Vec<_> = seen.alerts.iter().map(|(_, k, p)| (*k, *p)).collect();
     assert_eq!(
@@ -189,11 +189,14 @@ fn a_microsleep_that_ends_over_partially_open_lids_raises_no_late_alarm() {
 fn a_microsleep_with_fluttering_lids_is_one_closure_with_one_alarm() {
     use AlertKind::*;
     use AlertPhase::*;
-    let mut script = vec![(30.0, Look::Open)];
+    let mut script = vec![(30.0, Scene::Open)];
     for _ in 0..30 {
-        script.extend([(1.0 / FPS, Look::Closed), (1.0 / FPS, Look::Partial(0.95))]);
+        script.extend([
+            (1.0 / FPS, Scene::Closed),
+            (1.0 / FPS, Scene::Partial(0.95)),
+        ]);
     }
-    script.extend([(1.0 / FPS, Look::Closed), (10.0, Look::Open)]);
+    script.extend([(1.0 / FPS, Scene::Closed), (10.0, Scene::Open)]);
     let seen = watch(&script);
     for eye in Laterality::ALL {
         assert_eq!(seen.of(LongClosure, eye), [(30.0, 2.03)]);
@@ -263,7 +266,7 @@ fn blinks_whose_eyes_are_not_quite_together_are_no_winks() {
         (frame, of(0.8, 0.1)),
         (10.0, of(0.0, 0.0)),
         // The other eye cannot be seen: nobody knows what it does.
-        (0.3, eyes(Look::LeftCovered { right_closed: true })),
+        (0.3, eyes(Scene::LeftCovered { right_closed: true })),
         (10.0, of(0.0, 0.0)),
     ]);
     assert_eq!(seen.winks(), []);
@@ -272,12 +275,20 @@ fn blinks_whose_eyes_are_not_quite_together_are_no_winks() {
 
 #[test]
 fn sunglasses_put_on_stop_all_counting_until_they_are_taken_off() {
-    let mut script = vec![(20.0, Look::Open), (0.2, Look::Closed), (20.0, Look::Open)];
+    let mut script = vec![
+        (20.0, Scene::Open),
+        (0.2, Scene::Closed),
+        (20.0, Scene::Open),
+    ];
     // Now and then the glass looks like a closed eye.
     for _ in 0..20 {
-        script.extend([(2.9, Look::Hidden), (0.1, Look::Closed)]);
+        script.extend([(2.9, Scene::Hidden), (0.1, Scene::Closed)]);
     }
-    script.extend([(20.0, Look::Open), (0.2, Look::Closed), (20.0, Look::Open)]);
+    script.extend([
+        (20.0, Scene::Open),
+        (0.2, Scene::Closed),
+        (20.0, Scene::Open),
+    ]);
     let seen = watch(&script);
     assert_eq!(
         seen.of(Blink, Laterality::Both),
@@ -292,8 +303,8 @@ fn sunglasses_put_on_stop_all_counting_until_they_are_taken_off() {
 
 #[test]
 fn a_head_turned_away_is_neither_open_nor_closed() {
-    for look in [Look::Profile, Look::NoFace] {
-        let seen = watch(&[(30.0, Look::Open), (60.0, look), (30.0, Look::Open)]);
+    for scene in [Scene::Profile, Scene::NoFace] {
+        let seen = watch(&[(30.0, Scene::Open), (60.0, scene), (30.0, Scene::Open)]);
         assert_eq!(seen.closures, []);
         assert_eq!(seen.alerts, []);
         let (known, closed) = seen.tracker.known_and_closed();
@@ -305,11 +316,11 @@ fn a_head_turned_away_is_neither_open_nor_closed() {
 #[test]
 fn a_face_lost_while_the_eyes_are_closed_ends_no_blink() {
     let seen = watch(&[
-        (30.0, Look::Open),
-        (0.3, Look::Closed),
-        (10.0, Look::NoFace),
-        (0.3, Look::Closed),
-        (30.0, Look::Open),
+        (30.0, Scene::Open),
+        (0.3, Scene::Closed),
+        (10.0, Scene::NoFace),
+        (0.3, Scene::Closed),
+        (30.0, Scene::Open),
     ]);
     assert_eq!(seen.closures, []);
     assert_eq!(seen.tracker.perclos(), Some(0.0));
@@ -319,7 +330,7 @@ fn a_face_lost_while_the_eyes_are_closed_ends_no_blink() {
 fn a_sleeper_with_one_eye_covered_is_warned_of() {
     use AlertKind::*;
     use AlertPhase::*;
-    let covered = |right_closed| Look::LeftCovered { right_closed };
+    let covered = |right_closed| Scene::LeftCovered { right_closed };
     let seen = watch(&[
         (60.0, covered(false)),
         (0.2, covered(true)),
@@ -330,9 +341,9 @@ fn a_sleeper_with_one_eye_covered_is_warned_of() {
     assert_eq!(seen.of(Blink, Laterality::Left), []);
     assert_eq!(seen.of(Blink, Laterality::Both), [(60.0, 0.2)]);
     assert_eq!(seen.of(LongClosure, Laterality::Both), [(80.2, 2.0)]);
-    let told: Vec<_> = seen.alerts.iter().map(|(_, k, p)| (*k, *p)).collect();
+    let reported: Vec<_> = seen.alerts.iter().map(|(_, k, p)| (*k, *p)).collect();
     assert_eq!(
-        told,
+        reported,
         [
             (LongClosureWarning, Raised),
             (LongClosureAlarm, Raised),
@@ -346,7 +357,7 @@ fn a_sleeper_with_one_eye_covered_is_warned_of() {
 #[test]
 fn a_flicker_at_every_frame_is_counted_as_it_is_and_alarms_nobody() {
     let frame = 1.0 / FPS;
-    let flicker = std::iter::repeat_n([(frame, Look::Open), (frame, Look::Closed)], 900);
+    let flicker = std::iter::repeat_n([(frame, Scene::Open), (frame, Scene::Closed)], 900);
     let seen = watch(&flicker.flatten().collect::<Vec<_>>());
     // The last closed frame has no frame after it.
     assert_eq!(seen.of(Blink, Laterality::Both).len(), 899);
@@ -381,9 +392,9 @@ fn a_narrow_eyed_person_is_known_after_a_minute_and_no_longer_taken_for_a_blinke
     let frame = 1.0 / FPS;
     let second = [(1.0 - frame, narrow(0.0)), (frame, narrow(0.55))];
     let mut script: Vec<_> = std::iter::repeat_n(second, 90).flatten().collect();
-    script.push((0.2, eyes(Look::Closed)));
+    script.push((0.2, eyes(Scene::Closed)));
     script.extend(std::iter::repeat_n(second, 30).flatten());
-    script.push((1.6, eyes(Look::Closed)));
+    script.push((1.6, eyes(Scene::Closed)));
     script.push((5.0, narrow(0.0)));
     let seen = watch_eyes(&script);
     assert_eq!(seen.baselines.len(), 2);
@@ -402,13 +413,13 @@ fn a_narrow_eyed_person_is_known_after_a_minute_and_no_longer_taken_for_a_blinke
 }
 
 #[test]
-fn a_sleeper_from_the_first_moment_on_is_told_of_at_every_repetition() {
+fn a_sleeper_from_the_first_moment_on_is_reported_at_every_repetition() {
     // Asleep with lids that do not always meet: no baseline may make this a waking person.
     let mut script = Vec::new();
     for _ in 0..60 {
-        script.extend([(2.5, Look::Closed), (0.5, Look::Partial(0.95))]);
+        script.extend([(2.5, Scene::Closed), (0.5, Scene::Partial(0.95))]);
     }
-    script.push((2.5, Look::Closed));
+    script.push((2.5, Scene::Closed));
     let seen = watch(&script);
     let alarms = seen.alerts.iter().filter(|(_, kind, phase)| {
         *kind == AlertKind::LongClosureAlarm && *phase == AlertPhase::Raised

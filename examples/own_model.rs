@@ -1,0 +1,38 @@
+//! Classifies images of single eyes with a model of your own, as `train` writes them.
+//!
+//! `cargo run -p parseye --example own_model -- MODEL.onnx EYE.png...`
+#![allow(clippy::print_stdout)]
+
+use anyhow::Context;
+use parseye::{
+    EyeState, EyeStateModel,
+    vision::{
+        classify::{StandardisedCrop, input},
+        locate::crop::{Roi, sample_gray},
+    },
+};
+use std::path::PathBuf;
+
+fn main() -> anyhow::Result<()> {
+    let mut arguments = std::env::args_os().skip(1).map(PathBuf::from);
+    let path = arguments.next().context("give a model and images")?;
+    let model = EyeStateModel::from_file(&path)?;
+    let card = model.card();
+    println!("{}: {} parameters", card.name, card.parameters);
+    let mut classifier = model.classifier()?;
+    for path in arguments {
+        let image = image::open(&path)?.into_luma8();
+        let (width, height) = (image.width() as f32, image.height() as f32);
+        let square = Roi {
+            centre: [width / 2.0, height / 2.0],
+            side: width.min(height),
+            angle: 0.0,
+        };
+        let mut gray = [0.0; input::PIXELS];
+        sample_gray(&image, &square, input::SIDE, &mut gray);
+        let probabilities = classifier.probabilities(&StandardisedCrop::new(&gray))?;
+        let state = EyeState::most_likely(&probabilities);
+        println!("{}: {state} {probabilities:.3?}", path.display());
+    }
+    Ok(())
+}

@@ -1,0 +1,107 @@
+//! The events that begin a run and end each of its sources.
+
+use super::SCHEMA;
+use crate::metrics::{FrameLoss, Percentiles};
+use parseye_vision::classify::EyeStateModel;
+use serde::{Deserialize, Serialize};
+
+/// What made the log: the first line of every run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StartEvent {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// Version of the program.
+    pub version: String,
+    /// Whether times are a recording's or a camera's.
+    pub mode: Mode,
+    /// The eye-state model.
+    pub model: ModelName,
+    /// Names of the sources in order, the later events' `clip`.
+    pub clips: Vec<String>,
+    /// Counts the further files of a run that was spread over several, from 1; absent in its first,
+    /// whose line is otherwise the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<u64>,
+    /// Wall clock in seconds since 1970, in a monitor's log.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unix_time: Option<f64>,
+}
+
+/// What a run processes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// Recordings.
+    Replay,
+    /// A recording at its own pace, through the pipeline of a camera.
+    Realtime,
+    /// A camera.
+    Monitor,
+}
+
+/// Which model made the predictions.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModelName {
+    /// Name on its card.
+    pub name: String,
+    /// SHA-256 of its file in hexadecimal.
+    pub sha256: String,
+}
+
+impl StartEvent {
+    /// Makes the first line of a run by this program.
+    pub fn new(
+        mode: Mode,
+        model: &EyeStateModel,
+        clips: Vec<String>,
+        unix_time: Option<f64>,
+    ) -> Self {
+        Self {
+            schema: SCHEMA,
+            version: env!("CARGO_PKG_VERSION").into(),
+            mode,
+            model: ModelName {
+                name: model.card().name.clone(),
+                sha256: model.file().sha256.clone(),
+            },
+            clips,
+            part: None,
+            unix_time,
+        }
+    }
+}
+
+/// How a source ended.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EndEvent {
+    /// Source.
+    pub clip: String,
+    /// Number of frames processed.
+    pub frames: u64,
+    /// Whether all of it was read.
+    pub outcome: Outcome,
+    /// What went wrong, where something did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// Frames that were never processed, by cause, in a monitor's log.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lost: Option<FrameLoss>,
+    /// Frame age in milliseconds, in a monitor's log.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub frame_age_ms: Option<Percentiles>,
+    /// Wall clock in seconds since 1970, in a monitor's log.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unix_time: Option<f64>,
+}
+
+/// Whether all of a source was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// It ended regularly, or after the time that was asked for.
+    Complete,
+    /// It could not be opened or broke off.
+    Failed,
+    /// The user stopped the program.
+    Interrupted,
+}

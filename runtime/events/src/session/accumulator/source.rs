@@ -1,0 +1,174 @@
+//! The source whose frames are being read: where it stands in the session, and what each of its frames
+//! says until the next one.
+
+use crate::{
+    event::{EndEvent, EyesEvent},
+    session::{
+        condition::Condition, record::reading_of, statistics::SourceStatistics, timeline::Moment,
+    },
+};
+use parseye_vision::{
+    eye_state::PerEye,
+    temporal::{TemporalSettings, TemporalTracker},
+};
+use std::{ops::Range, time::Duration};
+
+/// A source that has not ended.
+#[derive(Debug)]
+pub(super) struct OpenSource {
+    clip: String,
+    /// Where it begins in the session, in seconds.
+    begins: f64,
+    tracker: TemporalTracker,
+    frames: u64,
+    first_time: f64,
+    last: Option<LastFrame>,
+    steps: Steps,
+    length: f64,
+}
+
+/// The last frame, which holds until the next.
+#[derive(Debug)]
+struct LastFrame {
+    time: f64,
+    number: u64,
+    moment: Moment,
+}
+
+/// Steps between frames that are no breaks.
+#[derive(Debug, Default)]
+struct Steps {
+    seconds: f64,
+    count: u64,
+}
+
+impl Steps {
+    /// Returns the mean step in seconds, 0 without any.
+    fn mean(&self) -> f64 {
+        match self.count {
+            0 => 0.0,
+            count => self.seconds / count as f64,
+        }
+    }
+}
+
+/// An interval in which one frame, or nothing, says what holds.
+#[derive(Debug)]
+pub(super) struct Interval {
+    /// From and until, in seconds of the session.
+    pub(super) times: Range<f64>,
+    /// Its length by the source's times.
+    pub(super) seconds: f64,
+    pub(super) moment: Moment,
+}
+
+impl OpenSource {
+    /// Begins a source with its first frame, which is not added yet.
+    pub(super) fn new(first: &EyesEvent, begins: f64, settings: &TemporalSettings) -> Self {
+        Self {
+            clip: first.clip.clone(),
+            begins,
+            tracker: TemporalTracker::new(settings),
+            frames: 0,
+            first_time: first.time,
+            last: None,
+            steps: Steps::default(),
+            length: 0.0,
+        }
+    }
+
+    pub(super) fn clip(&self) -> &str {
+        &self.clip
+    }
+
+    /// Returns whether a frame is one of this source: of its name, and not earlier than the last.
+    pub(super) fn continues_with(&self, eyes: &EyesEvent) -> bool {
+        let last = self.last.as_ref();
+        self.clip == eyes.clip && last.is_none_or(|last| eyes.time >= last.time)
+    }
+
+    /// Returns how many frames are missing before one, by their numbers.
+    pub(super) fn skipped_before(&self, eyes: &EyesEvent) -> u64 {
+        self.last.as_ref().map_or(0, |last| {
+            eyes.frame.saturating_sub(last.number.saturating_add(1))
+        })
+    }
+
+    /// Adds a frame; returns what held between the last one and it.
+    pub(super) fn add(&mut self, eyes: &EyesEvent, longest_gap_s: f64) -> Option<Interval> {
+        let before = self.last.take().map(|last| {
+            let step = eyes.time - last.time;
+            let is_break = step > longest_gap_s;
+            if !is_break {
+                self.steps.seconds += step;
+                self.steps.count += 1;
+            }
+            let moment = if is_break { Moment::BREAK } else { last.moment };
+            self.interval(last.time..eyes.time, moment)
+        });
+        self.frames += 1;
+        self.tracker.update(&reading_of(eyes));
+        self.last = Some(LastFrame {
+            time: eyes.time,
+            number: eyes.frame,
+            moment: Moment {
+                conditions: PerEye::from_fn(|eye| Condition::from(eyes.eye(eye))),
+                closed: PerEye::from_fn(|eye| eyes.eye(eye).probabilities.map(|p| p.closed)),
+                confidence: PerEye::from_fn(|eye| eyes.eye(eye).confidence),
+                perclos: self.tracker.perclos_of_last_minute(),
+            },
+        });
+        before
+    }
+
+    /// Returns PERCLOS of the minute that ends with the last frame.
+    pub(super) fn perclos(&self) -> Option<f64> {
+        self.last.as_ref().and_then(|last| last.moment.perclos)
+    }
+
+    /// Ends the last frame, which is shown as long as the frames before it on average; returns what it
+    /// says.
+    pub(super) fn show_last_frame(&mut self) -> Option<Interval> {
+        let last = self.last.take()?;
+        let end = last.time + self.steps.mean();
+        self.length = end - self.first_time;
+        Some(self.interval(last.time..end, last.moment))
+    }
+
+    fn interval(&self, times: Range<f64>, moment: Moment) -> Interval {
+        Interval {
+            seconds: times.end - times.start,
+            times: self.session_time(times.start)..self.session_time(times.end),
+            moment,
+        }
+    }
+
+    /// Returns where a time of this source stands in the session, in seconds.
+    pub(super) fn session_time(&self, time: f64) -> f64 {
+        self.begins + (time - self.first_time).max(0.0)
+    }
+
+    /// Returns the time in which the eyes were known, and the part of it in which they were closed.
+    pub(super) fn known_and_closed(&self) -> (Duration, Duration) {
+        self.tracker.known_and_closed()
+    }
+
+    /// Returns the length in seconds; 0 before [`Self::show_last_frame`].
+    pub(super) fn length(&self) -> f64 {
+        self.length
+    }
+
+    /// Returns the statistics, with what the `end` event says where there is one.
+    pub(super) fn statistics(self, end: Option<EndEvent>) -> SourceStatistics {
+        SourceStatistics {
+            clip: self.clip,
+            frames: self.frames,
+            duration_s: self.length,
+            begins_s: self.begins,
+            outcome: end.as_ref().map(|end| end.outcome),
+            lost: end.as_ref().and_then(|end| end.lost),
+            frame_age_ms: end.as_ref().and_then(|end| end.frame_age_ms),
+            error: end.and_then(|end| end.error),
+        }
+    }
+}
