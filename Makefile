@@ -17,12 +17,12 @@ help: ## list these targets
 
 run: ## set up what is missing and watch the first camera (ARGS="--camera ID --log FILE")
 	@.ci/system-packages.sh run
-	@models/fetch-locator.sh
+	@models/fetch-face-detector.sh
 	@$(CARGO) run --locked --release -p parseye -- monitor $(ARGS)
 
 test: ## set up what is missing, libtorch too, and run every test
 	@.ci/system-packages.sh test
-	@models/fetch-locator.sh
+	@models/fetch-face-detector.sh
 	@train/fetch-libtorch.sh
 	@$(CARGO) build --locked --workspace --examples
 	@tests/needs/probe.sh --renew
@@ -31,14 +31,14 @@ test: ## set up what is missing, libtorch too, and run every test
 
 coverage: ## measure which lines the tests run (ARGS="-p PACKAGE ..." instead of all but train)
 	@.ci/system-packages.sh test
-	@models/fetch-locator.sh
+	@models/fetch-face-detector.sh
 	@tests/needs/probe.sh --renew
 	@.ci/coverage.sh $(ARGS)
 
 camera-machine: ## set up the virtual machine of test-camera (Debian)
 	@.ci/system-packages.sh camera
 	@tests/camera/install-qemu.sh $(ARCH)
-	@models/fetch-locator.sh
+	@models/fetch-face-detector.sh
 	@tests/camera/vm.sh prepare
 
 test-camera: camera-machine ## set up what is missing and watch cameras in a virtual machine (ARGS="SCENARIO" ARCH=arm64)
@@ -51,12 +51,12 @@ arm64: ## build for a Raspberry Pi (64-bit Arm): target/aarch64-unknown-linux-gn
 
 test-arm64: ## set up what is missing and test that build on an emulated processor (ARGS="TEST")
 	@.ci/system-packages.sh test-arm64
-	@models/fetch-locator.sh
+	@models/fetch-face-detector.sh
 	@.ci/arm64.sh test $(ARGS)
 
 deb: ## make a Debian package in target/debian (DEB_ARCH=arm64 for a Raspberry Pi)
 	@.ci/system-packages.sh deb
-	@models/fetch-locator.sh
+	@models/fetch-face-detector.sh
 	@runtime/debian/build.sh
 
 test-deb: ## install the package of `make deb` in a clean system, use it, remove it (needs root)
@@ -67,9 +67,9 @@ fuzz: ## feed the readers of files and streams with damaged ones (ARGS="TARGET S
 	@.ci/system-packages.sh fuzz
 	@fuzz/run.sh $(ARGS)
 
-models: ## fetch the face locator, which is not part of the repository
+models: ## fetch the face detector, which is not part of the repository
 	@.ci/system-packages.sh models
-	@models/fetch-locator.sh
+	@models/fetch-face-detector.sh
 
 libtorch: ## fetch libtorch, which only `train` needs
 	@.ci/system-packages.sh libtorch
@@ -77,7 +77,7 @@ libtorch: ## fetch libtorch, which only `train` needs
 
 demo: ## without a camera: replay a clip made of a public-domain portrait
 	@.ci/system-packages.sh demo
-	@models/fetch-locator.sh
+	@models/fetch-face-detector.sh
 	@docs/demo/make-clip.sh
 	@$(CARGO) run --locked --release -p parseye -- replay demo/clip.mp4 --annotate demo/annotated.mp4 \
 		--log demo/log.jsonl --summary demo/summary.json $(ARGS)
@@ -85,7 +85,7 @@ demo: ## without a camera: replay a clip made of a public-domain portrait
 
 bench: ## measure the speed on this machine (ARGS="-- NAME" for one benchmark)
 	@.ci/system-packages.sh run
-	@models/fetch-locator.sh
+	@models/fetch-face-detector.sh
 	@$(CARGO) bench --locked -p parseye-benches --bench frame_stages $(ARGS)
 
 bench-train: ## measure the training beside PyTorch's (fetches PyTorch by pip, about 5 GB)
@@ -95,22 +95,22 @@ bench-train: ## measure the training beside PyTorch's (fetches PyTorch by pip, a
 
 bench-live: ## measure the frames' age live, the self-check off and on (ARGS="SECONDS ROUNDS")
 	@.ci/system-packages.sh run
-	@models/fetch-locator.sh
+	@models/fetch-face-detector.sh
 	@$(CARGO) bench --locked -p parseye-benches --profile dev --bench live_latency -- $(ARGS)
 
 bench-temporal: ## compare ways from readings to blinks on clips with confirmed ones ($PARSEYE_DATA/clips)
 	@.ci/system-packages.sh run
-	@models/fetch-locator.sh
+	@models/fetch-face-detector.sh
 	@benches/temporal_filters.sh
 
 bench-selfcheck: ## measure how good the self-check's own figures are (ARGS="EVERY": one of so many clips)
 	@.ci/system-packages.sh run
-	@models/fetch-locator.sh
+	@models/fetch-face-detector.sh
 	@benches/selfcheck_evidence.sh $(ARGS)
 
 bench-models: ## measure what the models hold on the test split and on degraded clips (ARGS="PART...")
 	@.ci/system-packages.sh libtorch
-	@models/fetch-locator.sh
+	@models/fetch-face-detector.sh
 	@train/fetch-libtorch.sh
 	@benches/model_robustness.sh $(ARGS)
 
@@ -121,22 +121,22 @@ bench-ablation: ## train and judge variants of the default's recipe: what each i
 
 bench-peers: ## compare with onnxruntime and MediaPipe's FaceMesh (fetches both by pip, 0.5 GB; ARGS="PART...")
 	@.ci/system-packages.sh libtorch
-	@models/fetch-locator.sh
+	@models/fetch-face-detector.sh
 	@benches/peers.sh $(ARGS)
 
 bench-footprint: ## measure size, memory, start and replay beside decoding (half an hour; ARGS="PART...")
 	@.ci/system-packages.sh run
-	@models/fetch-locator.sh
+	@models/fetch-face-detector.sh
 	@benches/footprint.sh $(ARGS)
 
 bench-goals: ## what was aimed at in speed, at home and in hardness, and what was reached (ARGS="PART...")
 	@.ci/system-packages.sh test
-	@models/fetch-locator.sh
+	@models/fetch-face-detector.sh
 	@benches/goals.sh $(ARGS)
 
 soak: ## play clips again and again and watch memory, threads and descriptors (ARGS="MINUTES [LIVE_MINUTES]")
 	@.ci/system-packages.sh run
-	@models/fetch-locator.sh
+	@models/fetch-face-detector.sh
 	@benches/soak.sh $(ARGS)
 
 check-onnx: ## check the models with onnx.checker and onnxruntime (fetches both by pip; ARGS="MODEL.onnx")

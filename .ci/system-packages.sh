@@ -73,8 +73,10 @@ for_building() {
     has_libclang || need libclang-dev
     { has ffmpeg && has ffprobe; } || need ffmpeg
 }
-for_locator() {
-    [ -s models/locator/face_detection_front_128x128.onnx ] && return
+for_face_detector() {
+    [ -s models/face-detector/face_detection_front_128x128.onnx ] && return
+    # Where earlier versions put it, from where it is moved.
+    [ -s models/face-detector/face_detection_front_128x128.onnx ] && return
     for_network
     has npm || has_python_module pip || need python3-pip
 }
@@ -112,7 +114,7 @@ for_arm64() {
 for_running_arm64() {
     [ "$(uname -m)" = aarch64 ] || has qemu-aarch64-static || need qemu-user-static
 }
-# libFuzzer is C++. Nothing is located, so that the locator is not needed.
+# libFuzzer is C++. No face is detected, so that the face detector is not needed.
 for_fuzz() {
     for_building
     compiles c++ c++ vector || need g++
@@ -151,31 +153,31 @@ for_network() {
 case $target in
 run)
     for_building
-    for_locator
+    for_face_detector
     ;;
 test)
     for_building
-    for_locator
+    for_face_detector
     for_libtorch
     ;;
 browser) for_browser ;;
 sound) for_sound ;;
 camera)
     for_building
-    for_locator
+    for_face_detector
     for_camera
     [ "${ARCH:-amd64}" != arm64 ] || for_arm64
     ;;
 arm64) for_arm64 ;;
 test-arm64)
     for_building
-    for_locator
+    for_face_detector
     for_arm64
     for_running_arm64
     ;;
 deb)
     for_building
-    for_locator
+    for_face_detector
     for_deb
     if [ "${DEB_ARCH:-}" = arm64 ]; then
         for_arm64
@@ -184,17 +186,17 @@ deb)
     ;;
 test-deb)
     for_building
-    for_locator
+    for_face_detector
     for_deb
     # Without root the test is skipped, so that nothing need be there for it.
     [ "$(id -u)" != 0 ] || for_test_deb
     ;;
 fuzz) for_fuzz ;;
-models) for_locator ;;
+models) for_face_detector ;;
 libtorch) for_libtorch ;;
 demo)
     for_building
-    for_locator
+    for_face_detector
     for_demo
     ;;
 esac

@@ -56,7 +56,7 @@ fn frame() -> Result<RgbImage, Box<dyn Error>> {
 /// A face as large as that of someone at a desk, for frames in which none is found.
 fn assumed_face() -> Face {
     Face {
-        score: 1.0,
+        confidence: 1.0,
         square: Roi {
             centre: [320.0, 260.0],
             side: 180.0,
@@ -84,11 +84,11 @@ struct Stages {
 impl Stages {
     fn open() -> Result<Self, Box<dyn Error>> {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-        let file = root.join("models/locator").join(FACE_DETECTOR_FILE);
+        let file = root.join("models/face-detector").join(FACE_DETECTOR_FILE);
         let frame = frame()?;
         let luma = luma_of(&frame);
         let mut tracker = FaceTracker::open(&file, 1)?;
-        let found = tracker.locate(&frame, &luma);
+        let found = tracker.track(&frame, &luma);
         Ok(Self {
             luma,
             found: found.is_some(),
@@ -109,7 +109,7 @@ impl Stages {
     fn whole(&mut self) -> PerEye<Option<[f32; STATES]>> {
         let luma = luma_of(black_box(&self.frame));
         let face = if self.found {
-            self.tracker.locate(&self.frame, &luma).unwrap_or(self.face)
+            self.tracker.track(&self.frame, &luma).unwrap_or(self.face)
         } else {
             let region = region_around(&self.face);
             black_box(
@@ -123,7 +123,7 @@ impl Stages {
 }
 
 fn crop(luma: &GrayImage, face: &Face, eye: Eye) -> StandardisedCrop {
-    let squares = face.eye_squares(EYE_SQUARE);
+    let squares = face.eye_rois(EYE_SQUARE);
     let mut gray = [0.0; PIXELS];
     sample_gray(luma, squares.get(eye), SIDE, &mut gray);
     StandardisedCrop::new(&gray)

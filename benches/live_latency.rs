@@ -128,7 +128,7 @@ fn self_check_seconds() -> Option<f64> {
 
 fn measure(seconds: f64, checked: bool) -> Result<Measured, Box<dyn Error>> {
     let detector = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../models/locator")
+        .join("../models/face-detector")
         .join(FACE_DETECTOR_FILE);
     let mut settings = Settings::default();
     settings.detector.file = Some(detector);

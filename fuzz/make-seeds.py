@@ -126,8 +126,8 @@ save("raw_video", "trouble", TROUBLE)
 # Faces --------------------------------------------------------------------------------------------
 FACE = [3.0, 0, 0, 32, 32, -8, -4, 8, -4, 0, 4, 0, 8, -12, 0, 12, 0]
 floats = lambda *rows: b"".join(struct.pack("<17f", *row) for row in rows)
-save("locator_output", "two-faces", bytes([127]) + floats(FACE, [2.5] + FACE[1:], [-20] + FACE[1:], [4, 60] + FACE[2:]))
-save("locator_output", "no-numbers", bytes([10]) + floats([float("inf")] * 17, [float("nan")] * 17, [3] + [1e30] * 16))
+save("face_detector_output", "two-faces", bytes([127]) + floats(FACE, [2.5] + FACE[1:], [-20] + FACE[1:], [4, 60] + FACE[2:]))
+save("face_detector_output", "no-numbers", bytes([10]) + floats([float("inf")] * 17, [float("nan")] * 17, [3] + [1e30] * 16))
 
 
 # Models -------------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use parseye_vision::{evaluate::manifest::Manifest, evaluate::manifest::Split};
+use parseye_vision::evaluate::manifest::{Manifest, Split};
 use std::path::Path;
 
 fuzz_target!(|text: &[u8]| {

@@ -4,7 +4,14 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use parseye_vision::{classify::EyeStateModel, classify::ModelCard, classify::StandardisedCrop, classify::card::METADATA_KEY, classify::gradient::GRADIENT_OF_KEY, classify::gradient::GradientModel, eye_state::EyeState};
+use parseye_vision::{
+    classify::{
+        EyeStateModel, ModelCard, StandardisedCrop,
+        card::METADATA_KEY,
+        gradient::{GRADIENT_OF_KEY, GradientModel},
+    },
+    eye_state::EyeState,
+};
 use prost::Message;
 use std::sync::LazyLock;
 use tract_onnx::pb::{ModelProto, StringStringEntryProto};

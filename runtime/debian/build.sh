@@ -19,7 +19,7 @@ features=${FEATURES-mqtt}
 maintainer=${MAINTAINER:-Parseye maintainers <maintainers@parseye.invalid>}
 target=${CARGO_TARGET_DIR:-target}
 from=runtime/debian
-locator=models/locator/face_detection_front_128x128.onnx
+detector=models/face-detector/face_detection_front_128x128.onnx
 
 fail() {
     echo "deb: $1" >&2
@@ -61,7 +61,7 @@ fi
 [ -f "$binary" ] || fail "$binary: there is no such program; give another BINARY"
 readelf -h "$binary" 2>/dev/null | grep -q "Machine: *$machine\$" ||
     fail "$binary is not a program for $arch; give DEB_ARCH what it was built for"
-[ -f "$locator" ] || fail "$locator is missing; run 'make models'"
+[ -f "$detector" ] || fail "$detector is missing; run 'make models'"
 
 # What writes the manual must be of the same version.
 runs() { "$@" --version >/dev/null 2>&1; }
@@ -123,7 +123,7 @@ depends() {
 }
 depends >"$work/depends"
 
-install -D -m 644 -t "$share/parseye/locator" "$locator"
+install -D -m 644 -t "$share/parseye/face-detector" "$detector"
 install -D -m 644 -t "$share/parseye/models" models/*.onnx
 
 # Settings: all of configs/monitor.toml, less what a service needs otherwise.
@@ -153,7 +153,7 @@ settings() {
             next
         }
         $0 == "dashboard = true" { change("dashboard = false"); next }
-        { gsub(/where `make models` puts it/, "in /usr/share/parseye/locator"); print }
+        { gsub(/where `make models` puts it/, "in /usr/share/parseye/face-detector"); print }
         END { if (changed != 4) { print note >"/dev/stderr"; exit 1 } }' configs/monitor.toml
 }
 mkdir -p "$root/etc/parseye"

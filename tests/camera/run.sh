@@ -8,7 +8,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 root=$PWD
-locator=$root/models/locator/face_detection_front_128x128.onnx
+detector=$root/models/face-detector/face_detection_front_128x128.onnx
 data=${PARSEYE_DATA:-$root/../shared/data}
 # Two blinks within five seconds.
 clip=$data/clips/aniportrait_hdtf_ref.mp4
@@ -30,9 +30,9 @@ fi
 # Copies: the program may be built anew while this runs, and a machine with a system of its own sees
 # nothing else.
 cp "$program" "$folder/parseye"
-cp "$locator" "$folder/locator.onnx"
+cp "$detector" "$folder/detector.onnx"
 [ -f "$folder/clip.mp4" ] || cp "$clip" "$folder/clip.mp4"
 cp tests/camera/scenarios.py "$folder"
 inside=/run/camera
 tests/camera/vm.sh run "$root/$folder" python3 "$inside/scenarios.py" \
-    "$inside/parseye" "$inside/locator.onnx" "$inside/clip.mp4" "$@"
+    "$inside/parseye" "$inside/detector.onnx" "$inside/clip.mp4" "$@"

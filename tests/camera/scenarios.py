@@ -1,8 +1,8 @@
 """Scenarios with real V4L2 devices, run as root inside the camera machine (see vm.sh).
 
-Usage: scenarios.py PARSEYE LOCATOR CLIP [NAME...] [--but NAME]
+Usage: scenarios.py PARSEYE DETECTOR CLIP [NAME...] [--but NAME]
 
-PARSEYE is the program, LOCATOR the face locator's file, CLIP a recording of a face that blinks within
+PARSEYE is the program, DETECTOR the face detector's file, CLIP a recording of a face that blinks within
 its first five seconds. Each scenario starts `parseye monitor` on a
 device, does something to it, and looks into the event log. The machine may be emulated and busy:
 waits are long, and no speed is asserted.
@@ -17,7 +17,7 @@ import sys
 import tempfile
 import time
 
-PARSEYE, LOCATOR, CLIP = sys.argv[1:4]
+PARSEYE, DETECTOR, CLIP = sys.argv[1:4]
 NAMES = sys.argv[4:] + ["--but"]
 WANTED, UNWANTED = NAMES[: NAMES.index("--but")], NAMES[NAMES.index("--but") + 1 :]
 
@@ -46,7 +46,7 @@ def wait_for(what, condition):
 def environment(camera, temporal={}):
     settings = {f"PARSEYE_CAMERA__{key}": value for key, value in camera.items()}
     settings |= {f"PARSEYE_TEMPORAL__{key}": value for key, value in temporal.items()}
-    return {**os.environ, "PARSEYE_LOCATOR__FILE": LOCATOR, **settings}
+    return {**os.environ, "PARSEYE_DETECTOR__FILE": DETECTOR, **settings}
 
 
 class Monitor:

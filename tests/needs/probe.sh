@@ -39,7 +39,7 @@ found() { # NAME COMMAND...
 
 # Servers stand where only root looks for programs.
 PATH=$PATH:/usr/sbin:/usr/local/sbin
-found face_detector test -f "$root/models/locator/face_detection_front_128x128.onnx"
+found face_detector test -f "$root/models/face-detector/face_detection_front_128x128.onnx"
 found clips test -f "$data/clips/blinks.csv"
 found crops test -f "$data/eyes/manifest.csv"
 found browser any_of "${PARSEYE_BROWSER:-chromium}" chromium-browser google-chrome chrome

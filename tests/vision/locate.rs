@@ -20,7 +20,7 @@ fn clip(name: &str) -> PathBuf {
 #[needs(face_detector, clips)]
 #[test]
 fn nearly_every_frame_of_the_real_clips_has_a_face() {
-    let mut locator = tracker(1);
+    let mut tracker = tracker(1);
     let mut paths: Vec<_> = std::fs::read_dir(recordings().join("clips"))
         .unwrap()
         .map(|entry| entry.unwrap().path())
@@ -29,12 +29,12 @@ fn nearly_every_frame_of_the_real_clips_has_a_face() {
     paths.sort();
     assert_eq!(paths.len(), 12);
     for path in paths {
-        locator.reset();
+        tracker.reset();
         let mut source = VideoFile::open(&path).unwrap();
         let (mut frames, mut found, mut profiles) = (0_u32, 0_u32, 0_u32);
         while let Some(frame) = source.next_frame().unwrap() {
             frames += 1;
-            if let Some(face) = locator.locate(&frame.rgb, &frame.luma) {
+            if let Some(face) = tracker.track(&frame.rgb, &frame.luma) {
                 found += 1;
                 profiles += u32::from(face.is_profile());
                 assert!(
@@ -57,7 +57,7 @@ fn nearly_every_frame_of_the_real_clips_has_a_face() {
 #[needs(face_detector, clips)]
 #[test]
 fn a_face_is_followed_through_heavy_noise() {
-    let mut locator = tracker(1);
+    let mut tracker = tracker(1);
     let mut source = VideoFile::open(&clip("liveportrait_d11.mp4")).unwrap();
     let mut rng = ChaCha8Rng::seed_from_u64(0);
     let (mut frames, mut found) = (0_u32, 0_u32);
@@ -70,7 +70,7 @@ fn a_face_is_followed_through_heavy_noise() {
             *level = noisy.round().clamp(0.0, 255.0) as u8;
         }
         frames += 1;
-        found += u32::from(locator.locate(&rgb, &luma_of(&rgb)).is_some());
+        found += u32::from(tracker.track(&rgb, &luma_of(&rgb)).is_some());
     }
     let share = f64::from(found) / f64::from(frames);
     assert!(share > 0.95, "{found} of {frames}");
@@ -79,7 +79,7 @@ fn a_face_is_followed_through_heavy_noise() {
 #[needs(face_detector)]
 #[test]
 fn pictures_without_a_face_have_none() {
-    let mut locator = tracker(1);
+    let mut tracker = tracker(1);
     let noise = RgbImage::from_fn(320, 240, |x, y| {
         let hash = x.wrapping_mul(73_856_093) ^ y.wrapping_mul(19_349_663);
         image::Rgb([hash as u8, (hash >> 8) as u8, (hash >> 16) as u8])
@@ -90,7 +90,7 @@ fn pictures_without_a_face_have_none() {
         RgbImage::new(1, 1),
         RgbImage::new(0, 0),
     ] {
-        assert_eq!(locator.locate(&picture, &luma_of(&picture)), None);
+        assert_eq!(tracker.track(&picture, &luma_of(&picture)), None);
     }
 }
 
@@ -98,7 +98,7 @@ fn pictures_without_a_face_have_none() {
 #[needs(face_detector, clips)]
 #[test]
 fn a_face_that_jumps_is_found_again_in_the_same_frame() {
-    let mut locator = tracker(10);
+    let mut tracker = tracker(10);
     let path = clip("liveportrait_d0.mp4");
     let face = VideoFile::open(&path)
         .unwrap()
@@ -114,7 +114,7 @@ fn a_face_that_jumps_is_found_again_in_the_same_frame() {
     let far = i64::from(2 * face.width());
     let mut locate = |picture: RgbImage| {
         let luma = luma_of(&picture);
-        locator.locate(&picture, &luma)
+        tracker.track(&picture, &luma)
     };
     let first = locate(place(0)).unwrap();
     let second = locate(place(far)).unwrap();

@@ -15,7 +15,7 @@ use embedded_graphics::{
 use image::{Rgb, RgbImage};
 use imageproc::{
     drawing::{draw_hollow_rect_mut, draw_line_segment_mut, draw_polygon_mut},
-    point::Point,
+    point::Point as Corner,
     rect::Rect,
 };
 use parseye_vision::{
@@ -150,7 +150,7 @@ fn draw_square(image: &mut RgbImage, square: &Roi, colour: Rgb<u8>, width: u32) 
     let corners = |side: f32| {
         let outline = Roi { side, ..*square };
         [[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]].map(|corner| {
-            let [x, y] = outline.to_picture(corner);
+            let [x, y] = outline.to_image(corner);
             (x.clamp(-limit, limit), y.clamp(-limit, limit))
         })
     };
@@ -160,7 +160,7 @@ fn draw_square(image: &mut RgbImage, square: &Roi, colour: Rgb<u8>, width: u32) 
         corners((square.side - reach).max(0.0)),
     );
     for (begin, end) in [(0, 1), (1, 2), (2, 3), (3, 0)] {
-        let whole = |(x, y): (f32, f32)| Point::new(x.round() as i32, y.round() as i32);
+        let whole = |(x, y): (f32, f32)| Corner::new(x.round() as i32, y.round() as i32);
         let side = [outer[begin], outer[end], inner[end], inner[begin]].map(whole);
         // A polygon must not end where it begins, as narrow ones do.
         if width > 1 && side[0] != side[3] {

@@ -73,7 +73,7 @@ struct ListedModel<'a> {
     bytes: Option<usize>,
     sha256: Option<&'a str>,
     card: Option<&'a ModelCard>,
-    error: Option<&'a str>,
+    error: Option<String>,
 }
 
 impl<'a> ListedModel<'a> {
@@ -84,7 +84,7 @@ impl<'a> ListedModel<'a> {
             bytes: usable.map(|model| model.file().bytes),
             sha256: usable.map(|model| model.file().sha256.as_str()),
             card: usable.map(EyeStateModel::card),
-            error: model.as_ref().err().map(|error| error.reason.as_str()),
+            error: model.as_ref().err().map(|error| error.reason.to_string()),
         }
     }
 }

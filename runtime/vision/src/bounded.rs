@@ -1,5 +1,5 @@
-//! Whole files in memory, but never more of one than a file of its kind has: a device, a pipe without
-//! an end or the wrong file must not fill the memory.
+//! Reading of whole files, never more of one than a file of its kind has: a device, an endless pipe or the
+//! wrong file must not fill the memory.
 
 use std::{
     fs::File,
@@ -7,26 +7,25 @@ use std::{
     path::Path,
 };
 
-/// The bytes of a file that has at most `most` of them.
+/// Reads a file of at most `limit` bytes.
 ///
-/// What is read is counted rather than the size asked for, which devices and pipes give as 0.
+/// Bytes are counted as they are read, since devices and pipes report a size of 0.
 ///
 /// # Errors
-/// The system's; of kind [`io::ErrorKind::FileTooLarge`] where the file has more.
-pub fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
-    read_from(File::open(path)?, most)
+/// Those of the system; of kind [`io::ErrorKind::FileTooLarge`] where the file has more.
+pub fn read(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    read_from(File::open(path)?, limit)
 }
 
-/// The same of anything that can be read.
-fn read_from(source: impl Read, most: u64) -> io::Result<Vec<u8>> {
+fn read_from(source: impl Read, limit: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     source
-        .take(most.saturating_add(1))
+        .take(limit.saturating_add(1))
         .read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > most {
+    if bytes.len() as u64 > limit {
         return Err(io::Error::new(
             io::ErrorKind::FileTooLarge,
-            format!("it has more than the {most} bytes accepted"),
+            format!("it has more than the {limit} bytes accepted"),
         ));
     }
     Ok(bytes)
@@ -37,7 +36,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_has_no_end_is_given_up() {
+    fn reading_of_an_endless_source_stops_at_the_limit() {
         assert_eq!(read_from(&b"abc"[..], 3).unwrap(), b"abc");
         for endless in [&mut &b"abcd"[..] as &mut dyn Read, &mut io::repeat(7)] {
             let error = read_from(endless, 3).unwrap_err();

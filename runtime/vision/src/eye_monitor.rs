@@ -139,7 +139,7 @@ impl EyeMonitor {
     /// When the eye-state network fails.
     pub fn process(&mut self, frame: &Frame) -> Result<FrameResult, VisionError> {
         let begin = Instant::now();
-        let face = self.face_tracker.locate(&frame.rgb, &frame.luma);
+        let face = self.face_tracker.track(&frame.rgb, &frame.luma);
         let located = Instant::now();
         let (eyes, crop, classify) = self.classify_eyes(frame, face.as_ref())?;
         let reading = FrameReading {
@@ -184,7 +184,7 @@ impl EyeMonitor {
             Some(face) => face,
         };
         let begin = Instant::now();
-        let squares = face.eye_squares(self.settings.eyes.crop_side);
+        let squares = face.eye_rois(self.settings.eyes.crop_side);
         let crops = PerEye::from_fn(|eye| standardised(frame, squares.get(eye)));
         let cropped = Instant::now();
         let mut classify = |crop, square| {

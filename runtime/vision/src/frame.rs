@@ -1,5 +1,5 @@
-//! One frame of a video or camera: colours, luma, its true time. The luma convention of training, replay
-//! and live frames stands here and nowhere else.
+//! One frame of a video or camera: colours, luma, its true time; and the one luma convention of training,
+//! replay and live frames.
 //!
 //! Where frames come from is left to `parseye-capture`.
 
@@ -7,22 +7,22 @@ use crate::instructions::{Instructions, Loops};
 use image::{GrayImage, RgbImage};
 use std::time::Duration;
 
-/// Largest picture side accepted, in pixels: beyond it a file is damaged or hostile.
+/// Largest width and height of an image that is accepted, in pixels: beyond it a file is damaged or hostile.
 pub const MAX_SIDE: u32 = 8192;
 
-/// Most pixels of a picture accepted: a little more than those of 8K video (7680x4320), 128 MiB with
-/// their brightness. A file of a hundred bytes can claim any number.
+/// Most pixels of an image that are accepted: a little more than those of 8K video (7680x4320), 128 MiB with
+/// their luma. A file of a hundred bytes can claim any number.
 pub const MAX_PIXELS: u64 = 1 << 25;
 
 /// Greatest number of frames a second that a source is accepted with.
 pub const MAX_FRAME_RATE: u32 = 1000;
 
-/// Whether a picture of this size is refused, by [`MAX_SIDE`] or [`MAX_PIXELS`].
+/// Tells whether an image of this size is refused, by [`MAX_SIDE`] or [`MAX_PIXELS`].
 pub fn is_too_large(width: u32, height: u32) -> bool {
     width > MAX_SIDE || height > MAX_SIDE || u64::from(width) * u64::from(height) > MAX_PIXELS
 }
 
-/// One picture of the way from the source to the events.
+/// A frame with its number and time in the source.
 #[derive(Clone, Debug)]
 pub struct Frame {
     /// Number in the source, from 0. A recording numbers decoded frames; a camera's driver may
@@ -31,14 +31,14 @@ pub struct Frame {
     /// Presentation time since the first frame (recordings), or capture time since the source was
     /// opened on the monotonic clock (cameras).
     pub time: Duration,
-    /// Colours, 8 bit, for the face locator.
+    /// Colours, 8 bit, for the face detector.
     pub rgb: RgbImage,
-    /// Brightness by [`luma_of`], 8 bit, for the eye crops.
+    /// Luma by [`luma_of`], 8 bit, for the eye crops.
     pub luma: GrayImage,
 }
 
 impl Frame {
-    /// A frame from its colours.
+    /// Creates a frame from its colours; luma is derived.
     pub fn from_rgb(sequence: u64, time: Duration, rgb: RgbImage) -> Self {
         let luma = luma_of(&rgb);
         Self {
@@ -50,8 +50,8 @@ impl Frame {
     }
 }
 
-/// Full-range luma of the ITU-R BT.601 weights, the convention of training, replay and live
-/// pictures alike (and of JPEG's Y channel): `(77 R + 150 G + 29 B + 128) / 256`.
+/// Computes full-range luma by the ITU-R BT.601 weights, the convention of training, replay and live
+/// frames alike (and of JPEG's Y channel): `(77 R + 150 G + 29 B + 128) / 256`.
 pub fn luma_of(rgb: &RgbImage) -> GrayImage {
     let mut luma = GrayImage::new(rgb.width(), rgb.height());
     Instructions::fastest().run(Luma {
@@ -61,7 +61,7 @@ pub fn luma_of(rgb: &RgbImage) -> GrayImage {
     luma
 }
 
-/// Grays of colours. With AVX2 it takes a quarter of the time that x86-64's common instructions take.
+/// Luma of colours. With AVX2 it takes a quarter of the time of x86-64's baseline instructions.
 struct Luma<'a> {
     colours: &'a [u8],
     grays: &'a mut [u8],
@@ -107,8 +107,8 @@ mod tests {
     #[test]
     fn luma_keeps_grays_and_spans_the_full_range() {
         for gray in 0..=255 {
-            let picture = RgbImage::from_pixel(2, 1, Rgb([gray; 3]));
-            assert_eq!(luma_of(&picture).as_raw(), &[gray; 2]);
+            let image = RgbImage::from_pixel(2, 1, Rgb([gray; 3]));
+            assert_eq!(luma_of(&image).as_raw(), &[gray; 2]);
         }
         let green = RgbImage::from_pixel(1, 1, Rgb([0, 255, 0]));
         assert_eq!(luma_of(&green).as_raw(), &[149]);

@@ -1,14 +1,14 @@
-//! Where a package puts what the program reads: `share/parseye` of the prefix that holds the program,
-//! such as /usr/share/parseye for /usr/bin/parseye. Nothing is there for a program that was only built.
+//! The folder of installed data: `share/parseye` of the prefix that holds the program, such as
+//! /usr/share/parseye for /usr/bin/parseye. A program that was built but not installed has none.
 
 use std::path::{Path, PathBuf};
 
-/// The folder that belongs to a program at this path, whether it exists or not.
-pub fn share_of(program: &Path) -> Option<PathBuf> {
+/// Returns the data folder of a program at this path, whether it exists or not.
+pub(crate) fn share_of(program: &Path) -> Option<PathBuf> {
     Some(program.parent()?.parent()?.join("share/parseye"))
 }
 
-/// The folder that belongs to this program; `None` where the system does not tell its path.
+/// Returns the data folder of this program; `None` where the system does not tell the program's path.
 pub fn share() -> Option<PathBuf> {
     share_of(&std::env::current_exe().ok()?)
 }

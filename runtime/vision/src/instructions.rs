@@ -1,30 +1,33 @@
-//! Which instructions a processor has, and loops compiled once for each kind of them.
+//! Vector instructions of the processor that runs the program, and loops compiled once for each kind.
+//!
+//! The only `unsafe` of the runtime is here; what the loops compute is left to [`crate::convolution`],
+//! [`crate::locate::crop`] and [`crate::frame`].
 
-/// Pixels that are summed up at once, at most: with vectors of 16 numbers as many as AVX-512 needs to hide
-/// the latency of its multiplications.
+/// Most pixels that are summed at once: with vectors of 16 floats as many as AVX-512 needs to hide the latency
+/// of its multiplications.
 pub(crate) const MOST_PIXELS: usize = 8;
 
-/// What a processor may have beyond its architecture's common instructions.
+/// Vector instructions beyond the baseline of the architecture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Instructions {
     #[cfg(target_arch = "x86_64")]
     Avx512,
     #[cfg(target_arch = "x86_64")]
     Avx2,
-    Common,
+    Baseline,
 }
 
-/// Loops that are worth compiling for each kind of instructions.
+/// Loops to compile for each kind of instructions.
 pub(crate) trait Loops {
-    /// As many `PIXELS` as are best summed up at once. `FUSED` says that the processor multiplies and adds in one
-    /// instruction; where it does not, `mul_add` would call a function for each number.
+    /// Runs the loops. `PIXELS` is how many pixels are best summed at once. `FUSED` says that the processor
+    /// multiplies and adds in one instruction; where it does not, `mul_add` would be a function call.
     ///
     /// To be marked `#[inline(always)]`: the loops are compiled for what calls them.
     fn run<const PIXELS: usize, const FUSED: bool>(self);
 }
 
 impl Instructions {
-    /// What this processor has, the fastest first; never empty.
+    /// Lists what this processor has, the fastest first; never empty.
     pub fn available() -> impl Iterator<Item = Self> {
         #[cfg(target_arch = "x86_64")]
         let wide = [
@@ -34,12 +37,12 @@ impl Instructions {
         ];
         #[cfg(not(target_arch = "x86_64"))]
         let wide = [None::<Self>; 0];
-        wide.into_iter().flatten().chain([Self::Common])
+        wide.into_iter().flatten().chain([Self::Baseline])
     }
 
-    /// The fastest that this processor has.
+    /// Returns the fastest that this processor has.
     pub fn fastest() -> Self {
-        Self::available().next().unwrap_or(Self::Common)
+        Self::available().next().unwrap_or(Self::Baseline)
     }
 
     /// Runs loops on these instructions, which [`Self::available`] must have given.
@@ -53,8 +56,8 @@ impl Instructions {
             // SAFETY: as above.
             #[allow(unsafe_code)]
             Self::Avx2 => unsafe { avx2(loops) },
-            Self::Common if cfg!(target_arch = "aarch64") => loops.run::<4, true>(),
-            Self::Common => loops.run::<2, false>(),
+            Self::Baseline if cfg!(target_arch = "aarch64") => loops.run::<4, true>(),
+            Self::Baseline => loops.run::<2, false>(),
         }
     }
 }

@@ -20,7 +20,6 @@ pub mod instructions;
 pub mod locate;
 pub mod names;
 pub mod nearest;
-pub mod onnx;
 pub mod reading;
 pub mod seconds;
 pub mod selfcheck;

@@ -75,9 +75,9 @@ fn no_beginning_of_a_gradient_graph_is_taken_for_one() {
 
 #[needs(face_detector)]
 #[test]
-fn no_beginning_of_the_face_locator_is_taken_for_it() {
+fn no_beginning_of_the_face_detector_is_taken_for_it() {
     let folder = folder();
-    let path = folder.path().join("locator.onnx");
+    let path = folder.path().join("detector.onnx");
     let whole = fs::read(face_detector_path()).unwrap();
     refuses_every_beginning(&whole, &path, |path| FaceTracker::open(path, 1));
 }

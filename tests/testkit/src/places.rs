@@ -13,7 +13,7 @@ pub fn repository() -> PathBuf {
 /// Where `make models` puts the face detector.
 pub fn face_detector() -> PathBuf {
     repository()
-        .join("models/locator")
+        .join("models/face-detector")
         .join(parseye_vision::locate::FACE_DETECTOR_FILE)
 }
 

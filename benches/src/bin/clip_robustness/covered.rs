@@ -26,7 +26,7 @@ fn cover(name: &str, rgb: &mut RgbImage, eyes: &PerEye<Roi>) {
     let skin = {
         // Below the eyes, between them and the mouth.
         let square = eyes.left;
-        mean_colour(rgb, square.to_picture([0.5, 1.2]), square.side * 0.2)
+        mean_colour(rgb, square.to_image([0.5, 1.2]), square.side * 0.2)
     };
     for eye in Eye::ALL {
         let square = eyes.get(eye);

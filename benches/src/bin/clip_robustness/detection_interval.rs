@@ -63,11 +63,11 @@ fn detected_share(clips: &[Vec<FrameReading>]) -> f64 {
     for readings in clips {
         let mut last = None;
         for reading in readings {
-            // Between detections a face keeps the score that the network gave it.
-            let score = reading.face.map(|face| face.score);
-            faces += u32::from(score.is_some());
-            detected += u32::from(score.is_some() && score != last);
-            last = score;
+            // Between detections a face keeps the confidence that the network gave it.
+            let confidence = reading.face.map(|face| face.confidence);
+            faces += u32::from(confidence.is_some());
+            detected += u32::from(confidence.is_some() && confidence != last);
+            last = confidence;
         }
     }
     f64::from(detected) / f64::from(faces.max(1))

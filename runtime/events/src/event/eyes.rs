@@ -131,7 +131,7 @@ impl From<&Face> for FaceRecord {
     fn from(face: &Face) -> Self {
         let centre = |point: &[f32; 2]| point.map(|value| thousandths(value.into()));
         Self {
-            score: millionths(face.score.into()),
+            score: millionths(face.confidence.into()),
             square: BoxRecord::from(&face.square),
             eyes: PerEye::from_fn(|eye| centre(face.eyes.get(eye))),
         }

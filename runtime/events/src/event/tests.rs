@@ -85,7 +85,7 @@ fn eyes_events() -> Vec<Event> {
     };
     let mut found = reading(measured);
     found.face = Some(Face {
-        score: 0.94,
+        confidence: 0.94,
         square: roi(239.5),
         eyes: PerEye {
             left: [283.5, 151.0],

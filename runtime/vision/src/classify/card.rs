@@ -1,7 +1,12 @@
-//! The model card: what a model is, what it was made from and how far it was measured, kept as
+//! The model card: what a model is, what it was made from and how it was measured, kept as
 //! JSON in the ONNX file's own metadata so that one file is enough.
+//!
+//! Reading it from a file is left to [`super::model`], writing it to `train`.
 
-use crate::eye_state::{EyeState, STATES};
+use crate::{
+    eye_state::{EyeState, STATES},
+    statistics,
+};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -14,7 +19,53 @@ pub const FORMAT: u32 = 1;
 /// Number of equal bins over 0 to 1 in a confidence histogram.
 pub const CONFIDENCE_BINS: usize = 20;
 
-/// Everything a user may ask of a model, and everything the runtime needs to run it rightly.
+/// Why a card is not one that this program can run a model by.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CardError {
+    /// Another layout of the card.
+    #[error("the card has layout {0}, where this program reads {FORMAT}")]
+    Format(u32),
+    /// Other states, or in another order.
+    #[error("the card's labels are {found:?}, where Parseye's are {expected:?}")]
+    Labels {
+        /// Those of the card.
+        found: Vec<String>,
+        /// Those of this program.
+        expected: [&'static str; STATES],
+    },
+    /// Another input.
+    #[error("the card's input is {found}, where Parseye feeds {expected}")]
+    Input {
+        /// Name and shape in the card.
+        found: String,
+        /// Name and shape of this program.
+        expected: String,
+    },
+    /// Another standardisation.
+    #[error(
+        "the model was trained with a contrast floor of {found} gray levels, where this program uses {expected}"
+    )]
+    ContrastFloor {
+        /// That of the card.
+        found: f32,
+        /// That of this program.
+        expected: f32,
+    },
+    /// A temperature that logits cannot be divided by.
+    #[error("the card's temperature is {0}, where a number above 0 is needed")]
+    Temperature(f32),
+    /// Quantiles that are none.
+    #[error("the card's `reference_quantiles.{key}` {fault}; `train card` writes them anew")]
+    Quantiles {
+        /// The list.
+        key: &'static str,
+        /// What is wrong with it.
+        fault: &'static str,
+    },
+}
+
+/// What a user may want to know of a model, and what the runtime needs to run it correctly.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ModelCard {
     /// Layout of this card, [`FORMAT`].
@@ -33,7 +84,7 @@ pub struct ModelCard {
     pub temperature: f32,
     /// How the model was made.
     pub training: TrainingCard,
-    /// Measured on the validation split, clean pictures.
+    /// Accuracy on the validation split, clean images.
     pub validation: AccuracyCard,
     /// Accuracy on the validation split under attack.
     pub robustness: Vec<AttackCard>,
@@ -51,7 +102,7 @@ pub struct InputCard {
     pub name: String,
     /// Shape for one eye.
     pub shape: [usize; 4],
-    /// Preprocessing in words.
+    /// Description of the preprocessing.
     pub preprocessing: String,
     /// Smallest standard deviation that a crop is divided by, in gray levels.
     pub contrast_floor: f32,
@@ -81,9 +132,9 @@ pub struct TrainingCard {
     pub seed: u64,
     /// Version control commit of the program, with `-dirty` where files had been changed.
     pub commit: String,
-    /// Hash over the manifest and every picture it lists.
+    /// Hash over the manifest and every image it lists.
     pub data_sha256: String,
-    /// Hashes of the other files that went into it, by the word that stands for each in the command:
+    /// Hashes of the other files that went into it, by the placeholder of each in the command:
     /// `BASE`, `TEACHER`, `FIXES`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub files_sha256: BTreeMap<String, String>,
@@ -103,16 +154,16 @@ pub struct TrainingCard {
     pub threads: usize,
 }
 
-/// Accuracy on clean pictures.
+/// Accuracy on clean images.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AccuracyCard {
     /// Number of crops.
     pub n: usize,
-    /// Share answered rightly.
+    /// Share predicted correctly.
     pub accuracy: f64,
-    /// Mean over the states of the share of each answered rightly.
+    /// Mean over the states of the share of each predicted correctly.
     pub macro_accuracy: f64,
-    /// Share of each state answered rightly.
+    /// Share of each state predicted correctly.
     pub recall: BTreeMap<String, f64>,
     /// Expected calibration error with the card's temperature.
     pub ece: f64,
@@ -131,9 +182,9 @@ pub struct AttackCard {
     pub snr_db: f64,
     /// Number of crops.
     pub n: usize,
-    /// Share answered rightly.
+    /// Share predicted correctly.
     pub accuracy: f64,
-    /// Mean over the states of the share of each answered rightly.
+    /// Mean over the states of the share of each predicted correctly.
     pub macro_accuracy: f64,
 }
 
@@ -145,7 +196,7 @@ pub struct ConfidenceHistogram {
 }
 
 impl ConfidenceHistogram {
-    /// Counts confidences; 1.0 belongs to the last bin.
+    /// Counts confidences, 0 to 1; 1.0 belongs to the last bin.
     pub fn of(confidences: impl IntoIterator<Item = f32>) -> Self {
         let mut counts = vec![0; CONFIDENCE_BINS];
         for confidence in confidences {
@@ -174,52 +225,60 @@ pub struct ReferenceQuantiles {
 }
 
 impl ReferenceQuantiles {
-    /// Of these answers' probabilities; `None` without any.
-    pub fn of(answers: &[[f32; STATES]]) -> Option<Self> {
-        let confidences = answers
+    /// Computes the quantiles of predicted probabilities; `None` without any.
+    pub fn of(predictions: &[[f32; STATES]]) -> Option<Self> {
+        let confidences = predictions
             .iter()
             .map(|p| f64::from(p.iter().copied().fold(0.0, f32::max)));
-        let entropies = answers.iter().map(entropy_bits);
-        (!answers.is_empty()).then(|| Self {
-            n: answers.len(),
+        let entropies = predictions.iter().map(entropy_bits);
+        (!predictions.is_empty()).then(|| Self {
+            n: predictions.len(),
             shares: QUANTILE_SHARES.to_vec(),
             confidence: quantiles(confidences),
             entropy_bits: quantiles(entropies),
         })
     }
 
-    fn check(&self) -> Result<(), String> {
-        let rising = |values: &[f64]| {
-            values.len() == self.shares.len()
-                && values.iter().all(|value| value.is_finite())
-                && values.is_sorted()
-        };
-        let shares = self.shares.iter().all(|share| (0.0..=1.0).contains(share));
-        if shares
-            && [&self.shares, &self.confidence, &self.entropy_bits].map(|v| rising(v)) == [true; 3]
-        {
-            Ok(())
-        } else {
-            Err("its reference quantiles are not rising, or not one for each share".into())
+    fn check(&self) -> Result<(), CardError> {
+        for (key, values) in [
+            ("shares", &self.shares),
+            ("confidence", &self.confidence),
+            ("entropy_bits", &self.entropy_bits),
+        ] {
+            let fault = if values.len() != self.shares.len() {
+                "does not have one value for each of `shares`"
+            } else if !values.iter().all(|value| value.is_finite()) {
+                "has values that are not finite"
+            } else if !values.is_sorted() {
+                "does not rise"
+            } else {
+                continue;
+            };
+            return Err(CardError::Quantiles { key, fault });
         }
+        if self.shares.iter().all(|share| (0.0..=1.0).contains(share)) {
+            return Ok(());
+        }
+        Err(CardError::Quantiles {
+            key: "shares",
+            fault: "has values outside 0 to 1",
+        })
     }
 }
 
 /// The values of [`QUANTILE_SHARES`], by the nearest rank, to six decimals: no more is measured, and so
 /// a card that is written and read again is the same.
 fn quantiles(values: impl Iterator<Item = f64>) -> Vec<f64> {
-    let mut values: Vec<f64> = values.collect();
-    values.sort_by(f64::total_cmp);
-    let last = values.len().saturating_sub(1) as f64;
+    let values = statistics::sorted(values);
     QUANTILE_SHARES
         .iter()
-        .filter_map(|share| values.get((share * last).round() as usize))
+        .filter_map(|share| statistics::nearest_rank(&values, *share))
         // Adding 0 turns -0 into 0.
         .map(|value| (value * 1e6).round() / 1e6 + 0.0)
         .collect()
 }
 
-/// Entropy of probabilities in bits.
+/// Computes the entropy of probabilities in bits, 0 to 2.
 pub fn entropy_bits(probabilities: &[f32; STATES]) -> f64 {
     probabilities
         .iter()
@@ -233,39 +292,34 @@ impl ModelCard {
     /// Checks that this program would feed and read the model as it was trained.
     ///
     /// # Errors
-    /// A sentence that names what differs.
-    pub fn check(&self) -> Result<(), String> {
+    /// The first thing that differs.
+    pub fn check(&self) -> Result<(), CardError> {
         if self.format != FORMAT {
-            return Err(format!(
-                "its card has layout {} where this program reads {FORMAT}",
-                self.format
-            ));
+            return Err(CardError::Format(self.format));
         }
         let expected = EyeState::ALL.map(EyeState::name);
-        if self.labels.len() != STATES || self.labels.iter().ne(expected.iter()) {
-            return Err(format!(
-                "its labels are {:?} where Parseye's are {expected:?}",
-                self.labels
-            ));
+        if self.labels != expected {
+            return Err(CardError::Labels {
+                found: self.labels.clone(),
+                expected,
+            });
         }
         let input = InputCard::default();
         if self.input.name != input.name || self.input.shape != input.shape {
-            return Err(format!(
-                "its input is {} {:?} where Parseye feeds {} {:?}",
-                self.input.name, self.input.shape, input.name, input.shape
-            ));
+            let describe = |input: &InputCard| format!("{} {:?}", input.name, input.shape);
+            return Err(CardError::Input {
+                found: describe(&self.input),
+                expected: describe(&input),
+            });
         }
         if self.input.contrast_floor != input.contrast_floor {
-            return Err(format!(
-                "it was trained with a contrast floor of {} gray levels where this program uses {}",
-                self.input.contrast_floor, input.contrast_floor
-            ));
+            return Err(CardError::ContrastFloor {
+                found: self.input.contrast_floor,
+                expected: input.contrast_floor,
+            });
         }
         if !(self.temperature.is_finite() && self.temperature > 0.0) {
-            return Err(format!(
-                "its temperature is {} where a number above 0 is needed",
-                self.temperature
-            ));
+            return Err(CardError::Temperature(self.temperature));
         }
         self.reference_quantiles
             .as_ref()
@@ -326,13 +380,25 @@ pub(crate) mod tests {
     fn what_differs_is_named() {
         let mut other = example();
         other.labels.swap(0, 2);
-        assert!(other.check().unwrap_err().contains("labels"));
+        assert!(other.check().unwrap_err().to_string().contains("labels"));
         let mut other = example();
         other.input.contrast_floor = 4.0;
-        assert!(other.check().unwrap_err().contains("contrast floor of 4"));
+        assert!(
+            other
+                .check()
+                .unwrap_err()
+                .to_string()
+                .contains("contrast floor of 4")
+        );
         let mut other = example();
         other.temperature = f32::NAN;
-        assert!(other.check().unwrap_err().contains("temperature"));
+        assert!(
+            other
+                .check()
+                .unwrap_err()
+                .to_string()
+                .contains("temperature")
+        );
         assert_eq!(example().check(), Ok(()));
     }
 
@@ -345,30 +411,26 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_card_without_quantiles_is_read_and_slips_in_them_are_named() {
+    fn a_card_without_quantiles_is_read_and_errors_in_them_are_named() {
         let mut card = example();
         let json = serde_json::to_string(&card).unwrap();
         assert!(!json.contains("reference_quantiles"));
         assert_eq!(serde_json::from_str::<ModelCard>(&json).unwrap(), card);
-        let answers: Vec<[f32; STATES]> = (0..=100)
+        let predictions: Vec<[f32; STATES]> = (0..=100)
             .map(|i| 0.25 + 0.75 * i as f32 / 100.0)
-            .map(|sure| {
-                [
-                    sure,
-                    (1.0 - sure) / 3.0,
-                    (1.0 - sure) / 3.0,
-                    (1.0 - sure) / 3.0,
-                ]
+            .map(|largest| {
+                let rest = (1.0 - largest) / 3.0;
+                [largest, rest, rest, rest]
             })
             .collect();
-        let mut quantiles = ReferenceQuantiles::of(&answers).unwrap();
+        let mut quantiles = ReferenceQuantiles::of(&predictions).unwrap();
         assert!((quantiles.confidence[5] - 0.625).abs() < 1e-6);
         assert!(quantiles.entropy_bits[0] < 0.4 && quantiles.entropy_bits[10] > 1.9);
         card.reference_quantiles = Some(quantiles.clone());
         assert_eq!(card.check(), Ok(()));
         quantiles.entropy_bits.swap(0, 5);
         card.reference_quantiles = Some(quantiles);
-        assert!(card.check().unwrap_err().contains("quantiles"));
+        assert!(card.check().unwrap_err().to_string().contains("quantiles"));
         assert_eq!(ReferenceQuantiles::of(&[]), None);
     }
 

@@ -1,21 +1,18 @@
-//! The gradient of a model's loss with respect to the picture, from the ONNX graph that `train`
-//! exports beside each model: what white-box checks need.
+//! The gradient of a model's loss with respect to the crop, from the ONNX graph that `train` exports
+//! beside each model: what white-box checks need.
 //!
-//! What to do with a gradient is left to those checks.
+//! What to do with a gradient is left to [`crate::selfcheck`].
 
 use super::{
     EyeStateModel, ModelError, StandardisedCrop,
     card::METADATA_KEY,
-    graph,
+    engine::{self, Plan, root_cause},
+    graph::{self, Interface},
     input::{PIXELS, SIDE},
-    model::last_words,
+    model::ModelFault,
     onnx_file,
 };
-use crate::{
-    eye_state::{EyeState, STATES},
-    onnx,
-    onnx::Plan,
-};
+use crate::eye_state::{EyeState, STATES};
 use std::{path::Path, sync::Arc};
 use tract_hir::prelude::*;
 
@@ -37,17 +34,17 @@ pub struct GradientModel {
     plan: Plan,
 }
 
-/// The gradient at one picture.
+/// The gradient at one crop.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Gradient {
-    /// d(cross-entropy)/d(standardised pixel), row by row.
+    /// d(cross-entropy) / d(standardised pixel), row by row.
     pub values: [f32; PIXELS],
-    /// The model's raw outputs at this picture.
+    /// The model's raw outputs for this crop.
     pub logits: [f32; STATES],
 }
 
 impl GradientModel {
-    /// The gradient graph of the model compiled into the program.
+    /// Loads the gradient graph of the model compiled into the program.
     ///
     /// # Errors
     /// When the program was built with a gradient that is not its model's.
@@ -55,7 +52,7 @@ impl GradientModel {
         Self::from_bytes(BUILT_IN, "built-in gradient", model)
     }
 
-    /// The gradient graph beside a model's file, `NAME.gradient.onnx` for `NAME.onnx`; `None` where
+    /// Loads the gradient graph beside a model's file, `NAME.gradient.onnx` for `NAME.onnx`; `None` where
     /// there is none, for a model is complete without it.
     ///
     /// # Errors
@@ -80,7 +77,7 @@ impl GradientModel {
         let origin = path.display().to_string();
         let bytes = onnx_file::read(path).map_err(|error| ModelError {
             origin: origin.clone(),
-            reason: format!("cannot be read: {error}"),
+            reason: ModelFault::Unreadable(error),
             remedy: MAKE_WITH_TRAIN,
         })?;
         Self::from_bytes(&bytes, &origin, model)
@@ -96,36 +93,43 @@ impl GradientModel {
         origin: &str,
         model: &EyeStateModel,
     ) -> Result<Self, ModelError> {
-        let wrong = |reason: String| ModelError {
+        let plan = Self::load(bytes, model).map_err(|reason| ModelError {
             origin: origin.into(),
             reason,
             remedy: MAKE_WITH_TRAIN,
-        };
-        let proto = onnx_file::decode(bytes).map_err(wrong)?;
-        let property = |key: &str| {
-            let found = proto.metadata_props.iter().find(|entry| entry.key == key);
-            found.map(|entry| entry.value.as_str())
-        };
-        if property(METADATA_KEY).is_none() {
-            return Err(wrong(format!("has no card (metadata `{METADATA_KEY}`)")));
-        }
-        match property(GRADIENT_OF_KEY) {
-            Some(sha256) if sha256 == model.file().sha256 => {}
-            Some(_) => return Err(wrong("is the gradient of another model".into())),
-            None => return Err(wrong("is not a gradient graph".into())),
-        }
-        let (image, target) = ([1, 1, SIDE, SIDE], [1, STATES]);
-        let inputs: [(&str, &[usize]); 2] = [("image", &image), ("target", &target)];
-        graph::admit(&proto, &inputs, &[&image, &target]).map_err(wrong)?;
-        let plan = onnx::plan(&proto, &inputs.map(|(_, shape)| shape))
-            .map_err(|error| wrong(format!("cannot be run ({})", last_words(&error))))?;
+        })?;
         Ok(Self {
             origin: origin.into(),
             plan,
         })
     }
 
-    /// Runs the graph on the calling thread; the plan is shared, the scratch memory is its own.
+    fn load(bytes: &[u8], model: &EyeStateModel) -> Result<Plan, ModelFault> {
+        let proto = onnx_file::decode(bytes)?;
+        let property = |key: &str| {
+            let found = proto.metadata_props.iter().find(|entry| entry.key == key);
+            found.map(|entry| entry.value.as_str())
+        };
+        if property(METADATA_KEY).is_none() {
+            return Err(ModelFault::NoCard);
+        }
+        match property(GRADIENT_OF_KEY) {
+            Some(sha256) if sha256 == model.file().sha256 => {}
+            Some(_) => return Err(ModelFault::OtherModel),
+            None => return Err(ModelFault::NoGradient),
+        }
+        let (image, states) = ([1, 1, SIDE, SIDE], [1, STATES]);
+        let interface = Interface {
+            inputs: &[("image", &image), ("target", &states)],
+            outputs: &[("gradient", &image), ("logits", &states)],
+        };
+        graph::admit(&proto, interface)?;
+        engine::read(proto, &[&image, &states])
+            .and_then(engine::ready)
+            .map_err(|error| ModelFault::Engine(root_cause(&error)))
+    }
+
+    /// Creates a runner for the calling thread; the plan is shared, the scratch memory is its own.
     ///
     /// # Errors
     /// When tract cannot set up its state.
@@ -140,7 +144,7 @@ impl GradientModel {
     fn failed(&self, error: &TractError) -> ModelError {
         ModelError {
             origin: self.origin.to_string(),
-            reason: format!("the gradient failed ({})", last_words(error)),
+            reason: ModelFault::Inference(root_cause(error)),
             remedy: MAKE_WITH_TRAIN,
         }
     }
@@ -154,11 +158,11 @@ pub struct GradientRunner {
 }
 
 impl GradientRunner {
-    /// The gradient of the cross-entropy of `crop` with `target` as its label. A step along its
+    /// Computes the gradient of the cross-entropy of `crop` with `target` as its label. A step along its
     /// sign is a step of FGSM.
     ///
     /// # Errors
-    /// When the graph fails or gives numbers that are not finite.
+    /// When the graph fails or gives values that are not finite.
     pub fn gradient(
         &mut self,
         crop: &StandardisedCrop,
@@ -195,7 +199,7 @@ impl GradientRunner {
         } else {
             Err(ModelError {
                 origin: self.model.origin.to_string(),
-                reason: "gave numbers that are not finite".into(),
+                reason: ModelFault::NotFinite("a gradient with infinite values or NaN".into()),
                 remedy: MAKE_WITH_TRAIN,
             })
         }

@@ -1,16 +1,21 @@
 //! From an eye crop to an eye state: standardisation, the model with its card, one plan shared by
 //! all threads.
 //!
-//! Where the eye is comes from [`crate::locate`]; what a row of readings means is
-//! [`crate::temporal`]'s.
+//! A model file passes, in this order, `onnx_file` (bounded decoding), [`card`], `graph` (admission),
+//! `engine` (tract). [`operators`] holds what all readers of a graph know of its operators. Where the eye
+//! is comes from [`crate::locate`]; what a sequence of readings means is left to [`crate::temporal`].
 
 pub mod card;
+pub(crate) mod engine;
 pub mod gradient;
 mod graph;
 pub mod input;
 pub mod model;
-mod onnx_file;
+pub(crate) mod onnx_file;
+pub mod operators;
 
 pub use card::ModelCard;
+pub use graph::{ConstantFault, GraphError};
 pub use input::StandardisedCrop;
 pub use model::{EyeClassifier, EyeStateModel, ModelError};
+pub use onnx_file::OnnxFileError;

@@ -1,38 +1,77 @@
 //! Loads an eye-state model from ONNX, checks it against its card and runs it with tract.
 //!
-//! The input is fixed at one eye: the convolutions that stand in for tract's (`convolution`) take one
-//! picture, tract's own are about twice as slow per eye on batches, and a fixed shape makes the answers
+//! The input is fixed at one eye: the convolutions that replace tract's ([`crate::convolution`]) take one
+//! image, tract's own are about twice as slow per eye on batches, and a fixed shape makes predictions
 //! bit-identical on every thread.
 
 use super::{
-    card::{METADATA_KEY, ModelCard},
-    graph,
+    card::{CardError, METADATA_KEY, ModelCard},
+    engine::{self, Plan, root_cause},
+    graph::{self, GraphError, Interface},
     input::{PIXELS, SIDE, StandardisedCrop},
-    onnx_file,
+    onnx_file::{self, OnnxFileError},
 };
-use crate::{
-    convolution,
-    eye_state::STATES,
-    onnx,
-    onnx::{Plan, messages as pb},
-};
+use crate::{convolution, eye_state::STATES};
 use sha2::{Digest, Sha256};
 use std::{io, path::Path, sync::Arc};
 use tract_hir::prelude::*;
+use tract_onnx::pb;
 
 /// The model compiled into the program.
 const BUILT_IN: &[u8] = include_bytes!("../../../../models/default.onnx");
 
-/// Why a model cannot be used.
+/// Why a model cannot be used, and what to do.
 #[derive(Debug, thiserror::Error)]
 #[error("{origin}: {reason}; {remedy}")]
 pub struct ModelError {
     /// The file, or `built-in model`.
     pub origin: String,
     /// What was wrong.
-    pub reason: String,
+    pub reason: ModelFault,
     /// What to do.
     pub remedy: &'static str,
+}
+
+/// What is wrong with a model file.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ModelFault {
+    /// The system cannot read it.
+    #[error("cannot be read: {0}")]
+    Unreadable(io::Error),
+    /// It is larger than any model.
+    #[error("is no eye-state model: {0}")]
+    TooLarge(io::Error),
+    /// It is no ONNX file, or holds what no model has.
+    #[error(transparent)]
+    File(#[from] OnnxFileError),
+    /// It has no card.
+    #[error("an ONNX model without a card (metadata `{METADATA_KEY}`)")]
+    NoCard,
+    /// Its card is not JSON of a card's layout.
+    #[error("the card cannot be read: {0}")]
+    UnreadableCard(#[from] serde_json::Error),
+    /// Its card is of another program or version.
+    #[error(transparent)]
+    Card(#[from] CardError),
+    /// Its graph is not one of `train`'s.
+    #[error(transparent)]
+    Graph(#[from] GraphError),
+    /// It is the gradient graph of another model.
+    #[error("is the gradient of another model")]
+    OtherModel,
+    /// It is no gradient graph.
+    #[error("is not a gradient graph")]
+    NoGradient,
+    /// tract refuses it.
+    #[error("cannot be run ({0})")]
+    Engine(String),
+    /// A run failed.
+    #[error("inference failed ({0})")]
+    Inference(String),
+    /// A run gave infinite values or NaN.
+    #[error("gave {0}, where finite numbers are needed")]
+    NotFinite(String),
 }
 
 const MAKE_WITH_TRAIN: &str =
@@ -56,7 +95,7 @@ pub struct EyeStateModel {
 }
 
 impl EyeStateModel {
-    /// The model compiled into the program.
+    /// Loads the model compiled into the program.
     ///
     /// # Errors
     /// When the program was built with a broken model.
@@ -67,22 +106,23 @@ impl EyeStateModel {
     /// Loads a model file.
     ///
     /// # Errors
-    /// When the file cannot be read, is no ONNX model, has no card, or is not what its card says.
+    /// When the file cannot be read, is no ONNX model, has no card, or does not agree with its card.
     pub fn from_file(path: &Path) -> Result<Self, ModelError> {
         let origin = path.display().to_string();
-        let unreadable = |error: io::Error| match error.kind() {
-            io::ErrorKind::FileTooLarge => ModelError {
+        let bytes = onnx_file::read(path).map_err(|error| {
+            let (reason, remedy) = match error.kind() {
+                io::ErrorKind::FileTooLarge => (ModelFault::TooLarge(error), MAKE_WITH_TRAIN),
+                _ => (
+                    ModelFault::Unreadable(error),
+                    "check the path and its permissions; `parseye models` lists what is there",
+                ),
+            };
+            ModelError {
                 origin: origin.clone(),
-                reason: format!("is no eye-state model: {error}"),
-                remedy: MAKE_WITH_TRAIN,
-            },
-            _ => ModelError {
-                origin: origin.clone(),
-                reason: format!("cannot be read: {error}"),
-                remedy: "check the path and its permissions; `parseye models` lists what is there",
-            },
-        };
-        let bytes = onnx_file::read(path).map_err(unreadable)?;
+                reason,
+                remedy,
+            }
+        })?;
         Self::from_bytes(&bytes, &origin)
     }
 
@@ -91,21 +131,27 @@ impl EyeStateModel {
     /// # Errors
     /// As [`Self::from_file`].
     pub fn from_bytes(bytes: &[u8], origin: &str) -> Result<Self, ModelError> {
-        let wrong = |reason: String| ModelError {
+        Self::load(bytes).map_err(|reason| ModelError {
             origin: origin.into(),
             reason,
             remedy: MAKE_WITH_TRAIN,
-        };
-        let proto = onnx_file::decode(bytes).map_err(wrong)?;
-        let card = read_card(&proto).map_err(wrong)?;
-        card.check().map_err(wrong)?;
-        check_interface(&proto).map_err(wrong)?;
+        })
+    }
+
+    fn load(bytes: &[u8]) -> Result<Self, ModelFault> {
+        let proto = onnx_file::decode(bytes)?;
+        let card = read_card(&proto)?;
+        card.check()?;
         let image = [1, 1, SIDE, SIDE];
-        graph::admit(&proto, &[("image", &image)], &[&[1, STATES]]).map_err(wrong)?;
-        let plan = onnx::read(&proto, &[&image])
+        let interface = Interface {
+            inputs: &[("image", &image)],
+            outputs: &[("logits", &[1, STATES])],
+        };
+        graph::admit(&proto, interface)?;
+        let plan = engine::read(proto, &[&image])
             .and_then(convolution::fuse)
-            .and_then(onnx::ready)
-            .map_err(|error| wrong(format!("cannot be run ({})", last_words(&error))))?;
+            .and_then(engine::ready)
+            .map_err(|error| ModelFault::Engine(root_cause(&error)))?;
         Ok(Self {
             card: Arc::new(card),
             file: Arc::new(ModelFile {
@@ -116,7 +162,7 @@ impl EyeStateModel {
         })
     }
 
-    /// What the model is and how far it was measured.
+    /// The model's card: what it is and how it was measured.
     pub fn card(&self) -> &ModelCard {
         &self.card
     }
@@ -126,7 +172,7 @@ impl EyeStateModel {
         &self.file
     }
 
-    /// A classifier for the calling thread; the plan is shared, the scratch memory is its own.
+    /// Creates a classifier for the calling thread; the plan is shared, the scratch memory is its own.
     ///
     /// # Errors
     /// When tract cannot set up its state.
@@ -141,7 +187,7 @@ impl EyeStateModel {
     fn failed(&self, error: &TractError) -> ModelError {
         ModelError {
             origin: self.card.name.clone(),
-            reason: format!("inference failed ({})", last_words(error)),
+            reason: ModelFault::Inference(root_cause(error)),
             remedy: MAKE_WITH_TRAIN,
         }
     }
@@ -155,7 +201,7 @@ pub struct EyeClassifier {
 }
 
 impl EyeClassifier {
-    /// The network's raw outputs for one standardised crop, in the order of
+    /// Computes the network's raw outputs for one standardised crop, in the order of
     /// [`crate::eye_state::EyeState::ALL`].
     ///
     /// # Errors
@@ -177,13 +223,13 @@ impl EyeClassifier {
         } else {
             Err(ModelError {
                 origin: self.model.card.name.clone(),
-                reason: format!("gave {logits:?}, which are not all finite numbers"),
+                reason: ModelFault::NotFinite(format!("{logits:?}")),
                 remedy: MAKE_WITH_TRAIN,
             })
         }
     }
 
-    /// Probabilities of the four states: softmax of the logits over the card's temperature.
+    /// Predicts the probabilities of the four states: softmax of the logits over the card's temperature.
     ///
     /// # Errors
     /// As [`Self::logits`].
@@ -198,7 +244,7 @@ impl EyeClassifier {
     }
 }
 
-/// Softmax of `logits / temperature`; sums to 1.
+/// Computes the softmax of `logits / temperature`; sums to 1.
 pub fn softmax(logits: &[f32; STATES], temperature: f32) -> [f32; STATES] {
     let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let powers = logits.map(|logit| ((logit - largest) / temperature).exp());
@@ -206,89 +252,13 @@ pub fn softmax(logits: &[f32; STATES], temperature: f32) -> [f32; STATES] {
     powers.map(|power| power / sum)
 }
 
-fn read_card(proto: &pb::ModelProto) -> Result<ModelCard, String> {
+fn read_card(proto: &pb::ModelProto) -> Result<ModelCard, ModelFault> {
     let json = proto
         .metadata_props
         .iter()
         .find(|property| property.key == METADATA_KEY)
-        .ok_or_else(|| format!("an ONNX model without a card (metadata `{METADATA_KEY}`)"))?;
-    serde_json::from_str(&json.value).map_err(|error| format!("its card cannot be read: {error}"))
-}
-
-/// The graph's own input and output must be what the card promises.
-fn check_interface(proto: &pb::ModelProto) -> Result<(), String> {
-    let graph = proto.graph.as_ref().ok_or("a model without a graph")?;
-    let inputs: Vec<_> = graph
-        .input
-        .iter()
-        .filter(|input| {
-            !graph
-                .initializer
-                .iter()
-                .any(|constant| constant.name == input.name)
-        })
-        .collect();
-    // An open batch dimension is fine: it is fixed at one eye when the plan is made.
-    match inputs.as_slice() {
-        [input] => expect_shape("input", input, "image", &[1, SIDE as i64, SIDE as i64])?,
-        _ => {
-            return Err(format!(
-                "it has {} inputs where one is expected",
-                inputs.len()
-            ));
-        }
-    }
-    match graph.output.as_slice() {
-        [output] => expect_shape("output", output, "logits", &[STATES as i64]),
-        outputs => Err(format!(
-            "it has {} outputs where one is expected",
-            outputs.len()
-        )),
-    }
-}
-
-fn expect_shape(
-    what: &str,
-    value: &pb::ValueInfoProto,
-    name: &str,
-    after_batch: &[i64],
-) -> Result<(), String> {
-    use pb::{tensor_shape_proto::dimension::Value, type_proto};
-    let Some(type_proto::Value::TensorType(tensor)) =
-        value.r#type.as_ref().and_then(|kind| kind.value.as_ref())
-    else {
-        return Err(format!("its {what} `{}` has no tensor type", value.name));
-    };
-    let shape: Vec<String> = tensor
-        .shape
-        .iter()
-        .flat_map(|shape| &shape.dim)
-        .map(|dimension| match &dimension.value {
-            Some(Value::DimValue(size)) => size.to_string(),
-            Some(Value::DimParam(name)) => name.clone(),
-            None => "?".into(),
-        })
-        .collect();
-    let wanted: Vec<String> = after_batch.iter().map(i64::to_string).collect();
-    let batch_is_one = shape
-        .first()
-        .is_some_and(|batch| batch.parse::<i64>().map_or(true, |size| size == 1));
-    let is_float = tensor.elem_type == pb::tensor_proto::DataType::Float as i32;
-    if value.name == name && is_float && batch_is_one && shape.get(1..) == Some(&wanted[..]) {
-        Ok(())
-    } else {
-        Err(format!(
-            "its {what} is `{}` of shape [{}] where `{name}` of shape [N, {}] in f32 is expected",
-            value.name,
-            shape.join(", "),
-            wanted.join(", ")
-        ))
-    }
-}
-
-/// The innermost cause of a tract error, on one line.
-pub(super) fn last_words(error: &TractError) -> String {
-    error.root_cause().to_string().replace('\n', " ")
+        .ok_or(ModelFault::NoCard)?;
+    Ok(serde_json::from_str(&json.value)?)
 }
 
 #[cfg(test)]

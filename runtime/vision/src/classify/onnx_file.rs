@@ -1,45 +1,68 @@
-//! Reads ONNX files that nobody vouches for, within bounds of memory.
+//! Reads ONNX files from outside within bounds of memory.
 //!
-//! Decoding a message makes hundreds of bytes of memory out of two bytes of a file, so the parts of a
-//! file are counted before it is decoded. What its graph computes is [`super::graph`]'s to judge.
+//! Decoding a protobuf message makes hundreds of bytes of memory out of two bytes of a file, so the parts of
+//! a file are counted before it is decoded. What its graph computes is checked by [`super::graph`].
 
-use crate::{bounded, onnx, onnx::messages as pb};
+use crate::bounded;
+use prost::Message as _;
 use std::{io, path::Path};
+use tract_onnx::pb;
 
 /// Largest model file accepted, in bytes: ten times the widest network that `train` makes for the
-/// edge. A larger file is not one of ours, and must not fill the memory.
-pub(super) const MOST_BYTES: u64 = 256 << 20;
+/// edge. A larger file is none of `train`'s, and must not fill the memory.
+const MAX_BYTES: u64 = 256 << 20;
 
-/// Most parts of a file: messages, names and packed whole numbers, none of which takes more than a few
+/// Most parts of a file: messages, names and packed integers, none of which takes more than a few
 /// hundred bytes of memory. The gradient graph of WRN-16-1 has 1,731.
-const MOST_PARTS: usize = 1 << 17;
+const MAX_PARTS: usize = 1 << 17;
 
-/// The bytes of a model file.
-///
-/// # Errors
-/// The system's; of kind [`io::ErrorKind::FileTooLarge`] above [`MOST_BYTES`].
-pub(super) fn read(path: &Path) -> io::Result<Vec<u8>> {
-    bounded::read(path, MOST_BYTES)
+/// Why a file is not decoded.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum OnnxFileError {
+    /// It is larger than any model of `train`.
+    #[error("the file has {0} bytes, more than the {MAX_BYTES} accepted")]
+    Large(usize),
+    /// It has more messages, names and integers than any model of `train`.
+    #[error("the file has more than {MAX_PARTS} parts, too many for an eye-state model")]
+    Parts,
+    /// It is cut off, damaged or no ONNX file.
+    #[error("not a whole ONNX model ({0})")]
+    Malformed(String),
+    /// It holds something that no model of `train` has.
+    #[error("the file has {0}, which is not supported")]
+    Unsupported(&'static str),
 }
 
-/// The messages in the bytes of a model file.
+impl OnnxFileError {
+    fn malformed(reason: &str) -> Self {
+        Self::Malformed(reason.into())
+    }
+}
+
+/// Reads the bytes of a model file.
 ///
 /// # Errors
-/// A sentence about a file that is too large, is no ONNX or not whole, or has parts that no model of
-/// ours has: functions, graphs within graphs, data in other files.
-pub(super) fn decode(bytes: &[u8]) -> Result<pb::ModelProto, String> {
-    if bytes.len() as u64 > MOST_BYTES {
-        let size = bytes.len();
-        return Err(format!("{size} bytes are too many for an eye-state model"));
+/// The system's; of kind [`io::ErrorKind::FileTooLarge`] above 256 MiB.
+pub(super) fn read(path: &Path) -> io::Result<Vec<u8>> {
+    bounded::read(path, MAX_BYTES)
+}
+
+/// Decodes the bytes of a model file.
+///
+/// # Errors
+/// When the file is too large, is no ONNX or not whole, or has parts that no model of `train` has:
+/// functions, graphs within graphs, data in other files.
+pub(crate) fn decode(bytes: &[u8]) -> Result<pb::ModelProto, OnnxFileError> {
+    if bytes.len() as u64 > MAX_BYTES {
+        return Err(OnnxFileError::Large(bytes.len()));
     }
     let mut parts = 0;
     count(Message::Model, bytes, &mut parts)?;
-    onnx::decode(bytes).map_err(|error| format!("{NOT_WHOLE} ({error})"))
+    pb::ModelProto::decode(bytes).map_err(|error| OnnxFileError::Malformed(error.to_string()))
 }
 
-const NOT_WHOLE: &str = "not a whole ONNX model";
-
-/// The messages of ONNX that a model of ours consists of.
+/// The messages of ONNX that a model of `train` consists of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Message {
     Model,
@@ -55,17 +78,17 @@ enum Message {
     Plain,
 }
 
-/// What a field with a length is.
+/// What a field with a length holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Field {
     /// A message.
     Holds(Message),
     /// Bytes that take as much memory as they do in the file: text, floats, raw data.
     AsItIs,
-    /// Whole numbers of variable length, each of which takes eight bytes.
+    /// Integers of variable length, each of which takes eight bytes.
     Packed,
-    /// Nothing that a model of ours has.
-    Foreign(&'static str),
+    /// Nothing that a model of `train` has.
+    Unsupported(&'static str),
 }
 
 impl Message {
@@ -74,19 +97,19 @@ impl Message {
         match (self, number) {
             (Self::Model, 7) => Field::Holds(Self::Graph),
             (Self::Model, 8 | 14) => Field::Holds(Self::Plain),
-            (Self::Model, 20) => Field::Foreign("a training graph"),
-            (Self::Model, 25) => Field::Foreign("functions of its own"),
+            (Self::Model, 20) => Field::Unsupported("a training graph"),
+            (Self::Model, 25) => Field::Unsupported("functions of its own"),
             (Self::Graph, 1) => Field::Holds(Self::Node),
             (Self::Graph, 5) => Field::Holds(Self::Tensor),
             (Self::Graph, 11..=13) => Field::Holds(Self::ValueInfo),
-            (Self::Graph, 14 | 15) => Field::Foreign("quantised or sparse constants"),
+            (Self::Graph, 14 | 15) => Field::Unsupported("quantised or sparse constants"),
             (Self::Node, 5) => Field::Holds(Self::Attribute),
             (Self::Attribute, 8) | (Self::Tensor, 1 | 5 | 7 | 11) => Field::Packed,
-            (Self::Attribute, 6 | 11) => Field::Foreign("graphs within its graph"),
+            (Self::Attribute, 6 | 11) => Field::Unsupported("graphs within its graph"),
             (Self::Attribute, 5 | 10 | 14 | 15 | 22 | 23) => {
-                Field::Foreign("tensors or types as attributes")
+                Field::Unsupported("tensors or types as attributes")
             }
-            (Self::Tensor, 3 | 13) => Field::Foreign("data in other places or files"),
+            (Self::Tensor, 3 | 13) => Field::Unsupported("data in other places or files"),
             (Self::ValueInfo, 2) => Field::Holds(Self::Type),
             (Self::Type, 1) => Field::Holds(Self::TensorType),
             (Self::TensorType, 2) => Field::Holds(Self::Shape),
@@ -97,17 +120,15 @@ impl Message {
 }
 
 /// Counts the parts of a message, its own fields and those of the messages in it.
-fn count(message: Message, mut bytes: &[u8], parts: &mut usize) -> Result<(), String> {
+fn count(message: Message, mut bytes: &[u8], parts: &mut usize) -> Result<(), OnnxFileError> {
     const WIRE_VARINT: u64 = 0;
     const WIRE_8_BYTES: u64 = 1;
     const WIRE_LENGTH: u64 = 2;
     const WIRE_4_BYTES: u64 = 5;
     let take = |parts: &mut usize, number: usize| {
         *parts = parts.saturating_add(number);
-        if *parts > MOST_PARTS {
-            return Err(format!(
-                "it has more than {MOST_PARTS} parts, too many for an eye-state model"
-            ));
+        if *parts > MAX_PARTS {
+            return Err(OnnxFileError::Parts);
         }
         Ok(())
     };
@@ -123,9 +144,9 @@ fn count(message: Message, mut bytes: &[u8], parts: &mut usize) -> Result<(), St
             WIRE_4_BYTES => 4,
             WIRE_LENGTH => varint(&mut bytes)?,
             // Groups, which ONNX has none of.
-            _ => return Err(format!("{NOT_WHOLE} (a field of unknown form)")),
+            _ => return Err(OnnxFileError::malformed("a field of unknown type")),
         };
-        let cut = || format!("{NOT_WHOLE} (it is cut off)");
+        let cut = || OnnxFileError::malformed("it is cut off");
         let length = usize::try_from(length).map_err(|_| cut())?;
         let (content, rest) = bytes.split_at_checked(length).ok_or_else(cut)?;
         bytes = rest;
@@ -136,16 +157,14 @@ fn count(message: Message, mut bytes: &[u8], parts: &mut usize) -> Result<(), St
             Field::Holds(inner) => count(inner, content, parts)?,
             Field::Packed => take(parts, content.len())?,
             Field::AsItIs => {}
-            Field::Foreign(what) => {
-                return Err(format!("it has {what}, as no model of `train` has"));
-            }
+            Field::Unsupported(what) => return Err(OnnxFileError::Unsupported(what)),
         }
     }
     Ok(())
 }
 
-/// A number of seven bits a byte, the least first.
-fn varint(bytes: &mut &[u8]) -> Result<u64, String> {
+/// Reads an integer of seven bits a byte, the least significant first.
+fn varint(bytes: &mut &[u8]) -> Result<u64, OnnxFileError> {
     let mut value = 0;
     for shift in (0..64).step_by(7) {
         let Some((byte, rest)) = bytes.split_first() else {
@@ -157,13 +176,12 @@ fn varint(bytes: &mut &[u8]) -> Result<u64, String> {
             return Ok(value);
         }
     }
-    Err(format!("{NOT_WHOLE} (a number without an end)"))
+    Err(OnnxFileError::malformed("an integer without an end"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use prost::Message as _;
 
     const BUILT_IN: [&[u8]; 2] = [
         include_bytes!("../../../../models/default.onnx"),
@@ -177,21 +195,20 @@ mod tests {
     }
 
     #[test]
-    fn our_models_have_a_small_part_of_what_is_accepted() {
+    fn models_have_a_small_part_of_what_is_accepted() {
         for bytes in BUILT_IN {
             let mut parts = 0;
             count(Message::Model, bytes, &mut parts).unwrap();
-            assert!((100..MOST_PARTS / 20).contains(&parts), "{parts}");
+            assert!((100..MAX_PARTS / 20).contains(&parts), "{parts}");
             decode(bytes).unwrap();
         }
     }
 
     #[test]
     fn a_file_that_would_grow_in_memory_is_refused_undecoded() {
-        let many = MOST_PARTS + 1;
+        let many = MAX_PARTS + 1;
         let refused = |bytes: Vec<u8>| {
-            let reason = decode(&bytes).unwrap_err();
-            assert!(reason.contains("parts"), "{reason}");
+            assert_eq!(decode(&bytes), Err(OnnxFileError::Parts));
         };
         refused(graph(|graph| {
             graph.node = vec![pb::NodeProto::default(); many]
@@ -209,26 +226,36 @@ mod tests {
     }
 
     #[test]
-    fn parts_that_no_model_of_ours_has_are_named() {
+    fn parts_that_no_model_has_are_named() {
         let inner = graph(|graph| {
             graph.node[0].attribute[0].g = Some(pb::GraphProto::default());
         });
-        assert!(decode(&inner).unwrap_err().contains("graphs within"));
+        assert!(
+            decode(&inner)
+                .unwrap_err()
+                .to_string()
+                .contains("graphs within")
+        );
         let outside = graph(|graph| {
             graph.initializer[0].external_data = vec![pb::StringStringEntryProto {
                 key: "location".into(),
                 value: "/dev/zero".into(),
             }];
         });
-        assert!(decode(&outside).unwrap_err().contains("other places"));
+        assert!(
+            decode(&outside)
+                .unwrap_err()
+                .to_string()
+                .contains("other places")
+        );
     }
 
     #[test]
     fn what_is_cut_off_or_no_message_says_so() {
         let whole = BUILT_IN[0];
         for bytes in [&whole[..whole.len() - 1], b"\x0F", b"\x0A\xFF", &[0x80; 20]] {
-            let reason = decode(bytes).unwrap_err();
-            assert!(reason.starts_with(NOT_WHOLE), "{reason}");
+            let reason = decode(bytes).unwrap_err().to_string();
+            assert!(reason.starts_with("not a whole ONNX model"), "{reason}");
         }
     }
 }

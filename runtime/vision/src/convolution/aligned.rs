@@ -1,28 +1,29 @@
-//! Memory whose vectors lie whole in the processor's cache lines.
+//! Buffers of f32 whose vectors each lie in one cache line of the processor.
 
 use std::ops::{Deref, DerefMut};
 
 /// Bytes of a cache line, and of a vector of AVX-512.
 const LINE: usize = 64;
 
-/// Numbers more than are asked for, among which there is a first one at a line's beginning.
+/// Floats more than are asked for, so that one of the first begins a cache line.
 const SURPLUS: usize = LINE / size_of::<f32>() - 1;
 
-/// Numbers that begin at a cache line. A vector across two lines is read in twice the time, which is a
-/// quarter of a depthwise convolution's.
+/// A buffer of f32 aligned to 64 bytes. A vector across two cache lines is read in twice the time, which is
+/// a quarter of a depthwise convolution's.
 #[derive(Debug)]
 pub(crate) struct Aligned {
-    numbers: Vec<f32>,
+    floats: Vec<f32>,
     start: usize,
 }
 
 impl Aligned {
-    /// So many zeros.
+    /// Creates a zeroed buffer of `count` f32 aligned to 64 bytes.
     pub fn zeros(count: usize) -> Self {
-        let numbers = vec![0.0_f32; count + SURPLUS];
-        // What cannot be aligned, which no platform says, begins where it begins.
-        let start = numbers.as_ptr().align_offset(LINE).min(SURPLUS);
-        Self { numbers, start }
+        let floats = vec![0.0_f32; count + SURPLUS];
+        // `align_offset` may say that it cannot align, which it does on no platform: then the buffer
+        // begins where the memory does.
+        let start = floats.as_ptr().align_offset(LINE).min(SURPLUS);
+        Self { floats, start }
     }
 }
 
@@ -34,7 +35,7 @@ impl From<&[f32]> for Aligned {
     }
 }
 
-/// Elsewhere in memory another start is aligned.
+/// A copy lies elsewhere in memory, where another start is aligned.
 impl Clone for Aligned {
     fn clone(&self) -> Self {
         (&**self).into()
@@ -45,13 +46,13 @@ impl Deref for Aligned {
     type Target = [f32];
 
     fn deref(&self) -> &[f32] {
-        &self.numbers[self.start..][..self.numbers.len() - SURPLUS]
+        &self.floats[self.start..][..self.floats.len() - SURPLUS]
     }
 }
 
 impl DerefMut for Aligned {
     fn deref_mut(&mut self) -> &mut [f32] {
-        let count = self.numbers.len() - SURPLUS;
-        &mut self.numbers[self.start..][..count]
+        let count = self.floats.len() - SURPLUS;
+        &mut self.floats[self.start..][..count]
     }
 }

@@ -1,4 +1,15 @@
-//! A convolution of each channel by itself.
+//! A depthwise convolution: each channel by itself, with its own 3 x 3 window.
+//!
+//! ```text
+//! out[y, x, i] = sum over r, c of  weight[i, r, c] * in[y s + r - q, x s + c - q, i]
+//! ```
+//!
+//! for stride s and padding q. The input lies in memory with a border of one pixel of zeros, the channels of
+//! a pixel side by side, so that one vector holds [`LANES`] channels of one pixel:
+//!
+//! ```text
+//! weights   for each block of LANES channels, row r, column c:  [i0 i1 .. i15]   nine vectors a block
+//! ```
 
 use super::{
     aligned::Aligned,
@@ -17,19 +28,19 @@ pub(crate) struct Depthwise {
     input: Shape,
     output: Shape,
     stride: usize,
-    /// Where the first window begins in the bordered input, down and across.
+    /// Row and column of the first window in the bordered input.
     first: usize,
     /// By block of [`LANES`] channels, row, column and channel.
     weights: Aligned,
 }
 
 impl Depthwise {
-    /// The pixels that a picture is given on each side for the window to lie on.
+    /// Pixels of zeros around the input.
     pub const BORDER: usize = 1;
 
-    /// For pictures of `input`'s shape that have zeros on [`Self::BORDER`] pixels around. `padding`, 0 or
-    /// 1, of them belong to the first window. The weights are by channel, row and column. Output rows and
-    /// columns are those of the input divided by `stride`.
+    /// Prepares a convolution of inputs of this shape that have [`Self::BORDER`] pixels of zeros around, of
+    /// which `padding`, 0 or 1, belong to the first window. The weights are by channel, row and column.
+    /// The output has the input's rows and columns divided by `stride`, 1 or 2.
     ///
     /// `None` where this does not fit together.
     pub fn new(input: Shape, stride: usize, padding: usize, weights: &[f32]) -> Option<Self> {
@@ -75,8 +86,8 @@ impl Depthwise {
         self.output
     }
 
-    /// Computes some rows of the output, without a border, of `input` with its own; the channels of a pixel
-    /// lie side by side. `output` begins with the first of those rows.
+    /// Computes some rows of the output from `input` with its border. `output`, without a border, begins with
+    /// the first of those rows.
     #[inline(always)]
     pub(super) fn compute<const FUSED: bool>(
         &self,
@@ -93,23 +104,23 @@ impl Depthwise {
         let blocks = self.output.channels / LANES;
         let row = (self.input.width + 2 * Self::BORDER) * blocks;
         let span = (SIDE - 1) * blocks + 1;
-        let from = input.as_chunks::<LANES>().0;
+        let input = input.as_chunks::<LANES>().0;
         let output = output.as_chunks_mut::<LANES>().0;
         let weights = self.weights.as_chunks::<LANES>().0;
         // One pixel at a time: with more at once the compiler does not keep the sums in registers. The
-        // processor has several pixels under way of its own accord.
+        // processor overlaps several pixels by itself.
         for (block, weights) in weights.as_chunks::<WINDOW>().0.iter().enumerate() {
-            // A copy of its own, which can stay in registers while the output is written.
+            // A copy, which can stay in registers while the output is written.
             let weights = *weights;
             for y in rows.clone() {
                 for x in 0..*width {
                     let start = (y * stride + first) * row + (x * stride + first) * blocks + block;
                     let mut sums = [0.0; LANES];
-                    for down in 0..SIDE {
-                        let window = &from[start + down * row..][..span];
-                        for across in 0..SIDE {
-                            let values = &window[across * blocks];
-                            let weights = &weights[down * SIDE + across];
+                    for r in 0..SIDE {
+                        let window = &input[start + r * row..][..span];
+                        for c in 0..SIDE {
+                            let values = &window[c * blocks];
+                            let weights = &weights[r * SIDE + c];
                             multiply_add::<LANES, FUSED>(&mut sums, values, weights);
                         }
                     }

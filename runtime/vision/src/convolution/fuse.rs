@@ -1,7 +1,7 @@
-//! Finds convolutions in a graph, and what around them can be computed with them.
+//! Finds convolutions in a graph of tract, and the operators around them that can be computed with them.
 
 use super::{
-    kernel::{Both, Convolution, Layer, Residual, Shape},
+    kernel::{Convolution, Layer, Residual, Shape, Size2d},
     op::FusedConvolution,
     pool::{FusedPool, Normalisation},
 };
@@ -17,7 +17,7 @@ use tract_hir::tract_core::{
 };
 
 /// Replaces each convolution that [`Convolution`] computes, and the operators around that go with it,
-/// by one operator. The answers stay what they are, but for rounding.
+/// by one operator. Predictions stay the same, but for rounding.
 ///
 /// # Errors
 /// When tract refuses a replacement, which no graph should bring about.
@@ -25,8 +25,8 @@ pub(crate) fn fuse(mut model: TypedModel) -> TractResult<TypedModel> {
     model.prop_consts()?;
     let nodes = model.eval_order()?;
     for node in nodes {
-        if let Some(found) = Found::at(&model, node)? {
-            found.replace(&mut model)?;
+        if let Some(fusion) = Fusion::at(&model, node)? {
+            fusion.replace(&mut model)?;
         } else {
             fuse_pool(&mut model, node)?;
         }
@@ -34,18 +34,18 @@ pub(crate) fn fuse(mut model: TypedModel) -> TractResult<TypedModel> {
     Ok(model)
 }
 
-/// A convolution with its surroundings.
-struct Found {
+/// A convolution with the neighbours that are computed with it.
+struct Fusion {
     name: String,
     convolution: Convolution,
-    /// What the fused operator reads, with the channels before rows and columns.
+    /// The value that the fused operator reads, with the channels before rows and columns.
     input: OutletId,
     residual: Option<OutletId>,
-    /// What it stands for.
+    /// The value that it computes.
     output: OutletId,
 }
 
-impl Found {
+impl Fusion {
     /// `None` where the node is no convolution or one that stays with tract.
     fn at(model: &TypedModel, node: usize) -> TractResult<Option<Self>> {
         let node = model.node(node);
@@ -64,7 +64,7 @@ impl Found {
             && spec.dilations().iter().all(|dilation| *dilation == 1);
         let (Some(weights), Some(bias), true) = (
             constant(model, *weights)?,
-            constant(model, *bias)?.and_then(|bias| spread(&bias, to.channels)),
+            constant(model, *bias)?.and_then(|bias| broadcast(&bias, to.channels)),
             plain,
         ) else {
             return Ok(None);
@@ -72,9 +72,9 @@ impl Found {
         let padding = spec.computed_padding(&[from.height, from.width]);
         let before: TVec<usize> = padding.iter().map(|side| side.pad_before).collect();
         let (Some(kernel), Some(stride), Some(padding)) = (
-            Both::of(&spec.kernel_shape),
-            Both::of(&spec.strides()),
-            Both::of(&before),
+            Size2d::of(&spec.kernel_shape),
+            Size2d::of(&spec.strides()),
+            Size2d::of(&before),
         ) else {
             return Ok(None);
         };
@@ -142,20 +142,20 @@ fn fuse_pool(model: &mut TypedModel, node: usize) -> TractResult<()> {
     let (Some(shape), Reducer::Sum, [2, 3]) = (shape, &reduce.reducer, &reduce.axes[..]) else {
         return Ok(());
     };
-    let Some((source, (factors, shifts))) = normalised(model, input, shape.channels)? else {
+    let Some((source, (scales, shifts))) = normalised(model, input, shape.channels)? else {
         return Ok(());
     };
     let (name, output) = (node.name.clone(), OutletId::from(node.id));
     let mut patch = TypedModelPatch::new("fused pool");
     let source = patch.tap_model(model, source)?;
     let last = patch.wire_node(format!("{name}.input_last"), AxisOp::Move(1, 3), &[source])?;
-    let op = FusedPool(Arc::new(Normalisation { factors, shifts }));
+    let op = FusedPool(Arc::new(Normalisation { scales, shifts }));
     let sums = patch.wire_node(format!("{name}.fused"), op, &last)?;
     patch.shunt_outside(model, output, sums[0])?;
     patch.apply(model)
 }
 
-/// The shape of one picture of f32, channels first.
+/// The shape of a value of f32 and shape [1, channels, rows, columns].
 fn shape_of(fact: &TypedFact) -> Option<Shape> {
     match fact.shape.as_concrete()? {
         &[1, channels, height, width] if fact.datum_type == f32::datum_type() => Some(Shape {
@@ -176,8 +176,8 @@ fn constant(model: &TypedModel, outlet: OutletId) -> TractResult<Option<Vec<f32>
     }
 }
 
-/// One number for each channel, of as many or of a single one.
-fn spread(values: &[f32], channels: usize) -> Option<Vec<f32>> {
+/// Broadcasts one value, or as many as there are channels, to the channels.
+fn broadcast(values: &[f32], channels: usize) -> Option<Vec<f32>> {
     match values {
         [value] => Some(vec![*value; channels]),
         values if values.len() == channels => Some(values.to_vec()),
@@ -210,7 +210,7 @@ fn is<O: BinMiniOp>(node: &TypedNode) -> bool {
         .is_some_and(|op| op.0.is::<O>() && op.1.is_none())
 }
 
-/// Whether all sides of a constant but that of the channels are 1.
+/// Whether all dimensions of a constant but the channels are 1.
 fn along_channels(fact: &TypedFact) -> bool {
     let sides = fact.shape.as_concrete();
     sides.is_some_and(|sides| matches!(sides, [] | [1, _, 1, 1]))
@@ -231,7 +231,7 @@ fn is_zero(values: &[f32]) -> bool {
     values.iter().all(|value| *value == 0.0)
 }
 
-/// Where `outlet` is a normalised and rectified picture: what is normalised, and the factors and shifts.
+/// Where `outlet` is normalised and rectified: the value that is normalised, and scales and shifts.
 #[allow(clippy::type_complexity)]
 fn normalised(
     model: &TypedModel,
@@ -244,18 +244,18 @@ fn normalised(
     let Some((scaled, shifts)) = with_constant::<Add>(model, shifted)? else {
         return Ok(None);
     };
-    let Some((source, factors)) = with_constant::<Mul>(model, scaled)? else {
+    let Some((source, scales)) = with_constant::<Mul>(model, scaled)? else {
         return Ok(None);
     };
-    let is_picture = shape_of(model.outlet_fact(source)?).is_some_and(|s| s.channels == channels);
-    let terms = spread(&factors, channels).zip(spread(&shifts, channels));
+    let has_channels = shape_of(model.outlet_fact(source)?).is_some_and(|s| s.channels == channels);
+    let terms = broadcast(&scales, channels).zip(broadcast(&shifts, channels));
     Ok(terms
-        .filter(|_| is_zero(&bound) && is_picture)
+        .filter(|_| is_zero(&bound) && has_channels)
         .map(|terms| (source, terms)))
 }
 
-/// The sum that alone reads `outlet`, with what is added and the factor of that. Without such a sum
-/// `outlet` itself.
+/// The sum that alone reads `outlet`, with the other term and its factor; `outlet` itself where there is no
+/// such sum.
 #[allow(clippy::type_complexity)]
 fn residual(
     model: &TypedModel,

@@ -1,10 +1,10 @@
-//! Convolutions computed here instead of by tract, which gathers each picture anew for a product of
-//! matrices and goes over it once more for each operator around (`docs/inference-speed.md` has the
-//! figures).
+//! Convolutions that replace tract's, which gathers each image anew for a matrix product and passes over it
+//! once more for each operator around (`docs/inference-speed.md` has the measurements).
 //!
-//! [`fuse()`] replaces, in a graph that tract has read, each convolution of a common kind and the
-//! operators around it by one operator; what it does not know stays with tract. The face locator, one
-//! network that is known beforehand, is made of [`Convolution`] and [`Separable`] without a graph.
+//! [`fuse()`] replaces, in a graph that tract has read, each convolution of a common kind and the operators
+//! around it by one operator; other convolutions stay with tract. The face detector, one network that is
+//! known beforehand, is built of [`Convolution`] and [`Separable`] without a graph. Reading models is left
+//! to [`crate::classify`] and [`crate::locate`].
 
 mod aligned;
 mod depthwise;
@@ -20,5 +20,5 @@ mod tests;
 pub(crate) use aligned::Aligned;
 pub(crate) use depthwise::Depthwise;
 pub(crate) use fuse::fuse;
-pub(crate) use kernel::{Both, Convolution, LANES, Layer, Residual, Shape};
+pub(crate) use kernel::{Convolution, LANES, Layer, Residual, Shape, Size2d};
 pub(crate) use separable::Separable;

@@ -1,15 +1,15 @@
-//! The operator that stands for a fused convolution in tract's graph.
+//! The fused convolution as an operator of tract's graph.
 
 use super::kernel::Convolution;
 use std::sync::Arc;
 use tract_hir::tract_core::internal::*;
 
-/// Takes a picture of shape [1, rows, columns, channels] and, where the layer adds one, a second one of
-/// the output's shape.
+/// Reads an image of shape [1, rows, columns, channels] and, where the layer adds a residual, a second one
+/// of the output's shape.
 #[derive(Clone, Debug)]
 pub(super) struct FusedConvolution(pub Arc<Convolution>);
 
-/// Numbers make no equality; the same weights in memory do.
+/// Equal only where the weights are the same in memory, for floats have no total equality.
 impl PartialEq for FusedConvolution {
     fn eq(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
@@ -41,10 +41,10 @@ impl EvalOp for FusedConvolution {
             .map(|residual| residual.try_as_plain_ram()?.as_slice::<f32>())
             .transpose()?;
         let (wanted, given) = (layer.input.volume(), input.len());
-        ensure!(wanted == given, "{given} numbers instead of {wanted}");
+        ensure!(wanted == given, "{given} elements instead of {wanted}");
         if let Some(residual) = residual {
             let (wanted, given) = (layer.output.volume(), residual.len());
-            ensure!(wanted == given, "{given} numbers instead of {wanted}");
+            ensure!(wanted == given, "{given} elements instead of {wanted}");
         }
         let mut output = Tensor::zero::<f32>(&shape(self))?;
         self.0.run(

@@ -1,41 +1,41 @@
-//! The mean at the end of a residual network: what is normalised and cut off below zero is summed up
-//! over all pixels.
+//! The end of a residual network: normalisation, rectification and the sum over all pixels of the global
+//! average, in one operator of tract's graph.
 
 use super::kernel::rectify;
 use std::sync::Arc;
 use tract_hir::tract_core::internal::*;
 
-/// Takes a picture of shape [1, rows, columns, channels] and gives a sum for each channel, of shape
+/// Reads an image of shape [1, rows, columns, channels] and gives a sum for each channel, of shape
 /// [1, channels, 1, 1].
 #[derive(Clone, Debug)]
 pub(super) struct FusedPool(pub Arc<Normalisation>);
 
-/// Factor and shift for each channel.
+/// Scale and shift for each channel.
 #[derive(Debug)]
 pub(super) struct Normalisation {
-    pub factors: Vec<f32>,
+    pub scales: Vec<f32>,
     pub shifts: Vec<f32>,
 }
 
 impl FusedPool {
     fn sums(&self, input: &[f32]) -> Vec<f32> {
-        let Normalisation { factors, shifts } = &*self.0;
-        let mut sums = vec![0.0; factors.len()];
-        for pixel in input.chunks_exact(factors.len()) {
-            let terms = factors.iter().zip(shifts);
-            for ((sum, value), (factor, shift)) in sums.iter_mut().zip(pixel).zip(terms) {
-                *sum += rectify(value * factor + shift);
+        let Normalisation { scales, shifts } = &*self.0;
+        let mut sums = vec![0.0; scales.len()];
+        for pixel in input.chunks_exact(scales.len()) {
+            let terms = scales.iter().zip(shifts);
+            for ((sum, value), (scale, shift)) in sums.iter_mut().zip(pixel).zip(terms) {
+                *sum += rectify(value * scale + shift);
             }
         }
         sums
     }
 
     fn shape(&self) -> [usize; 4] {
-        [1, self.0.factors.len(), 1, 1]
+        [1, self.0.scales.len(), 1, 1]
     }
 }
 
-/// Numbers make no equality; the same ones in memory do.
+/// Equal only where the scales are the same in memory, for floats have no total equality.
 impl PartialEq for FusedPool {
     fn eq(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)

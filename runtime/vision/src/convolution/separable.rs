@@ -1,5 +1,31 @@
-//! A block of a network for small processors: a convolution of each channel, one of all channels of a pixel,
-//! and the block's input added.
+//! A depthwise separable block of a network for small processors, computed in one pass.
+//!
+//! # Equation
+//! For each pixel p and channel o, with the depthwise 3 x 3 convolution D ([`Depthwise`]) and the pointwise
+//! 1 x 1 convolution P ([`Convolution`]):
+//!
+//! ```text
+//! out[p, o] = max(0, bias[o]  +  sum over i of  P[o, i] * D(in)[p, i]  +  shortcut[p, o])
+//!
+//! shortcut[p, o] = in[p, o]                                    at stride 1
+//!                  max of the 2 x 2 pixels of in at 2p, o      at stride 2
+//!                  0                                           for channels that the input does not have
+//! ```
+//!
+//! # Memory
+//! Input and output have a border of zeros for the next block's window; `rows` rows of the output go through
+//! together, so that what lies between the two convolutions stays in the nearest cache:
+//!
+//! ```text
+//! input   0 0 0 0 0 0              filtered | next     two buffers of `rows` rows, swapped
+//!         0 a a a a 0   --D-->     f f f f            output  0 0 0 0 0 0
+//!         0 a a a a 0              f f f f   --P-->           0 o o o o 0
+//!         0 b b b b 0   --D-->       n n n n                  0 o o o o 0
+//!         0 0 0 0 0 0                                         0 . . . . 0
+//! ```
+//!
+//! In place (input and output are one buffer), D of the rows below is computed before P overwrites the rows
+//! that D reads.
 
 use super::{
     aligned::Aligned,
@@ -10,44 +36,43 @@ use crate::instructions::{Instructions, Loops, MOST_PIXELS};
 use std::{mem, ops::Range};
 
 /// Pixels that go through a block together. What lies between its two convolutions then stays in the
-/// processor's nearest memory, and so do the weights while they serve these pixels.
+/// nearest cache, and so do the weights while they serve these pixels.
 const PIXELS_TOGETHER: usize = 64;
 
-/// A 3 x 3 convolution of each channel, a 1 x 1 convolution of what that gives, and the input added. Where
-/// the first one halves rows and columns, the largest of each four pixels is added.
+/// A depthwise 3 x 3 convolution, a pointwise one, and a shortcut from input to output: the equation above.
 #[derive(Clone, Debug)]
 pub(crate) struct Separable {
-    filter: Depthwise,
-    mix: Convolution,
-    /// Rows of the output that go through together.
+    depthwise: Depthwise,
+    pointwise: Convolution,
+    /// Rows of the output that are computed together.
     rows: usize,
     instructions: Instructions,
 }
 
 impl Separable {
-    /// `None` where the two do not fit together: the second one must go over single pixels of what the first
-    /// gives, and add as many channels as the input has.
-    pub fn new(filter: Depthwise, mix: Convolution) -> Option<Self> {
-        let (input, between) = (filter.input(), filter.output());
-        let layer = mix.layer();
+    /// Joins two convolutions; `None` where they do not fit together: the second must be pointwise on the
+    /// first one's output, and add as many channels as the input has.
+    pub fn new(depthwise: Depthwise, pointwise: Convolution) -> Option<Self> {
+        let (input, between) = (depthwise.input(), depthwise.output());
+        let layer = pointwise.layer();
         let halves = input.width == 2 * between.width && input.height == 2 * between.height;
         let same = (input.width, input.height) == (between.width, between.height);
         let added = layer.residual.map(|residual| residual.channels);
         let fits = layer.input == between
-            && mix.is_of_single_pixels()
+            && pointwise.is_pointwise()
             && layer.border == Depthwise::BORDER
             && (halves || same)
             && between.width >= MOST_PIXELS
             && added == Some(input.channels);
         fits.then(|| Self {
             rows: (PIXELS_TOGETHER / between.width).clamp(1, between.height),
-            filter,
-            mix,
+            depthwise,
+            pointwise,
             instructions: Instructions::fastest(),
         })
     }
 
-    /// The same on other instructions, which [`Instructions::available`] must have given.
+    /// Runs on other instructions, which [`Instructions::available`] must have given.
     #[cfg(test)]
     pub(super) fn on(self, instructions: Instructions) -> Self {
         Self {
@@ -58,40 +83,40 @@ impl Separable {
 
     /// The output's shape, without its border.
     pub fn output(&self) -> Shape {
-        self.mix.layer().output
+        self.pointwise.layer().output
     }
 
-    /// Numbers of the output with its border.
+    /// Number of floats of the output with its border.
     pub fn output_volume(&self) -> usize {
-        self.mix.output_volume()
+        self.pointwise.output_volume()
     }
 
     /// Whether the output has the input's shape, so that [`Self::run_in_place`] can be called.
     pub fn keeps_shape(&self) -> bool {
-        self.filter.input() == self.output()
+        self.depthwise.input() == self.output()
     }
 
-    /// Computes `output` of `input`, both with a border of [`Depthwise::BORDER`] pixels, which must be zeros
-    /// around the input and is left as it is around the output.
+    /// Computes `output` from `input`, both with a border of [`Depthwise::BORDER`] pixels, which must be zero
+    /// around the input and is not written around the output.
     pub fn run(&self, input: &[f32], output: &mut [f32]) {
         self.instructions.run(Run {
             block: self,
-            pictures: Pictures::Two(input, output),
+            buffers: Buffers::Two(input, output),
         });
     }
 
-    /// [`Self::run`] on one picture, where [`Self::keeps_shape`].
-    pub fn run_in_place(&self, picture: &mut [f32]) {
+    /// Computes [`Self::run`] in place, where [`Self::keeps_shape`].
+    pub fn run_in_place(&self, buffer: &mut [f32]) {
         self.instructions.run(Run {
             block: self,
-            pictures: Pictures::One(picture),
+            buffers: Buffers::One(buffer),
         });
     }
 
-    /// What is added to some rows of the output.
+    /// Computes the shortcut of some rows of the output.
     #[inline(always)]
-    fn residual(&self, rows: Range<usize>, input: &[f32], residual: &mut [f32]) {
-        let shape = self.filter.input();
+    fn shortcut(&self, rows: Range<usize>, input: &[f32], shortcut: &mut [f32]) {
+        let shape = self.depthwise.input();
         let (channels, border) = (shape.channels, Depthwise::BORDER);
         let width = shape.width * channels;
         let row_at = |y: usize| {
@@ -100,34 +125,34 @@ impl Separable {
         };
         let halves = shape.width > self.output().width;
         let out = self.output().width * channels;
-        for (y, residual) in rows.zip(residual.chunks_exact_mut(out)) {
+        for (y, shortcut) in rows.zip(shortcut.chunks_exact_mut(out)) {
             if !halves {
-                residual.copy_from_slice(row_at(y));
+                shortcut.copy_from_slice(row_at(y));
                 continue;
             }
             let (upper, lower) = (row_at(2 * y), row_at(2 * y + 1));
             let squares = upper
                 .chunks_exact(2 * channels)
                 .zip(lower.chunks_exact(2 * channels));
-            for (largest, (upper, lower)) in residual.chunks_exact_mut(channels).zip(squares) {
+            for (largest, (upper, lower)) in shortcut.chunks_exact_mut(channels).zip(squares) {
                 largest_of(largest, upper.split_at(channels), lower.split_at(channels));
             }
         }
     }
 }
 
-/// The two pictures of a run, or the one that is both.
-enum Pictures<'a> {
+/// Input and output of a run, or the one buffer that is both.
+enum Buffers<'a> {
     Two(&'a [f32], &'a mut [f32]),
     One(&'a mut [f32]),
 }
 
-impl Pictures<'_> {
+impl Buffers<'_> {
     #[inline(always)]
     fn input(&self) -> &[f32] {
         match self {
             Self::Two(input, _) => input,
-            Self::One(picture) => picture,
+            Self::One(buffer) => buffer,
         }
     }
 
@@ -135,7 +160,7 @@ impl Pictures<'_> {
     fn output(&mut self) -> &mut [f32] {
         match self {
             Self::Two(_, output) => output,
-            Self::One(picture) => picture,
+            Self::One(buffer) => buffer,
         }
     }
 }
@@ -143,46 +168,49 @@ impl Pictures<'_> {
 /// One run.
 struct Run<'a> {
     block: &'a Separable,
-    pictures: Pictures<'a>,
+    buffers: Buffers<'a>,
 }
 
 impl Loops for Run<'_> {
     #[inline(always)]
     fn run<const PIXELS: usize, const FUSED: bool>(mut self) {
         let Separable {
-            filter, mix, rows, ..
+            depthwise,
+            pointwise,
+            rows,
+            ..
         } = self.block;
         let Shape {
             height,
             width,
             channels,
-        } = filter.output();
+        } = depthwise.output();
         let buffer = || Aligned::zeros(rows * width * channels);
-        let (mut filtered, mut next, mut residual) = (buffer(), buffer(), buffer());
+        let (mut filtered, mut next, mut shortcut) = (buffer(), buffer(), buffer());
         let together = |first: usize| first..(first + rows).min(height);
-        filter.compute::<FUSED>(together(0), self.pictures.input(), &mut filtered);
+        depthwise.compute::<FUSED>(together(0), self.buffers.input(), &mut filtered);
         for first in (0..height).step_by(*rows) {
             // In place, what is written now must no longer be read by the rows below.
             let below = together(first + rows);
             if !below.is_empty() {
-                filter.compute::<FUSED>(below, self.pictures.input(), &mut next);
+                depthwise.compute::<FUSED>(below, self.buffers.input(), &mut next);
             }
             let these = together(first);
             self.block
-                .residual(these.clone(), self.pictures.input(), &mut residual);
+                .shortcut(these.clone(), self.buffers.input(), &mut shortcut);
             let pixels = these.start * width..these.end * width;
-            mix.compute::<PIXELS, FUSED>(
+            pointwise.compute::<PIXELS, FUSED>(
                 pixels,
                 &filtered,
-                Some(&residual),
-                self.pictures.output(),
+                Some(&shortcut),
+                self.buffers.output(),
             );
             mem::swap(&mut filtered, &mut next);
         }
     }
 }
 
-/// The largest of each channel of four pixels.
+/// Computes the maximum of each channel of four pixels.
 #[inline(always)]
 fn largest_of(largest: &mut [f32], upper: (&[f32], &[f32]), lower: (&[f32], &[f32])) {
     let blocks = largest.as_chunks_mut::<LANES>().0.iter_mut();
@@ -195,7 +223,7 @@ fn largest_of(largest: &mut [f32], upper: (&[f32], &[f32]), lower: (&[f32], &[f3
     }
 }
 
-/// One instruction, which `f32::max` with its care for what is no number is not.
+/// Computes the maximum in one instruction, which `f32::max` with its rule for NaN is not.
 #[inline(always)]
 fn larger(a: f32, b: f32) -> f32 {
     if a > b { a } else { b }

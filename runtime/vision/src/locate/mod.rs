@@ -1,12 +1,12 @@
-//! Where the eyes are: a face locator, its tracking from frame to frame, and the levelled square
-//! around each eye.
+//! Where the eyes are: a face detector, tracking of a face from frame to frame, and the roll-aligned region
+//! of interest of each eye.
 //!
 //! What an eye's state is, and what a frame without a face means, is left to [`crate::classify`]
-//! and the pipeline.
+//! and [`crate::eye_monitor`].
 
 pub mod blazeface;
 pub mod crop;
-pub mod motion;
+mod motion;
 mod settings;
 pub mod track;
 
@@ -17,50 +17,50 @@ pub use track::FaceTracker;
 use crate::{eye_state::PerEye, installed};
 use std::path::{Path, PathBuf};
 
-/// Name of the locator's file, below `models/locator/` or `share/parseye/locator/`.
+/// Name of the face detector's file, below `models/face-detector/` or `share/parseye/face-detector/`.
 pub const FACE_DETECTOR_FILE: &str = "face_detection_front_128x128.onnx";
 
 /// Below this ratio of eye distance to face width the head is turned so far that an eye hides
 /// behind the nose: the far eye's crop shows no eye. Frontal faces measure 0.35 to 0.5.
-pub const PROFILE_RATIO: f32 = 0.3;
+const PROFILE_RATIO: f32 = 0.3;
 
-/// A face in a picture.
+/// A face in an image.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Face {
-    /// The locator's trust that this is a face, 0 to 1. Only good for thresholds: it is not a
+    /// The detector's confidence that this is a face, 0 to 1. Only good for thresholds: it is not a
     /// calibrated probability.
-    pub score: f32,
+    pub confidence: f32,
     /// The face's box from forehead to chin as an upright square; its side is the larger of the
     /// box's width and height.
     pub square: Roi,
-    /// Centres of the subject's left and right eye in pixels of the picture. In a picture that is
+    /// Centres of the subject's left and right eye in pixels of the image. In an image that is
     /// not mirrored the subject's left eye has the larger x.
     pub eyes: PerEye<[f32; 2]>,
 }
 
 impl Face {
-    /// Distance between the eyes' centres in pixels.
+    /// Computes the distance between the eyes' centres in pixels.
     pub fn eye_distance(&self) -> f32 {
         let [x, y] = self.eye_line();
         x.hypot(y)
     }
 
-    /// Tilt of the line from the subject's right eye to the left one, in radians, clockwise as
+    /// Computes the tilt of the line from the subject's right eye to the left one, in radians, clockwise as
     /// seen on screen; 0 for a level head.
     pub fn roll(&self) -> f32 {
         let [x, y] = self.eye_line();
         y.atan2(x)
     }
 
-    /// Whether the head is turned too far to judge both eyes ([`PROFILE_RATIO`]).
+    /// Tells whether the head is turned too far to classify both eyes.
     pub fn is_profile(&self) -> bool {
         self.eye_distance() < PROFILE_RATIO * self.square.side
     }
 
-    /// A levelled square around each eye; its side is `eye_distances_per_side` times the eye
+    /// Places a roll-aligned square around each eye; its side is `eye_distances_per_side` times the eye
     /// distance. The distance is taken as at least that of a profile, so that no square shrinks
     /// to a point when the eyes fall together.
-    pub fn eye_squares(&self, eye_distances_per_side: f32) -> PerEye<Roi> {
+    pub fn eye_rois(&self, eye_distances_per_side: f32) -> PerEye<Roi> {
         let distance = self.eye_distance().max(PROFILE_RATIO * self.square.side);
         let angle = self.roll();
         PerEye::from_fn(|eye| Roi {
@@ -70,7 +70,7 @@ impl Face {
         })
     }
 
-    /// The same face so many pixels to the right and down.
+    /// Moves the face by this many pixels to the right and down.
     pub fn moved(&self, [right, down]: [f32; 2]) -> Self {
         let by = |[x, y]: [f32; 2]| [x + right, y + down];
         Self {
@@ -92,28 +92,28 @@ impl Face {
     }
 }
 
-/// Why faces cannot be located.
+/// Why the face detector cannot be loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum LocateError {
-    /// The locator's file is nowhere.
-    #[error("no face locator ({FACE_DETECTOR_FILE}); looked in {}; run `make models`, or give its path", list(.looked))]
+    /// Its file is in none of the usual places.
+    #[error("no face detector ({FACE_DETECTOR_FILE}); searched {}; run `make models`, or give its path", list(.searched))]
     Missing {
         /// Every path that was tried, in order.
-        looked: Vec<PathBuf>,
+        searched: Vec<PathBuf>,
     },
-    /// The locator's file cannot be read.
+    /// Its file cannot be read.
     #[error(
-        "{path}: the face locator cannot be read: {reason}; check the path and its permissions, or run `make models`"
+        "{path}: the face detector cannot be read: {reason}; check the path and its permissions, or run `make models`"
     )]
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// The system's words.
+        /// The system's message.
         reason: String,
     },
     /// The file holds something else.
     #[error(
-        "{path}: not the face locator (its sha256 is {found}, expected {}); delete it and run `make models`",
+        "{path}: not the face detector (its sha256 is {found}, expected {}); delete it and run `make models`",
         blazeface::SHA256
     )]
     Wrong {
@@ -123,7 +123,7 @@ pub enum LocateError {
         found: String,
     },
     /// The network cannot be set up: a defect of the program, since the file is the right one.
-    #[error("the face locator cannot be set up: {reason}; please report this")]
+    #[error("the face detector cannot be set up: {reason}; please report this")]
     Failed {
         /// What is wrong with it.
         reason: String,
@@ -138,9 +138,10 @@ fn list(paths: &[PathBuf]) -> String {
     names.join(", ")
 }
 
-/// The locator's file: `explicit` where given, else the first that exists of `models/locator/`
-/// below the current folder, `../share/parseye/locator/` beside the program, and `models/locator/`
-/// of the workspace whose `target/` holds the program.
+/// Finds the face detector's file: `explicit` where given, else the first that exists of
+/// `models/face-detector/` below the current folder, `../share/parseye/face-detector/` beside the program,
+/// and `models/face-detector/` of the workspace whose `target/` holds the program. In each place the
+/// folder's earlier name, `locator`, is tried next.
 ///
 /// # Errors
 /// [`LocateError::Missing`] with every path that was tried.
@@ -152,21 +153,30 @@ pub fn find_face_detector(explicit: Option<&Path>) -> Result<PathBuf, LocateErro
     };
     match candidates.iter().find(|path| path.is_file()) {
         Some(path) => Ok(path.clone()),
-        None => Err(LocateError::Missing { looked: candidates }),
+        None => Err(LocateError::Missing {
+            searched: candidates,
+        }),
     }
 }
 
+/// The detector's folder, and its name of earlier versions.
+const FOLDERS: [&str; 2] = ["face-detector", "locator"];
+
 fn candidates(program: Option<&Path>) -> Vec<PathBuf> {
-    let below = |folder: &Path| folder.join("models/locator").join(FACE_DETECTOR_FILE);
-    let mut paths = vec![below(Path::new(""))];
-    if let Some(share) = program.and_then(installed::share_of) {
-        paths.push(share.join("locator").join(FACE_DETECTOR_FILE));
-    }
-    if let Some(folder) = program.and_then(Path::parent) {
-        let target = folder.ancestors().find(|folder| folder.ends_with("target"));
-        paths.extend(target.and_then(Path::parent).map(below));
-    }
-    paths
+    let share = program.and_then(installed::share_of);
+    let target = program
+        .and_then(Path::parent)
+        .and_then(|folder| folder.ancestors().find(|folder| folder.ends_with("target")));
+    let workspace = target.and_then(Path::parent);
+    let parents = [
+        Some(PathBuf::from("models")),
+        share,
+        workspace.map(|workspace| workspace.join("models")),
+    ];
+    let parents = parents.into_iter().flatten();
+    parents
+        .flat_map(|parent| FOLDERS.map(|folder| parent.join(folder).join(FACE_DETECTOR_FILE)))
+        .collect()
 }
 
 #[cfg(test)]
@@ -176,7 +186,7 @@ mod tests {
 
     fn face(left: [f32; 2], right: [f32; 2], side: f32) -> Face {
         Face {
-            score: 0.9,
+            confidence: 0.9,
             square: Roi {
                 centre: [(left[0] + right[0]) / 2.0, (left[1] + right[1]) / 2.0],
                 side,
@@ -195,32 +205,31 @@ mod tests {
     }
 
     #[test]
-    fn a_narrow_eye_distance_is_a_profile_whose_squares_stay_usable() {
+    fn a_narrow_eye_distance_is_a_profile_whose_rois_stay_usable() {
         let face = face([105.0, 100.0], [100.0, 100.0], 100.0);
         assert!(face.is_profile());
-        assert!((face.eye_squares(1.0).left.side - 30.0).abs() < 1e-3);
+        assert!((face.eye_rois(1.0).left.side - 30.0).abs() < 1e-3);
     }
 
     #[test]
     fn the_search_names_every_place() {
+        let file = |folder: &str| Path::new(folder).join(FACE_DETECTOR_FILE);
         let paths = candidates(Some(Path::new("/opt/parseye/bin/parseye")));
         assert_eq!(
             paths,
             [
-                PathBuf::from("models/locator").join(FACE_DETECTOR_FILE),
-                PathBuf::from("/opt/parseye/share/parseye/locator").join(FACE_DETECTOR_FILE),
+                file("models/face-detector"),
+                file("models/locator"),
+                file("/opt/parseye/share/parseye/face-detector"),
+                file("/opt/parseye/share/parseye/locator"),
             ]
         );
         let built = candidates(Some(Path::new("/home/me/parseye/target/release/parseye")));
-        assert!(
-            built.contains(
-                &PathBuf::from("/home/me/parseye/models/locator").join(FACE_DETECTOR_FILE)
-            )
-        );
+        assert!(built.contains(&file("/home/me/parseye/models/face-detector")));
     }
 
     #[test]
-    fn a_missing_locator_says_where_and_what_to_do() {
+    fn a_missing_detector_says_where_and_what_to_do() {
         let error = find_face_detector(Some(Path::new("/nowhere/at.onnx"))).unwrap_err();
         let line = error.to_string();
         assert!(
@@ -232,16 +241,16 @@ mod tests {
 
     proptest! {
         #[test]
-        fn eye_squares_are_centred_and_levelled(
+        fn eye_rois_are_centred_and_roll_aligned(
             x in 0.0_f32..1000.0, y in 0.0_f32..1000.0, distance in 10.0_f32..200.0,
             roll in -3.0_f32..3.0, factor in 0.5_f32..1.5,
         ) {
             let left = [x + distance * roll.cos(), y + distance * roll.sin()];
             let face = face(left, [x, y], distance * 2.0);
-            let squares = face.eye_squares(factor);
-            prop_assert!((squares.left.side - factor * distance).abs() < 0.01 * distance);
-            // Seen from the right eye's square, the left eye lies exactly to the right.
-            let other = squares.right.from_picture(left);
+            let rois = face.eye_rois(factor);
+            prop_assert!((rois.left.side - factor * distance).abs() < 0.01 * distance);
+            // Seen from the right eye's region, the left eye lies exactly to the right.
+            let other = rois.right.from_image(left);
             prop_assert!((other[0] - 0.5 - 1.0 / factor).abs() < 0.01, "{:?}", other);
             prop_assert!((other[1] - 0.5).abs() < 0.01, "{:?}", other);
         }

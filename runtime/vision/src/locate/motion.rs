@@ -1,7 +1,7 @@
-//! How far a face has moved since it was last looked for, by its gray levels alone: a thousandth of
-//! what the network costs, and enough while a head is nearly still.
+//! Block matching: how far a face has moved since the last detection, by its gray levels alone, at a
+//! thousandth of the network's cost; enough while a head is nearly still.
 //!
-//! When to trust a motion for how long is left to [`super::track`].
+//! How long an estimate may stand in for a detection is left to [`super::track`].
 
 use super::{Face, Roi};
 use image::GrayImage;
@@ -9,27 +9,27 @@ use image::GrayImage;
 /// Cells along each side of the square that is compared.
 const CELLS: usize = 32;
 
-/// Farthest shift that is tried, in cells either way. The best must lie within: at the border of
+/// Largest shift that is tried, in cells either way. The best must lie within: at the border of
 /// what was tried it may be anywhere beyond.
-const REACH: usize = 3;
+const MAX_SHIFT: usize = 3;
 
 /// Cells along each side that stay within the square however it is shifted.
-const INNER: usize = CELLS - 2 * REACH;
+const INNER: usize = CELLS - 2 * MAX_SHIFT;
 
 /// Side of the square in face sides: the face and its edge against what is behind, which tell a
 /// shift better than cheeks do.
 const PER_FACE: f32 = 1.2;
 
-/// Largest share of the face's contrast, as variance, that a shift may leave unexplained.
+/// Largest residual of a shift that is accepted, as a share of the face's variance.
 ///
 /// 0.08: heads that turn, nod or talk leave more, lids that close leave 0.01 to 0.03; under noise of
-/// 30 gray levels everything leaves more, so that noisy frames are always looked at.
-const MOST_UNEXPLAINED: f32 = 0.08;
+/// 30 gray levels everything leaves more, so that the detector runs on every noisy frame.
+const MAX_RESIDUAL: f32 = 0.08;
 
-/// Least standard deviation in gray levels of what can be compared: below, it is noise and rounding.
-const LEAST_CONTRAST: f32 = 4.0;
+/// Smallest standard deviation in gray levels that can be matched: below, it is noise and rounding.
+const MIN_CONTRAST: f32 = 4.0;
 
-/// A face's gray levels when it was looked for.
+/// A face's gray levels at its detection, to be matched with later frames.
 #[derive(Clone, Debug)]
 pub struct MotionEstimate {
     square: Roi,
@@ -37,7 +37,7 @@ pub struct MotionEstimate {
 }
 
 impl MotionEstimate {
-    /// Remembers how a face looks.
+    /// Stores the gray levels of a detected face.
     pub fn at(face: &Face, luma: &GrayImage) -> Self {
         let square = Roi {
             side: PER_FACE * face.square.side,
@@ -50,11 +50,11 @@ impl MotionEstimate {
         }
     }
 
-    /// How far the face has moved since, in pixels of the picture; `None` where that cannot be said:
-    /// it went too far, turned, or is hidden.
-    pub fn moved(&self, luma: &GrayImage) -> Option<[f32; 2]> {
+    /// Estimates how far the face has moved since, in pixels of the image to the right and down; `None` where
+    /// no shift matches: it moved too far, turned, or is hidden.
+    pub fn shift(&self, luma: &GrayImage) -> Option<[f32; 2]> {
         let now = cells(luma, &self.square);
-        let reach = REACH as isize;
+        let reach = MAX_SHIFT as isize;
         let mut best = (f32::INFINITY, 0, 0);
         for down in -reach..=reach {
             for right in -reach..=reach {
@@ -66,11 +66,11 @@ impl MotionEstimate {
         }
         let (residual, right, down) = best;
         let variance = self.variance();
-        let sure = variance >= LEAST_CONTRAST * LEAST_CONTRAST
-            && residual <= MOST_UNEXPLAINED * variance
+        let matches = variance >= MIN_CONTRAST * MIN_CONTRAST
+            && residual <= MAX_RESIDUAL * variance
             && right.abs() < reach
             && down.abs() < reach;
-        if !sure {
+        if !matches {
             return None;
         }
         let between = |before: f32, after: f32| vertex(before, residual, after);
@@ -89,13 +89,13 @@ impl MotionEstimate {
         Some([cell * (cos * x - sin * y), cell * (sin * x + cos * y)])
     }
 
-    /// Mean square difference of the inner cells from what is found so many cells farther on, apart
-    /// from an even change of light.
+    /// Variance of the difference between the inner cells and those of `now` shifted by so many cells: the
+    /// mean square difference less an even change of light.
     fn residual(&self, now: &[f32; CELLS * CELLS], right: isize, down: isize) -> f32 {
         let (mut sum, mut squares) = (0.0, 0.0);
-        for row in REACH..REACH + INNER {
-            let before = &self.cells[row * CELLS + REACH..][..INNER];
-            let shifted = row.saturating_add_signed(down) * CELLS + REACH;
+        for row in MAX_SHIFT..MAX_SHIFT + INNER {
+            let before = &self.cells[row * CELLS + MAX_SHIFT..][..INNER];
+            let shifted = row.saturating_add_signed(down) * CELLS + MAX_SHIFT;
             let after = &now[shifted.saturating_add_signed(right)..][..INNER];
             for (a, b) in before.iter().zip(after) {
                 let difference = a - b;
@@ -113,7 +113,7 @@ impl MotionEstimate {
     }
 }
 
-/// Where the parabola through three equally spaced values has its lowest point, from the middle one:
+/// Computes the minimum's position of the parabola through three equally spaced values, from the middle one:
 /// -0.5 to 0.5 when that is the least of the three.
 fn vertex(before: f32, middle: f32, after: f32) -> f32 {
     let bend = before - 2.0 * middle + after;
@@ -124,8 +124,8 @@ fn vertex(before: f32, middle: f32, after: f32) -> f32 {
     }
 }
 
-/// Gray levels of a square's cells, each the mean of four pixels in it: the nearest ones, for reading
-/// between pixels costs four times as much. Beyond the picture's edge the edge goes on.
+/// Samples a square's cells, each the mean of four pixels in it: the nearest ones, for bilinear sampling
+/// costs four times as much. Beyond the image's edge the edge pixels repeat.
 fn cells(luma: &GrayImage, square: &Roi) -> [f32; CELLS * CELLS] {
     let mut cells = [0.0; CELLS * CELLS];
     let (Some(right), Some(bottom)) = (luma.width().checked_sub(1), luma.height().checked_sub(1))
@@ -139,10 +139,10 @@ fn cells(luma: &GrayImage, square: &Roi) -> [f32; CELLS * CELLS] {
         let (x, y) = ((x as u32).min(right), (y as u32).min(bottom));
         f32::from(pixels[y as usize * stride + x as usize])
     };
-    // Steps in the picture from one pixel read to the next.
+    // Step in the image from one sample to the next.
     let step = square.side / (2 * CELLS) as f32;
     let (sin, cos) = square.angle.sin_cos();
-    let [first_x, first_y] = square.to_picture([0.25 / CELLS as f32; 2]);
+    let [first_x, first_y] = square.to_image([0.25 / CELLS as f32; 2]);
     let at = |column: usize, row: usize| {
         let (right, down) = (column as f32 * step, row as f32 * step);
         read([
@@ -166,7 +166,7 @@ mod tests {
     use image::Luma;
     use proptest::prelude::*;
 
-    /// A picture with a blob and an edge, shifted.
+    /// An image with a blob and an edge, shifted.
     fn scene(x: f32, y: f32, light: f32) -> GrayImage {
         GrayImage::from_fn(320, 240, |column, row| {
             let (u, v) = (column as f32 - x, row as f32 - y);
@@ -182,7 +182,7 @@ mod tests {
 
     fn face() -> Face {
         Face {
-            score: 0.9,
+            confidence: 0.9,
             square: Roi {
                 centre: [160.0, 120.0],
                 side: 110.0,
@@ -203,21 +203,21 @@ mod tests {
         ) {
             let mut tilted = face();
             tilted.eyes.left[1] += 50.0 * roll.tan();
-            let moved = MotionEstimate::at(&tilted, &scene(0.0, 0.0, 0.0)).moved(&scene(x, y, light));
-            let [dx, dy] = moved.unwrap_or([f32::NAN; 2]);
+            let shift = MotionEstimate::at(&tilted, &scene(0.0, 0.0, 0.0)).shift(&scene(x, y, light));
+            let [dx, dy] = shift.unwrap_or([f32::NAN; 2]);
             prop_assert!((dx - x).hypot(dy - y) < 0.9, "{x}, {y}: found {dx}, {dy}");
         }
     }
 
     #[test]
-    fn what_cannot_be_the_same_face_a_moment_later_is_not_said_to_be() {
+    fn a_face_that_cannot_be_the_same_is_not_matched() {
         let motion = MotionEstimate::at(&face(), &scene(0.0, 0.0, 0.0));
         // Too far.
-        assert_eq!(motion.moved(&scene(25.0, 0.0, 0.0)), None);
+        assert_eq!(motion.shift(&scene(25.0, 0.0, 0.0)), None);
         // Gone, and a frame without a pixel.
         let wall = GrayImage::from_pixel(320, 240, Luma([90]));
-        assert_eq!(motion.moved(&wall), None);
-        assert_eq!(motion.moved(&GrayImage::new(0, 0)), None);
+        assert_eq!(motion.shift(&wall), None);
+        assert_eq!(motion.shift(&GrayImage::new(0, 0)), None);
         // A hand over one half of it.
         let mut hidden = scene(0.0, 0.0, 0.0);
         for (x, _, level) in hidden.enumerate_pixels_mut() {
@@ -225,8 +225,8 @@ mod tests {
                 level.0 = [150];
             }
         }
-        assert_eq!(motion.moved(&hidden), None);
-        // Nothing to go by.
-        assert_eq!(MotionEstimate::at(&face(), &wall).moved(&wall), None);
+        assert_eq!(motion.shift(&hidden), None);
+        // No contrast.
+        assert_eq!(MotionEstimate::at(&face(), &wall).shift(&wall), None);
     }
 }

@@ -4,7 +4,7 @@ use crate::settings::{SettingError, check_range};
 use serde::{Deserialize, Serialize};
 use std::{ops::RangeInclusive, path::PathBuf};
 
-/// What `detect_every` may be. Further apart, a face that turns slowly is lost from one detection to the
+/// Range of `detect_every`. Further apart, a face that turns slowly is lost from one detection to the
 /// next.
 const DETECT_EVERY: RangeInclusive<u32> = 1..=30;
 
@@ -12,7 +12,7 @@ const DETECT_EVERY: RangeInclusive<u32> = 1..=30;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DetectorSettings {
-    /// The face detector's ONNX file; none looks where `make models` puts it.
+    /// The face detector's ONNX file; none searches where `make models` puts it.
     pub file: Option<PathBuf>,
     /// The network runs in one frame of so many, 1 to 30, while the face is nearly still; in between it
     /// is followed by block matching on its gray levels.
@@ -31,7 +31,7 @@ impl Default for DetectorSettings {
 }
 
 impl DetectorSettings {
-    /// Checks that every value means something.
+    /// Checks that every value is in range.
     ///
     /// # Errors
     /// With the key, its value, and what is accepted.

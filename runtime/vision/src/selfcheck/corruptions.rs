@@ -88,7 +88,7 @@ impl Corruption {
 
 fn moved(square: &Roi, by: [f32; 2], scale: f32) -> Roi {
     Roi {
-        centre: square.to_picture([0.5 + by[0], 0.5 + by[1]]),
+        centre: square.to_image([0.5 + by[0], 0.5 + by[1]]),
         side: square.side * scale,
         angle: square.angle,
     }

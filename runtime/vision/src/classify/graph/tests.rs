@@ -13,8 +13,13 @@ fn built_in() -> pb::ModelProto {
     onnx_file::decode(include_bytes!("../../../../../models/default.onnx")).unwrap()
 }
 
-fn admit_model(model: &pb::ModelProto) -> Result<(), String> {
-    admit(model, &[("image", &IMAGE)], &[&LOGITS])
+const MODEL: Interface<'_> = Interface {
+    inputs: &[("image", &IMAGE)],
+    outputs: &[("logits", &LOGITS)],
+};
+
+fn admit_model(model: &pb::ModelProto) -> Result<(), GraphError> {
+    admit(model, MODEL)
 }
 
 fn node(operator: &str, inputs: &[&str], output: &str) -> pb::NodeProto {
@@ -40,18 +45,18 @@ fn constant(name: &str, dims: &[i64]) -> pb::TensorProto {
     let product = dims
         .iter()
         .try_fold(1_i64, |product, side| product.checked_mul(*side));
-    let numbers = product.unwrap_or(0).clamp(0, 1 << 20);
+    let elements = product.unwrap_or(0).clamp(0, 1 << 20);
     pb::TensorProto {
         name: name.into(),
         dims: dims.to_vec(),
         data_type: DataType::Float as i32,
-        float_data: vec![0.5; numbers as usize],
+        float_data: vec![0.5; elements as usize],
         ..pb::TensorProto::default()
     }
 }
 
 /// The built-in model with nodes before its own, which nobody reads.
-fn with(nodes: Vec<pb::NodeProto>, constants: Vec<pb::TensorProto>) -> Result<(), String> {
+fn with(nodes: Vec<pb::NodeProto>, constants: Vec<pb::TensorProto>) -> Result<(), GraphError> {
     let mut model = built_in();
     let graph = model.graph.as_mut().unwrap();
     graph.node.splice(0..0, nodes);
@@ -60,7 +65,7 @@ fn with(nodes: Vec<pb::NodeProto>, constants: Vec<pb::TensorProto>) -> Result<()
 }
 
 fn refused(nodes: Vec<pb::NodeProto>, constants: Vec<pb::TensorProto>, words: &[&str]) {
-    let reason = with(nodes, constants).unwrap_err();
+    let reason = with(nodes, constants).unwrap_err().to_string();
     for word in words {
         assert!(reason.contains(word), "'{reason}' lacks '{word}'");
     }
@@ -71,11 +76,18 @@ fn what_train_writes_is_admitted() {
     admit_model(&built_in()).unwrap();
     let gradient = include_bytes!("../../../../../models/default.gradient.onnx");
     let gradient = onnx_file::decode(gradient).unwrap();
-    let inputs: [(&str, &[usize]); 2] = [("image", &IMAGE), ("target", &LOGITS)];
-    admit(&gradient, &inputs, &[&IMAGE, &LOGITS]).unwrap();
-    // Without its picture the second input would be fed in the place of the first.
-    let reason = admit(&gradient, &inputs[1..], &[&IMAGE, &LOGITS]).unwrap_err();
-    assert!(reason.contains("inputs"), "{reason}");
+    let interface = Interface {
+        inputs: &[("image", &IMAGE), ("target", &LOGITS)],
+        outputs: &[("gradient", &IMAGE), ("logits", &LOGITS)],
+    };
+    admit(&gradient, interface).unwrap();
+    // Without its image the second input would be fed in the place of the first.
+    let without_image = Interface {
+        inputs: &interface.inputs[1..],
+        ..interface
+    };
+    let reason = admit(&gradient, without_image).unwrap_err().to_string();
+    assert!(reason.contains("2 inputs"), "{reason}");
 }
 
 #[test]
@@ -83,7 +95,7 @@ fn operators_and_attributes_of_others_are_named() {
     refused(
         vec![node("Loop", &["image"], "x")],
         vec![],
-        &["`x` (Loop)", "operator"],
+        &["unsupported operator Loop", "`x`"],
     );
     let mut foreign = node("Relu", &["image"], "x");
     foreign.domain = "com.example".into();
@@ -93,9 +105,13 @@ fn operators_and_attributes_of_others_are_named() {
         integers("kernel_shape", &[2, 2]),
         integers("dilations", &[9, 9]),
     ];
-    refused(vec![pool.clone()], vec![], &["dilations"]);
+    refused(
+        vec![pool.clone()],
+        vec![],
+        &["unsupported attribute `dilations`", "MaxPool", "`x`"],
+    );
     pool.attribute = vec![integers("kernel_shape", &[2, 2]); 2];
-    refused(vec![pool], vec![], &["kernel_shape"]);
+    refused(vec![pool], vec![], &["`kernel_shape` is given twice"]);
     refused(
         vec![node("Relu", &["later"], "x")],
         vec![],
@@ -108,12 +124,12 @@ fn operators_and_attributes_of_others_are_named() {
     );
     let mut old = built_in();
     old.opset_import[0].version = 9;
-    assert!(admit_model(&old).unwrap_err().contains("operator set 9"));
+    assert_eq!(admit_model(&old), Err(GraphError::OperatorSet(9)));
 }
 
 #[test]
 fn what_would_fill_the_memory_is_refused() {
-    // Two lists of 8,192 numbers make a table of 67 million, of which the file holds none.
+    // Two vectors of 8,192 elements make a matrix of 67 million, of which the file holds none.
     let lists = vec![constant("row", &[1, 8192]), constant("column", &[8192, 1])];
     refused(
         vec![node("Mul", &["row", "column"], "x")],
@@ -134,7 +150,7 @@ fn what_would_fill_the_memory_is_refused() {
         constant("list", &[1, 1 << 10]),
     ];
     let many = (0..200).map(|i| node("MatMul", &["list", "weight"], &format!("x{i}")));
-    refused(many.collect(), weights, &["one too many", "numbers"]);
+    refused(many.collect(), weights, &["elements of memory in all"]);
     let mut spread = node("ConvTranspose", &["image", "weight"], "x");
     spread.attribute = vec![integers("strides", &[1 << 30; 2])];
     refused(
@@ -163,7 +179,7 @@ fn what_would_take_minutes_is_refused() {
         constant("weight", &[64, 64, 15, 15]),
     ];
     refused(nodes, weights, &["multiplications"]);
-    let many = (0..MOST_NODES).map(|i| node("Relu", &["image"], &format!("x{i}")));
+    let many = (0..MAX_NODES).map(|i| node("Relu", &["image"], &format!("x{i}")));
     refused(many.collect(), vec![], &["nodes"]);
 }
 
@@ -188,18 +204,28 @@ fn constants_hold_what_their_shape_says() {
         (text, "neither"),
         (constant("c", &[-1, -4]), "below 1"),
         (constant("c", &[i64::MAX, i64::MAX]), "too large"),
-        (constant("c", &[1; 9]), "9 sides"),
+        (constant("c", &[1; 9]), "9 dimensions"),
     ] {
         refused(vec![], vec![wrong], &["`c`", words]);
     }
 }
 
 #[test]
-fn outputs_are_computed_and_of_the_shape_that_is_read() {
+fn outputs_are_declared_computed_and_of_the_shape_that_is_read() {
     let mut model = built_in();
     model.graph.as_mut().unwrap().output[0].name = "nowhere".into();
-    assert!(admit_model(&model).unwrap_err().contains("missing"));
+    let reason = admit_model(&model).unwrap_err().to_string();
+    assert!(
+        reason.contains("`nowhere`") && reason.contains("`logits`"),
+        "{reason}"
+    );
     let mut model = built_in();
-    model.graph.as_mut().unwrap().output[0].name = "image".into();
-    assert!(admit_model(&model).unwrap_err().contains("[1, 1, 32, 32]"));
+    let graph = model.graph.as_mut().unwrap();
+    graph.node.last_mut().unwrap().output[0] = "other".into();
+    let reason = admit_model(&model).unwrap_err().to_string();
+    assert!(reason.contains("missing"), "{reason}");
+    let graph = model.graph.as_mut().unwrap();
+    graph.node.push(node("Identity", &["image"], "logits"));
+    let reason = admit_model(&model).unwrap_err().to_string();
+    assert!(reason.contains("[1, 1, 32, 32]"), "{reason}");
 }

@@ -2,7 +2,11 @@
 
 use super::{ROUNDING, farthest, random};
 use crate::{
-    classify::input::{PIXELS, SIDE, StandardisedCrop},
+    classify::{
+        engine,
+        input::{PIXELS, SIDE, StandardisedCrop},
+        onnx_file,
+    },
     convolution::{fuse, op::FusedConvolution, pool::FusedPool},
 };
 use rand::{RngExt, SeedableRng};
@@ -47,8 +51,8 @@ fn drawn_crop(seed: u64) -> StandardisedCrop {
 }
 
 fn read(model: &[u8]) -> TypedModel {
-    let proto = crate::onnx::decode(model).unwrap();
-    crate::onnx::read(&proto, &[&[1, 1, SIDE, SIDE]]).unwrap()
+    let proto = onnx_file::decode(model).unwrap();
+    engine::read(proto, &[&[1, 1, SIDE, SIDE]]).unwrap()
 }
 
 fn count<O: Op>(model: &TypedModel) -> usize {
@@ -57,7 +61,7 @@ fn count<O: Op>(model: &TypedModel) -> usize {
 }
 
 #[test]
-fn models_answer_fused_as_they_do_in_tract_alone() {
+fn models_predict_fused_as_they_do_in_tract_alone() {
     let models: [(&[u8], usize); 4] = [
         (include_bytes!("../../../../../models/default.onnx"), 15),
         (include_bytes!("../../../../../models/tiny.onnx"), 15),
@@ -103,7 +107,7 @@ fn models_answer_fused_as_they_do_in_tract_alone() {
 type Before = fn(&mut TypedModel, OutletId) -> OutletId;
 type After = fn(&mut TypedModel, OutletId, OutletId) -> TVec<OutletId>;
 
-/// A graph of one convolution of pictures of as many columns as channels, and what is around it.
+/// A graph of one convolution of images of as many columns as channels, and what is around it.
 fn small_graph(channels: usize, before: Before, after: After) -> TypedModel {
     let mut chance = ChaCha8Rng::seed_from_u64(3);
     let mut model = TypedModel::default();
@@ -257,7 +261,7 @@ fn only_what_goes_with_a_convolution_is_fused_with_it() {
         assert_eq!(count::<FusedConvolution>(&fused), 1, "{what}");
         let operators = count::<tract_hir::tract_core::ops::binary::TypedBinOp>(&fused);
         assert_eq!(operators, left, "{what}");
-        same_answers(what, model, fused);
+        same_predictions(what, model, fused);
     }
 }
 
@@ -273,10 +277,10 @@ fn convolutions_of_another_kind_stay_with_tract() {
         (count::<FusedConvolution>(&fused), count::<Conv>(&fused)),
         (0, 1)
     );
-    same_answers("15 channels", model, fused);
+    same_predictions("15 channels", model, fused);
 }
 
-fn same_answers(what: &str, alone: TypedModel, fused: TypedModel) {
+fn same_predictions(what: &str, alone: TypedModel, fused: TypedModel) {
     let shape = alone
         .outlet_fact(alone.inputs[0])
         .unwrap()

@@ -1,27 +1,27 @@
-//! Layers beside their definitions, number by number.
+//! Layers beside their definitions, one output after another.
 
 use super::{ROUNDING, farthest, random};
 use crate::{
     convolution::{
-        Aligned, Both, Convolution, Depthwise, LANES, Layer, Residual, Separable, Shape,
+        Aligned, Convolution, Depthwise, LANES, Layer, Residual, Separable, Shape, Size2d,
     },
     instructions::Instructions,
 };
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-/// A number that no layer gives.
+/// A value that no layer gives.
 const UNTOUCHED: f32 = -77.0;
 
-/// The layer by its definition, number by number.
+/// The layer by its definition, one output after another.
 fn by_definition(layer: &Layer, input: &[f32], residual: &[f32]) -> Vec<f32> {
     let (from, to) = (layer.input, layer.output);
     let read = |y: usize, x: usize, channel: usize| {
         let y = y
-            .checked_sub(layer.padding.down)
+            .checked_sub(layer.padding.height)
             .filter(|y| *y < from.height)?;
         let x = x
-            .checked_sub(layer.padding.across)
+            .checked_sub(layer.padding.width)
             .filter(|x| *x < from.width)?;
         let value = input[(y * from.width + x) * from.channels + channel];
         Some(match &layer.normalised {
@@ -35,13 +35,13 @@ fn by_definition(layer: &Layer, input: &[f32], residual: &[f32]) -> Vec<f32> {
         let (y, x) = (pixel / to.width, pixel % to.width);
         let mut sum = f64::from(layer.bias[channel]);
         for source in 0..from.channels {
-            for down in 0..layer.kernel.down {
-                for across in 0..layer.kernel.across {
-                    let place = (channel * from.channels + source) * layer.kernel.down + down;
-                    let weight = layer.weights[place * layer.kernel.across + across];
+            for down in 0..layer.kernel.height {
+                for across in 0..layer.kernel.width {
+                    let place = (channel * from.channels + source) * layer.kernel.height + down;
+                    let weight = layer.weights[place * layer.kernel.width + across];
                     let (y, x) = (
-                        y * layer.stride.down + down,
-                        x * layer.stride.across + across,
+                        y * layer.stride.height + down,
+                        x * layer.stride.width + across,
                     );
                     sum += f64::from(weight * read(y, x, source).unwrap_or(0.0));
                 }
@@ -57,11 +57,11 @@ fn by_definition(layer: &Layer, input: &[f32], residual: &[f32]) -> Vec<f32> {
     output
 }
 
-/// A picture with pixels of one value around it.
-fn bordered(picture: &[f32], shape: Shape, border: usize, around: f32) -> Vec<f32> {
+/// An image with pixels of one value around it.
+fn bordered(image: &[f32], shape: Shape, border: usize, around: f32) -> Vec<f32> {
     let side = vec![around; border * shape.channels];
     let edge = vec![around; border * (shape.width + 2 * border) * shape.channels];
-    let rows = picture.chunks_exact(shape.width * shape.channels);
+    let rows = image.chunks_exact(shape.width * shape.channels);
     let inner = rows.flat_map(|row| [&side, row, &side].concat());
     edge.iter()
         .copied()
@@ -73,9 +73,9 @@ fn bordered(picture: &[f32], shape: Shape, border: usize, around: f32) -> Vec<f3
 #[test]
 fn layers_of_every_kind_are_computed_as_defined_on_all_instructions() {
     let mut chance = ChaCha8Rng::seed_from_u64(1);
-    let square = |side| Both {
-        down: side,
-        across: side,
+    let square = |side| Size2d {
+        height: side,
+        width: side,
     };
     // Rows, columns and channels in, channels out, kernel, stride, padding; channels that are added,
     // pixels around.
@@ -188,8 +188,11 @@ fn block_by_definition(
 #[test]
 fn blocks_are_computed_as_defined_on_all_instructions_and_in_place() {
     let mut chance = ChaCha8Rng::seed_from_u64(6);
-    let one = Both { down: 1, across: 1 };
-    // Rows, columns, channels in and out, stride, padding. What goes through together is the whole picture,
+    let one = Size2d {
+        height: 1,
+        width: 1,
+    };
+    // Rows, columns, channels in and out, stride, padding. What is computed together is the whole image,
     // some rows of it, the last of them fewer, and single ones.
     for (height, width, from, to, stride, padding) in [
         (8, 8, 16, 16, 1, 1),
@@ -219,7 +222,10 @@ fn blocks_are_computed_as_defined_on_all_instructions_and_in_place() {
             },
             kernel: one,
             stride: one,
-            padding: Both { down: 0, across: 0 },
+            padding: Size2d {
+                height: 0,
+                width: 0,
+            },
             weights: random(to * from, &mut chance),
             bias: random(to, &mut chance),
             normalised: None,
@@ -230,21 +236,21 @@ fn blocks_are_computed_as_defined_on_all_instructions_and_in_place() {
             rectified: true,
             border: Depthwise::BORDER,
         };
-        let picture = random(input.volume(), &mut chance);
-        let expected = block_by_definition(&picture, input, (stride, padding), &weights, &mix);
+        let image = random(input.volume(), &mut chance);
+        let expected = block_by_definition(&image, input, (stride, padding), &weights, &mix);
         let shape = mix.output;
         let block = Separable::new(filter, Convolution::new(mix).unwrap()).unwrap();
-        let picture = bordered(&picture, input, Depthwise::BORDER, 0.0);
+        let image = bordered(&image, input, Depthwise::BORDER, 0.0);
         for instructions in Instructions::available() {
             let block = block.clone().on(instructions);
             let mut found = vec![UNTOUCHED; block.output_volume()];
-            block.run(&picture, &mut found);
+            block.run(&image, &mut found);
             let expected_here = bordered(&expected, shape, Depthwise::BORDER, UNTOUCHED);
             let apart = farthest(&found, &expected_here);
             assert!(apart < ROUNDING, "{apart} on {instructions:?}, {input:?}");
             assert_eq!(block.keeps_shape(), input == shape);
             if block.keeps_shape() {
-                let mut found = picture.clone();
+                let mut found = image.clone();
                 block.run_in_place(&mut found);
                 let expected_here = bordered(&expected, shape, Depthwise::BORDER, 0.0);
                 let apart = farthest(&found, &expected_here);
@@ -274,22 +280,25 @@ fn what_does_not_fit_together_is_refused() {
     // The last window would end outside.
     assert!(Depthwise::new(shape(8, 16), 1, 0, &weights).is_none());
     assert!(Depthwise::new(shape(0, 16), 1, 1, &weights).is_none());
-    // The second convolution must go over single pixels of what the first gives, and add all of the input.
+    // The second convolution must be pointwise on what the first gives, and add all of the input.
     let mix = |kernel: usize, channels: usize, added: Option<usize>, border: usize| {
-        let kernel = Both {
-            down: kernel,
-            across: kernel,
+        let kernel = Size2d {
+            height: kernel,
+            width: kernel,
         };
         let layer = Layer {
             input: shape(8, channels),
             output: shape(8, 16),
             kernel,
-            stride: Both { down: 1, across: 1 },
-            padding: Both {
-                down: kernel.down / 2,
-                across: kernel.across / 2,
+            stride: Size2d {
+                height: 1,
+                width: 1,
             },
-            weights: vec![0.0; 16 * channels * kernel.down * kernel.across],
+            padding: Size2d {
+                height: kernel.height / 2,
+                width: kernel.width / 2,
+            },
+            weights: vec![0.0; 16 * channels * kernel.height * kernel.width],
             bias: vec![0.0; 16],
             normalised: None,
             residual: added.map(|channels| Residual {
@@ -311,20 +320,26 @@ fn what_does_not_fit_together_is_refused() {
 }
 
 #[test]
-fn what_is_not_a_number_is_not_hidden() {
+fn nan_is_not_hidden() {
     let mut chance = ChaCha8Rng::seed_from_u64(2);
     let shape = |channels| Shape {
         height: 4,
         width: 4,
         channels,
     };
-    let one = Both { down: 1, across: 1 };
+    let one = Size2d {
+        height: 1,
+        width: 1,
+    };
     let layer = Layer {
         input: shape(2),
         output: shape(LANES),
         kernel: one,
         stride: one,
-        padding: Both { down: 0, across: 0 },
+        padding: Size2d {
+            height: 0,
+            width: 0,
+        },
         weights: random(2 * LANES, &mut chance),
         bias: vec![0.0; LANES],
         normalised: Some((vec![1.0; 2], vec![0.0; 2])),
@@ -339,13 +354,13 @@ fn what_is_not_a_number_is_not_hidden() {
 }
 
 #[test]
-fn aligned_numbers_begin_at_a_cache_line_and_so_do_their_copies() {
+fn aligned_buffers_begin_at_a_cache_line_and_so_do_their_copies() {
     for count in [0, 1, 15, 16, 17, 1000] {
-        let mut numbers = Aligned::zeros(count);
-        numbers.fill(1.5);
-        for numbers in [numbers.clone(), numbers] {
-            assert_eq!(numbers.as_ptr().align_offset(64), 0);
-            assert_eq!(*numbers, vec![1.5; count]);
+        let mut buffer = Aligned::zeros(count);
+        buffer.fill(1.5);
+        for buffer in [buffer.clone(), buffer] {
+            assert_eq!(buffer.as_ptr().align_offset(64), 0);
+            assert_eq!(*buffer, vec![1.5; count]);
         }
     }
 }

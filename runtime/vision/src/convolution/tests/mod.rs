@@ -1,4 +1,4 @@
-//! Layers give what their definition says, and fused graphs what tract makes of the same.
+//! Layers compute what their definition gives, and fused graphs predict what tract does with the same.
 
 mod graphs;
 mod layers;

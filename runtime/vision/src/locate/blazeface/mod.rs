@@ -1,24 +1,27 @@
-//! BlazeFace short range: one run of the network on a square region of a picture.
+//! BlazeFace short range: one run of the network on a square region of an image.
 //!
-//! Which region to look at, and which of several faces to follow, is left to [`super::track`].
+//! Which region to search, and which of several faces to track, is left to [`super::track`].
 
 mod candidates;
 mod network;
+mod weights;
 
-pub use candidates::{Detection, GRIDS, Grid, VALUES, decode, merge};
+pub use candidates::{COORDS, Detection, GRIDS, Grid, decode, merge};
 
 use super::{
     Face, LocateError,
     crop::{Averaging, Roi, sample_rgb_letterboxed},
 };
-use crate::{bounded, onnx};
+use crate::{bounded, classify::engine::root_cause};
 use image::RgbImage;
-use network::{Answers, Network};
+use network::{Network, Predictions};
+use prost::Message;
 use sha2::{Digest, Sha256};
 use std::{io, path::Path};
 use tract_hir::internal::*;
+use tract_onnx::pb::ModelProto;
 
-/// sha256 of the one file this decoder was written for.
+/// sha256 of the one file that the layers are built for.
 pub const SHA256: &str = "d388b1cf8a5f6f1af2b3f4c14f6d0f138bab970cd618cccd12dddb7484e82e51";
 
 /// Side of the network's input in pixels.
@@ -33,7 +36,7 @@ pub struct BlazeFace {
 
 /// Raw outputs of one run.
 #[derive(Debug)]
-pub struct Outputs([Answers; 2]);
+pub struct Outputs([Predictions; 2]);
 
 impl BlazeFace {
     /// Loads the network from its file.
@@ -50,8 +53,8 @@ impl BlazeFace {
             found,
         };
         /// The true file has 442,005 bytes; another must not fill the memory only to be hashed.
-        const MOST_BYTES: u64 = 1 << 24;
-        let bytes = bounded::read(path, MOST_BYTES).map_err(|error| match error.kind() {
+        const MAX_BYTES: u64 = 1 << 24;
+        let bytes = bounded::read(path, MAX_BYTES).map_err(|error| match error.kind() {
             io::ErrorKind::FileTooLarge => wrong(format!("not computed, since {error}")),
             _ => unreadable(error),
         })?;
@@ -63,47 +66,60 @@ impl BlazeFace {
     }
 
     fn from_bytes(bytes: &[u8]) -> TractResult<Self> {
-        let file = onnx::decode(bytes)?;
-        let graph = file.graph.as_ref().context("a file without a graph")?;
+        let file = ModelProto::decode(bytes)?;
+        let graph = file.graph.as_ref().context("the file holds no graph")?;
         Ok(Self {
             network: Network::new(graph)?,
             input: vec![0.0; SIDE * SIDE * 3],
         })
     }
 
-    /// Faces in a square region of a picture, best first, in pixels of the picture.
+    /// Detects faces of at least the given confidence in a square region of an image: best first, in pixels
+    /// of the image.
     pub fn detect(
         &mut self,
-        picture: &RgbImage,
+        image: &RgbImage,
         region: &Roi,
         averaging: Averaging,
         threshold: f32,
     ) -> Vec<Face> {
-        sample_rgb_letterboxed(picture, region, SIDE, averaging, &mut self.input);
+        sample_rgb_letterboxed(image, region, SIDE, averaging, &mut self.input);
         let outputs = Outputs(self.network.run(&self.input));
         let faces = merge(outputs.detections(threshold));
-        faces.iter().map(|face| face.in_picture(region)).collect()
+        faces.iter().map(|face| face.in_image(region)).collect()
     }
 
-    /// One bare run: [`SIDE`] x [`SIDE`] RGB triples from -1 to 1. Missing ones count as 0, surplus ones
-    /// not at all.
+    /// Runs the network on [`SIDE`] x [`SIDE`] RGB triples from -1 to 1. Missing ones count as 0, surplus
+    /// ones are ignored.
     pub fn infer(&mut self, input: &[f32]) -> Outputs {
         Outputs(self.network.run(input))
     }
 }
 
 impl Outputs {
-    /// The numbers in the file's order: the logits of both of [`GRIDS`], then their [`VALUES`].
+    /// The outputs in the file's order: the logits of both of [`GRIDS`], then their coordinates.
     pub fn tables(&self) -> [&[f32]; 4] {
         let [first, second] = &self.0;
-        [&first.logits, &second.logits, &first.values, &second.values]
+        [
+            &first.logits,
+            &second.logits,
+            &first.coordinates,
+            &second.coordinates,
+        ]
     }
 
-    /// Every candidate that reaches `threshold`, not yet merged.
+    /// Every candidate whose confidence reaches `threshold`, not yet merged.
     pub fn detections(&self, threshold: f32) -> Vec<Detection> {
         let mut found = Vec::new();
-        for (grid, Answers { logits, values }) in GRIDS.into_iter().zip(&self.0) {
-            decode(grid, logits, values, threshold, &mut found);
+        for (
+            grid,
+            Predictions {
+                logits,
+                coordinates,
+            },
+        ) in GRIDS.into_iter().zip(&self.0)
+        {
+            decode(grid, logits, coordinates, threshold, &mut found);
         }
         found
     }
@@ -111,7 +127,7 @@ impl Outputs {
 
 fn failed(error: TractError) -> LocateError {
     LocateError::Failed {
-        reason: error.root_cause().to_string().replace('\n', " "),
+        reason: root_cause(&error),
     }
 }
 

@@ -1,12 +1,13 @@
-//! The network gives what tract makes of the same file, and no other file is taken.
+//! The network predicts what tract does with the same file, and no other file is accepted.
 
 use super::*;
+use crate::classify::engine::tests::by_whole_reader;
 use parseye_test_needs::needs;
 use parseye_testkit::places::face_detector;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-/// Farthest that an output may be from tract's, of numbers up to 200: the order of summation differs in
+/// Farthest that an output may be from tract's, of values up to 200: the order of summation differs in
 /// each of 38 layers.
 const ROUNDING: f32 = 2e-3;
 
@@ -52,10 +53,9 @@ fn drawn_input(seed: u64) -> Vec<f32> {
 
 #[needs(face_detector)]
 #[test]
-fn the_layers_answer_as_tract_does() {
+fn the_layers_predict_as_tract_does() {
     let path = face_detector();
-    let proto = onnx::decode(&std::fs::read(&path).unwrap()).unwrap();
-    let plan = onnx::plan(&proto, &[&[1, SIDE, SIDE, 3]]).unwrap();
+    let plan = by_whole_reader(&std::fs::read(&path).unwrap(), &[&[1, SIDE, SIDE, 3]]);
     let mut face = BlazeFace::open(&path).unwrap();
     // The second run is on what the first one left in memory.
     for seed in 0..12 {
@@ -77,7 +77,7 @@ fn the_layers_answer_as_tract_does() {
                 let apart = (found - expected).abs();
                 assert!(
                     apart < ROUNDING,
-                    "output {at}, picture {seed}: {found}, {expected}"
+                    "output {at}, image {seed}: {found}, {expected}"
                 );
             }
         }

@@ -1,16 +1,16 @@
-//! Eye crops: averages of gray levels, read between the pixels.
+//! Eye crops: area averages of bilinear samples of a gray image.
 
 use super::{Roi, samples_per_side};
 use crate::instructions::{Instructions, Loops};
 use image::GrayImage;
 
-/// Area-averages a square of a gray picture into `side` x `side` values (row by row) in 8-bit gray
-/// levels, 0 to 255. Beyond the picture's edge the edge goes on.
+/// Area-averages a square of a gray image into `side` x `side` values (row by row) in 8-bit gray
+/// levels, 0 to 255. Beyond the image's edge the edge pixels repeat.
 ///
 /// `out` must hold `side * side` values; surplus ones are left alone.
-pub fn sample_gray(picture: &GrayImage, square: &Roi, side: usize, out: &mut [f32]) {
+pub fn sample_gray(image: &GrayImage, square: &Roi, side: usize, out: &mut [f32]) {
     let samples = Samples::of(square, side);
-    let bilinear = Bilinear::new(picture);
+    let bilinear = Bilinear::new(image);
     if samples.are_inside(&bilinear, side) {
         Instructions::fastest().run(Inside {
             samples,
@@ -23,7 +23,7 @@ pub fn sample_gray(picture: &GrayImage, square: &Roi, side: usize, out: &mut [f3
     }
 }
 
-/// Any square, near an edge or not.
+/// Samples any square, near an edge or not.
 fn sample_one_by_one(samples: &Samples, bilinear: &Bilinear, side: usize, out: &mut [f32]) {
     let per_side = samples.per_side;
     for (row, values) in out.chunks_exact_mut(side).take(side).enumerate() {
@@ -41,13 +41,13 @@ fn sample_one_by_one(samples: &Samples, bilinear: &Bilinear, side: usize, out: &
     }
 }
 
-/// Where a square is read.
+/// The sampling grid of a square.
 struct Samples {
-    /// Of an output pixel.
+    /// Samples along each side of an output pixel.
     per_side: usize,
-    /// One over the samples of an output pixel.
+    /// One over the number of samples of an output pixel.
     weight: f32,
-    /// The first sample, and the steps to the next one to the right and down, in the picture's pixels,
+    /// The first sample, and the steps to the next one to the right and down, in the image's pixels,
     /// whose centres are whole numbers.
     first: [f32; 2],
     right: [f32; 2],
@@ -60,7 +60,7 @@ impl Samples {
         let per_side = samples_per_side(scale);
         let (sin, cos) = square.angle.sin_cos();
         let step = scale / per_side as f32;
-        let first = square.to_picture([0.5 / (side * per_side) as f32; 2]);
+        let first = square.to_image([0.5 / (side * per_side) as f32; 2]);
         Self {
             per_side,
             weight: 1.0 / (per_side * per_side) as f32,
@@ -84,7 +84,7 @@ impl Samples {
     }
 }
 
-/// Bilinear reading of a gray picture whose edge goes on for ever.
+/// Bilinear sampling of a gray image whose edge pixels repeat.
 struct Bilinear<'a> {
     pixels: &'a [u8],
     stride: usize,
@@ -93,12 +93,12 @@ struct Bilinear<'a> {
 }
 
 impl<'a> Bilinear<'a> {
-    fn new(picture: &'a GrayImage) -> Self {
+    fn new(image: &'a GrayImage) -> Self {
         Self {
-            pixels: picture.as_raw(),
-            stride: picture.width() as usize,
-            right: picture.width() as i32 - 1,
-            bottom: picture.height() as i32 - 1,
+            pixels: image.as_raw(),
+            stride: image.width() as usize,
+            right: image.width() as i32 - 1,
+            bottom: image.height() as i32 - 1,
         }
     }
 
@@ -109,7 +109,7 @@ impl<'a> Bilinear<'a> {
 
     #[inline]
     fn at(&self, [x, y]: [f32; 2]) -> f32 {
-        // A pixel beyond the edge all is the same. With both above -1 a cast rounds down: `floor`
+        // From a pixel beyond the edge on, all is the same. With both above -1 a cast rounds down: `floor`
         // is a library call on processors before SSE4.1, which is what x86-64 means by default.
         let x = x.max(-1.0).min(self.right as f32 + 1.0);
         let y = y.max(-1.0).min(self.bottom as f32 + 1.0);
@@ -126,8 +126,8 @@ impl<'a> Bilinear<'a> {
     }
 }
 
-/// A square of which no sample is near an edge. Places and mixtures of a row of samples are computed apart
-/// from reading the pixels, so that they are vectors.
+/// A square of which no sample is near an edge. Positions and interpolation of a row of samples are computed
+/// apart from loading the pixels, so that they are vectorised.
 struct Inside<'a> {
     samples: Samples,
     bilinear: Bilinear<'a>,
@@ -156,8 +156,8 @@ impl Loops for Inside<'_> {
             for sample in 0..per_side * per_side {
                 let (a, b) = (sample / per_side, sample % per_side);
                 let j = (row * per_side + a) as f32;
-                let places = starts.iter_mut().zip(&mut across).zip(&mut below);
-                for (column, ((start, across), below)) in places.enumerate() {
+                let samples_of_row = starts.iter_mut().zip(&mut across).zip(&mut below);
+                for (column, ((start, across), below)) in samples_of_row.enumerate() {
                     let i = (column as i32 * per_side as i32 + b as i32) as f32;
                     let [x, y] = samples.at(i, j);
                     // As in `Bilinear::at`.
@@ -198,17 +198,17 @@ mod tests {
 
     proptest! {
         #[test]
-        fn away_from_the_edges_reading_is_the_same(
+        fn away_from_the_edges_sampling_is_the_same(
             seed in 0_u32..1000, x in 0.0_f32..70.0, y in 0.0_f32..60.0, side in 2.0_f32..60.0,
             angle in prop_oneof![Just(0.0_f32), -3.2_f32..3.2], whole in any::<bool>(),
         ) {
-            let picture = GrayImage::from_fn(70, 60, |i, j| {
+            let image = GrayImage::from_fn(70, 60, |i, j| {
                 Luma([((i * 31 + j * 57) * (seed + 7) % 251) as u8])
             });
             let centre = if whole { [x.round(), y.round()] } else { [x, y] };
             let square = Roi { centre, side, angle };
             let samples = Samples::of(&square, 16);
-            let bilinear = Bilinear::new(&picture);
+            let bilinear = Bilinear::new(&image);
             let mut expected = [0.0; 256];
             sample_one_by_one(&samples, &bilinear, 16, &mut expected);
             let inside = samples.are_inside(&bilinear, 16);
@@ -216,14 +216,14 @@ mod tests {
                 let mut out = [f32::NAN; 256];
                 instructions.run(Inside {
                     samples: Samples::of(&square, 16),
-                    bilinear: Bilinear::new(&picture),
+                    bilinear: Bilinear::new(&image),
                     side: 16,
                     out: &mut out,
                 });
                 prop_assert_eq!(out, expected, "{:?}", instructions);
             }
             let mut out = [f32::NAN; 256];
-            sample_gray(&picture, &square, 16, &mut out);
+            sample_gray(&image, &square, 16, &mut out);
             prop_assert_eq!(out, expected);
         }
     }

@@ -1,29 +1,29 @@
-//! The face locator's input: a square of a colour picture, black beyond the picture's edge.
+//! The face detector's input: a square of a colour image, black beyond the image's edge.
 
 use super::{Roi, samples_per_side};
 use crate::instructions::{Instructions, Loops};
 use image::RgbImage;
 
-/// How many pixels of the picture a value of the locator's input is made of.
+/// How many pixels of the image are averaged to one of the detector's input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Averaging {
-    /// Four of those that it covers when shrinking, else the nearest. The locator is coarse: its eye
+    /// Four of those that it covers when shrinking, else the nearest. The detector is coarse: its eye
     /// centres are as good as with all of them, at a fraction of the time.
     Sparse,
     /// All that it covers, and at least three pixels either way: noise of 60 gray levels, which
-    /// hides a face from the locator otherwise, is a third of that then.
+    /// hides a face from the detector otherwise, is reduced to a third.
     Full,
 }
 
-/// Least width that [`Averaging::Full`] averages over, in pixels.
+/// Smallest width that [`Averaging::Full`] averages over, in pixels.
 const AVERAGED_PIXELS: f32 = 3.0;
 
-/// Averages a square of a colour picture into `side` x `side` RGB triples scaled to -1 to 1, the
-/// face locator's input. Outside the picture all is black, as the locator was trained (letterbox).
+/// Averages a square of a colour image into `side` x `side` RGB triples scaled to -1 to 1, the
+/// face detector's input. Outside the image all is black, as the detector was trained (letterbox).
 ///
 /// `out` must hold `3 * side * side` values; surplus ones are left alone.
 pub fn sample_rgb_letterboxed(
-    picture: &RgbImage,
+    image: &RgbImage,
     square: &Roi,
     side: usize,
     averaging: Averaging,
@@ -31,7 +31,7 @@ pub fn sample_rgb_letterboxed(
 ) {
     let scale = square.side / side as f32;
     let (samples, width) = match averaging {
-        // Nearest reading is as good as bilinear and four times as fast.
+        // Nearest-neighbour sampling is as good as bilinear and four times as fast.
         Averaging::Sparse if scale > 1.5 => (2, scale),
         Averaging::Sparse => (1, scale),
         Averaging::Full => {
@@ -40,35 +40,35 @@ pub fn sample_rgb_letterboxed(
         }
     };
     Instructions::fastest().run(Letterboxed {
-        picture,
+        image,
         grid: Grid::new(square, side, samples, width),
         out,
     });
 }
 
-/// Where a square is read.
+/// The sampling grid of a square.
 struct Grid {
     side: usize,
-    /// Of a value, along each side.
+    /// Samples along each side of an output pixel.
     samples: usize,
-    /// The first sample, in the picture's pixels from its outer corner.
+    /// The first sample, in the image's pixels from its outer corner.
     first: [f32; 2],
-    /// Steps from value to value, to the right and down.
+    /// Steps from output pixel to output pixel, to the right and down.
     right: [f32; 2],
     down: [f32; 2],
-    /// The same from sample to sample of one value.
+    /// Steps from sample to sample within an output pixel.
     across: [f32; 2],
     below: [f32; 2],
 }
 
 impl Grid {
-    /// `width` is that of a value, in pixels of the picture.
+    /// `width` is that of the averaged area, in pixels of the image.
     fn new(square: &Roi, side: usize, samples: usize, width: f32) -> Self {
         let scale = square.side / side as f32;
         let (sin, cos) = square.angle.sin_cos();
         let [(right, down), (across, below)] = [scale, width / samples as f32]
             .map(|step| ([cos * step, sin * step], [-sin * step, cos * step]));
-        let middle = square.to_picture([0.5 / side as f32; 2]);
+        let middle = square.to_image([0.5 / side as f32; 2]);
         let back = (samples - 1) as f32 / 2.0;
         Self {
             side,
@@ -82,10 +82,10 @@ impl Grid {
     }
 }
 
-/// One reading of a square. The places of a row of samples are computed apart from reading the pixels, so
-/// that they are vectors.
+/// A square to be sampled. Positions of a row of samples are computed apart from loading the pixels, so
+/// that they are vectorised.
 struct Letterboxed<'a> {
-    picture: &'a RgbImage,
+    image: &'a RgbImage,
     grid: Grid,
     out: &'a mut [f32],
 }
@@ -93,34 +93,36 @@ struct Letterboxed<'a> {
 impl Loops for Letterboxed<'_> {
     #[inline(always)]
     fn run<const PIXELS: usize, const FUSED: bool>(self) {
-        let Self { picture, grid, out } = self;
+        let Self { image, grid, out } = self;
         let Grid { side, samples, .. } = grid;
-        let (width, height) = (picture.width() as f32, picture.height() as f32);
-        let columns = picture.width() as i32;
-        let pixels = picture.as_raw().as_chunks::<3>().0;
+        let (width, height) = (image.width() as f32, image.height() as f32);
+        let columns = image.width() as i32;
+        let pixels = image.as_raw().as_chunks::<3>().0;
         let weight = 1.0 / (127.5 * (samples * samples) as f32);
-        let mut places = vec![OUTSIDE; side];
+        let mut positions = vec![OUTSIDE; side];
         let mut sums = vec![[0_u32; 3]; side];
         for (row, values) in out.chunks_exact_mut(3 * side).take(side).enumerate() {
             sums.fill([0; 3]);
             let j = row as f32;
             for sample in 0..samples * samples {
                 let (a, b) = ((sample / samples) as f32, (sample % samples) as f32);
-                for (column, place) in places.iter_mut().enumerate() {
+                for (column, position) in positions.iter_mut().enumerate() {
                     let i = column as i32 as f32;
                     let along = |axis: usize| {
                         let corner = grid.first[axis] + i * grid.right[axis] + j * grid.down[axis];
                         corner + b * grid.across[axis] + a * grid.below[axis]
                     };
                     let (x, y) = (along(0), along(1));
-                    // Within the picture a cast rounds down, without a call of `floor`.
+                    // Within the image a cast rounds down, without a call of `floor`.
                     let inside = x >= 0.0 && x < width && y >= 0.0 && y < height;
-                    // Without a check of what is not used outside.
+                    // Not checked for overflow, since it is not used outside.
                     let pixel = (y as i32).wrapping_mul(columns).wrapping_add(x as i32);
-                    *place = if inside { pixel } else { OUTSIDE };
+                    *position = if inside { pixel } else { OUTSIDE };
                 }
-                for (sum, place) in sums.iter_mut().zip(&places) {
-                    if let Some(pixel) = usize::try_from(*place).ok().and_then(|at| pixels.get(at))
+                for (sum, position) in sums.iter_mut().zip(&positions) {
+                    if let Some(pixel) = usize::try_from(*position)
+                        .ok()
+                        .and_then(|at| pixels.get(at))
                     {
                         for (total, byte) in sum.iter_mut().zip(pixel) {
                             *total += u32::from(*byte);
@@ -135,7 +137,7 @@ impl Loops for Letterboxed<'_> {
     }
 }
 
-/// Stands for a sample beyond the picture's edge, which is black.
+/// Stands for a sample beyond the image's edge, which is black.
 const OUTSIDE: i32 = -1;
 
 #[cfg(test)]
@@ -144,11 +146,11 @@ mod tests {
     use image::Rgb;
     use proptest::prelude::*;
 
-    /// Of this side are the squares that are read here.
+    /// Side of the crops here.
     const SIDE: usize = 12;
 
-    /// The mean of a value's samples, read one by one.
-    fn by_definition(picture: &RgbImage, grid: &Grid, column: usize, row: usize) -> [f32; 3] {
+    /// The mean of an output pixel's samples, one by one.
+    fn by_definition(image: &RgbImage, grid: &Grid, column: usize, row: usize) -> [f32; 3] {
         let samples = grid.samples;
         let mut sum = [0_u32; 3];
         for (a, b) in (0..samples * samples).map(|at| (at / samples, at % samples)) {
@@ -159,8 +161,8 @@ mod tests {
                 corner + b as f32 * grid.across[axis] + a as f32 * grid.below[axis]
             });
             let within = |at: f32, size: u32| at >= 0.0 && at < size as f32;
-            if within(x, picture.width()) && within(y, picture.height()) {
-                let pixel = picture.get_pixel(x as u32, y as u32).0;
+            if within(x, image.width()) && within(y, image.height()) {
+                let pixel = image.get_pixel(x as u32, y as u32).0;
                 for (sum, byte) in sum.iter_mut().zip(pixel) {
                     *sum += u32::from(byte);
                 }
@@ -171,22 +173,22 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_square_is_read_as_defined_on_all_instructions(
+        fn a_square_is_sampled_as_defined_on_all_instructions(
             seed in 0_u32..1000, x in -30.0_f32..80.0, y in -30.0_f32..70.0, side in 1.0_f32..90.0,
             angle in -3.2_f32..3.2, samples in 1_usize..4, far in prop_oneof![4 => Just(1.0_f32), 1 => Just(1e9)],
         ) {
-            let picture = RgbImage::from_fn(50, 40, |i, j| {
+            let image = RgbImage::from_fn(50, 40, |i, j| {
                 let level = (i * 31 + j * 57) * (seed + 7);
                 Rgb([level % 251, level % 241, level % 239].map(|level| level as u8))
             });
             let square = Roi { centre: [x * far, y], side, angle };
             let grid = || Grid::new(&square, SIDE, samples, side / SIDE as f32);
             let expected: Vec<f32> = (0..SIDE * SIDE)
-                .flat_map(|at| by_definition(&picture, &grid(), at % SIDE, at / SIDE))
+                .flat_map(|at| by_definition(&image, &grid(), at % SIDE, at / SIDE))
                 .collect();
             for instructions in Instructions::available() {
                 let mut out = vec![f32::NAN; 3 * SIDE * SIDE];
-                instructions.run(Letterboxed { picture: &picture, grid: grid(), out: &mut out });
+                instructions.run(Letterboxed { image: &image, grid: grid(), out: &mut out });
                 prop_assert_eq!(&out, &expected, "{:?}", instructions);
             }
         }

@@ -1,18 +1,19 @@
-use super::*;
-use parseye_test_needs::needs;
-use parseye_testkit::places::repository;
-use tract_onnx::prelude::Framework;
+//! Networks by the register of a few operators, beside the same by tract's reader with its whole register.
 
-/// Numbers that no two networks agree on by accident.
+use super::*;
+use crate::classify::onnx_file::decode;
+use parseye_testkit::places::repository;
+
+/// Values that no two networks agree on by accident.
 fn input(shape: &[usize], seed: u32) -> TValue {
-    let numbers: Vec<f32> = (0..shape.iter().product::<usize>())
+    let values: Vec<f32> = (0..shape.iter().product::<usize>())
         .map(|index| ((index as f32 + seed as f32) * 0.7).sin() + (index as f32 * 0.013).cos())
         .collect();
-    Tensor::from_shape(shape, &numbers).unwrap().into_tvalue()
+    Tensor::from_shape(shape, &values).unwrap().into_tvalue()
 }
 
-/// The bits of all that a network answers.
-fn answers(plan: &Plan, shapes: &[&[usize]]) -> Vec<Vec<u32>> {
+/// The bits of all that a network predicts.
+fn predictions(plan: &Plan, shapes: &[&[usize]]) -> Vec<Vec<u32>> {
     let mut state = plan.spawn().unwrap();
     let inputs = shapes
         .iter()
@@ -22,17 +23,17 @@ fn answers(plan: &Plan, shapes: &[&[usize]]) -> Vec<Vec<u32>> {
     outputs
         .iter()
         .map(|output| {
-            let numbers = output.to_plain_array_view::<f32>().unwrap();
-            numbers.iter().map(|number| number.to_bits()).collect()
+            let values = output.to_plain_array_view::<f32>().unwrap();
+            values.iter().map(|value| value.to_bits()).collect()
         })
         .collect()
 }
 
-/// The same network by the engine's own reader of ONNX.
-fn whole_reader(bytes: &[u8], shapes: &[&[usize]]) -> Plan {
+/// A network by tract's own reader with all operators of ONNX.
+pub(crate) fn by_whole_reader(bytes: &[u8], shapes: &[&[usize]]) -> Plan {
     let onnx = tract_onnx::onnx();
     let mut proto = onnx.proto_model_for_read(&mut &*bytes).unwrap();
-    // It takes a missing value for a zero of f64.
+    // Where no value is given, it fills with zeros of f64 rather than f32.
     for node in proto.graph.iter_mut().flat_map(|graph| &mut graph.node) {
         if node.op_type == "ConstantOfShape" && node.attribute.is_empty() {
             node.attribute.push(tract_onnx::pb::AttributeProto {
@@ -57,49 +58,57 @@ fn whole_reader(bytes: &[u8], shapes: &[&[usize]]) -> Plan {
     model.into_optimized().unwrap().into_runnable().unwrap()
 }
 
-#[needs(face_detector)]
+fn by_own_register(proto: ModelProto, shapes: &[&[usize]]) -> TractResult<Plan> {
+    read(proto, shapes).and_then(ready)
+}
+
 #[test]
 fn every_bit_is_as_by_the_whole_reader() {
     let crop: &[usize] = &[1, 1, 32, 32];
     let states: &[usize] = &[1, 4];
-    let picture: &[usize] = &[1, 128, 128, 3];
     let models = repository().join("models");
-    for (path, shapes) in [
-        ("default.onnx", &[crop][..]),
-        ("default.gradient.onnx", &[crop, states]),
-        ("tiny.onnx", &[crop]),
-        ("tiny.gradient.onnx", &[crop, states]),
-        ("parseval-16-1.onnx", &[crop]),
-        ("parseval-16-1.gradient.onnx", &[crop, states]),
-        ("locator/face_detection_front_128x128.onnx", &[picture]),
+    for name in [
+        "default",
+        "tiny",
+        "parseval-16-1",
+        "parseval-16-1-hardened",
+        "wrn-16-1",
+        "wrn-16-1-hardened",
     ] {
-        let bytes = std::fs::read(models.join(path)).unwrap();
-        let ours = answers(&plan(&decode(&bytes).unwrap(), shapes).unwrap(), shapes);
-        assert!(
-            ours == answers(&whole_reader(&bytes, shapes), shapes),
-            "{path} answers otherwise"
-        );
-        assert!(ours.iter().flatten().any(|bits| *bits != 0), "{path}");
+        for (ending, shapes) in [
+            ("onnx", &[crop][..]),
+            ("gradient.onnx", &[crop, states][..]),
+        ] {
+            let file = models.join(format!("{name}.{ending}"));
+            let bytes = std::fs::read(&file).unwrap();
+            let plan = by_own_register(decode(&bytes).unwrap(), shapes).unwrap();
+            let ours = predictions(&plan, shapes);
+            assert!(
+                ours == predictions(&by_whole_reader(&bytes, shapes), shapes),
+                "{name}.{ending} predicts otherwise"
+            );
+            assert!(ours.iter().flatten().any(|bits| *bits != 0), "{name}");
+        }
     }
 }
 
 #[test]
 fn what_does_not_fit_together_is_refused() {
-    let bytes = include_bytes!("../../../../models/default.onnx");
+    let bytes = include_bytes!("../../../../../models/default.onnx");
     let crop: &[&[usize]] = &[&[1, 1, 32, 32]];
-    let refused = |change: fn(&mut GraphProto), words: &str| {
+    let refused = |change: fn(&mut tract_onnx::pb::GraphProto), words: &str| {
         let mut proto = decode(bytes).unwrap();
         change(proto.graph.as_mut().unwrap());
-        let error = format!("{:#}", plan(&proto, crop).unwrap_err());
+        let error = format!("{:#}", by_own_register(proto, crop).unwrap_err());
         assert!(error.contains(words), "{error}");
     };
     refused(
         |graph| graph.node[0].op_type = "LSTM".into(),
-        "no network here",
+        "unsupported operator LSTM",
     );
     refused(
         |graph| graph.node[1].input[0] = "nothing".into(),
-        "`nothing` is read",
+        "\"nothing\"",
     );
     refused(
         |graph| graph.output[0].name = "nothing".into(),
@@ -107,8 +116,8 @@ fn what_does_not_fit_together_is_refused() {
     );
     refused(
         |graph| graph.initializer[0].data_type = 8,
-        "neither f32 nor i64",
+        "neither f32 nor int64",
     );
     refused(|graph| graph.initializer[0].raw_data.truncate(8), "");
-    assert!(plan(&decode(bytes).unwrap(), &[]).is_err());
+    assert!(by_own_register(decode(bytes).unwrap(), &[]).is_err());
 }

@@ -1,16 +1,19 @@
 //! BlazeFace's outputs as faces: whatever numbers the network gives, faces are finite, within reach,
-//! and do not overlap. The input is a threshold and then f32 numbers, logits and values in turn.
+//! and do not overlap. The input is a threshold and then f32 numbers, logits and coordinates in turn.
 
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use parseye_vision::{locate::blazeface::Detection, locate::blazeface::GRIDS, locate::blazeface::VALUES, locate::blazeface::decode, locate::blazeface::merge, locate::crop::Roi};
+use parseye_vision::locate::{
+    blazeface::{COORDS, Detection, GRIDS, decode, merge},
+    crop::Roi,
+};
 
-/// How far outside its region, in sides of it, a face is believed.
+/// How far outside its region, in sides of it, a face may be.
 const REACH: f32 = 2.0;
 
 fn check(face: &Detection) {
-    assert!((0.0..=1.0).contains(&face.score), "{face:?}");
+    assert!((0.0..=1.0).contains(&face.confidence), "{face:?}");
     let points = [face.centre, face.eyes.left, face.eyes.right];
     let near = |v: &f32| (-REACH - 1e-3..=1.0 + REACH + 1e-3).contains(v);
     assert!(points.iter().flatten().all(near), "{face:?}");
@@ -31,26 +34,30 @@ fuzz_target!(|input: &[u8]| {
         .map(|bytes| f32::from_le_bytes(*bytes))
         .collect();
     let mut found = Vec::new();
-    // A candidate is a logit and its values; both grids get the same.
-    let candidates = numbers.chunks_exact(1 + VALUES);
+    // A candidate is a logit and its coordinates; both grids get the same.
+    let candidates = numbers.chunks_exact(1 + COORDS);
     let logits: Vec<f32> = candidates.clone().map(|candidate| candidate[0]).collect();
-    let values: Vec<f32> = candidates
+    let coordinates: Vec<f32> = candidates
         .flat_map(|candidate| &candidate[1..])
         .copied()
         .collect();
     for grid in GRIDS {
-        decode(grid, &logits, &values, threshold, &mut found);
+        decode(grid, &logits, &coordinates, threshold, &mut found);
     }
-    // Also tables that are too short on one side.
-    decode(GRIDS[0], &numbers, &values, threshold, &mut found);
+    // Also outputs that are too short on one side.
+    decode(GRIDS[0], &numbers, &coordinates, threshold, &mut found);
     for face in &found {
         check(face);
-        assert!(face.score >= threshold - 1e-5);
+        assert!(face.confidence >= threshold - 1e-5);
     }
     let candidates = found.len();
     let faces = merge(found);
     assert!(faces.len() <= candidates && faces.is_empty() == (candidates == 0));
-    assert!(faces.windows(2).all(|pair| pair[0].score >= pair[1].score));
+    assert!(
+        faces
+            .windows(2)
+            .all(|pair| pair[0].confidence >= pair[1].confidence)
+    );
     let region = Roi {
         centre: [4000.0, -4000.0],
         side: 8192.0,
@@ -58,7 +65,7 @@ fuzz_target!(|input: &[u8]| {
     };
     for face in &faces {
         check(face);
-        let face = face.in_picture(&region);
+        let face = face.in_image(&region);
         assert!(face.square.side.is_finite() && face.square.side > 0.0);
         assert!(face.roll().is_finite());
     }
