@@ -267,7 +267,7 @@ impl Runs {
 /// Measures the age of frames in the live pipeline, with the self-check and without
 #[derive(Parser)]
 #[command(name = "live_latency")]
-struct Arguments {
+struct LatencyArguments {
     /// Length of a run
     #[arg(default_value_t = 60.0)]
     seconds: f64,
@@ -283,7 +283,7 @@ struct Arguments {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let arguments: Arguments = arguments::parse();
+    let arguments: LatencyArguments = arguments::parse();
     let (seconds, rounds) = (arguments.seconds, arguments.rounds);
     let path = arguments.plot.unwrap_or_else(|| {
         Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/live_latency.svg")

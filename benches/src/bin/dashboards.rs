@@ -24,6 +24,7 @@ use parseye_vision::{
     temporal::{AlertKind, AlertPhase, Laterality},
 };
 use std::{
+    net::SocketAddr,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -38,7 +39,7 @@ const PAST_RATE: f64 = 10.0;
 /// Shows a scripted person on the terminal and web dashboards
 #[derive(Parser)]
 #[command(name = "dashboards")]
-struct Arguments {
+struct DashboardArguments {
     /// Address of the web dashboard
     #[arg(default_value = "127.0.0.1:8080")]
     address: String,
@@ -48,7 +49,7 @@ struct Arguments {
 }
 
 fn main() -> anyhow::Result<()> {
-    let arguments: Arguments = arguments::parse();
+    let arguments: DashboardArguments = arguments::parse();
     let settings = WebSettings {
         address: Some(arguments.address),
         preview: true,
@@ -60,7 +61,7 @@ fn main() -> anyhow::Result<()> {
     live_through_past(&mut person);
     let dashboard = if terminal::is_possible() {
         let options = TerminalOptions {
-            web: Some(format!("http://{}/", server.address())),
+            web: Some(url(server.address())),
             hung_up: Arc::default(),
             messages: Messages::to_stderr(|line| eprintln!("{line}")),
             alone: true,
@@ -273,4 +274,8 @@ fn eye(closed: f64, drooping: f64) -> EyeRecord {
         }),
         ..script::eye(closed)
     }
+}
+
+fn url(address: SocketAddr) -> String {
+    format!("http://{address}/")
 }

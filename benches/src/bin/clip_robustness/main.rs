@@ -24,9 +24,9 @@ use std::path::PathBuf;
 /// Prints how many blinks are still found on degraded frames of clips with confirmed blinks
 #[derive(Parser)]
 #[command(name = "clip_robustness")]
-struct Arguments {
+struct ClipArguments {
     /// What to measure
-    part: Part,
+    part: ClipPart,
     /// Folder with clips/
     data: PathBuf,
     /// The model to evaluate; without it the built-in one
@@ -35,7 +35,7 @@ struct Arguments {
 }
 
 #[derive(Clone, Copy, ValueEnum)]
-enum Part {
+enum ClipPart {
     /// The degradations that Parseye's goals name
     Goals,
     /// Every degradation in five steps
@@ -59,18 +59,18 @@ const GOALS: &[Degradation] = &[
 ];
 
 fn main() -> anyhow::Result<()> {
-    let arguments: Arguments = arguments::parse();
+    let arguments: ClipArguments = arguments::parse();
     let model = match &arguments.model {
         Some(path) => EyeStateModel::from_file(path)?,
         None => EyeStateModel::built_in()?,
     };
     let clips = Clip::all(&arguments.data.join("clips"))?;
     match arguments.part {
-        Part::Goals => table(&clips, &model, GOALS),
-        Part::Steps => table(&clips, &model, &degrade::steps()),
-        Part::Tuning => tuning::run(&clips, &model),
-        Part::Covered => covered::run(&clips, &model),
-        Part::DetectionInterval => detection_interval::run(&clips, &model),
+        ClipPart::Goals => table(&clips, &model, GOALS),
+        ClipPart::Steps => table(&clips, &model, &degrade::steps()),
+        ClipPart::Tuning => tuning::run(&clips, &model),
+        ClipPart::Covered => covered::run(&clips, &model),
+        ClipPart::DetectionInterval => detection_interval::run(&clips, &model),
     }
 }
 

@@ -118,8 +118,14 @@ pub fn run(clips: &[Clip], model: &EyeStateModel) -> anyhow::Result<()> {
         row(&step.to_string(), &|step| step == index)?;
     }
     row("all of them", &|_| true)?;
+    print_chosen(&chosen, &grid)?;
+    print_line(&format!("default: {}", description(&default)))
+}
+
+/// Prints which settings were chosen, and for how many clips.
+fn print_chosen(chosen: &[usize], grid: &[TemporalSettings]) -> anyhow::Result<()> {
     let mut times: Vec<(usize, usize)> = Vec::new();
-    for index in &chosen {
+    for index in chosen {
         match times.iter_mut().find(|(of, _)| of == index) {
             Some((_, n)) => *n += 1,
             None => times.push((*index, 1)),
@@ -131,5 +137,5 @@ pub fn run(clips: &[Clip], model: &EyeStateModel) -> anyhow::Result<()> {
             description(&grid[index])
         ))?;
     }
-    print_line(&format!("default: {}", description(&default)))
+    Ok(())
 }

@@ -23,7 +23,7 @@ const PLOT: &str = "docs/results/plots/peers-blinks.svg";
 /// Measures Parseye beside its peers, each pair in one run on the same images
 #[derive(Parser)]
 #[command(name = "peers")]
-struct Arguments {
+struct PeerArguments {
     #[command(subcommand)]
     pair: Pair,
 }
@@ -49,7 +49,7 @@ enum Pair {
 }
 
 fn main() -> anyhow::Result<()> {
-    let arguments: Arguments = arguments::parse();
+    let arguments: PeerArguments = arguments::parse();
     let clips = |data: &Path| Clip::all(&data.join("clips"));
     match &arguments.pair {
         Pair::Crop { models } => crop::run(models, &find_face_detector(None)?),

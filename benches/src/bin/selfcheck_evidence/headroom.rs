@@ -83,7 +83,7 @@ pub fn run(data: &Path, every: usize, report: &mut Report) -> anyhow::Result<()>
 }
 
 /// Medians over the checks of a clip under one noise, and the share of its predictions that changed.
-struct Measured {
+struct NoisyClip {
     headroom_db: f64,
     camera_snr_db: f64,
     noise_flip_snr_db: f64,
@@ -97,7 +97,7 @@ fn measure(
     sigma: f64,
     checker: &mut Checker,
     classifier: &mut EyeClassifier,
-) -> anyhow::Result<Measured> {
+) -> anyhow::Result<NoisyClip> {
     let (mut changed, mut predictions) = (0_u32, 0_u32);
     let mut checks = Checks::default();
     for (index, (frame, reading)) in frames.iter().enumerate() {
@@ -130,7 +130,7 @@ fn measure(
         noise_flip_snr_db,
         flip_probability,
     ] = checks.medians();
-    Ok(Measured {
+    Ok(NoisyClip {
         headroom_db,
         camera_snr_db,
         noise_flip_snr_db,
@@ -178,10 +178,10 @@ impl Checks {
 fn print_clip(
     name: &str,
     sigma: f64,
-    measured: &Measured,
+    measured: &NoisyClip,
     report: &mut Report,
 ) -> anyhow::Result<()> {
-    let Measured {
+    let NoisyClip {
         headroom_db: headroom,
         camera_snr_db: camera,
         noise_flip_snr_db: flip,

@@ -18,9 +18,9 @@ use std::{num::NonZeroUsize, path::PathBuf};
 /// Prints how good the self-check's own measurements are, on real data
 #[derive(Parser)]
 #[command(name = "selfcheck_evidence")]
-struct Arguments {
+struct EvidenceArguments {
     /// What to measure
-    part: Part,
+    part: EvidencePart,
     /// Folder with eyes/ and clips/
     data: PathBuf,
     /// Folder for the plots and, as CSV, their points
@@ -31,7 +31,7 @@ struct Arguments {
 }
 
 #[derive(Clone, Copy, ValueEnum)]
-enum Part {
+enum EvidencePart {
     /// Camera SNR against noise of known size on real clips
     CameraSnr,
     /// The adversarial margin and the first-order flip probability on test crops
@@ -42,7 +42,7 @@ enum Part {
     Drift,
 }
 
-impl Part {
+impl EvidencePart {
     fn name(self) -> &'static str {
         match self {
             Self::CameraSnr => "camera-snr",
@@ -54,14 +54,14 @@ impl Part {
 }
 
 fn main() -> anyhow::Result<()> {
-    let arguments: Arguments = arguments::parse();
+    let arguments: EvidenceArguments = arguments::parse();
     let (data, every) = (arguments.data.as_path(), arguments.every.get());
     let mut report = Report::new(arguments.part.name(), arguments.out.as_deref())?;
     match arguments.part {
-        Part::CameraSnr => camera_snr::run(data, every, &mut report)?,
-        Part::Flips => flips::run(data, every, &mut report)?,
-        Part::Headroom => headroom::run(data, every, &mut report)?,
-        Part::Drift => drift::run(data, every, &mut report)?,
+        EvidencePart::CameraSnr => camera_snr::run(data, every, &mut report)?,
+        EvidencePart::Flips => flips::run(data, every, &mut report)?,
+        EvidencePart::Headroom => headroom::run(data, every, &mut report)?,
+        EvidencePart::Drift => drift::run(data, every, &mut report)?,
     }
     report.finish()
 }
