@@ -1,12 +1,12 @@
-//! The command line of `train`: flags, and the settings that they resolve to.
-
-pub mod fit;
-
-pub use fit::FitArguments;
+//! The command line of `train`: its tasks and the arguments of each.
 
 use crate::{
-    data::split::SplitShares, export::references::CardArguments, labels::command::LabelArguments,
-    robustness::command::EvaluateArguments, study::command::StudyArguments,
+    data::split::SplitShares,
+    export::references::CardArguments,
+    fit_arguments::{FitArguments, share},
+    labels::command::LabelArguments,
+    robustness::command::EvaluateArguments,
+    study::command::StudyArguments,
 };
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -108,18 +108,4 @@ pub enum Layout {
     Cew,
     /// A folder for each class.
     Folders,
-}
-
-pub(crate) fn positive(text: &str) -> Result<f64, &'static str> {
-    match text.parse::<f64>() {
-        Ok(value) if value > 0.0 && value.is_finite() => Ok(value),
-        _ => Err("give a number above 0"),
-    }
-}
-
-pub(crate) fn share(text: &str) -> Result<f64, &'static str> {
-    match text.parse::<f64>() {
-        Ok(value) if (0.0..1.0).contains(&value) => Ok(value),
-        _ => Err("give a number from 0 to below 1"),
-    }
 }
