@@ -48,7 +48,7 @@ impl clap::FromArgMatches for Training {
     }
 }
 
-impl clap::Args for Training {
+impl Args for Training {
     fn augment_args(command: clap::Command) -> clap::Command {
         FitArguments::augment_args(command)
     }

@@ -4,6 +4,7 @@
 //! measured on the held-out people is left to the caller.
 
 use super::{crops::CropSet, sampling::shuffle};
+use crate::crop::Crop;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use std::collections::BTreeMap;
