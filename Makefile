@@ -24,7 +24,6 @@ test: ## set up what is missing, libtorch too, and run every test
 	@.ci/system-packages.sh test
 	@models/fetch-face-detector.sh
 	@train/fetch-libtorch.sh
-	@$(CARGO) build --locked --workspace --examples
 	@tests/needs/probe.sh --renew
 	@$(if $(ARGS),,$(CARGO) build --locked --workspace --examples)
 	@$(CARGO) test --locked --workspace --lib --bins --tests $(ARGS)

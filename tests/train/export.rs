@@ -166,16 +166,23 @@ fn answers_and_gradients_of_every_kind_of_network_survive_the_export() {
         );
         let slope = |c: &dyn Classifier| of_cross_entropy(c, &batch.images, &batch.labels).unwrap();
         let (ours, theirs) = (slope(&back), slope(&network));
-        let largest = theirs.abs().max().double_value(&[]);
-        // Where two pixels of a pooling square are equal but for rounding, the gradient may go to
-        // either; everywhere else it is the same.
-        let apart = (ours - theirs).abs().gt(1e-3 * largest);
-        let share = apart
-            .to_kind(Kind::Float)
-            .mean(Kind::Float)
-            .double_value(&[]);
-        // Measured: up to 0.0015 (cnn-4), at units whose sign is rounding.
-        assert!(share < 2e-3, "{kind}: {share}");
+        // Folding rounds weights, so a unit that is nearly zero, or the larger of two nearly equal pixels
+        // of a pooling square, may be another one in the file. Then the gradient of that crop differs in
+        // that unit's field and by that unit's share; on the usual crop nothing but rounding differs. A
+        // wrong operator, stride or weight changes every crop's by more than its tenth.
+        let norms = |x: Tensor| -> Vec<f64> {
+            let norms = x.flatten(1, -1).square().sum_dim_intlist(1, false, Kind::Float).sqrt();
+            Vec::try_from(norms.to_kind(Kind::Double)).unwrap()
+        };
+        let mut apart: Vec<f64> = norms(&ours - &theirs)
+            .into_iter()
+            .zip(norms(theirs))
+            .map(|(difference, size)| difference / size)
+            .collect();
+        apart.sort_by(f64::total_cmp);
+        let (median, most) = (apart[apart.len() / 2], apart[apart.len() - 1]);
+        println!("{kind}: gradients read back differ by {median:.1e} (median), {most:.1e} (most)");
+        assert!(median < 1e-3 && most < 0.1, "{kind}: {apart:?}");
     }
 }
 

@@ -7,7 +7,6 @@
 
 use parseye_events::{
     event::{ClosureEvent, Event, EyeRecord, EyesEvent},
-    status::LiveStatus,
     summary::AlertCounts,
 };
 use parseye_vision::{
@@ -143,7 +142,8 @@ impl History {
     }
 
     /// Takes what only the status holds: PERCLOS.
-    pub(super) fn take_status(&mut self, status: &LiveStatus) {
+    #[cfg(feature = "web")]
+    pub(super) fn take_status(&mut self, status: &parseye_events::status::LiveStatus) {
         if let Some(slice) = self.slices.back_mut() {
             slice.perclos = status.perclos;
         }
@@ -160,11 +160,13 @@ impl History {
     }
 
     /// Returns the slices that are complete: all but the newest.
+    #[cfg(feature = "web")]
     pub(super) fn complete(&self) -> impl Iterator<Item = &Slice> {
         self.slices().take(self.slices.len().saturating_sub(1))
     }
 
     /// Returns the marks in the order in which they ended.
+    #[cfg(any(test, feature = "web"))]
     pub(super) fn marks(&self) -> impl Iterator<Item = &Mark> {
         self.marks.iter()
     }
