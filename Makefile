@@ -31,7 +31,7 @@ test: ## set up what is missing, libtorch too, and run every test
 
 coverage: ## measure which lines the tests run (ARGS="-p PACKAGE ..." instead of all but train)
 	@.ci/system-packages.sh test
-	@models/fetch-locator.sh
+	@models/fetch-face-detector.sh
 	@tests/needs/probe.sh --renew
 	@.ci/coverage.sh $(ARGS)
 

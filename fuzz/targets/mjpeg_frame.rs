@@ -4,8 +4,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use parseye_vision::{frame::Frame, frame::is_too_large};
 use parseye_capture::untrusted::{Splitter, jpeg, jpeg_length};
+use parseye_vision::frame::{Frame, is_too_large};
 use std::time::Duration;
 
 /// Far below the limit of a camera's stream, so that an input can reach it.

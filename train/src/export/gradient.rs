@@ -10,7 +10,10 @@ use super::{
     graph::{Graph, GraphError, integer, integers},
 };
 use crate::network::module::Network;
-use parseye_vision::classify::input::SIDE;
+use parseye_vision::classify::{
+    input::SIDE,
+    operators::{self, Operator, Value},
+};
 use std::collections::HashMap;
 use tract_onnx::pb;
 
@@ -221,57 +224,55 @@ struct Window {
 
 impl Window {
     fn of(node: &pb::NodeProto) -> Result<Self, GraphError> {
-        let attribute = |name: &str| {
-            let found = node.attribute.iter().find(|a| a.name == name);
-            found.and_then(|a| a.ints.first().copied())
+        let (kernel, padding, stride) = match operators::read(node)? {
+            Operator::Conv(window) => (window.side, window.padding, window.stride),
+            Operator::MaxPool { side, stride } => (Some(side), 0, stride),
+            _ => (None, 0, 1),
         };
-        let kernel = attribute("kernel_shape");
+        let kernel = kernel.ok_or_else(|| GraphError::MissingAttribute {
+            node: node.name.clone(),
+            attribute: "kernel_shape",
+        })?;
+        // Each is at most a crop's side, so that no cast loses anything.
         Ok(Self {
-            kernel: kernel.ok_or_else(|| GraphError::MissingAttribute {
-                node: node.name.clone(),
-                attribute: "kernel_shape",
-            })?,
-            padding: attribute("pads").unwrap_or(0),
-            stride: attribute("strides").unwrap_or(1),
+            kernel: kernel as i64,
+            padding: padding as i64,
+            stride: stride as i64,
         })
-    }
-
-    fn outputs(&self, size: i64) -> i64 {
-        (size + 2 * self.padding - self.kernel) / self.stride + 1
     }
 }
 
-/// Shapes of all values of a forward graph.
+/// Shapes of all values that a forward graph computes, and of its input.
 fn shapes(graph: &Graph) -> Result<Shapes, GraphError> {
-    let side = SIDE as i64;
-    let mut shapes = Shapes::from([("image".to_owned(), vec![1, side, side])]);
+    let image = Value::Computed(vec![1, 1, SIDE, SIDE]);
+    let mut values = HashMap::from([("image".to_owned(), image)]);
     for node in graph.nodes() {
-        let unknown = |value: &str| GraphError::UnknownValue {
-            node: node.name.clone(),
-            value: value.into(),
-        };
-        let input = &node.input[0];
-        let x = shapes.get(input).cloned().ok_or_else(|| unknown(input))?;
-        let weight = |position: usize| -> Result<&[i64], GraphError> {
-            let name = node.input.get(position).map_or("", String::as_str);
-            let shape = graph.constant_shape(name);
-            shape.ok_or_else(|| unknown(name))
-        };
-        let y = match node.op_type.as_str() {
-            "Conv" => {
-                let window = Window::of(node)?;
-                vec![weight(1)?[0], window.outputs(x[1]), window.outputs(x[2])]
+        for name in &node.input {
+            if let Some(shape) = graph.constant_shape(name) {
+                // Written by this program from a length, which is never negative.
+                let shape = shape.iter().map(|side| *side as usize).collect();
+                values.insert(name.clone(), Value::Constant(shape));
             }
-            "MaxPool" => {
-                let window = Window::of(node)?;
-                vec![x[0], window.outputs(x[1]), window.outputs(x[2])]
-            }
-            "GlobalAveragePool" => vec![x[0], 1, 1],
-            "Flatten" => vec![x.iter().product()],
-            "Gemm" => vec![weight(1)?[0]],
-            _ => x,
-        };
-        shapes.insert(node.output[0].clone(), y);
+        }
+        let inputs: Result<Vec<&Value>, GraphError> = node
+            .input
+            .iter()
+            .map(|name| {
+                values.get(name).ok_or_else(|| GraphError::UnknownValue {
+                    node: node.name.clone(),
+                    value: name.clone(),
+                })
+            })
+            .collect();
+        let inference = operators::infer(node, &inputs?)?;
+        values.insert(node.output[0].clone(), inference.output);
     }
-    Ok(shapes)
+    let computed = values.into_iter().filter_map(|(name, value)| match value {
+        Value::Computed(shape) => {
+            let after_batch = shape.iter().skip(1).map(|side| *side as i64).collect();
+            Some((name, after_batch))
+        }
+        _ => None,
+    });
+    Ok(computed.collect())
 }

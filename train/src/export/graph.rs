@@ -45,6 +45,9 @@ pub enum GraphError {
         /// Name of the value.
         value: String,
     },
+    /// A node that the runtime would refuse.
+    #[error(transparent)]
+    Node(#[from] parseye_vision::classify::operators::NodeError),
     /// A node lacks an attribute.
     #[error("node '{node}' has no attribute '{attribute}'")]
     MissingAttribute {

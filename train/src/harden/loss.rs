@@ -41,10 +41,13 @@ pub enum TrainingAttack {
 /// A name that no attack for training has.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "unknown attack '{0}'{hint}; known for training: fgsm, n-fgsm, and pgd-K of 1 to {MOST_STEPS} steps",
-    hint = parseye_vision::nearest::hint(.0, ["fgsm", "n-fgsm", "pgd-3"])
+    "unknown attack '{name}'{}; known for training: fgsm, n-fgsm, and pgd-K of 1 to {MOST_STEPS} steps",
+    parseye_vision::nearest::hint(.name, ["fgsm", "n-fgsm", "pgd-3"])
 )]
-pub struct TrainingAttackError(String);
+pub struct TrainingAttackError {
+    /// The name that was given.
+    pub name: String,
+}
 
 impl FromStr for TrainingAttack {
     type Err = TrainingAttackError;
@@ -56,7 +59,7 @@ impl FromStr for TrainingAttack {
             "n-fgsm" => Ok(Self::NFgsm),
             _ => match steps() {
                 Some(steps) if (1..=MOST_STEPS).contains(&steps) => Ok(Self::Pgd(steps)),
-                _ => Err(TrainingAttackError(text.into())),
+                _ => Err(TrainingAttackError { name: text.into() }),
             },
         }
     }

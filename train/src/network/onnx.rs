@@ -2,7 +2,10 @@
 //! weights and all, not the network it came from.
 
 use crate::{attack::Classifier, float_bytes::from_bytes};
-use parseye_vision::classify::{EyeStateModel, ModelCard, ModelError};
+use parseye_vision::classify::{
+    EyeStateModel, ModelCard, ModelError,
+    operators::{self, NodeError, Operator},
+};
 use prost::Message;
 use std::{collections::HashMap, path::Path};
 use tch::{Device, Kind, Tensor};
@@ -52,7 +55,10 @@ pub enum GraphReadError {
         /// Name of the node.
         node: String,
     },
-    /// An operator that `train` does not write, or not with these inputs.
+    /// An operator or attribute that no model has.
+    #[error(transparent)]
+    Node(#[from] NodeError),
+    /// An operator that `train` does not write in models, or not with these inputs.
     #[error("unsupported operator {operator} (node '{node}')")]
     UnknownOperator {
         /// Name of the operator.
@@ -245,33 +251,29 @@ fn operation(
     inputs: usize,
     weight: bool,
 ) -> Result<OnnxOperator, GraphReadError> {
-    let first = |name: &str| {
-        let found = node.attribute.iter().find(|a| a.name == name);
-        found.map_or(0, |a| a.ints.first().copied().unwrap_or(a.i))
-    };
-    let found = match (node.op_type.as_str(), inputs, weight) {
-        ("Conv", 1, true) => OnnxOperator::Conv {
-            padding: first("pads"),
-            stride: first("strides").max(1),
+    // Sides of windows are at most a crop's, so that no cast loses anything.
+    Ok(match (operators::read(node)?, inputs, weight) {
+        (Operator::Conv(window), 1, true) => OnnxOperator::Conv {
+            padding: window.padding as i64,
+            stride: window.stride as i64,
         },
-        ("Relu", 1, false) => OnnxOperator::Relu,
-        ("Mul", 1, true) => OnnxOperator::Scale,
-        ("Add", 1, true) => OnnxOperator::Shift,
-        ("Add", 2, false) => OnnxOperator::Sum,
-        ("MaxPool", 1, false) => OnnxOperator::MaxPool {
-            side: first("kernel_shape"),
-        },
-        ("GlobalAveragePool", 1, false) => OnnxOperator::GlobalAveragePool,
-        ("Flatten", 1, false) => OnnxOperator::Flatten,
-        ("Gemm", 1, true) if first("transB") == 1 => OnnxOperator::Gemm,
-        (operator, ..) => {
+        (Operator::Relu, 1, false) => OnnxOperator::Relu,
+        (Operator::Mul, 1, true) => OnnxOperator::Scale,
+        (Operator::Add, 1, true) => OnnxOperator::Shift,
+        (Operator::Add, 2, false) => OnnxOperator::Sum,
+        (Operator::MaxPool { side, stride }, 1, false) if side == stride => {
+            OnnxOperator::MaxPool { side: side as i64 }
+        }
+        (Operator::GlobalAveragePool, 1, false) => OnnxOperator::GlobalAveragePool,
+        (Operator::Flatten, 1, false) => OnnxOperator::Flatten,
+        (Operator::Gemm { transposed: true }, 1, true) => OnnxOperator::Gemm,
+        _ => {
             return Err(GraphReadError::UnknownOperator {
-                operator: operator.into(),
+                operator: node.op_type.clone(),
                 node: node.name.clone(),
             });
         }
-    };
-    Ok(found)
+    })
 }
 
 fn tensor(constant: &pb::TensorProto, device: Device) -> Result<Tensor, GraphReadError> {

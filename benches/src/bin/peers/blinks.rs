@@ -16,6 +16,7 @@ use parseye_vision::{
     evaluate::score::Score,
     eye_monitor::{EyeMonitor, VisionSettings},
     reading::FrameReading,
+    seconds,
     temporal::TemporalSettings,
 };
 use std::path::Path;

@@ -14,6 +14,7 @@ use parseye_vision::{
     evaluate::score::Score,
     eye_monitor::{EyeMonitor, VisionSettings},
     frame::Frame,
+    seconds,
     temporal::TemporalSettings,
 };
 use std::time::Instant;

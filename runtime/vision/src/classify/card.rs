@@ -3,7 +3,10 @@
 //!
 //! Reading it from a file is left to [`super::model`], writing it to `train`.
 
-use crate::eye_state::{EyeState, STATES};
+use crate::{
+    eye_state::{EyeState, STATES},
+    statistics,
+};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -266,12 +269,10 @@ impl ReferenceQuantiles {
 /// The values of [`QUANTILE_SHARES`], by the nearest rank, to six decimals: no more is measured, and so
 /// a card that is written and read again is the same.
 fn quantiles(values: impl Iterator<Item = f64>) -> Vec<f64> {
-    let mut values: Vec<f64> = values.collect();
-    values.sort_by(f64::total_cmp);
-    let last = values.len().saturating_sub(1) as f64;
+    let values = statistics::sorted(values);
     QUANTILE_SHARES
         .iter()
-        .filter_map(|share| values.get((share * last).round() as usize))
+        .filter_map(|share| statistics::nearest_rank(&values, *share))
         // Adding 0 turns -0 into 0.
         .map(|value| (value * 1e6).round() / 1e6 + 0.0)
         .collect()

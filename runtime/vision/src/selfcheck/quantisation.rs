@@ -2,7 +2,7 @@
 //! inverse.
 //!
 //! See Widrow and Kollar, "Quantization Noise" (2008), for the uniform error of variance 1/12 and the
-//! characteristic-function view behind the series of [`seen_variance`].
+//! characteristic-function view behind the series used here.
 
 /// Variance that rounding adds, in squared gray levels: that of a uniform error one level wide.
 pub const QUANTISATION_VARIANCE: f64 = 1.0 / 12.0;

@@ -1,5 +1,5 @@
 //! Input and result of a check: a frame with its eyes' squares, and an eye's measurements, each with the
-//! reason where it is missing. How they are measured is [`super::checker`]'s.
+//! reason where it is missing. How they are measured is [`super::Checker`]'s.
 
 use super::{
     Measurement, Missing, adversarial::AdversarialMargin, agreement::Agreement,

@@ -22,8 +22,8 @@ pub struct BaselineChange {
     pub eye: Eye,
     /// Time of the reading that completed the minute.
     pub time: Duration,
-    /// Openness that the eye reached in a fifth of the minute, 0 to 1 (see
-    /// [`LidSignal::openness`]).
+    /// Openness that the eye reached in a fifth of the minute, 0 to 1: P(open) and half of
+    /// P(`partially_open`).
     pub openness: f64,
     /// The part of it that counts: at least [`TemporalSettings::baseline_least`].
     pub reference: f64,

@@ -46,7 +46,7 @@ pub enum ClosureKind {
     /// At least that long.
     LongClosure,
     /// The lids approached each other and parted again without meeting, within the time of a blink
-    /// (found by [`super::partial`]).
+    /// (found in `partial.rs`).
     PartialBlink,
 }
 
