@@ -242,7 +242,7 @@ mod tests {
             frame: 3,
             time,
             face: Some(Face {
-                score: 0.9,
+                confidence: 0.9,
                 square,
                 eyes: PerEye {
                     left: [40.0, 30.0],

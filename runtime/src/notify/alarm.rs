@@ -3,7 +3,7 @@
 //!
 //! A reader of the monitor's events on a thread of its own. Whatever the command or the desktop does, it
 //! delays neither the monitor nor the next alarm, and each failure is reported once. When to warn is
-//! decided by [`parseye_vision::temporal::alert`].
+//! decided by [`parseye_vision::temporal`].
 
 mod command;
 #[cfg(feature = "notifications")]

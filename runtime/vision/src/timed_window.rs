@@ -293,6 +293,9 @@ mod tests {
                 now += ms(pause);
                 for item in 0..items {
                     let displaced = window.push((now, item));
+                    if queue.len() == capacity {
+                        queue.retain(|item| item.0 >= now.saturating_sub(ms(length)));
+                    }
                     let expected = if queue.len() == capacity { queue.pop_front() } else { None };
                     lost.extend(expected.map(|item| item.0));
                     queue.push_back((now, item));
