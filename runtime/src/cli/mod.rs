@@ -1,7 +1,7 @@
 //! The command line. Flags are first parsed ([`args`]), then checked and joined with the settings
 //! ([`resolve`]), then run; each command has its own module.
 
-pub mod args;
+pub(crate) mod args;
 mod check;
 mod completions;
 mod config;
