@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
 # What each ingredient of the default model's training brings: trains variants of one recipe, shorter
-# than the default's (8 epochs, nothing chosen among them), and judges all on the validation split, on
-# whose figures ingredients were kept or dropped; docs/results/ablation-1.md and ablation-2.md keep
+# than the default's (8 epochs, nothing chosen among them), and evaluates all on the validation split, on
+# whose metrics ingredients were kept or dropped; docs/results/ablation-1.md and ablation-2.md keep
 # the tables of two rounds, the second about what was added to that which the first had kept.
 #
-#     benches/ablation.sh [train NAME... | judge 1 | judge 2]
+#     benches/ablation.sh [train NAME... | evaluate 1 | evaluate 2]
 #
 # `train` makes the named variants, all where none is named, about 7 minutes each on one core; more
-# than one of these may run at a time. `judge` makes a round's table of those that are there. Without a
-# word all is done. Needs eyes/ in PARSEYE_DATA (default ../shared/data); TRAIN may name a built program.
+# than one of these may run at a time. `evaluate` makes a round's table of those that are there
+# (`judge` is its earlier name). Without an argument all is done. Needs eyes/ in PARSEYE_DATA (default
+# ../shared/data); TRAIN may name a built program.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck source=benches/data.sh
@@ -64,13 +65,13 @@ make_variants() { # NAME...
     done
 }
 
-judge() { # 1|2
+evaluate() { # 1|2
     local name names title from models=()
     case ${1:-} in
         1)
             names=("${first[@]}")
             title='Ablation: what each ingredient contributes'
-            from='`base` is n-fgsm up to 0.1 in half of each batch, corrected labels, and natural transformations
+            from='`base` is n-fgsm up to 0.1 in half of each batch, corrected labels, and corruptions
 of 0.3 of the crops; each other row changes one thing.'
             ;;
         2)
@@ -79,7 +80,7 @@ of 0.3 of the crops; each other row changes one thing.'
             from='Each row adds one thing to `closed-stays` of the first table.'
             ;;
         *)
-            echo "ablation: there is no round '${1:-}'; give judge 1 or judge 2" >&2
+            echo "ablation: there is no round '${1:-}'; give evaluate 1 or evaluate 2" >&2
             exit 1
             ;;
     esac
@@ -90,10 +91,10 @@ of 0.3 of the crops; each other row changes one thing.'
         --attack pgd-10 --snr 25 --corruptions --threads 1 --seed 0 --json "$runs/ablation-$1.json" >"$runs/ablation-$1.txt"
     {
         echo "# $title"
-        echo "Made by \`benches/ablation.sh judge $1\`: 8 epochs of 20,000 crops each, seed 0, the last epoch kept; judged on"
-        echo '1,000 crops of the validation split, at most 250 of each state. Figures are macro accuracies but for'
+        echo "Made by \`benches/ablation.sh evaluate $1\`: 8 epochs of 20,000 crops each, seed 0, the last epoch kept; evaluated on"
+        echo '1,000 crops of the validation split, at most 250 of each state. Metrics are macro accuracies but for'
         echo '"accuracy", "partially open" (recall), "ECE" and "hard cases" (accuracy on crops that two graders'
-        echo "judged alike). $from"
+        echo "graded alike). $from"
         echo
         for name in "${names[@]}"; do
             [ ! -f "$runs/$name/$name.onnx" ] || printf -- '- `%s`: `%s`\n' "$name" "${variants[$name]}"
@@ -109,14 +110,14 @@ case ${1:-all} in
         if [ $# -eq 0 ]; then set -- "${first[@]}" "${second[@]}"; fi
         make_variants "$@"
         ;;
-    judge) judge "${2:-}" ;;
+    evaluate | judge) evaluate "${2:-}" ;;
     all)
         make_variants "${first[@]}" "${second[@]}"
-        judge 1
-        judge 2
+        evaluate 1
+        evaluate 2
         ;;
     *)
-        echo "ablation: unknown word '$1'; give train or judge" >&2
+        echo "ablation: unknown argument '$1'; give train or evaluate" >&2
         exit 1
         ;;
 esac

@@ -2,7 +2,7 @@
 
 benches/compare_versions.sh says how to call it. Clips are replayed and their event logs compared line by line
 under the newest schema's names (event_logs.py), then their summaries without timings; the test split is
-evaluated by the built-in model and by each in models/, and compared figure by figure and crop by crop. Two
+evaluated by the built-in model and by each in models/, and compared metric by metric and crop by crop. Two
 programs must agree to the last digit. With the reference, states and times must agree, but not probabilities,
 which each processor rounds in its own way. Needs only Python itself.
 """
@@ -123,7 +123,7 @@ class Crops:
         return f"{index:08}"
 
     def sha256(self):
-        """Hashes rows and pictures."""
+        """Hashes rows and images."""
         digest = hashlib.sha256()
         for row in self.rows:
             digest.update("\t".join(row.values()).encode())
@@ -131,15 +131,15 @@ class Crops:
         return digest.hexdigest()
 
     def of(self, evaluation):
-        """Returns the crops' own figures, in order, from an evaluation of `single`."""
+        """Returns the crops' own metrics, in order, from an evaluation of `single`."""
         return [evaluation["by_source"][self.key(index)] for index in range(len(self.rows))]
 
     def evaluations(self, program, model, parse):
-        """Returns a model's figures, and those of each crop."""
+        """Returns a model's metrics, and those of each crop."""
         name = model.stem if model else "built-in"
-        figures = parse(program.evaluate(self.manifest, model, name))
+        metrics = parse(program.evaluate(self.manifest, model, name))
         single = parse(program.evaluate(self.single, model, f"{name}.crops"))
-        return figures, self.of(single)
+        return metrics, self.of(single)
 
 
 def predicted(crop):
@@ -223,7 +223,7 @@ def compare_programs(old, new, data, scratch, table):
         table.row(clip.stem, *counts(events), found)
 
     crops = Crops(data / "eyes", scratch / "crops")
-    table.head("model", "crops", "accuracy", "figures of the test split, prediction and confidence of each crop")
+    table.head("model", "crops", "accuracy", "metrics of the test split, prediction and confidence of each crop")
     for model in models():
         (before, before_each), (now, now_each) = (
             crops.evaluations(program, model, as_written) for program in (old, new)
@@ -267,16 +267,16 @@ def write_reference(program, commit, data, scratch):
     print(f"wrote {REFERENCE.relative_to(ROOT)}, {REFERENCE.stat().st_size} bytes")
 
 
-def split_reference(figures, crops):
+def split_reference(metrics, crops):
     """Returns what of a model's evaluation is kept. Calibration errors depend on the processor's rounding: that
     of the whole split is kept to compare it roughly, those of sources are not."""
     sources = {
         name: {key: value for key, value in source.items() if key != "ece"}
-        for name, source in figures["by_source"].items()
+        for name, source in metrics["by_source"].items()
     }
     confidences = "".join(f"{crop['ece']!r}\n" for crop in crops)
     return {
-        **figures,
+        **metrics,
         "by_source": sources,
         "predictions": predictions(crops),
         "digits_sha256": sha256(confidences),
@@ -318,7 +318,7 @@ def compare_reference(program, data, scratch, table):
     crops = Crops(data / "eyes", scratch / "crops")
     same_crops = crops.sha256() == split["sha256"]
     shipped = {model_name(model): model for model in models()}
-    table.head("model", "crops", "accuracy", "figures of the test split, prediction for each crop")
+    table.head("model", "crops", "accuracy", "metrics of the test split, prediction for each crop")
     for name, kept in split["models"].items():
         digits = None
         if not same_crops:
@@ -343,7 +343,7 @@ def split_difference(crops, old, new):
     if abs(old["ece"] - new["ece"]) > ECE_TOLERANCE:
         return f"ece: {old['ece']}, now {new['ece']}"
     rounded = ("ece", "digits_sha256")
-    exact = ({key: value for key, value in figures.items() if key not in rounded} for figures in (old, new))
+    exact = ({key: value for key, value in metrics.items() if key not in rounded} for metrics in (old, new))
     return difference(*exact)
 
 

@@ -1,4 +1,4 @@
-# Read by the scripts that need people's pictures: where those are, and a clear word where they are not.
+# Read by the scripts that need people's images: where those are, and an error where they are missing.
 # shellcheck shell=bash
 data=${PARSEYE_DATA:-../shared/data}
 

@@ -1,4 +1,4 @@
-"""Answers frames with the eye-aspect ratios that MediaPipe's FaceMesh gives, for programs that compare.
+"""Writes the eye-aspect ratios that MediaPipe's FaceMesh gives for each frame, for programs that compare.
 
 Standard input: frames, each a header of 16 bytes (number u64, width u32, height u32, little endian) and RGB,
 8 bit, row by row. They are those of one clip: the face is tracked from frame to frame.
@@ -40,7 +40,7 @@ def read_exactly(stream, count):
 
 
 def main():
-    frames, answers = sys.stdin.buffer, sys.stdout
+    frames, ratios = sys.stdin.buffer, sys.stdout
     # Tracking mode, and without the iris, which the ratio does not need: the faster way.
     mesh = mediapipe.solutions.face_mesh.FaceMesh(
         static_image_mode=False, max_num_faces=1, refine_landmarks=False
@@ -48,17 +48,17 @@ def main():
     while header := read_exactly(frames, HEADER.size):
         number, width, height = HEADER.unpack(header)
         pixels = read_exactly(frames, width * height * 3)
-        picture = numpy.frombuffer(pixels, numpy.uint8).reshape(height, width, 3)
+        image = numpy.frombuffer(pixels, numpy.uint8).reshape(height, width, 3)
         begin = time.perf_counter()
-        faces = mesh.process(picture).multi_face_landmarks
+        faces = mesh.process(image).multi_face_landmarks
         if faces:
             landmarks = faces[0].landmark
             left, right = (aspect_ratio(landmarks, eye, width, height) for eye in (LEFT, RIGHT))
         else:
             left = right = math.nan
         elapsed = 1000.0 * (time.perf_counter() - begin)
-        answers.write(f"{number} {left:.5f} {right:.5f} {elapsed:.4f}\n")
-        answers.flush()
+        ratios.write(f"{number} {left:.5f} {right:.5f} {elapsed:.4f}\n")
+        ratios.flush()
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What Parseye takes of a machine: room on the disk, memory, time to the first answer, time beside
+"""What Parseye takes of a machine: room on the disk, memory, time to the first prediction, time beside
 decoding alone.
 
     python3 benches/footprint.py PARSEYE CLIPS SECONDS TURNS [PART...]
@@ -29,7 +29,7 @@ WATCHED_AT_S = (10, 60, 300)
 STARTS = 10
 
 # Bytes that begin a JPEG and, since these are escaped within, nothing else.
-PICTURE_BEGINS = b"\xff\xd8\xff"
+JPEG_BEGINS = b"\xff\xd8\xff"
 
 
 def run(*command, **options):
@@ -47,15 +47,15 @@ def verdict(value, goal):
 def play(path, rate, stamp):
     """Writes a Motion JPEG file to the standard output again and again, and when it began to `stamp`."""
     with open(path, "rb") as file:
-        pictures = [PICTURE_BEGINS + rest for rest in file.read().split(PICTURE_BEGINS)[1:]]
+        images = [JPEG_BEGINS + rest for rest in file.read().split(JPEG_BEGINS)[1:]]
     with open(stamp, "w", encoding="utf-8") as file:
         file.write(repr(time.time()))
     begin, shown = time.monotonic(), 0
     try:
         while True:
-            picture = memoryview(pictures[shown % len(pictures)])
-            while picture:
-                picture = picture[os.write(1, picture):]
+            image = memoryview(images[shown % len(images)])
+            while image:
+                image = image[os.write(1, image):]
             shown += 1
             time.sleep(max(0.0, begin + shown / rate - time.monotonic()))
     except BrokenPipeError:
@@ -85,14 +85,14 @@ def motion_jpeg(clip, size, path):
 class Monitor:
     """`parseye monitor` on the camera above, with a log and everything else as it is by default."""
 
-    def __init__(self, parseye, folder, pictures, rate):
+    def __init__(self, parseye, folder, recording, rate):
         self.log = os.path.join(folder, "log.jsonl")
         self.stamp = os.path.join(folder, "stamp")
         for path in (self.log, self.stamp):
             if os.path.exists(path):
                 os.remove(path)
         command = [parseye, "monitor", "--no-terminal", "--log", self.log, "--camera",
-                   camera(pictures, str(rate), self.stamp)]
+                   camera(recording, str(rate), self.stamp)]
         self.words = open(os.path.join(folder, "words"), "w+", encoding="utf-8")
         self.began = time.time()
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL,
@@ -172,12 +172,12 @@ def size(parseye, folder):
 def memory(parseye, folder, clip, seconds):
     print(f"\nmemory while monitoring, MB (goal: {GOAL_MEMORY_MB}); `files` is the part of it that is the "
           "program itself")
-    print("  picture      after s     VmRSS     files     VmHWM   goal")
+    print("  frame        after s     VmRSS     files     VmHWM   goal")
     rate = frame_rate(clip)
-    pictures = os.path.join(folder, "clip.mjpeg")
+    recording = os.path.join(folder, "clip.mjpeg")
     for width, height in SIZES:
-        motion_jpeg(clip, (width, height), pictures)
-        monitor = Monitor(parseye, folder, pictures, rate)
+        motion_jpeg(clip, (width, height), recording)
+        monitor = Monitor(parseye, folder, recording, rate)
         moments = sorted({at for at in WATCHED_AT_S if at < seconds} | {seconds})
         for at in moments:
             time.sleep(max(0.0, monitor.began + at - time.time()))
@@ -187,18 +187,18 @@ def memory(parseye, folder, clip, seconds):
         events = monitor.stop()
         eyes = [event for event in events if event["event"] == "eyes"]
         seen = sum(event["face"] is not None for event in eyes)
-        print(f"              {len(eyes)} frames judged of about {seconds * rate:.0f}, "
+        print(f"              {len(eyes)} frames processed of about {seconds * rate:.0f}, "
               f"a face in {100 * seen / max(1, len(eyes)):.0f} %", flush=True)
 
 
 def start(parseye, folder, clip):
     rate = 30
-    pictures = os.path.join(folder, "clip.mjpeg")
-    motion_jpeg(clip, (640, 480), pictures)
-    rows = {"to the camera's first picture": [], "from there to the first answer": [],
-            "from there to the first answer with a face": [], "to the first answer": []}
+    recording = os.path.join(folder, "clip.mjpeg")
+    motion_jpeg(clip, (640, 480), recording)
+    rows = {"to the camera's first frame": [], "from there to the first prediction": [],
+            "from there to the first prediction with a face": [], "to the first prediction": []}
     for _ in range(STARTS):
-        monitor = Monitor(parseye, folder, pictures, rate)
+        monitor = Monitor(parseye, folder, recording, rate)
         time.sleep(2)
         events = monitor.stop()
         camera_ms = 1000 * (monitor.camera_began() - monitor.began)
@@ -212,8 +212,8 @@ def start(parseye, folder, clip):
     print("                                                 median     least      most")
     for name, values in rows.items():
         print(f"  {name:<44} {statistics.median(values):>8.0f} {min(values):>9.0f} {max(values):>9.0f}")
-    median = statistics.median(rows["to the first answer"])
-    print(f"  goal: {GOAL_START_MS} ms to the first answer, {verdict(median, GOAL_START_MS)}; the camera is a "
+    median = statistics.median(rows["to the first prediction"])
+    print(f"  goal: {GOAL_START_MS} ms to the first prediction, {verdict(median, GOAL_START_MS)}; the camera is a "
           "program that must be started, too")
 
 

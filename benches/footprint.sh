@@ -1,17 +1,17 @@
 #!/usr/bin/env bash
-# What Parseye takes of a machine, and prints a table for each part; docs/results/footprint.txt keeps
+# Measures what Parseye takes of a machine, and prints a table for each part; docs/results/footprint.txt keeps
 # what was printed when all parts ran. Parts:
 #
-#     size     the stripped program and what takes the room in it
-#     memory   resident memory while monitoring, by the size of the picture and over time
-#     start    from the start of the process to its first answer
+#     size     the stripped program and the size of its parts
+#     memory   resident memory while monitoring, by the size of the frames and over time
+#     start    from the start of the process to its first prediction
 #     replay   a replay on two cores beside decoding alone
 #
 #     benches/footprint.sh [PART...]
 #
 # Linux only. Needs clips/ in PARSEYE_DATA (default ../shared/data), ffmpeg, binutils and python3 without
 # packages. PARSEYE may name a program that is built already. SECONDS_WATCHED is how long each size of
-# picture is watched (300), TURNS how often the clips are replayed (5). The times of `start` and `replay`
+# frames is watched (300), TURNS how often the clips are replayed (5). The times of `start` and `replay`
 # need a machine that does nothing else.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# What was aimed at and what was reached, as tables in docs/results/goals-PART.md. Parts:
+# Writes goals and what was reached as tables in docs/results/goals-PART.md. Parts:
 #
-#     speed      from the figures that peers.sh, footprint.sh and train_throughput.sh have kept in docs/results
+#     speed      from what peers.sh, footprint.sh and train_throughput.sh have kept in docs/results
 #     home       packages and the program for 64-bit Arm: builds and tests them, in an hour or two
 #     hardened   faults while the program runs, damaged input, dependencies: runs those tests
 #
@@ -33,7 +33,7 @@ head_row() {
     echo "|---|---|---|---|"
 }
 megabytes() { stat -c %s "$1" | awk '{ printf "%.1f MB", $1 / 1e6 }'; } # FILE
-# Of all test programs that a log tells of.
+# Of all test programs in a log.
 tests_passed() {
     awk '/^test result: ok/ { passed += $4; ignored += $8 } END {
         printf "%d tests passed", passed
@@ -87,11 +87,11 @@ hardened() {
     head_row
     row "wrong flags, files and settings of every command" tests_passed \
         cargo test --locked --workspace --test runtime --test train -- misuse::
-    row "hostile models, videos and pictures: memory and time are bounded" tests_passed \
+    row "hostile models, videos and images: memory and time are bounded" tests_passed \
         cargo test --locked --workspace --lib -- graph onnx_file raw_video video:: mjpeg pixels bounded
     row "licences, sources and duplicates of all dependencies" audited .ci/run dependencies
     printf '\nBlocks of the code that the compiler does not check (`unsafe`), without what is written for tests:\n\n'
-    grep -rc --include='*.rs' 'allow(unsafe_code)' runtime/src train/src | sort | awk -F : '$2 { print "- " $1 ": " $2 }'
+    grep -rc --include='*.rs' 'allow(unsafe_code)' runtime train/src | sort | awk -F : '$2 { print "- " $1 ": " $2 }'
 }
 speed() { python3 benches/speed_goals.py docs/results; }
 

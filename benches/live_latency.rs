@@ -1,16 +1,13 @@
-//! How old a frame is when it is judged, in the live pipeline with a made-up camera of 30 frames a
-//! second; guards that what is said is never old.
+//! The age of frames at the end of processing, in the live pipeline with a drawn camera of 30 frames a second.
 //!
-//! It runs without the self-check and with it as it is by default, turn and turn about, and says which
-//! share of a core that takes (on Linux) and what it does to the age.
+//! It runs without the self-check and with it as it is by default, in turns, and prints which share of a core
+//! that takes (on Linux) and what it does to the age.
 //!
-//! `cargo bench -p parseye-benches --bench live_latency [-- SECONDS [ROUNDS [OUT.svg]]]`, a minute of each four
-//! times and target/live_latency.svg by default, which shows the last run with the self-check. The camera
-//! shows the project's drawn face at 480x360. What it takes to decode a camera's buffer is not in it
-//! (benches/frame_stages.rs has the other stages).
+//! `cargo bench -p parseye-benches --bench live_latency [-- SECONDS [ROUNDS [OUT.svg]]]`. The camera shows the
+//! project's drawn face at 480x360. The time to decode a camera's buffer is not in it (benches/frame_stages.rs
+//! has the other stages).
 
-// The drawn face is a test's; what else it has is not used here.
-
+use clap::Parser;
 use image::RgbImage;
 use parseye::{
     config::Settings,
@@ -18,6 +15,7 @@ use parseye::{
         LiveChannels, MonitorOptions, SelfCheckSlot, SelfCheckThread, Stop, WatchedSource, monitor,
     },
 };
+use parseye_benches::{arguments, statistics::quantile};
 use parseye_capture::{CaptureLoss, LiveOpener, LiveSource, Read, SourceError};
 use parseye_events::{event::Event, fanout::Next};
 use parseye_testkit::synthetic_face;
@@ -38,15 +36,15 @@ use synthetic_face::{Blink, HEIGHT, WIDTH, draw};
 
 const RATE: f64 = 30.0;
 
-/// Pictures drawn beforehand and shown in turns.
-const PICTURES: usize = 60;
+/// Images drawn beforehand and shown in turns.
+const IMAGES: usize = 60;
 
 /// No frame should be older than this many intervals at the 99th percentile.
 const INTERVALS: f64 = 2.0;
 
-/// A camera that shows drawn pictures on time.
+/// A camera that shows drawn images on time.
 struct DrawnCamera {
-    pictures: Vec<RgbImage>,
+    images: Vec<RgbImage>,
     opened: Instant,
     sequence: u64,
 }
@@ -67,10 +65,10 @@ impl LiveSource for DrawnCamera {
     fn read(&mut self, _: Duration) -> Result<Read, SourceError> {
         let due = Duration::from_secs_f64(self.sequence as f64 / RATE);
         std::thread::sleep(due.saturating_sub(self.opened.elapsed()));
-        let picture = &self.pictures[self.sequence as usize % self.pictures.len()];
+        let image = &self.images[self.sequence as usize % self.images.len()];
         // A frame's time is when it was due, as a driver would stamp it: a reader that is late must
         // not look early.
-        let frame = Frame::from_rgb(self.sequence, due, picture.clone());
+        let frame = Frame::from_rgb(self.sequence, due, image.clone());
         self.sequence += 1;
         Ok(Read::Frame(frame))
     }
@@ -92,22 +90,22 @@ impl LiveOpener for NoOpener {
     }
 }
 
-fn pictures() -> Result<Vec<RgbImage>, Box<dyn Error>> {
+fn images() -> Result<Vec<RgbImage>, Box<dyn Error>> {
     let blink = [Blink {
         first: 30,
         last: 34,
     }];
-    (0..PICTURES)
+    (0..IMAGES)
         .map(|frame| {
             RgbImage::from_raw(WIDTH as u32, HEIGHT as u32, draw(frame, &blink))
-                .ok_or_else(|| "the drawn picture is not whole".into())
+                .ok_or_else(|| "the drawn image is not whole".into())
         })
         .collect()
 }
 
 /// What was measured.
 struct Measured {
-    /// Of each frame its time in seconds and its age in milliseconds.
+    /// Time in seconds and age in milliseconds of each frame.
     ages: Vec<(f64, f64)>,
     /// Frames that newer ones dropped.
     dropped: u64,
@@ -115,8 +113,7 @@ struct Measured {
     checks: Option<(usize, Option<f64>)>,
 }
 
-/// Time that this process's self-check thread has worked, in seconds; `None` where the system does not
-/// tell.
+/// Processor time of this process's self-check thread in seconds; `None` where the system does not report it.
 fn self_check_seconds() -> Option<f64> {
     for task in std::fs::read_dir("/proc/self/task").ok()? {
         let task = task.ok()?.path();
@@ -136,9 +133,9 @@ fn measure(seconds: f64, checked: bool) -> Result<Measured, Box<dyn Error>> {
     let mut settings = Settings::default();
     settings.detector.file = Some(detector);
     let model = EyeStateModel::built_in()?;
-    let mut chain = EyeMonitor::new(&settings.vision(), &model)?;
+    let mut eyes = EyeMonitor::new(&settings.vision(), &model)?;
     let camera = DrawnCamera {
-        pictures: pictures()?,
+        images: images()?,
         opened: Instant::now(),
         sequence: 0,
     };
@@ -166,7 +163,7 @@ fn measure(seconds: f64, checked: bool) -> Result<Measured, Box<dyn Error>> {
         self_check,
     };
     let source = WatchedSource::opened(Box::new(NoOpener), Box::new(camera));
-    let watched = monitor(source, &mut chain, &channels, &options, &Stop::new())?;
+    let watched = monitor(source, &mut eyes, &channels, &options, &Stop::new())?;
     let busy = self_check_seconds();
     channels.events.end();
     let ran = checks.is_some();
@@ -227,7 +224,7 @@ fn plot(path: &Path, ages: &[(f64, f64)], limit: f64, title: &str) -> Result<(),
     Ok(())
 }
 
-/// What several runs of one kind came to.
+/// Results of several runs of one kind.
 #[derive(Default)]
 struct Runs {
     /// Ages of all frames in milliseconds.
@@ -236,26 +233,14 @@ struct Runs {
     p99: Vec<f64>,
     dropped: u64,
     checks: usize,
-    /// Shares of a core of each run's checks, where the system tells.
+    /// Shares of a core of each run's checks, where the system reports them.
     shares: Vec<f64>,
-}
-
-/// The value below which this share of the sorted values lies.
-fn quantile(sorted: &[f64], share: f64) -> f64 {
-    let last = sorted.len().saturating_sub(1);
-    let place = (share * last as f64).round() as usize;
-    sorted.get(place).copied().unwrap_or(f64::NAN)
-}
-
-fn sorted(mut values: Vec<f64>) -> Vec<f64> {
-    values.sort_by(f64::total_cmp);
-    values
 }
 
 impl Runs {
     fn add(&mut self, run: &Measured) {
-        let ages: Vec<f64> = run.ages.iter().map(|age| age.1).collect();
-        self.p99.push(quantile(&sorted(ages.clone()), 0.99));
+        let mut ages: Vec<f64> = run.ages.iter().map(|age| age.1).collect();
+        self.p99.push(quantile(&mut ages, 0.99));
         self.ages.extend(ages);
         self.dropped += run.dropped;
         if let Some((made, share)) = run.checks {
@@ -265,33 +250,48 @@ impl Runs {
     }
 
     fn line(&self, limit: f64) -> String {
-        let ages = sorted(self.ages.clone());
+        let mut ages = self.ages.clone();
         let late = ages.iter().filter(|age| **age > limit).count();
         format!(
-            "{} frames judged, {} displaced; age p50 {:.1} ms, p95 {:.1}, p99 {:.1}, most {:.1}; {late} older than two intervals ({limit:.0} ms)",
+            "{} frames processed, {} dropped; age p50 {:.1} ms, p95 {:.1}, p99 {:.1}, most {:.1}; {late} older than two intervals ({limit:.0} ms)",
             ages.len(),
             self.dropped,
-            quantile(&ages, 0.5),
-            quantile(&ages, 0.95),
-            quantile(&ages, 0.99),
-            quantile(&ages, 1.0),
+            quantile(&mut ages, 0.5),
+            quantile(&mut ages, 0.95),
+            quantile(&mut ages, 0.99),
+            quantile(&mut ages, 1.0),
         )
     }
 }
 
+/// Measures the age of frames in the live pipeline, with the self-check and without
+#[derive(Parser)]
+#[command(name = "live_latency")]
+struct LatencyArguments {
+    /// Length of a run
+    #[arg(default_value_t = 60.0)]
+    seconds: f64,
+    /// Runs of each kind
+    #[arg(default_value_t = 4)]
+    rounds: usize,
+    /// Plot of the last run with the self-check; target/live_latency.svg by default
+    #[arg(value_name = "OUT.svg")]
+    plot: Option<PathBuf>,
+    /// Given by cargo
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
 fn main() -> Result<(), Box<dyn Error>> {
-    // Cargo adds a flag of its own.
-    let mut arguments = std::env::args().skip(1).filter(|word| word != "--bench");
-    let seconds = arguments.next().map_or(Ok(60.0), |word| word.parse())?;
-    let rounds: usize = arguments.next().map_or(Ok(4), |word| word.parse())?;
-    let path = arguments.next().map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/live_latency.svg"),
-        PathBuf::from,
-    );
+    let arguments: LatencyArguments = arguments::parse();
+    let (seconds, rounds) = (arguments.seconds, arguments.rounds);
+    let path = arguments.plot.unwrap_or_else(|| {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/live_latency.svg")
+    });
     let limit = INTERVALS * 1000.0 / RATE;
     let (mut off, mut on) = (Runs::default(), Runs::default());
     for round in 0..rounds {
-        // Turned round each time, so that a machine that slows down favours neither.
+        // In the other order each time, so that a machine that slows down favours neither.
         let order = if round % 2 == 0 {
             [false, true]
         } else {
@@ -307,6 +307,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
     }
     eprintln!("{rounds} runs of {seconds:.0} s each way, turn and turn about");
+    print_comparison(off, on, limit);
+    eprintln!("{}", path.display());
+    Ok(())
+}
+
+fn print_comparison(mut off: Runs, mut on: Runs, limit: f64) {
     eprintln!("self-check off: {}", off.line(limit));
     let share = on.shares.iter().sum::<f64>() / on.shares.len() as f64;
     eprintln!(
@@ -315,20 +321,13 @@ fn main() -> Result<(), Box<dyn Error>> {
         on.checks,
         100.0 * share
     );
-    let ratios = sorted(
-        on.p99
-            .iter()
-            .zip(&off.p99)
-            .map(|(on, off)| on / off)
-            .collect(),
-    );
+    let pairs = on.p99.iter().zip(&off.p99);
+    let mut ratios: Vec<f64> = pairs.map(|(on, off)| on / off).collect();
     eprintln!(
         "p99 on/off, run by run: median {:.2}, from {:.2} to {:.2}; of all frames {:.2}",
-        quantile(&ratios, 0.5),
-        quantile(&ratios, 0.0),
-        quantile(&ratios, 1.0),
-        quantile(&sorted(on.ages), 0.99) / quantile(&sorted(off.ages), 0.99)
+        quantile(&mut ratios, 0.5),
+        quantile(&mut ratios, 0.0),
+        quantile(&mut ratios, 1.0),
+        quantile(&mut on.ages, 0.99) / quantile(&mut off.ages, 0.99)
     );
-    eprintln!("{}", path.display());
-    Ok(())
 }

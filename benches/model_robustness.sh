@@ -1,23 +1,23 @@
 #!/usr/bin/env bash
-# Measures on the test split what the shipped models hold, and keeps what was printed in
+# Measures the accuracy and robustness of the shipped models on the test split, and keeps what was printed in
 # docs/results/robustness-PART.txt, the plots in docs/results/plots. Parts:
 #
 #     clean      all crops: by source, label, person and grade; calibration; white-box FGSM
-#     natural    all crops, the default model: natural transformations
+#     natural    all crops, the default model: corruptions
 #     noise      all crops, the default model: random noise
 #     attacked   1,500 class-balanced crops: white-box PGD
 #     transfer   the same, PGD's examples of the clean-trained WRN against the default model
 #     worst-SNR  the same crops, the default model: the strongest of APGD-CE, APGD-T, PGD with restarts
 #                and Square within this budget: 33, 30, 25 or 20 dB (a quarter of an hour each)
-#     failures   sheets of the default model's most confident errors, for the eyes only; what was seen on
+#     failures   sheets of the default model's most confident errors, to look at; what was seen on
 #                them is described in docs/results/failures.md
 #     clips      blinks on degraded clips, thresholds tuned on the others, covered eyes
-#     goals      what was aimed at and what the other parts reached, as a table
+#     goals      goals and what the other parts reached, as a table
 #
 #     benches/model_robustness.sh [PART...]
 #
-# Needs eyes/ and clips/ in PARSEYE_DATA (default ../shared/data). Figures stay in runs/robustness:
-# what is there is not measured again. Parts may run side by side. TRAIN, PARSEYE and CLIP_ROBUSTNESS may
+# Needs eyes/ and clips/ in PARSEYE_DATA (default ../shared/data). Metrics stay in runs/robustness,
+# from which `goals` reads them. Parts may run side by side. TRAIN, PARSEYE and CLIP_ROBUSTNESS may
 # name programs that are built.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -36,7 +36,7 @@ mkdir -p "$kept" docs/results/plots
 shipped=(default tiny wrn-16-1 wrn-16-1-hardened parseval-16-1 parseval-16-1-hardened)
 of_models() { printf 'models/%s.onnx\n' "$@"; }
 
-evaluate() { # PART MODEL... -- ARGUMENT...: judges, and keeps the command and what it printed
+evaluate() { # PART MODEL... -- ARGUMENT...: evaluates, and keeps the command and what it printed
     local part=$1 models=()
     shift
     while [ "$1" != -- ]; do models+=("$1"); shift; done

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Parseye beside its peers, each pair in one run on the same pictures, and keeps what was printed in
+# Measures Parseye beside its peers, each pair in one run on the same images, and keeps what was printed in
 # docs/results/peers-PART.txt, the plot in docs/results/plots. Parts:
 #
-#     crop     one eye crop and one look for a face, the same ONNX files: beside onnxruntime, one thread
+#     crop     one eye crop and one face detection, the same ONNX files: beside onnxruntime, one thread
 #     frame    a whole frame of 640x480, one core: beside MediaPipe's FaceMesh and the eye-aspect ratio
 #     blinks   blinks on clips degraded step by step, beside the same (two hours of one core)
 #

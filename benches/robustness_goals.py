@@ -1,4 +1,4 @@
-"""Writes what was aimed at and what was reached as a table, from the figures of model_robustness.sh.
+"""Writes goals and what was reached as a table, from the metrics of model_robustness.sh.
 
     python3 benches/robustness_goals.py FOLDER EVALUATION.json CLIPS.txt
 
@@ -23,10 +23,10 @@ def models_of(folder, name):
     return {model["name"]: model for model in read(path)["models"]} if os.path.exists(path) else {}
 
 
-def estimate(figure, digits=3):
-    low, high = figure.get("low"), figure.get("high")
+def estimate(metric, digits=3):
+    low, high = metric.get("low"), metric.get("high")
     interval = "" if low is None or high is None else f" ({low:.{digits}f}-{high:.{digits}f})"
-    return f"{figure['value']:.{digits}f}{interval}"
+    return f"{metric['value']:.{digits}f}{interval}"
 
 
 def row(what, goal, reached, n, met):
@@ -56,9 +56,9 @@ def clean_rows(clean):
         ):
             lost = of(twin)["macro_accuracy"]["value"] - of(default)["macro_accuracy"]["value"]
             row(f"macro accuracy that hardening costs, {name}", "at most .01", f"{lost:.3f}", of(default)["n"], lost <= 0.01)
-    for what, figures in (("as published", now), ("as graded", corrected)):
-        recall = figures["recall"]["partially_open"]
-        n = sum(figures["confusion"][1])
+    for what, metrics in (("as published", now), ("as graded", corrected)):
+        recall = metrics["recall"]["partially_open"]
+        n = sum(metrics["confusion"][1])
         row(f"partially open recall, {what}", ".78", estimate(recall), n, recall["value"] >= 0.78)
     hard = graded["hard"]
     row("hard cases", ".82", estimate(hard["accuracy"]), hard["n"], hard["accuracy"]["value"] >= 0.82)
@@ -106,7 +106,7 @@ def natural_rows(models):
     clean = default["results"][0]
     n, value = clean["n"], clean["macro_accuracy"]["value"]
     lost = 100 * (value - default["corruption"]["all"]["macro_accuracy"]["value"])
-    row("points lost to natural transformations, mean", "at most 4", f"{lost:.1f}", n, lost <= 4)
+    row("points lost to corruptions, mean", "at most 4", f"{lost:.1f}", n, lost <= 4)
     families = default["corruption"]["by_family"]
     worst = min(families, key=lambda name: families[name]["macro_accuracy"]["value"])
     lost = 100 * (value - families[worst]["macro_accuracy"]["value"])
@@ -133,7 +133,7 @@ def clip_rows(path):
         found = re.search(rf"^{name} +(\d+) .* ([\d.]+)$", text, re.M)
         if found:
             n, share = found.groups()
-            row(f"{name} drawn over the eyes, read as open or closed", "below 3 %", f"{share} %", n, float(share) < 3)
+            row(f"{name} drawn over the eyes, predicted open or closed", "below 3 %", f"{share} %", n, float(share) < 3)
 
 
 def main():

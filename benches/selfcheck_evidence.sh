@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Measures how good the self-check's own figures are (benches/src/bin/selfcheck_evidence) and prints
+# Measures how good the self-check's own measurements are (benches/src/bin/selfcheck_evidence) and prints
 # all four parts; docs/results/selfcheck.txt keeps what was printed. With EVERY, only one of so many
-# clips and crops is looked at: all of them take hours. The plots go to docs/results/plots/selfcheck-*.svg.
+# clips and crops is measured: all of them take hours. The plots go to docs/results/plots/selfcheck-*.svg.
 #
 #     benches/selfcheck_evidence.sh [EVERY]
 #

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Plays the clips of PARSEYE_DATA (default ../shared/data) again and again and watches what the program
-# takes: memory, threads and file descriptors must not grow after the first minute, or after the first
+# uses: memory, threads and file descriptors must not grow after the first minute, or after the first
 # pass over the clips where that takes longer. First all clips at full speed, MINUTES of their own time
 # (60); then one of them as a camera would show it, for LIVE_MINUTES (10), its web dashboard read all
 # the while. 0 leaves a part out.
@@ -37,7 +37,7 @@ watch_over() { # PID COMMAND...: run at each sample
     local pid=$1 begin=$SECONDS status descriptors
     shift
     while sleep "$every" && [ -d "/proc/$pid/fd" ]; do
-        # It may end between the looks.
+        # It may end while it is sampled.
         status=$(awk '/^VmRSS/ { rss = $2 } /^Threads/ { print rss, $2 }' "/proc/$pid/status" 2>/dev/null) || continue
         descriptors=("/proc/$pid/fd/"*)
         [ -n "${status% *}" ] && echo "$((SECONDS - begin)) $status ${#descriptors[@]}"
@@ -45,9 +45,9 @@ watch_over() { # PID COMMAND...: run at each sample
     done
 }
 
-# A table of samples, and the verdict as its exit status. Memory is judged by its greatest values,
+# A table of samples, and the verdict as its exit status. Memory is compared by its greatest values,
 # threads and descriptors by their medians: while one clip follows another, two are open for a moment.
-judge() { # SAMPLES PASSES: how often the clips were played
+verdict() { # SAMPLES PASSES: how often the clips were played
     awk -v passes="$2" '
         function median(values, n,    i, j, value) {
             for (i = 2; i <= n; i++) {
@@ -74,7 +74,7 @@ judge() { # SAMPLES PASSES: how often the clips were played
         { samples++; at[samples] = $1; rss[samples] = $2; threads[samples] = $3; descriptors[samples] = $4 }
         END {
             last = at[samples]
-            if (last < 90) { print "too short to be judged: it ended after " last " s"; exit 1 }
+            if (last < 90) { print "too short for a verdict: it ended after " last " s"; exit 1 }
             warm = last / passes > 60 ? int(last / passes) + 1 : 60
             print "               least MB   most MB   threads  descriptors"
             row("first " warm " s", 0, warm)
@@ -108,7 +108,7 @@ watched() { # TITLE PASSES PID COMMAND...: samples a process, prints its table
     watch_over "$pid" "$@" >"$scratch/samples"
     wait "$pid" || ended=$?
     printf '\n%s\n' "$title"
-    judge "$scratch/samples" "$passes" || failed=1
+    verdict "$scratch/samples" "$passes" || failed=1
     if [ "$ended" -ne 0 ]; then
         echo "the program ended with status $ended: $(tail -n 1 "$scratch/errors")"
         failed=1

@@ -1,4 +1,4 @@
-"""Writes what was aimed at in speed and size and what was reached as a table, from kept measurements.
+"""Writes the goals in speed and size and what was reached as a table, from kept measurements.
 
     python3 benches/speed_goals.py FOLDER
 
@@ -19,8 +19,8 @@ def lines(name):
 
 
 def row(what, goal, reached, met):
-    said = {True: "yes", False: "**no**", None: ""}[met]
-    print(f"| {what} | {goal} | {reached} | {said} |")
+    verdict = {True: "yes", False: "**no**", None: ""}[met]
+    print(f"| {what} | {goal} | {reached} | {verdict} |")
 
 
 def numbers(line):
@@ -33,7 +33,9 @@ def networks():
         if not found:
             continue
         name, ours, theirs, ratio = found.group(1), *map(float, found.groups()[1:])
-        what = "a look for a face" if name in ("face detector", "face locator") else f"an eye crop, {name}"
+        # Pages measured before a renaming call it locator.
+        detector = name in ("face detector", "face locator")
+        what = "a face detection" if detector else f"an eye crop, {name}"
         row(
             f"{what}, one thread, beside onnxruntime",
             "ratio at most 1",
@@ -43,12 +45,12 @@ def networks():
 
 
 def frames():
-    figures = {}
+    times = {}
     for line in lines("peers-frame.txt"):
         found = re.match(r"(Parseye|FaceMesh)\s+(.*)$", line)
         if found:
-            figures[found.group(1)] = numbers(found.group(2))
-    ours, theirs = figures["Parseye"], figures["FaceMesh"]
+            times[found.group(1)] = numbers(found.group(2))
+    ours, theirs = times["Parseye"], times["FaceMesh"]
     for index, what in enumerate(("median", "99th percentile")):
         ratio = ours[index] / theirs[index]
         row(
@@ -98,18 +100,18 @@ def blinks():
 
 def footprint():
     text = "\n".join(lines("footprint.txt"))
-    size = float(re.search(r"the program: ([\d.]+) MB", text).group(1))
-    row("the program, stripped", "at most 25 MB", f"{size:.1f} MB", size <= 25)
-    start = float(re.search(r"^  to the first answer +(\d+)", text, re.M).group(1))
-    row("from the start of the process to the first answer", "at most 400 ms", f"{start:.0f} ms", start <= 400)
+    program = float(re.search(r"the program: ([\d.]+) MB", text).group(1))
+    row("the program, stripped", "at most 25 MB", f"{program:.1f} MB", program <= 25)
+    start = float(re.search(r"^  to the first (?:answer|prediction) +(\d+)", text, re.M).group(1))
+    row("from the start of the process to the first prediction", "at most 400 ms", f"{start:.0f} ms", start <= 400)
     most = {}
     for line in re.findall(r"^ +\d+x\d+ +\d+ +[\d.]+ .*$", text, re.M):
-        picture, _, resident, *_ = line.split()
-        most[picture] = max(most.get(picture, 0), float(resident))
+        size, _, resident, *_ = line.split()
+        most[size] = max(most.get(size, 0), float(resident))
     row(
         "memory while monitoring",
         "at most 60 MB",
-        ", ".join(f"{value:.0f} MB at {picture}" for picture, value in most.items()),
+        ", ".join(f"{value:.0f} MB at {size}" for size, value in most.items()),
         all(value <= 60 for value in most.values()),
     )
     rate = float(re.search(r"parseye replay +(\d+)", text).group(1))

@@ -4,7 +4,7 @@
 
 Each log is one of `parseye replay --log`; benches/temporal_filters.sh makes them. Needs only
 Python itself, and shares no code with Parseye, whose own events are the last row: the row above must
-agree with it. A method's constants are tuned on all clips but the one they are judged on (leave one
+agree with it. A method's constants are tuned on all clips but the one they are evaluated on (leave one
 clip out) by F1, then by fewer spurious events in the neutral intervals; the last column shows the
 constants chosen most.
 """
@@ -22,7 +22,7 @@ STATES = ("open", "partially_open", "closed", "not_visible")
 
 OPEN_ABOVE = 0.75  # temporal.open_above
 SURELY_OPEN_ABOVE = 0.85  # temporal.surely_open_above
-PARTING_S = 0.1  # temporal.longest_parting_s
+REOPENING_S = 0.1  # temporal.longest_reopening_s
 
 Clip = collections.namedtuple("Clip", "name times frames eyes own")
 Event = collections.namedtuple("Event", "first last start end")
@@ -64,7 +64,7 @@ def read_truth(path):
 
 
 def mean_closed(eyes):
-    """Mean P(closed); None where neither eye can be judged."""
+    """Mean P(closed); None where neither eye was measured and visible."""
     left, right = eyes
     if left is None or right is None or (left[3] > HIDDEN_ABOVE and right[3] > HIDDEN_ABOVE):
         return None
@@ -314,11 +314,11 @@ def methods():
             for stream in [markov_stream(o, c, w, lag)]
             for h, l in ((0.5, 0.5), (0.5, 0.2), (0.5, 0.05), (0.3, 0.1))}
     yield "unless one is open, bridging", {
-        "": detector(careful, 0.5, 0.5, short_and_not_open(PARTING_S))}
+        "": detector(careful, 0.5, 0.5, short_and_not_open(REOPENING_S))}
     yield "Parseye's own events", {"": lambda clip: clip.own}
 
 
-def judged_out_of_sample(clips, truth, variants):
+def scored_out_of_sample(clips, truth, variants):
     table = {key: {clip.name: score(find(clip), truth[clip.name]) for clip in clips}
              for key, find in variants.items()}
     total, chosen = collections.Counter(), collections.Counter()
@@ -344,7 +344,7 @@ def main():
     print(f"{'method':34} {'F1':>5} {'hit':>4} {'miss':>4} {'false':>5} {'spurious':>8} {'split':>5} "
           f"{'whole':>5} {'tuned on all: F1, spurious':>27}  constants")
     for name, variants in methods():
-        c, inside, constants = judged_out_of_sample(clips, truth, variants)
+        c, inside, constants = scored_out_of_sample(clips, truth, variants)
         tuned = f"{f1(inside):.3f}, {inside['spurious']}" if len(variants) > 1 else ""
         print(f"{name:34} {f1(c):5.3f} {c['hits']:4} {c['missed']:4} {c['false']:5} "
               f"{c['spurious']:8} {c['in_long']:5} {c['long']:5} {tuned:>27}  {constants}")

@@ -68,10 +68,10 @@ class Crops(torch.utils.data.Dataset):
     def __init__(self, folder, count):
         rows = [row for row in csv.DictReader(open(os.path.join(folder, "manifest.csv"))) if row["split"] == "train"]
         random.Random(0).shuffle(rows)
-        self.pictures, self.labels = [], []
+        self.images, self.labels = [], []
         for row in rows[:count]:
-            picture = Image.open(os.path.join(folder, row["path"])).convert("L")
-            self.pictures.append(torch.from_numpy(np.asarray(picture, dtype=np.float32).copy()))
+            image = Image.open(os.path.join(folder, row["path"])).convert("L")
+            self.images.append(torch.from_numpy(np.asarray(image, dtype=np.float32).copy()))
             self.labels.append(STATES.index(row["label"]))
         self.count = count
 
@@ -79,16 +79,16 @@ class Crops(torch.utils.data.Dataset):
         return self.count
 
     def __getitem__(self, index):
-        picture = self.pictures[index % len(self.pictures)]
+        image = self.images[index % len(self.images)]
         uniform = lambda most: random.uniform(-most, most)
         angle, size = math.radians(uniform(10)), 1 + uniform(0.2)
         cos, sin = size * math.cos(angle), size * math.sin(angle)
         flip = -1 if random.random() < 0.5 else 1
         theta = torch.tensor([[flip * cos, -sin, 2 * uniform(0.15)], [flip * sin, cos, 2 * uniform(0.15)]])
         # Area averaging by sampling on a finer grid, as the sampler of the runtime does.
-        fine = 2 if max(picture.shape) > 48 else 1
+        fine = 2 if max(image.shape) > 48 else 1
         grid = F.affine_grid(theta[None], (1, 1, 32 * fine, 32 * fine), align_corners=False)
-        gray = F.grid_sample(picture[None, None], grid, padding_mode="border", align_corners=False)
+        gray = F.grid_sample(image[None, None], grid, padding_mode="border", align_corners=False)
         gray = F.avg_pool2d(gray, fine)[0] if fine > 1 else gray[0]
         if random.random() < 0.3:
             sigma = max(random.random() * 1.5, 0.05)

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Trains the same network on the same pictures with `train` and with PyTorch, one after the other,
+# Trains the same network on the same images with `train` and with PyTorch, one after the other,
 # several times in turn, and prints images per second of both and their ratio; docs/results/throughput.txt
 # keeps what was printed. Both load, vary and
 # learn: crops at native resolution, shift, scale, roll, flip, exposure, blur and noise, batches of

@@ -1,9 +1,9 @@
 """A terminal's screen as an SVG: reads what `tmux capture-pane -e -p` wrote from the standard input.
 
-    python3 docs/terminal.py COLUMNS <SCREEN >PICTURE.svg
+    python3 docs/terminal.py COLUMNS <SCREEN >IMAGE.svg
 
-docs/terminal.sh makes the picture of README.md with it. Needs only Python itself. Knows what the dashboard
-uses of the terminal's ways: colours of any kind, bold, dim, italic, underlined, reversed.
+docs/terminal.sh makes the image of README.md with it. Needs only Python itself. Supports the control
+sequences that the dashboard uses: colours of any kind, bold, dim, italic, underlined, reversed.
 """
 
 import html
@@ -73,7 +73,7 @@ def runs(line, style):
 
 
 def piece_of(text, style, x, y):
-    """The SVG of a piece of a line, without the blanks at its ends, so that a picture stays small."""
+    """The SVG of a piece of a line, without the blanks at its ends, so that an image stays small."""
     ink, paper = style["ink"] or INK, style["paper"]
     if style["reversed"]:
         ink, paper = paper or PAPER, ink

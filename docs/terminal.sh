@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Makes docs/terminal.svg anew: the terminal dashboard with the made-up person of
+# Makes docs/terminal.svg anew: the terminal dashboard with the scripted person of
 # benches/src/bin/dashboards.rs, as README.md shows it.
 #
 #     docs/terminal.sh [SECONDS]
 #
-# The picture is taken SECONDS after the dashboard opened (9, when the person is back at work; the example
-# tells what happens in a minute).
-# Needs tmux and python3 without packages. DASHBOARDS may name the example, built already.
+# The image is taken SECONDS after the dashboard opened (9, when the person is back at work; its head
+# describes a minute).
+# Needs tmux and python3 without packages. DASHBOARDS may name the program, built already.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 seconds=${1:-9}
@@ -17,17 +17,17 @@ if [ -z "$dashboards" ]; then
     cargo build --quiet --locked -p parseye-benches --bin dashboards
     dashboards=${CARGO_TARGET_DIR:-target}/debug/dashboards
 fi
-picture=docs/terminal.svg
+image=docs/terminal.svg
 # A server of its own, away from the user's and his settings.
-terminal=(tmux -L "parseye-picture-$$" -f /dev/null)
-trap '"${terminal[@]}" kill-server 2>/dev/null || true; rm -f "$picture.partial"' EXIT
+terminal=(tmux -L "parseye-terminal-$$" -f /dev/null)
+trap '"${terminal[@]}" kill-server 2>/dev/null || true; rm -f "$image.partial"' EXIT
 LC_ALL=C.UTF-8 "${terminal[@]}" -u new-session -d -x "$columns" -y "$rows" \
     "env -u NO_COLOR TERM=screen-256color '$dashboards' 127.0.0.1:0 600"
-# Until the dashboard is there: the example lives through ten minutes first.
+# Until the dashboard is there: the program lives through ten minutes first.
 until "${terminal[@]}" capture-pane -p | grep -q PERCLOS; do sleep 0.2; done
 sleep "$seconds"
 # Any free port does, but a reader looks for the usual one.
 "${terminal[@]}" capture-pane -e -p | sed 's|127\.0\.0\.1:[0-9]*|127.0.0.1:8080|' |
-    python3 docs/terminal.py "$columns" >"$picture.partial"
-mv "$picture.partial" "$picture"
-echo "terminal: $picture written"
+    python3 docs/terminal.py "$columns" >"$image.partial"
+mv "$image.partial" "$image"
+echo "terminal: $image written"

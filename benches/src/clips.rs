@@ -18,8 +18,8 @@ pub fn videos(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-/// Prints a line of a table at once: a part takes minutes.
-pub fn say(line: &str) -> anyhow::Result<()> {
+/// Prints a line of a table at once: a table takes minutes.
+pub fn print_line(line: &str) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     writeln!(out, "{line}")?;
     Ok(out.flush()?)

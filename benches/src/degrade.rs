@@ -1,4 +1,4 @@
-//! Ways to spoil a clip's frames, as bad light, cheap cameras and narrow links do.
+//! Degradations of a clip's frames, as bad light, cheap cameras and narrow links cause them.
 
 use image::{RgbImage, codecs::jpeg::JpegEncoder, imageops};
 use parseye_vision::{frame::Frame, selfcheck::noise::Normal};
@@ -13,7 +13,7 @@ pub enum Degradation {
     None,
     /// Gaussian noise of this standard deviation in gray levels on every colour of every pixel.
     Noise(f32),
-    /// Photons: a gray level stands for so many electrons, whose number varies as its square root.
+    /// Shot noise: a gray level stands for so many electrons, whose number varies as its square root.
     Shot(f32),
     /// Less light, then Gaussian noise of 4 gray levels.
     Light(f32),
@@ -27,11 +27,11 @@ pub enum Degradation {
     HalfRate,
 }
 
-/// Noise of a dark picture in gray levels.
+/// Noise of a dark frame in gray levels.
 const DARK_NOISE: f32 = 4.0;
 
 impl Degradation {
-    /// The degraded frame; none where it falls out.
+    /// The degraded frame; none where it is dropped.
     pub fn apply(self, frame: Frame) -> anyhow::Result<Option<Frame>> {
         let rgb = match self {
             Self::None => return Ok(Some(frame)),
@@ -55,7 +55,8 @@ impl Degradation {
     }
 }
 
-/// Every level replaced by a mean and a standard deviation; the frame's number seeds the draws.
+/// Draws every level anew from a normal distribution, whose mean and standard deviation depend on the old one;
+/// the frame's number seeds the draws.
 fn noisy(frame: &Frame, of_level: impl Fn(f32) -> (f32, f32)) -> RgbImage {
     let mut rng = ChaCha8Rng::seed_from_u64(frame.sequence);
     let mut rgb = frame.rgb.clone();

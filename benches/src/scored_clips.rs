@@ -1,4 +1,4 @@
-//! Clips with confirmed blinks: all of a folder, work on all cores, and scores.
+//! Clips with confirmed blinks: all of a folder, work on them on all cores, and scores.
 
 use crate::clips::videos;
 use parseye_capture::name_of;
@@ -35,7 +35,7 @@ impl Clip {
     }
 }
 
-/// Does something with every clip, on all cores; the results come in the clips' order.
+/// Runs `work` on every clip, on all cores; the results come in the clips' order.
 pub fn each<T: Send>(
     clips: &[Clip],
     work: impl Fn(&Clip) -> anyhow::Result<T> + Sync,
@@ -62,7 +62,7 @@ pub fn each<T: Send>(
     done.into_iter().map(|(_, result)| result).collect()
 }
 
-/// The blinks of both eyes in readings, against the confirmed ones.
+/// Scores the blinks of both eyes in readings against the confirmed ones.
 pub fn score(readings: &[FrameReading], truth: &ClipTruth, settings: &TemporalSettings) -> Score {
     let mut tracker = TemporalTracker::new(settings);
     let mut blinks = Vec::new();

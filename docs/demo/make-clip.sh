@@ -3,7 +3,7 @@
 #
 # The portrait is NASA's of the astronaut Eileen Collins, as the Python package scikit-image carries
 # it. It is fetched by package name, checked, and never committed. The eyes in it are open all the
-# time: the clip shows the way from a picture to an answer, not blinks. A second run does nothing.
+# time: the clip shows the way from a frame to a prediction, not blinks. A second run does nothing.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 # shellcheck source=.ci/log.sh
@@ -29,7 +29,7 @@ trap 'rm -rf "$work"' EXIT
 trap 'exit 130' INT TERM HUP
 
 if ! has_hash "$portrait"; then
-    # A wheel is an archive, and only the picture inside is wanted: one fixed wheel serves every
+    # A wheel is an archive, and only the image inside is wanted: one fixed wheel serves every
     # architecture and every version of Python.
     open_log demo
     .ci/pip.sh --output "$log" download --no-deps --no-cache-dir --dest "$work" --only-binary :all: \

@@ -11,7 +11,7 @@
 #     train study whitebox run --data "$PARSEYE_DATA/eyes" --out runs/study --folds 3 --quick --threads 2
 #     train study noise run    (the same arguments)
 #
-# Where a figure has changed, correct docs/RESULTS.md, and the commit beside the page in docs/results/README.md.
+# Where a metric has changed, correct docs/RESULTS.md, and the commit beside the page in docs/results/README.md.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 # shellcheck source=benches/data.sh
@@ -26,7 +26,7 @@ declare -A printed=(
     [fgsm-runtime]='parseye check --manifest $PARSEYE_DATA/eyes/manifest.csv --split test --snr 50,45,40,33,30'
     [fgsm-libtorch]='train evaluate models/default.onnx --data $PARSEYE_DATA/eyes --split test --attack fgsm --snr 50,45,40,33,30 --noise-snr 20 --threads 1 --json runs/results/evaluation.json'
     [blinks]='parseye replay $PARSEYE_DATA/clips/*.mp4 --truth $PARSEYE_DATA/clips/blinks.csv'
-    [detection-interval]='clip_robustness looks $PARSEYE_DATA; clip_robustness goals $PARSEYE_DATA'
+    [detection-interval]='clip_robustness detection-interval $PARSEYE_DATA; clip_robustness goals $PARSEYE_DATA'
     [live-latency]='make bench-live ARGS=30'
     [soak]='make soak'
     [fuzzing]='make fuzz ARGS=600'
@@ -48,8 +48,8 @@ declare -A written=(
     [goals-home]='make bench-goals ARGS=home'
     [goals-hardened]='make bench-goals ARGS=hardened'
     [robustness-goals]='make bench-models ARGS=goals'
-    [ablation-1]='benches/ablation.sh judge 1'
-    [ablation-2]='benches/ablation.sh judge 2'
+    [ablation-1]='benches/ablation.sh evaluate 1'
+    [ablation-2]='benches/ablation.sh evaluate 2'
 )
 for part in clean natural noise attacked transfer worst-{33,30,25,20} clips; do
     written[robustness-$part]="make bench-models ARGS=$part"

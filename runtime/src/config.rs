@@ -49,9 +49,10 @@ const PREFIX: &str = "PARSEYE_";
 
 /// Variables that begin with [`PREFIX`] but are no settings. The project's own scripts and tests read from
 /// them where their data, a study, an image or a browser is, and which libtorch to fetch.
-const NOT_SETTINGS: [&str; 5] = [
+const NOT_SETTINGS: [&str; 6] = [
     "PARSEYE_DATA",
     "PARSEYE_STUDY",
+    "PARSEYE_BENCH_IMAGE",
     "PARSEYE_BENCH_PICTURE",
     "PARSEYE_BROWSER",
     "PARSEYE_LIBTORCH",

@@ -20,7 +20,7 @@ fn example(name: &str) -> PathBuf {
         .join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
     if !path.is_file() {
         let built = Command::new(env!("CARGO"))
-            .args(["build", "--quiet", "-p", "parseye", "--example", name])
+            .args(["build", "--quiet", "--workspace", "--example", name])
             .current_dir(root())
             .status();
         assert!(built.expect("cargo runs").success());

@@ -57,7 +57,7 @@ fn a_drawn_face_is_found_in_every_frame_and_two_runs_write_the_same_bytes() {
 
     let events = events(&at("one.jsonl"));
     assert_eq!(events[0]["event"], "start");
-    assert_eq!(events[0]["schema"], 1);
+    assert_eq!(events[0]["schema"], 2);
     assert_eq!(events.last().unwrap()["outcome"], "complete");
     let eyes = of_kind(&events, "eyes");
     assert_eq!(eyes.len(), FRAMES);

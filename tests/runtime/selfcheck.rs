@@ -221,7 +221,7 @@ fn a_drawn_clip_is_checked_the_same_way_twice() {
             "40,10",
         ]));
         let text = String::from_utf8_lossy(&run.stdout).into_owned();
-        for words in ["camera SNR", "headroom", "adversarial margin", "under FGSM"] {
+        for words in ["camera SNR", "headroom", "adversarial margin", "by FGSM"] {
             assert!(text.contains(words), "{text}");
         }
     }

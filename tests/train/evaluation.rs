@@ -6,10 +6,11 @@ use crate::support::{evaluation_bench, training_runs};
 use evaluation_bench::{Bench, Linear, drawn};
 use parseye_train::{
     attack::{Access, budget::Norm},
+    conditions::{Condition, EvaluationError, EvaluationPlan, evaluate},
     corruption::{Family, SEVERITIES},
-    data::crops::{Crop, CropSet},
+    crop::Crop,
+    data::crops::CropSet,
     export::finish::write_model,
-    robustness::{Condition, EvaluationPlan, RobustnessError, evaluate},
 };
 use parseye_vision::{evaluate::manifest::Split, eye_state::EyeState};
 use std::path::Path;
@@ -122,7 +123,7 @@ fn nothing_to_judge_and_broken_models_are_refused() {
         "{error}"
     );
     let error = evaluate(&broken, &[], &plan(), None, &mut |_| {}).unwrap_err();
-    assert!(matches!(error, RobustnessError::NoCrops));
+    assert!(matches!(error, EvaluationError::NoCrops));
     let plan = EvaluationPlan {
         attacks: vec!["fgms".into()],
         ..plan()

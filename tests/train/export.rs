@@ -5,7 +5,8 @@ use crate::support::training_runs;
 
 use parseye_train::{
     attack::{Classifier, gradient::of_cross_entropy},
-    data::{batch::Batch, crops::Crop},
+    crop::Crop,
+    data::batch::Batch,
     export::{
         ExportError, finish::write_model, gradient_bytes, gradient_path, model_bytes, parity,
     },

@@ -4,18 +4,20 @@
 use crate::support::training_runs;
 
 use parseye_train::{
-    checkpoint::{Checkpoint, RunState},
-    data::crops::Crop,
+    crop::Crop,
     export::{finish::write_model, references},
-    fit::{FitError, FitSettings, KeptEpoch},
+    fit::{
+        FitError, FitSettings, KeptEpoch,
+        checkpoint::{Checkpoint, RunState},
+    },
     harden::{
         added::{AddedExamples, AddedKind},
         adversarial::{Adversarial, AttackedShare},
-        constraint::{Constraint, Retraction},
+        constraint::Retraction,
         epsilon::EpsilonRange,
         loss::{Loss, TrainingAttack},
     },
-    network::onnx::OnnxClassifier,
+    network::{constraint::Constraint, onnx::OnnxClassifier},
 };
 use parseye_vision::classify::{EyeStateModel, gradient::GradientModel};
 use std::{

@@ -2,7 +2,7 @@
 //! data. Lines differ by dashes and marks besides colours, so that colours need not be
 //! distinguished.
 
-use crate::robustness::Estimate;
+use crate::estimate::Estimate;
 use parseye_plot::{Canvas, FONT, PlotError, TEXT_SIZE};
 use plotters::{
     prelude::*,

@@ -46,7 +46,7 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> anyhow::Result<()> {
-    match (cli.task, cli.fit) {
+    match (cli.task, cli.fit.0) {
         (Some(Task::Import(arguments)), _) => import_data(&arguments),
         (Some(Task::Evaluate(arguments)), _) => robustness::command::run(&arguments),
         (Some(Task::Card(arguments)), _) => references::run(&arguments),

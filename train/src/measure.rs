@@ -3,7 +3,7 @@
 use crate::{
     attack::{Attack, Classifier, budget::Budget},
     data::batch::Batch,
-    export::parity::rows,
+    logits::rows,
 };
 use parseye_vision::{
     classify::{StandardisedCrop, card::AttackCard},

@@ -3,15 +3,16 @@
 
 use crate::{
     attack::Classifier,
-    checkpoint::{self, Checkpoint, RunState},
-    cli::{FitArguments, fit::FileHashes},
     data::{crops::CropSet, folds::fold},
     device,
-    export::{
-        finish::{ExportContext, write_model},
-        write_atomically,
+    export::finish::{ExportContext, write_model},
+    files::write_atomically,
+    fit::{
+        EpochRow, FitContext, FitError, FitSettings, Fold,
+        checkpoint::{self, Checkpoint, RunState},
+        fit,
     },
-    fit::{EpochRow, FitContext, FitError, FitSettings, Fold, fit},
+    fit_arguments::{FileHashes, FitArguments},
     labels::fixes::LabelFixes,
     network::onnx::OnnxClassifier,
 };

@@ -1,18 +1,18 @@
-//! A made-up person on both dashboards, without a camera and without a model: for working on the
-//! dashboards. Within each minute the person blinks, winks, dozes off for two seconds, turns away
-//! and leaves, and the camera fails.
+//! A scripted person on both dashboards, without a camera and without a model: for work on the dashboards.
+//! Within each minute the person blinks, winks, dozes off for two seconds, turns away and leaves, and the
+//! camera fails.
 //!
 //! ```text
 //! cargo run -p parseye-benches --bin dashboards -- [ADDRESS] [SECONDS]
 //! ```
 
-// Errors of an example may end it.
-#![allow(clippy::expect_used, clippy::unwrap_used)]
-
+use anyhow::Context;
+use clap::Parser;
 use parseye::{
     dashboard::{messages::Messages, terminal, terminal::TerminalOptions, web, web::WebSettings},
     live::{FrameSnapshot, LiveChannels, Stop},
 };
+use parseye_benches::arguments;
 use parseye_events::{
     event::{EyeRecord, Probabilities},
     status::{LiveStatus, RunningAlert},
@@ -24,6 +24,7 @@ use parseye_vision::{
     temporal::{AlertKind, AlertPhase, Laterality},
 };
 use std::{
+    net::SocketAddr,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -35,45 +36,63 @@ const RATE: f64 = 30.0;
 const PAST_S: f64 = 580.0;
 const PAST_RATE: f64 = 10.0;
 
-fn main() {
-    let mut arguments = std::env::args().skip(1);
+/// Shows a scripted person on the terminal and web dashboards
+#[derive(Parser)]
+#[command(name = "dashboards")]
+struct DashboardArguments {
+    /// Address of the web dashboard
+    #[arg(default_value = "127.0.0.1:8080")]
+    address: String,
+    /// How long it runs
+    #[arg(default_value_t = 3600.0)]
+    seconds: f64,
+}
+
+fn main() -> anyhow::Result<()> {
+    let arguments: DashboardArguments = arguments::parse();
     let settings = WebSettings {
-        address: Some(arguments.next().unwrap_or_else(|| "127.0.0.1:8080".into())),
+        address: Some(arguments.address),
         preview: true,
         ..WebSettings::default()
     };
-    let seconds: f64 = arguments
-        .next()
-        .map_or(3600.0, |text| text.parse().expect("a number of seconds"));
     let (channels, stop) = (LiveChannels::new(), Stop::new());
-    let server = web::serve(&settings, &channels)
-        .expect("the address can be had")
-        .expect("an address was given");
+    let server = web::serve(&settings, &channels)?.context("no web dashboard was started")?;
     let mut person = Person::new(channels.clone());
-    for step in 0..(PAST_S * PAST_RATE) as u64 {
-        person.live(step as f64 / PAST_RATE);
-        // As fast as the page can take it.
-        if step % 500 == 499 {
-            std::thread::sleep(Duration::from_millis(150));
-        }
-    }
-    let dashboard = terminal::is_possible().then(|| {
+    live_through_past(&mut person);
+    let dashboard = if terminal::is_possible() {
         let options = TerminalOptions {
-            web: Some(format!("http://{}/", server.address())),
+            web: Some(url(server.address())),
             hung_up: Arc::default(),
             messages: Messages::to_stderr(|line| eprintln!("{line}")),
             alone: true,
         };
-        terminal::start(&channels.events, &channels.status, &stop, options)
-            .expect("the terminal takes it")
-    });
+        Some(terminal::start(
+            &channels.events,
+            &channels.status,
+            &stop,
+            options,
+        )?)
+    } else {
+        None
+    };
     let begin = Instant::now();
-    while stop.requested().is_none() && begin.elapsed().as_secs_f64() < seconds {
+    while stop.requested().is_none() && begin.elapsed().as_secs_f64() < arguments.seconds {
         person.live(PAST_S + begin.elapsed().as_secs_f64());
         std::thread::sleep(Duration::from_secs_f64(1.0 / RATE));
     }
     channels.events.end();
     drop(dashboard);
+    Ok(())
+}
+
+/// Fills the histories of the dashboards, as fast as the page can take it.
+fn live_through_past(person: &mut Person) {
+    for step in 0..(PAST_S * PAST_RATE) as u64 {
+        person.live(step as f64 / PAST_RATE);
+        if step % 500 == 499 {
+            std::thread::sleep(Duration::from_millis(150));
+        }
+    }
 }
 
 struct Person {
@@ -136,18 +155,18 @@ impl Person {
             .contains(&minute)
             .then(|| "unplugged; waiting for it to come back".into());
         if self.status.source.down.is_none() {
-            self.watch(time, left, right, blink || dozing);
+            self.publish_frame(time, left, right, blink || dozing);
         } else {
             (self.status.face, self.status.left, self.status.right) = (None, None, None);
             self.status.fps = 0.0;
         }
         if time - self.status_at >= 0.1 {
             self.status_at = time;
-            self.tell(time);
+            self.publish_status(time);
         }
     }
 
-    fn watch(&mut self, time: f64, left: EyeRecord, right: EyeRecord, shut: bool) {
+    fn publish_frame(&mut self, time: f64, left: EyeRecord, right: EyeRecord, shut: bool) {
         let seen = left.reason != Some(Unseen::NoFace);
         let face = seen.then(script::face);
         let event = script::frame(self.frame, time, face.as_ref(), &left, &right);
@@ -156,7 +175,7 @@ impl Person {
             .frame_ages
             .observe(Duration::from_millis(18 + self.frame % 17));
         if self.channels.preview.is_requested() {
-            self.show(time, face.is_some());
+            self.set_preview(time, face.is_some());
         }
         self.frame += 1;
         (self.status.face, self.status.left, self.status.right) = (face, Some(left), Some(right));
@@ -190,7 +209,7 @@ impl Person {
         }
     }
 
-    fn tell(&mut self, time: f64) {
+    fn publish_status(&mut self, time: f64) {
         let status = &mut self.status;
         status.time = time;
         status.frames = self.frame;
@@ -216,8 +235,8 @@ impl Person {
         self.channels.status.set(status.clone());
     }
 
-    /// A gray picture with a lighter square in the place of the face.
-    fn show(&self, time: f64, face: bool) {
+    /// A gray image with a lighter square in the place of the face.
+    fn set_preview(&self, time: f64, face: bool) {
         let rgb = image::RgbImage::from_fn(320, 240, |x, y| {
             let inside = face && (110..190).contains(&x) && (60..140).contains(&y);
             let gray = if inside { 190 } else { 70 + (x / 8) as u8 };
@@ -237,14 +256,13 @@ impl Person {
 fn eye(closed: f64, drooping: f64) -> EyeRecord {
     let partially_open = (1.0 - closed) * drooping;
     let open = 1.0 - closed - partially_open;
-    let (state, confidence) = [
-        (EyeState::Open, open),
-        (EyeState::PartiallyOpen, partially_open),
-        (EyeState::Closed, closed),
-    ]
-    .into_iter()
-    .max_by(|(_, a), (_, b)| a.total_cmp(b))
-    .unwrap();
+    let (state, confidence) = if open >= partially_open.max(closed) {
+        (EyeState::Open, open)
+    } else if partially_open > closed {
+        (EyeState::PartiallyOpen, partially_open)
+    } else {
+        (EyeState::Closed, closed)
+    };
     EyeRecord {
         state,
         confidence: Some(confidence),
@@ -256,4 +274,8 @@ fn eye(closed: f64, drooping: f64) -> EyeRecord {
         }),
         ..script::eye(closed)
     }
+}
+
+fn url(address: SocketAddr) -> String {
+    format!("http://{address}/")
 }

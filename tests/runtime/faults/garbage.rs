@@ -185,7 +185,7 @@ fn a_stream_of_noise_is_a_camera_that_delivers_nothing() {
     let reason = lost["reason"].as_str().unwrap();
     assert!(["stalled", "corrupt"].contains(&reason), "{lost}");
     assert!(
-        lost["words"].as_str().unwrap().contains("; "),
+        lost["message"].as_str().unwrap().contains("; "),
         "what to do: {lost}"
     );
 

@@ -61,7 +61,7 @@ fn values_without_meaning_are_refused() {
     }
     for (command, words) in [
         ("", ["--on-alarm: command is empty", "program"]),
-        ("play 'it", ["quotation mark", "close"]),
+        ("play 'it", ["quotation mark", "closing"]),
         ("no-such-program x", ["'no-such-program'", "PATH"]),
     ] {
         refused(
@@ -237,7 +237,7 @@ fn a_full_disk_is_one_line() {
     refused(
         parseye(folder.path()).arg("models").stdout(full),
         1,
-        &["stdout", "No space left"],
+        &["standard output", "No space left"],
     );
 }
 

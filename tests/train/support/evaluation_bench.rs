@@ -4,7 +4,8 @@ use crate::support::training_runs::drawn_crops;
 use clap::Parser;
 use parseye_train::{
     attack::Classifier,
-    data::{crops::Crop, evaluation::EvaluationSet},
+    crop::Crop,
+    data::evaluation::EvaluationSet,
     robustness::{
         command::{EvaluateArguments, OpenedModel, run_with},
         report::Report,

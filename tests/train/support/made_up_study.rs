@@ -4,9 +4,10 @@
 
 use parseye_train::{
     attack::Access,
-    checkpoint,
-    fit::FitError,
-    robustness::{Condition, Estimate, Metrics},
+    conditions::Condition,
+    estimate::Estimate,
+    fit::{FitError, checkpoint},
+    robustness::Metrics,
     study::{
         execute::{EvaluationJob, Perturbed, Runner},
         folder::CellPredictions,

@@ -4,17 +4,20 @@ pub use parseye_testkit::drawn_crops;
 
 use parseye_train::{
     attack::Classifier,
-    checkpoint::{Checkpoint, RunState},
     data::{augment::Augmentation, crops::CropSet},
     export::finish::ExportContext,
-    fit::{FitContext, FitError, FitSettings, KeptEpoch, fit},
+    fit::{
+        FitContext, FitError, FitSettings, KeptEpoch,
+        checkpoint::{Checkpoint, RunState},
+        fit,
+    },
     harden::{
         adversarial::{Adversarial, AttackedShare},
-        constraint::{Constraint, Retraction},
+        constraint::Retraction,
         epsilon::EpsilonRange,
         loss::{Loss, TrainingAttack},
     },
-    network::module::Precision,
+    network::{constraint::Constraint, module::Precision},
     schedule::Schedule,
 };
 use std::{

@@ -2,7 +2,7 @@
 //! image is cut anew at native resolution, as it would be.
 
 use super::{Gray, SEVERITIES, cut};
-use crate::data::crops::Crop;
+use crate::crop::Crop;
 use parseye_vision::locate::crop::Roi;
 use rand::{Rng, RngExt};
 

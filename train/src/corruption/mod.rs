@@ -15,7 +15,7 @@ pub mod obstruction;
 pub mod resolution;
 pub mod softness;
 
-use crate::data::crops::Crop;
+use crate::crop::Crop;
 use parseye_vision::{
     classify::input::{PIXELS, SIDE, StandardisedCrop},
     locate::crop::{Roi, sample_gray},

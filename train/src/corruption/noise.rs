@@ -2,7 +2,7 @@
 //! unlike an attack's, this noise has the same size in gray levels whatever the contrast.
 
 use super::{Gray, SEVERITIES, eight_bit};
-use crate::data::augment::normal;
+use crate::normal::normal;
 use rand::Rng;
 use rand_distr::{Distribution, Poisson};
 

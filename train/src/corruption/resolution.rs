@@ -2,7 +2,7 @@
 //! native resolution, or with fewer pixels than it has.
 
 use super::{CorruptionError, Gray, SEVERITIES, cut};
-use crate::data::crops::Crop;
+use crate::crop::Crop;
 use image::{ExtendedColorType, GrayImage, Luma, codecs::jpeg::JpegEncoder};
 use parseye_vision::locate::crop::sample_gray;
 

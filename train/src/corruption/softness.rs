@@ -1,7 +1,7 @@
 //! Blur: out of focus, or moved during the exposure.
 
 use super::{Gray, SEVERITIES, cut, eight_bit};
-use crate::data::crops::Crop;
+use crate::crop::Crop;
 use image::{ImageBuffer, Luma};
 use parseye_vision::{classify::input::SIDE, locate::crop::Roi};
 use rand::{Rng, RngExt};

@@ -6,7 +6,7 @@
 //! across it, and stripes as between fingers or strands, behind an edge that leaves some of the
 //! crop's border to be seen.
 
-use super::augment::normal;
+use crate::normal::normal;
 use parseye_vision::classify::input::{PIXELS, SIDE};
 use rand::{Rng, RngExt};
 use std::ops::RangeInclusive;

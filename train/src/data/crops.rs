@@ -1,42 +1,13 @@
-//! Eye crops in memory at native resolution, as training draws them and evaluation reads them.
+//! The crops of a data set, read from its manifest: those that training draws and evaluation reads.
 
+use crate::crop::Crop;
 use image::GrayImage;
 use parseye_vision::{
-    classify::input::{PIXELS, SIDE, StandardisedCrop},
-    evaluate::manifest::{Manifest, ManifestError, Sample, Split},
+    evaluate::manifest::{Manifest, ManifestError, Split},
     frame::luma_of,
-    locate::crop::{Roi, sample_gray},
 };
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
-
-/// One labelled image.
-#[derive(Clone, Debug)]
-pub struct Crop {
-    /// Its row in the manifest.
-    pub sample: Sample,
-    /// Brightness at native resolution, 8 bit.
-    pub image: GrayImage,
-}
-
-impl Crop {
-    /// The square that holds the whole image.
-    pub fn whole(&self) -> Roi {
-        let (width, height) = (self.image.width() as f32, self.image.height() as f32);
-        Roi {
-            centre: [width / 2.0, height / 2.0],
-            side: width.max(height),
-            angle: 0.0,
-        }
-    }
-
-    /// The network's input, unchanged by augmentation.
-    pub fn standardised(&self) -> StandardisedCrop {
-        let mut gray = [0.0; PIXELS];
-        sample_gray(&self.image, &self.whole(), SIDE, &mut gray);
-        StandardisedCrop::new(&gray)
-    }
-}
 
 /// The crops of a data set, by split.
 #[derive(Clone, Debug)]

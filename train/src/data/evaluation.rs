@@ -3,7 +3,8 @@
 //! Training reads [`super::crops::CropSet`], which never decodes the test split; this is the only
 //! way to it.
 
-use super::crops::{Crop, DataError, read_splits};
+use super::crops::{DataError, read_splits};
+use crate::crop::Crop;
 use parseye_vision::evaluate::manifest::Split;
 use std::path::Path;
 

@@ -3,10 +3,8 @@
 //! Test people are never in a [`CropSet`], so no fold can hold one. Which epoch is kept and what is
 //! measured on the held-out people is left to the caller.
 
-use super::{
-    crops::{Crop, CropSet},
-    sampling::shuffle,
-};
+use super::{crops::CropSet, sampling::shuffle};
+use crate::crop::Crop;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use std::collections::BTreeMap;

@@ -3,7 +3,7 @@
 //! The sources differ in sensor and framing, and one of them holds most closed eyes: drawn as they
 //! come, closed eyes of the other sensors would be missed.
 
-use super::crops::Crop;
+use crate::crop::Crop;
 use parseye_vision::eye_state::EyeState;
 use rand::{Rng, RngExt};
 use std::collections::BTreeMap;

@@ -1,16 +1,16 @@
 //! From a finished run to a model file: the best epoch's weights, measured through the runtime's
 //! engine, with a card that says how they were made.
 
-use super::{
-    ExportError, gradient_bytes, gradient_path, model_bytes, parity, references, write_atomically,
-};
+use super::{ExportError, gradient_bytes, gradient_path, model_bytes, parity, references};
 use crate::{
     attack::{
         budget::{Budget, Norm},
         fgsm::Fgsm,
     },
-    checkpoint::Checkpoint,
-    data::crops::{Crop, CropSet},
+    crop::Crop,
+    data::crops::CropSet,
+    files::write_atomically,
+    fit::checkpoint::Checkpoint,
     measure,
     network::module::{Network, Precision},
 };

@@ -8,7 +8,10 @@ pub mod graph;
 pub mod parity;
 pub mod references;
 
-use crate::network::{ArchitectureError, TensorError, module::Network};
+use crate::{
+    files::WriteError,
+    network::{ArchitectureError, TensorError, module::Network},
+};
 use graph::GraphError;
 use parseye_vision::classify::ModelCard;
 use std::path::{Path, PathBuf};
@@ -60,13 +63,8 @@ pub enum ExportError {
     #[error("the card cannot be written as JSON")]
     Card(#[from] serde_json::Error),
     /// The file cannot be written.
-    #[error("{path}: cannot be written: {reason}; free some space or give another --out")]
-    Write {
-        /// The file.
-        path: PathBuf,
-        /// The system's message.
-        reason: String,
-    },
+    #[error(transparent)]
+    Write(#[from] WriteError),
 }
 
 /// The bytes of an ONNX file: `network`'s forward graph with `card` in its metadata.
@@ -95,30 +93,4 @@ pub fn gradient_bytes(
 /// Path of the gradient graph of the model at `path`: `NAME.gradient.onnx` beside `NAME.onnx`.
 pub fn gradient_path(path: &Path) -> PathBuf {
     path.with_extension(parseye_vision::classify::gradient::FILE_ENDING.trim_start_matches('.'))
-}
-
-/// Writes a file whole or not at all: a reader never sees half of it.
-///
-/// # Errors
-/// When the folder or the file cannot be written.
-pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), ExportError> {
-    let wrong = |error: std::io::Error| ExportError::Write {
-        path: path.into(),
-        reason: error.to_string(),
-    };
-    let mut partial = path.as_os_str().to_owned();
-    partial.push(".partial");
-    let partial = PathBuf::from(partial);
-    let write = || -> std::io::Result<()> {
-        use std::io::Write;
-        let mut file = std::fs::File::create(&partial)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        std::fs::rename(&partial, path)
-    };
-    write().map_err(|error| {
-        // Best effort: the error that counts is the one being returned.
-        let _ = std::fs::remove_file(&partial);
-        wrong(error)
-    })
 }

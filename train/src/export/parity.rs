@@ -7,7 +7,9 @@
 use super::ExportError;
 use crate::{
     attack::gradient::of_cross_entropy,
-    data::{batch::Batch, crops::Crop},
+    crop::Crop,
+    data::batch::Batch,
+    logits::rows,
     network::module::{Mode, Network},
 };
 use parseye_vision::{
@@ -19,7 +21,7 @@ use parseye_vision::{
     eye_state::STATES,
     locate::crop::sample_gray,
 };
-use tch::{Device, Kind, Tensor};
+use tch::Device;
 
 /// Largest difference of a logit. Folding and another order of sums cost about 1e-6; a wrong
 /// weight or preprocessing costs tenths.
@@ -124,20 +126,4 @@ pub fn logits(
         all.extend(rows(&output)?);
     }
     Ok(all)
-}
-
-/// The rows of a `[N,4]` tensor.
-///
-/// # Errors
-/// When the tensor has another shape.
-pub fn rows(logits: &Tensor) -> Result<Vec<[f32; STATES]>, tch::TchError> {
-    let flat = logits
-        .detach()
-        .f_to_device(Device::Cpu)?
-        .f_to_kind(Kind::Float)?;
-    let flat: Vec<f32> = Vec::try_from(flat.f_contiguous()?.f_flatten(0, -1)?)?;
-    Ok(flat
-        .chunks_exact(STATES)
-        .map(|row| std::array::from_fn(|state| row[state]))
-        .collect())
 }

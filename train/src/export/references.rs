@@ -1,8 +1,8 @@
 //! `train card`: measures again, on the validation split, what a live stream of an existing model is
 //! compared with, and writes it on the model's card. Weights and all other metrics stay as they are.
 
-use super::{ExportError, gradient_path, write_atomically};
-use crate::data::evaluation::EvaluationSet;
+use super::{ExportError, gradient_path};
+use crate::{data::evaluation::EvaluationSet, files::write_atomically};
 use anyhow::{Context, bail};
 use parseye_vision::{
     classify::{

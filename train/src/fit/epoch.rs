@@ -1,10 +1,10 @@
 //! One epoch: batches are drawn, augmented, attacked and trained on.
 
-use super::{EpochRow, FitContext, FitError, FitSettings, targets};
+use super::{EpochRow, FitContext, FitError, FitSettings, checkpoint::Checkpoint, targets};
 use crate::{
-    checkpoint::Checkpoint,
     corruption::{self, CorruptionError},
-    data::{augment::Augmentation, batch::Batch, crops::Crop, sampling::BalancedSampler},
+    crop::Crop,
+    data::{augment::Augmentation, batch::Batch, sampling::BalancedSampler},
     harden::{
         adversarial::Adversarial,
         constraint,
@@ -13,6 +13,7 @@ use crate::{
     },
     network::{
         TensorError,
+        constraint::Constraint,
         module::{Mode, Network},
     },
     optimiser::{self, Sgd},
@@ -140,7 +141,7 @@ impl Epoch<'_> {
             let crops = self.augmented(workers, chosen, first)?;
             let minibatch = self.minibatch(&train_state.network, &crops, &mut rng)?;
             let (loss, logits) = self.optimise(train_state, &minibatch, rate)?;
-            if settings.constraint != constraint::Constraint::None {
+            if settings.constraint != Constraint::None {
                 constraint::restore(&train_state.network, &settings.retraction, &mut rng);
             }
             let steps_done = (self.number - 1) * steps + step;

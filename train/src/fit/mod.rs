@@ -4,62 +4,29 @@
 //! All randomness comes from the seed and the epoch's number, never from what ran before, so a run
 //! that resumes gives the same weights as one that was never stopped.
 
+pub mod checkpoint;
 mod epoch;
+mod epoch_row;
 pub mod settings;
 mod targets;
 mod validate;
 
+pub use epoch_row::EpochRow;
 pub use settings::{FitSettings, Fold, KeptEpoch, Teacher};
 
 use crate::{
     attack::Classifier,
-    checkpoint::{self, Checkpoint, CheckpointError, RunState},
     corruption::CorruptionError,
     data::{crops::CropSet, sampling::BalancedSampler},
     harden::constraint,
     network::ArchitectureError,
     progress::Progress,
 };
+use checkpoint::{Checkpoint, CheckpointError, RunState};
 use epoch::{Epoch, TrainState};
-use serde::{Deserialize, Serialize};
 use std::{path::Path, sync::atomic::AtomicBool};
 use tch::Device;
 use validate::Validation;
-
-/// Metrics of an epoch: a row of metrics.csv.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct EpochRow {
-    /// From 1.
-    pub epoch: usize,
-    /// Learning rate at its end.
-    pub learning_rate: f64,
-    /// Mean loss over its batches, as trained on.
-    pub loss: f64,
-    /// Share of its (augmented, attacked) crops classified correctly.
-    pub accuracy: f64,
-    /// Crops trained on in a second.
-    pub images_per_second: f64,
-    /// Clean validation accuracy.
-    pub val_accuracy: f64,
-    /// Clean validation accuracy, mean over the states.
-    pub val_macro_accuracy: f64,
-    /// Validation accuracy, mean over the states, under FGSM at the largest epsilon trained
-    /// against; empty without adversarial training.
-    pub val_fgsm_macro_accuracy: Option<f64>,
-    /// Plain accuracy under the same FGSM on a part of the validation split; empty without
-    /// adversarial training.
-    pub val_part_fgsm_accuracy: Option<f64>,
-    /// Accuracy under PGD within the same budget on the same part: far below FGSM's it indicates
-    /// catastrophic overfitting.
-    pub val_part_pgd_accuracy: Option<f64>,
-    /// Score by which epochs are compared: the mean of the clean columns and the FGSM macro accuracy where
-    /// there is one. Plain accuracy counts beside the macro one, or balanced batches would reward
-    /// calling the rare state too often.
-    pub score: f64,
-    /// Mean distance of the weights from tight frames ([`constraint::deviation`]) over all
-    /// convolutions and the dense layer.
-    pub mean_frame_deviation: f64,
-}
 
 /// Why a run cannot go on.
 #[derive(Debug, thiserror::Error)]

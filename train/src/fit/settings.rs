@@ -2,13 +2,10 @@
 
 use crate::{
     data::augment::Augmentation,
-    harden::{
-        added::AddedExamples,
-        adversarial::Adversarial,
-        constraint::{Constraint, Retraction},
-        loss::Loss,
+    harden::{added::AddedExamples, adversarial::Adversarial, constraint::Retraction, loss::Loss},
+    network::{
+        self, ArchitectureError, constraint::Constraint, module::Precision, spec::NetworkSpec,
     },
-    network::{self, ArchitectureError, module::Precision, spec::NetworkSpec},
     schedule::Schedule,
 };
 use serde::{Deserialize, Serialize};

@@ -8,7 +8,7 @@ use crate::{
         fgsm::Fgsm,
         pgd::{self, Pgd},
     },
-    data::crops::Crop,
+    crop::Crop,
     measure,
     network::module::Network,
 };

@@ -13,32 +13,6 @@ use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
 use tch::{Kind, Tensor};
 
-/// Constraints of a Parseval network that are in force.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub enum Constraint {
-    /// Neither.
-    None,
-    /// Weights near tight frames.
-    Orthogonality,
-    /// Convex residual sums.
-    Convexity,
-    /// Both: a Parseval network.
-    Both,
-}
-
-impl Constraint {
-    /// Whether weights are kept near tight frames.
-    pub(crate) fn orthogonality(self) -> bool {
-        matches!(self, Self::Orthogonality | Self::Both)
-    }
-
-    /// Whether residual sums are kept convex.
-    pub fn convexity(self) -> bool {
-        matches!(self, Self::Convexity | Self::Both)
-    }
-}
-
 /// Share of a weight's rows that a retraction works on, drawn for each.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Rows {

@@ -184,7 +184,7 @@ pub fn compare(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{data::crops::Crop, robustness::metrics::tests::sample};
+    use crate::{crop::Crop, robustness::metrics::tests::sample};
 
     fn crops() -> CropSet {
         let crop = |number: usize, state| {

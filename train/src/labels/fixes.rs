@@ -3,7 +3,7 @@
 //! A crop whose `new` is `undecidable` is left out: crops that graders cannot decide are not trained on.
 
 use super::{Grade, LabelError, csv_bytes, read_bytes, rows_of, write_new};
-use crate::data::crops::{Crop, CropSet};
+use crate::{crop::Crop, data::crops::CropSet};
 use parseye_vision::{eye_state::EyeState, names::UnknownName};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};

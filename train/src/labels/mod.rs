@@ -148,7 +148,7 @@ pub(crate) fn write_new(path: &Path, bytes: &[u8]) -> Result<(), LabelError> {
             "is there already; remove it, or give another --out".into(),
         ));
     }
-    crate::export::write_atomically(path, bytes).map_err(|error| failed(error.to_string()))
+    crate::files::write_atomically(path, bytes).map_err(|error| failed(error.to_string()))
 }
 
 /// Rows as the bytes of a CSV file.

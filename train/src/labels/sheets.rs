@@ -1,9 +1,9 @@
 //! Contact sheets: numbered crops without label, prediction or name, in a random order.
 
 use super::{LabelError, csv_bytes, write_new};
-use crate::data::{
-    crops::{Crop, CropSet},
-    sampling::draw,
+use crate::{
+    crop::Crop,
+    data::{crops::CropSet, sampling::draw},
 };
 use parseye_plot::{Rasterizer, letters, raster::ZOOM, svg};
 use parseye_vision::locate::crop::sample_gray;

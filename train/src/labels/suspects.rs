@@ -3,13 +3,10 @@
 
 use super::{LabelError, csv_bytes, write_new};
 use crate::{
-    data::{
-        crops::{Crop, CropSet},
-        folds::fold_of_each,
-        sampling::draw,
-    },
+    conditions::{EvaluationPlan, evaluate},
+    crop::Crop,
+    data::{crops::CropSet, folds::fold_of_each, sampling::draw},
     network::onnx::OnnxClassifier,
-    robustness::{EvaluationPlan, evaluate},
 };
 use anyhow::Context;
 use parseye_vision::{

@@ -1,12 +1,13 @@
 //! Networks as data, as tch modules, and read back from ONNX.
 
+pub mod constraint;
 pub mod module;
 pub mod onnx;
 pub mod plain_cnn;
 pub mod spec;
 pub mod wide_resnet;
 
-use crate::harden::constraint::Constraint;
+use constraint::Constraint;
 use spec::NetworkSpec;
 use wide_resnet::WideResNet;
 

@@ -2,9 +2,7 @@
 //! as JSON and prints them.
 
 use super::{
-    comparison,
-    evaluate::{EvaluationPlan, evaluate},
-    failures,
+    comparison, failures,
     graded::Grades,
     plots,
     report::{self, ModelIdentity, ModelReport, Report, Setup},
@@ -12,9 +10,11 @@ use super::{
 };
 use crate::{
     attack::{self, Classifier, budget::Norm},
-    data::{crops::Crop, evaluation::EvaluationSet},
+    conditions::{EvaluationPlan, evaluate},
+    crop::Crop,
+    data::evaluation::EvaluationSet,
     device::{self, DeviceChoice},
-    export::write_atomically,
+    files::write_atomically,
     labels::sheets,
     network::onnx::OnnxClassifier,
 };

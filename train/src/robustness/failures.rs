@@ -1,9 +1,9 @@
 //! A model's most confident errors on numbered sheets, with a list, made from
 //! the user's own data for the user's eyes.
 
-use super::evaluate::Predictions;
 use crate::{
-    data::crops::Crop,
+    conditions::Predictions,
+    crop::Crop,
     labels::{LabelError, csv_bytes, sheets, write_new},
 };
 use parseye_vision::{classify::model::softmax, eye_state::EyeState};

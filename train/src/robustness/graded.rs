@@ -4,9 +4,10 @@
 //! The file of grades (`graded.csv`) is the data set's, not Parseye's; it corrects no label that a
 //! model is trained on or chosen by. How grading is done is left to [`crate::labels`].
 
-use super::metrics::{Estimate, Metrics, metrics};
+use super::metrics::{Metrics, metrics};
 use crate::{
-    data::crops::Crop,
+    crop::Crop,
+    estimate::Estimate,
     labels::{Grade, LabelError, read_bytes, rows_of},
 };
 use parseye_vision::{

@@ -2,38 +2,18 @@
 //! 95 % intervals that respect that crops of one person are alike.
 
 use super::roc::Ranking;
+use crate::estimate::{Estimate, number_or_null, sum};
 use parseye_vision::{
     classify::model::softmax,
     evaluate::{
         manifest::Sample,
         metrics,
-        metrics::{
-            CALIBRATION_BINS, Confusion, ReliabilityBin, clustered_interval,
-            expected_calibration_error,
-        },
+        metrics::{CALIBRATION_BINS, Confusion, ReliabilityBin, expected_calibration_error},
     },
     eye_state::{EyeState, STATES},
 };
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-
-/// A metric with its 95 % interval over people; no interval for fewer than two.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Estimate {
-    /// The metric; NaN (null in JSON) where it is not defined, as an area under the curve of a
-    /// single state.
-    #[serde(deserialize_with = "number_or_null")]
-    pub value: f64,
-    /// Lower end of the interval.
-    pub low: Option<f64>,
-    /// Upper end of the interval.
-    pub high: Option<f64>,
-}
-
-/// JSON has no NaN: it is written as null, and read back here.
-fn number_or_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
-    Ok(Option::<f64>::deserialize(deserializer)?.unwrap_or(f64::NAN))
-}
 
 /// Metrics over some crops under one condition.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -126,36 +106,6 @@ pub(crate) fn mean_accuracy(
         Estimate::of_counts(&by_person, seed, Confusion::accuracy),
         Estimate::of_counts(&by_person, seed, Confusion::macro_accuracy),
     )
-}
-
-impl Estimate {
-    /// A metric of counts, and its interval from the counts of each person.
-    fn of_counts(by_person: &[Confusion], seed: u64, metric: impl Fn(&Confusion) -> f64) -> Self {
-        Self {
-            value: metric(&sum(&mut by_person.iter())),
-            ..Self::interval(by_person, seed, |drawn| metric(&sum(drawn)))
-        }
-    }
-
-    /// The interval alone, without a value.
-    pub(super) fn interval<G>(
-        groups: &[G],
-        seed: u64,
-        metric: impl Fn(&mut dyn Iterator<Item = &G>) -> f64,
-    ) -> Self {
-        let interval = clustered_interval(groups, seed, metric);
-        Self {
-            value: f64::NAN,
-            low: interval.map(|interval| interval.low),
-            high: interval.map(|interval| interval.high),
-        }
-    }
-}
-
-fn sum(confusions: &mut dyn Iterator<Item = &Confusion>) -> Confusion {
-    let mut sum = Confusion::default();
-    confusions.for_each(|one| sum.merge(one));
-    sum
 }
 
 /// The people of some samples by number.

@@ -1,7 +1,7 @@
 //! Evaluation of finished models: accuracy, calibration and ROC on labelled
 //! crops, clean, attacked and corrupted, with intervals over people.
 //!
-//! [`evaluate`](evaluate()) runs the model under every [`Condition`] of an [`EvaluationPlan`];
+//! [`crate::conditions`] runs the model under every condition of a plan; here
 //! [`metrics`](metrics()) counts the predictions, [`graded`] with grades for labels, [`spread`]
 //! person by person; [`report`] keeps them; [`table`] prints a model, [`comparison`] models side by
 //! side, [`plots`] draws them, [`failures`] shows what a model is wrong about; [`sanity`] looks for
@@ -10,7 +10,6 @@
 
 pub mod command;
 pub mod comparison;
-pub mod evaluate;
 pub mod failures;
 pub mod graded;
 pub mod metrics;
@@ -22,5 +21,4 @@ pub mod selection;
 pub mod spread;
 pub mod table;
 
-pub use evaluate::{Condition, EvaluationPlan, Predictions, RobustnessError, evaluate};
-pub use metrics::{Estimate, Metrics, metrics};
+pub use metrics::{Metrics, metrics};

@@ -1,16 +1,17 @@
 //! The report of `train evaluate`, as JSON: written whole after each model, read back to go on.
 
 use super::{
-    evaluate::{Condition, EvaluationPlan, Predictions},
     graded::{GradedReport, Grades},
-    metrics::{Estimate, Metrics, mean_accuracy, metrics, reliability},
+    metrics::{Metrics, mean_accuracy, metrics, reliability},
     roc::{RocCurves, roc_curves},
     spread::{SubjectSpread, spread},
 };
 use crate::{
+    conditions::{Condition, EvaluationPlan, Predictions},
     corruption::Family,
-    data::crops::Crop,
-    export::{ExportError, write_atomically},
+    crop::Crop,
+    estimate::Estimate,
+    files::{WriteError, write_atomically},
 };
 use parseye_vision::{
     evaluate::{
@@ -176,7 +177,7 @@ pub enum ReportError {
     Json(#[from] serde_json::Error),
     /// It cannot be written to the disk.
     #[error(transparent)]
-    Write(#[from] ExportError),
+    Write(#[from] WriteError),
 }
 
 impl Report {

@@ -2,17 +2,15 @@
 //! by attacks made for the purpose (Carlini et al. 2019, "On
 //! evaluating adversarial robustness", section 3; Athalye et al. 2018 on masked gradients).
 
-use super::{
-    RobustnessError,
-    evaluate::{Condition, Predictions},
-    selection,
-};
+use super::selection;
 use crate::{
     attack::{
         Access, Classifier,
         sanity::{self, SanityError},
     },
-    data::{batch::Batch, crops::Crop},
+    conditions::{Condition, EvaluationError, Predictions},
+    crop::Crop,
+    data::batch::Batch,
 };
 use parseye_vision::{
     evaluate::manifest::Sample,
@@ -104,7 +102,7 @@ pub(crate) fn failed_attack_check(
     transfer_from: Option<&dyn Classifier>,
     crops: &[&Crop],
     seed: u64,
-) -> Result<Option<String>, RobustnessError> {
+) -> Result<Option<String>, EvaluationError> {
     let inputs: Vec<_> = selection::balanced(crops, CHECKED_CROPS, seed)
         .into_iter()
         .map(|crop| (crop.standardised(), crop.sample.label))

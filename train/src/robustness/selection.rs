@@ -1,6 +1,6 @@
 //! A smaller set of crops for attacks that take long: the same number of every state.
 
-use crate::data::{crops::Crop, sampling::draw};
+use crate::{crop::Crop, data::sampling::draw};
 use parseye_vision::eye_state::EyeState;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;

@@ -2,11 +2,11 @@
 //! transfer is never read as a white-box result.
 
 use super::{
-    metrics::{Estimate, Metrics},
+    metrics::Metrics,
     report::{ConditionReport, ModelReport, in_order},
     spread::FEWEST_CROPS,
 };
-use crate::{attack::Access, corruption::SEVERITY_RANGE};
+use crate::{attack::Access, corruption::SEVERITY_RANGE, estimate::Estimate};
 use parseye_vision::eye_state::EyeState;
 use std::fmt::Write;
 

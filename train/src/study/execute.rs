@@ -7,16 +7,14 @@ use crate::{
         self, Access, Classifier,
         budget::{Budget, Norm},
     },
-    cli::FitArguments,
-    data::{
-        batch::Batch,
-        crops::{Crop, CropSet},
-        folds::fold_of_each,
-    },
+    conditions::{Condition, EvaluationPlan, evaluate},
+    crop::Crop,
+    data::{batch::Batch, crops::CropSet, folds::fold_of_each},
     device::{self, DeviceChoice},
-    export::parity::rows,
+    fit_arguments::FitArguments,
+    logits::rows,
     network::onnx::OnnxClassifier,
-    robustness::{self, Condition, EvaluationPlan, Metrics, evaluate},
+    robustness::{self, Metrics},
 };
 use anyhow::anyhow;
 use clap::{Args, FromArgMatches};
@@ -268,7 +266,7 @@ pub(crate) fn is_reported(condition: &Condition, is_transfer: bool) -> bool {
 mod tests {
     use super::*;
     use crate::{
-        cli::fit::FileHashes,
+        fit_arguments::FileHashes,
         study::{cell::Work, suite::Suite},
     };
     use strum::VariantArray;

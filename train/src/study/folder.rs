@@ -5,8 +5,9 @@
 
 use super::{StudyError, cell::Cell, suite::Scale};
 use crate::{
+    conditions::Condition,
     float_bytes::{self, FloatArray},
-    robustness::{Condition, Metrics},
+    robustness::Metrics,
 };
 use parseye_vision::eye_state::STATES;
 use safetensors::{Dtype, SafeTensors};
@@ -240,7 +241,7 @@ impl StudyFolder {
         let metadata = Some(HashMap::from([(ABOUT.to_owned(), about)]));
         let bytes = safetensors::serialize([(LOGITS, array)], &metadata)
             .map_err(|error| failed(error.to_string()))?;
-        crate::export::write_atomically(&path, &bytes).map_err(|error| failed(error.to_string()))
+        crate::files::write_atomically(&path, &bytes).map_err(|error| failed(error.to_string()))
     }
 
     /// The predictions of a done evaluation.
@@ -307,7 +308,7 @@ pub fn make(path: &Path) -> Result<(), StudyError> {
 /// # Errors
 /// When it cannot be written.
 pub(crate) fn write_text(path: &Path, text: &str) -> Result<(), StudyError> {
-    crate::export::write_atomically(path, text.as_bytes()).map_err(|error| StudyError::Write {
+    crate::files::write_atomically(path, text.as_bytes()).map_err(|error| StudyError::Write {
         path: path.into(),
         reason: error.to_string(),
     })

@@ -7,7 +7,7 @@ use super::{
     execute::{EvaluationJob, Runner},
     folder::{CellPredictions, CellRecord, CellResult, StudyFolder},
 };
-use crate::{checkpoint, fit::FitError};
+use crate::fit::{FitError, checkpoint};
 use parseye_vision::evaluate::manifest::Sample;
 use std::{
     collections::HashMap,
@@ -154,7 +154,7 @@ fn metrics_of(
     predictions: &CellPredictions,
     runner: &dyn Runner,
     seed: u64,
-) -> Result<Vec<(crate::robustness::Condition, crate::robustness::Metrics)>, StudyError> {
+) -> Result<Vec<(crate::conditions::Condition, crate::robustness::Metrics)>, StudyError> {
     let by_path: HashMap<String, &Sample> = runner
         .samples()
         .into_iter()

@@ -1,9 +1,9 @@
-//! What is said of eyes that cannot be seen: dark lenses and a hand are painted over both eyes, at
-//! the places where the uncovered frame's eyes were found. Drawn, not filmed: real sunglasses reflect
+//! Predictions for eyes that cannot be seen: dark lenses and a hand are painted over both eyes, where the
+//! uncovered frame's eyes were found. Drawn, not filmed: real sunglasses reflect
 //! and real hands have edges of many kinds.
 
 use super::{
-    clips::say,
+    clips::print_line,
     scored_clips::{Clip, each},
 };
 use image::{Rgb, RgbImage};
@@ -17,7 +17,7 @@ use parseye_vision::{
     reading::EyeReading,
 };
 
-/// One frame of so many is looked at: neighbours are alike.
+/// One frame of so many is covered: neighbours are alike.
 const EVERY: usize = 5;
 
 const COVERS: [&str; 3] = ["dark lenses", "mirrored lenses", "a hand"];
@@ -30,48 +30,56 @@ fn cover(name: &str, rgb: &mut RgbImage, eyes: &PerEye<Roi>) {
     };
     for eye in Eye::ALL {
         let square = eyes.get(eye);
-        let radii = [0.52 * square.side, 0.42 * square.side];
+        let lens = [0.52 * square.side, 0.42 * square.side];
+        let hand = [0.7 * square.side, 0.55 * square.side];
         match name {
-            "dark lenses" => paint_ellipse(rgb, square.centre, radii, square.angle, |_, v| {
-                // A faint gradient, as lenses have.
-                let level = (18.0 - 8.0 * v) as u8;
-                Rgb([level, level, level])
-            }),
-            "mirrored lenses" => paint_ellipse(rgb, square.centre, radii, square.angle, |u, v| {
-                // The sky above, the ground below, a lamp in a corner.
-                let lamp = (u + 0.35).powi(2) + (v + 0.4).powi(2) < 0.03;
-                let level = if lamp {
-                    235
-                } else if v < 0.1 {
-                    120
-                } else {
-                    45
-                };
-                Rgb([level, level, level])
-            }),
-            _ => {
-                let radii = [0.7 * square.side, 0.55 * square.side];
-                paint_ellipse(rgb, square.centre, radii, square.angle, |u, _| {
-                    // Fingers: four of them, darker between.
-                    let between = ((u * 2.0 * std::f32::consts::PI).cos()).max(0.0).powi(8);
-                    Rgb(skin
-                        .0
-                        .map(|level| (f32::from(level) * (1.05 - 0.4 * between)).min(255.0) as u8))
-                });
+            "dark lenses" => paint_ellipse(rgb, square.centre, lens, square.angle, dark_lens),
+            "mirrored lenses" => {
+                paint_ellipse(rgb, square.centre, lens, square.angle, mirrored_lens);
             }
+            _ => paint_ellipse(rgb, square.centre, hand, square.angle, |u, _| {
+                finger(skin, u)
+            }),
         }
     }
 }
 
-/// Answers in the order of [`EyeState::ALL`], unmeasured ones last.
+/// A faint gradient, as lenses have.
+fn dark_lens(_: f32, v: f32) -> Rgb<u8> {
+    Rgb([(18.0 - 8.0 * v) as u8; 3])
+}
+
+/// The sky above, the ground below, a lamp in a corner.
+fn mirrored_lens(u: f32, v: f32) -> Rgb<u8> {
+    let lamp = (u + 0.35).powi(2) + (v + 0.4).powi(2) < 0.03;
+    let level = if lamp {
+        235
+    } else if v < 0.1 {
+        120
+    } else {
+        45
+    };
+    Rgb([level; 3])
+}
+
+/// One of four fingers, darker between them.
+fn finger(skin: Rgb<u8>, u: f32) -> Rgb<u8> {
+    let between = ((u * 2.0 * std::f32::consts::PI).cos()).max(0.0).powi(8);
+    let shade = 1.05 - 0.4 * between;
+    Rgb(skin
+        .0
+        .map(|level| (f32::from(level) * shade).min(255.0) as u8))
+}
+
+/// Numbers of predictions in the order of [`EyeState::ALL`], then of eyes that were not measured.
 type Counts = [u64; STATES + 1];
 
 fn of_clip(clip: &Clip, model: &EyeStateModel) -> anyhow::Result<Vec<Counts>> {
     let settings = VisionSettings::default();
     let mut uncovered = EyeMonitor::new(&settings, model)?;
-    let mut chains = Vec::new();
+    let mut monitors = Vec::new();
     for _ in COVERS {
-        chains.push(EyeMonitor::new(&settings, model)?);
+        monitors.push(EyeMonitor::new(&settings, model)?);
     }
     let mut counts = vec![Counts::default(); COVERS.len()];
     let mut source = open_recording(&clip.path, 30.0)?;
@@ -91,11 +99,11 @@ fn of_clip(clip: &Clip, model: &EyeStateModel) -> anyhow::Result<Vec<Counts>> {
             left: *left,
             right: *right,
         };
-        for ((name, chain), counts) in COVERS.iter().zip(&mut chains).zip(&mut counts) {
+        for ((name, monitor), counts) in COVERS.iter().zip(&mut monitors).zip(&mut counts) {
             let mut rgb = frame.rgb.clone();
             cover(name, &mut rgb, &eyes);
             let covered = Frame::from_rgb(frame.sequence, frame.time, rgb);
-            let reading = chain.process(&covered)?.reading;
+            let reading = monitor.process(&covered)?.reading;
             for eye in Eye::ALL {
                 let reading = reading.eyes.get(eye);
                 let place = match reading {
@@ -109,14 +117,16 @@ fn of_clip(clip: &Clip, model: &EyeStateModel) -> anyhow::Result<Vec<Counts>> {
     Ok(counts)
 }
 
-/// Prints the shares of answers.
+/// Prints the shares of predictions for each cover.
 pub fn run(clips: &[Clip], model: &EyeStateModel) -> anyhow::Result<()> {
     let found = each(clips, |clip| of_clip(clip, model))?;
-    say(&format!(
-        "{} on eyes that are painted over, one frame of {EVERY}, shares of answers in %",
+    print_line(&format!(
+        "{} on eyes that are painted over, one frame of {EVERY}, shares of predictions in %",
         model.card().name
     ))?;
-    say("cover              eyes    open partially  closed  not_visible  no face  open or closed")?;
+    print_line(
+        "cover              eyes    open partially  closed  not_visible  no face  open or closed",
+    )?;
     for (index, name) in COVERS.iter().enumerate() {
         let mut sum = Counts::default();
         for clip in &found {
@@ -127,7 +137,7 @@ pub fn run(clips: &[Clip], model: &EyeStateModel) -> anyhow::Result<()> {
         let n: u64 = sum.iter().sum();
         let share = |count: u64| 100.0 * count as f64 / n.max(1) as f64;
         let of = |state: EyeState| sum[state.index()];
-        say(&format!(
+        print_line(&format!(
             "{name:16} {n:6} {:7.1} {:9.1} {:7.1} {:12.1} {:8.1} {:15.1}",
             share(of(EyeState::Open)),
             share(of(EyeState::PartiallyOpen)),

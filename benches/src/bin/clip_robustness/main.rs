@@ -1,21 +1,15 @@
-//! Prints how many blinks survive bad pictures, on real clips with confirmed ones:
+//! Prints how many blinks are still found on degraded frames, on real clips with confirmed blinks:
 //!
 //! `cargo run --release -p parseye-benches --bin clip_robustness -- PART DATA [MODEL.onnx]`
-//!
-//! PART is `goals` (the degradations that Parseye's goals name), `steps` (every degradation in five
-//! steps), `tuning` (whether other thresholds would do better, each clip judged with those that were
-//! best on the others), `covered` (what is said of eyes behind dark lenses or a hand) or `looks` (what it
-//! costs to look for the face less often); DATA the folder with `clips/`. Without MODEL the built-in one is
-//! judged.
 
 mod covered;
-mod looks;
+mod detection_interval;
 mod tuning;
 
-use anyhow::bail;
-use clips::say;
+use clap::{Parser, ValueEnum};
+use clips::print_line;
 use degrade::Degradation;
-use parseye_benches::{clips, degrade, scored_clips};
+use parseye_benches::{arguments, clips, degrade, scored_clips};
 use parseye_capture::open_recording;
 use parseye_vision::{
     classify::EyeStateModel,
@@ -25,7 +19,35 @@ use parseye_vision::{
     temporal::TemporalSettings,
 };
 use scored_clips::{Clip, each, score};
-use std::path::Path;
+use std::path::PathBuf;
+
+/// Prints how many blinks are still found on degraded frames of clips with confirmed blinks
+#[derive(Parser)]
+#[command(name = "clip_robustness")]
+struct ClipArguments {
+    /// What to measure
+    part: ClipPart,
+    /// Folder with clips/
+    data: PathBuf,
+    /// The model to evaluate; without it the built-in one
+    #[arg(value_name = "MODEL.onnx")]
+    model: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum ClipPart {
+    /// The degradations that Parseye's goals name
+    Goals,
+    /// Every degradation in five steps
+    Steps,
+    /// Whether other thresholds would do better, each clip evaluated with those that were best on the others
+    Tuning,
+    /// Predictions for eyes behind dark lenses or a hand
+    Covered,
+    /// What it costs to run the face detector less often
+    #[value(alias = "looks")]
+    DetectionInterval,
+}
 
 /// The degradations that Parseye's goals name.
 const GOALS: &[Degradation] = &[
@@ -37,26 +59,22 @@ const GOALS: &[Degradation] = &[
 ];
 
 fn main() -> anyhow::Result<()> {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [part, data, model @ ..] = arguments.as_slice() else {
-        bail!("give PART (goals, steps, tuning, covered, looks), DATA and perhaps MODEL.onnx");
-    };
-    let model = match model.first() {
-        Some(path) => EyeStateModel::from_file(Path::new(path))?,
+    let arguments: ClipArguments = arguments::parse();
+    let model = match &arguments.model {
+        Some(path) => EyeStateModel::from_file(path)?,
         None => EyeStateModel::built_in()?,
     };
-    let clips = Clip::all(&Path::new(data).join("clips"))?;
-    match part.as_str() {
-        "goals" => table(&clips, &model, GOALS),
-        "steps" => table(&clips, &model, &degrade::steps()),
-        "tuning" => tuning::run(&clips, &model),
-        "looks" => looks::run(&clips, &model),
-        "covered" => covered::run(&clips, &model),
-        other => bail!("unknown part '{other}'; give goals, steps, tuning, covered or looks"),
+    let clips = Clip::all(&arguments.data.join("clips"))?;
+    match arguments.part {
+        ClipPart::Goals => table(&clips, &model, GOALS),
+        ClipPart::Steps => table(&clips, &model, &degrade::steps()),
+        ClipPart::Tuning => tuning::run(&clips, &model),
+        ClipPart::Covered => covered::run(&clips, &model),
+        ClipPart::DetectionInterval => detection_interval::run(&clips, &model),
     }
 }
 
-/// What the chain says of every frame of a degraded clip.
+/// The reading of every frame of a degraded clip, with the default settings.
 pub fn readings(
     clip: &Clip,
     model: &EyeStateModel,
@@ -65,31 +83,31 @@ pub fn readings(
     readings_with(clip, model, degradation, &VisionSettings::default())
 }
 
-/// The same with other settings.
+/// The reading of every frame of a degraded clip.
 pub fn readings_with(
     clip: &Clip,
     model: &EyeStateModel,
     degradation: Degradation,
     settings: &VisionSettings,
 ) -> anyhow::Result<Vec<FrameReading>> {
-    let mut chain = EyeMonitor::new(settings, model)?;
+    let mut monitor = EyeMonitor::new(settings, model)?;
     let mut source = open_recording(&clip.path, 30.0)?;
     let mut readings = Vec::new();
     while let Some(frame) = source.next_frame()? {
         if let Some(frame) = degradation.apply(frame)? {
-            readings.push(chain.process(&frame)?.reading);
+            readings.push(monitor.process(&frame)?.reading);
         }
     }
     Ok(readings)
 }
 
 fn table(clips: &[Clip], model: &EyeStateModel, steps: &[Degradation]) -> anyhow::Result<()> {
-    say(&format!(
-        "{} on {} clips, blinks of both eyes with Parseye's own locator and default thresholds",
+    print_line(&format!(
+        "{} on {} clips, blinks of both eyes with Parseye's own face detector and default thresholds",
         model.card().name,
         clips.len()
     ))?;
-    say(
+    print_line(
         "degradation                      F1   hit  miss false   face   clips below 1: hit/miss/false",
     )?;
     for step in steps {
@@ -110,7 +128,7 @@ fn table(clips: &[Clip], model: &EyeStateModel, steps: &[Degradation]) -> anyhow
                 imperfect.push(format!("{name} {}/{}/{}", score.tp, score.missed, score.fp));
             }
         }
-        say(&format!(
+        print_line(&format!(
             "{:30} {:.3} {:5} {:5} {:5} {:5.1} %   {}",
             step.to_string(),
             total.f1.unwrap_or(f64::NAN),

@@ -1,9 +1,9 @@
-//! Whether other thresholds would do better: each clip is judged with those that were best on the
+//! Whether other thresholds would do better: each clip is evaluated with those that were best on the
 //! others (leave one clip out), over plain and degraded clips together.
 
 use super::{
     GOALS,
-    clips::say,
+    clips::print_line,
     degrade::Degradation,
     readings,
     scored_clips::{Clip, each, score},
@@ -40,9 +40,9 @@ fn f1(score: &Score) -> f64 {
     score.f1.unwrap_or(0.0)
 }
 
-fn in_words(settings: &TemporalSettings) -> String {
+fn description(settings: &TemporalSettings) -> String {
     format!(
-        "closed above {}, open at or below {}, parting {} s, surely open above {}",
+        "closed above {}, open at or below {}, reopening {} s, surely open above {}",
         settings.closed_above,
         settings.open_at_or_below,
         settings.longest_reopening_s,
@@ -56,7 +56,7 @@ pub fn run(clips: &[Clip], model: &EyeStateModel) -> anyhow::Result<()> {
         let of_step = |step: &Degradation| readings(clip, model, *step);
         GOALS.iter().map(of_step).collect()
     };
-    let answered = each(clips, of_clip)?;
+    let readings_of = each(clips, of_clip)?;
     let grid = grid();
     let default = TemporalSettings::default();
     // Scores by settings, clip and degradation.
@@ -65,13 +65,13 @@ pub fn run(clips: &[Clip], model: &EyeStateModel) -> anyhow::Result<()> {
             let of_step = |readings: &Vec<FrameReading>| score(readings, &clip.truth, settings);
             steps.iter().map(of_step).collect()
         };
-        clips.iter().zip(&answered).map(of_clip).collect()
+        clips.iter().zip(&readings_of).map(of_clip).collect()
     };
     let by_settings: Vec<Vec<Vec<Score>>> = grid.iter().map(scores_of).collect();
     let of_default = scores_of(&default);
 
-    // Each clip with the settings that are best on the others; the first of equals, so that one
-    // grid has one answer.
+    // Each clip with the settings that are best on the others; the first of equals, so that the choice is
+    // the same each time.
     let best_without = |left_out: Option<usize>| -> usize {
         let total = |scores: &Vec<Vec<Score>>| {
             let others = scores.iter().enumerate();
@@ -89,13 +89,13 @@ pub fn run(clips: &[Clip], model: &EyeStateModel) -> anyhow::Result<()> {
     let chosen: Vec<usize> = (0..clips.len())
         .map(|clip| best_without(Some(clip)))
         .collect();
-    say(&format!(
+    print_line(&format!(
         "{}: F1 with the default thresholds, and with those of {} combinations that are best on the other {} clips",
         model.card().name,
         grid.len(),
         clips.len().saturating_sub(1)
     ))?;
-    say("degradation                    default  left out  best on all")?;
+    print_line("degradation                    default  left out  best on all")?;
     let best = best_without(None);
     let row = |name: &str, wanted: &dyn Fn(usize) -> bool| {
         let total = |of: &dyn Fn(usize) -> Vec<Score>| {
@@ -107,7 +107,7 @@ pub fn run(clips: &[Clip], model: &EyeStateModel) -> anyhow::Result<()> {
             let wanted = steps.filter(|(step, _)| wanted(*step));
             wanted.map(|(_, score)| *score).collect()
         };
-        say(&format!(
+        print_line(&format!(
             "{name:30} {:7.3} {:9.3} {:12.3}",
             total(&|clip| pick(&of_default[clip])),
             total(&|clip| pick(&by_settings[chosen[clip]][clip])),
@@ -118,15 +118,24 @@ pub fn run(clips: &[Clip], model: &EyeStateModel) -> anyhow::Result<()> {
         row(&step.to_string(), &|step| step == index)?;
     }
     row("all of them", &|_| true)?;
+    print_chosen(&chosen, &grid)?;
+    print_line(&format!("default: {}", description(&default)))
+}
+
+/// Prints which settings were chosen, and for how many clips.
+fn print_chosen(chosen: &[usize], grid: &[TemporalSettings]) -> anyhow::Result<()> {
     let mut times: Vec<(usize, usize)> = Vec::new();
-    for index in &chosen {
+    for index in chosen {
         match times.iter_mut().find(|(of, _)| of == index) {
             Some((_, n)) => *n += 1,
             None => times.push((*index, 1)),
         }
     }
     for (index, n) in times {
-        say(&format!("chosen for {n} clips: {}", in_words(&grid[index])))?;
+        print_line(&format!(
+            "chosen for {n} clips: {}",
+            description(&grid[index])
+        ))?;
     }
-    say(&format!("default: {}", in_words(&default)))
+    Ok(())
 }

@@ -4,7 +4,7 @@
 
 use super::{
     blinks_plot,
-    clips::say,
+    clips::print_line,
     degrade::{self, Degradation},
     face_mesh::{FaceMesh, MeshReading, Rule, blinks},
     scored_clips::{Clip, each, score},
@@ -26,7 +26,7 @@ const USUAL: f32 = 0.21;
 /// Share of the open eyes' ratio below which they are closed.
 const SHARE: f32 = 0.60;
 
-/// F1 of everyone at one degradation.
+/// F1 of both at one degradation.
 pub struct Row {
     /// What was done to the frames.
     pub degradation: Degradation,
@@ -46,31 +46,31 @@ pub const RULES: [(&str, Rule); 2] = [
     ("adaptive", Rule::Adaptive(SHARE)),
 ];
 
-/// What both say of a degraded clip.
-struct Answers {
+/// The readings of both on a degraded clip.
+struct Readings {
     parseye: Vec<FrameReading>,
     mesh: Vec<MeshReading>,
 }
 
-fn answers(
+fn readings(
     clip: &Clip,
     model: &EyeStateModel,
     degradation: Degradation,
-) -> anyhow::Result<Answers> {
-    let mut chain = EyeMonitor::new(&VisionSettings::default(), model)?;
+) -> anyhow::Result<Readings> {
+    let mut monitor = EyeMonitor::new(&VisionSettings::default(), model)?;
     let mut mesh = FaceMesh::start()?;
     let mut source = open_recording(&clip.path, 30.0)?;
-    let mut answers = Answers {
+    let mut readings = Readings {
         parseye: Vec::new(),
         mesh: Vec::new(),
     };
     while let Some(frame) = source.next_frame()? {
         if let Some(frame) = degradation.apply(frame)? {
-            answers.parseye.push(chain.process(&frame)?.reading);
-            answers.mesh.push(mesh.judge(&frame)?);
+            readings.parseye.push(monitor.process(&frame)?.reading);
+            readings.mesh.push(mesh.process(&frame)?);
         }
     }
-    Ok(answers)
+    Ok(readings)
 }
 
 /// The thresholds of which the best is taken, 0.10 to 0.30.
@@ -78,12 +78,12 @@ fn thresholds() -> impl Iterator<Item = f32> {
     (10_u8..=30).map(|hundredths| f32::from(hundredths) / 100.0)
 }
 
-fn row(clips: &[Clip], found: &[Answers], degradation: Degradation) -> Row {
+fn row(clips: &[Clip], found: &[Readings], degradation: Degradation) -> Row {
     let settings = TemporalSettings::default();
     let mesh_score = |rule| {
-        let of_clip = |(clip, answers): (&Clip, &Answers)| {
+        let of_clip = |(clip, readings): (&Clip, &Readings)| {
             let predicted = blinks(
-                &answers.mesh,
+                &readings.mesh,
                 rule,
                 seconds::duration(settings.long_closure_s),
             );
@@ -93,7 +93,7 @@ fn row(clips: &[Clip], found: &[Answers], degradation: Degradation) -> Row {
         Score::total(&scores)
     };
     let of_clip =
-        |(clip, answers): (&Clip, &Answers)| score(&answers.parseye, &clip.truth, &settings);
+        |(clip, readings): (&Clip, &Readings)| score(&readings.parseye, &clip.truth, &settings);
     let parseye: Vec<Score> = clips.iter().zip(found).map(of_clip).collect();
     let mut mesh: Vec<Score> = RULES.iter().map(|(_, rule)| mesh_score(*rule)).collect();
     let scored = thresholds().map(|threshold| (threshold, mesh_score(Rule::Fixed(threshold))));
@@ -101,9 +101,9 @@ fn row(clips: &[Clip], found: &[Answers], degradation: Degradation) -> Row {
     let (best, best_score) = best.unwrap_or((USUAL, Score::default()));
     mesh.push(best_score);
     let share = |faces: usize, frames: usize| faces as f64 / frames.max(1) as f64;
-    let frames = found.iter().map(|answers| answers.mesh.len()).sum();
-    let of_parseye = found.iter().flat_map(|answers| &answers.parseye);
-    let of_mesh = found.iter().flat_map(|answers| &answers.mesh);
+    let frames = found.iter().map(|readings| readings.mesh.len()).sum();
+    let of_parseye = found.iter().flat_map(|readings| &readings.parseye);
+    let of_mesh = found.iter().flat_map(|readings| &readings.mesh);
     Row {
         degradation,
         parseye: Score::total(&parseye),
@@ -122,7 +122,7 @@ fn row(clips: &[Clip], found: &[Answers], degradation: Degradation) -> Row {
     }
 }
 
-/// 0 where there is nothing to be right about.
+/// F1 of a score, 0 without any blink.
 pub fn f1(score: &Score) -> f64 {
     score.f1.unwrap_or(0.0)
 }
@@ -130,28 +130,28 @@ pub fn f1(score: &Score) -> f64 {
 /// Prints the table and draws it.
 pub fn run(clips: &[Clip], model: &EyeStateModel, plot: &Path) -> anyhow::Result<()> {
     let settings = TemporalSettings::default();
-    say(&format!(
+    print_line(&format!(
         "blink F1 of Parseye ({}) on {} clips, and by FaceMesh's eye-aspect ratio on the same frames",
         model.card().name,
         clips.len()
     ))?;
-    say(&format!(
+    print_line(&format!(
         "a closure of {} s or more is no blink for either; `best` is the threshold of 0.10 to 0.30 that fits each row's truth best",
         settings.long_closure_s
     ))?;
-    say(
+    print_line(
         "degradation                    Parseye  below 0.21  adaptive   best  (at)   face: Parseye  FaceMesh",
     )?;
     let mut rows = Vec::new();
     for degradation in degrade::steps() {
         let found = each(clips, |clip| {
-            answers(clip, model, degradation).with_context(|| clip.name.clone())
+            readings(clip, model, degradation).with_context(|| clip.name.clone())
         })?;
         let row = row(clips, &found, degradation);
         let [usual, adaptive, best] = row.mesh.as_slice() else {
             continue;
         };
-        say(&format!(
+        print_line(&format!(
             "{:30} {:7.3} {:11.3} {:9.3} {:6.3} {:5.2} {:13.1} % {:7.1} %",
             degradation.to_string(),
             f1(&row.parseye),
@@ -169,7 +169,7 @@ pub fn run(clips: &[Clip], model: &EyeStateModel, plot: &Path) -> anyhow::Result
         .filter(|row| row.mesh.iter().any(|mesh| f1(mesh) > f1(&row.parseye)))
         .map(|row| row.degradation.to_string())
         .collect();
-    say(&format!(
+    print_line(&format!(
         "behind FaceMesh by any rule in {} of {} rows: {}",
         behind.len(),
         rows.len(),

@@ -16,7 +16,7 @@ const SIZE: (u32, u32) = (1080, 700);
 const LEGEND_HEIGHT: u32 = 40;
 const COLUMNS: usize = 3;
 
-/// A kind of degradation: its name, the axis's words, and whether a row belongs to it with what text.
+/// A kind of degradation: its name, and the label of a row that belongs to it.
 struct Kind {
     name: &'static str,
     level: fn(Degradation) -> Option<String>,
@@ -68,7 +68,7 @@ const KINDS: [Kind; 6] = [
 ];
 
 /// F1 of Parseye and of each rule, in the order of the legend.
-fn figures(row: &Row) -> Vec<f64> {
+fn f1_of_each(row: &Row) -> Vec<f64> {
     std::iter::once(&row.parseye)
         .chain(&row.mesh)
         .map(f1)
@@ -115,7 +115,7 @@ fn panel(area: &Canvas<'_>, kind: &Kind, rows: &[Row]) -> Result<(), Box<dyn std
         let points: Vec<(f64, f64)> = steps
             .iter()
             .enumerate()
-            .filter_map(|(at, row)| Some((at as f64, *figures(row).get(index)?)))
+            .filter_map(|(at, row)| Some((at as f64, *f1_of_each(row).get(index)?)))
             .collect();
         let width = if index == 0 { 3 } else { 2 };
         chart.draw_series(LineSeries::new(points.clone(), colour.stroke_width(width)))?;

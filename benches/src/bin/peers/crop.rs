@@ -1,9 +1,8 @@
-//! One eye crop, and one look for a face, by Parseye and by onnxruntime, one thread each, in turns.
+//! One eye crop, and one run of the face detector, by Parseye and by onnxruntime, one thread each, in turns.
 
-use super::median_and_p99;
 use anyhow::{Context, ensure};
 use ort::{session::Session, value::TensorRef};
-use parseye_benches::clips::say;
+use parseye_benches::{clips::print_line, statistics::quantile};
 use parseye_vision::{
     classify::{
         EyeStateModel, StandardisedCrop,
@@ -14,17 +13,21 @@ use parseye_vision::{
 };
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
-use std::{hint::black_box, path::Path, time::Instant};
+use std::{
+    hint::black_box,
+    path::{Path, PathBuf},
+    time::Instant,
+};
 
 /// Runs of a turn, and turns of each engine.
 const RUNS: usize = 100;
 const TURNS: usize = 40;
 
-/// Farthest that answers of the two may be apart, as a part of those above 1: what other orders of sums
-/// make of 32 bits.
+/// Largest difference of the two engines' outputs, relative to those above 1: what another order of 32-bit
+/// sums may make.
 const APART: f32 = 1e-3;
 
-/// Crops of random levels; the networks take the same time on any picture.
+/// Crops of random levels; the networks take the same time on any image.
 fn crops() -> Vec<StandardisedCrop> {
     let mut rng = ChaCha8Rng::seed_from_u64(0);
     let mut crop = || {
@@ -38,7 +41,7 @@ fn crops() -> Vec<StandardisedCrop> {
 }
 
 /// Regions of random colours.
-fn pictures() -> Vec<Vec<f32>> {
+fn face_inputs() -> Vec<Vec<f32>> {
     let mut rng = ChaCha8Rng::seed_from_u64(1);
     let numbers = blazeface::SIDE * blazeface::SIDE * 3;
     let mut level = || (0.3 * Normal.draw(&mut rng) as f32).clamp(-1.0, 1.0);
@@ -54,10 +57,10 @@ struct OnnxRuntime {
 
 impl OnnxRuntime {
     fn open(path: &Path) -> anyhow::Result<Self> {
-        let builder = Session::builder().map_err(words)?;
-        let builder = builder.with_intra_threads(1).map_err(words)?;
-        let mut builder = builder.with_inter_threads(1).map_err(words)?;
-        let session = builder.commit_from_file(path).map_err(words)?;
+        let builder = Session::builder().map_err(send)?;
+        let builder = builder.with_intra_threads(1).map_err(send)?;
+        let mut builder = builder.with_inter_threads(1).map_err(send)?;
+        let session = builder.commit_from_file(path).map_err(send)?;
         let input = session.inputs().first().context("the model has no input")?;
         let input = input.name().to_owned();
         Ok(Self { session, input })
@@ -69,21 +72,21 @@ impl OnnxRuntime {
         shape: [usize; SIDES],
         input: &[f32],
     ) -> anyhow::Result<Vec<f32>> {
-        let tensor = TensorRef::from_array_view((shape, input)).map_err(words)?;
+        let tensor = TensorRef::from_array_view((shape, input)).map_err(send)?;
         let outputs = self
             .session
             .run(ort::inputs![self.input.as_str() => tensor]);
-        let outputs = outputs.map_err(words)?;
+        let outputs = outputs.map_err(send)?;
         let mut all = Vec::new();
         for output in outputs.values() {
-            all.extend(output.try_extract_tensor::<f32>().map_err(words)?.1);
+            all.extend(output.try_extract_tensor::<f32>().map_err(send)?.1);
         }
         Ok(all)
     }
 }
 
-/// Its errors carry what is no `Send`.
-fn words<R>(error: ort::Error<R>) -> anyhow::Error {
+/// An error of onnxruntime without the parts that are not `Send`.
+fn send<R>(error: ort::Error<R>) -> anyhow::Error {
     anyhow::anyhow!("onnxruntime: {error}")
 }
 
@@ -95,17 +98,19 @@ fn library() -> String {
 }
 
 /// Prints medians of both for each model and for the face detector.
-pub fn run(models: &[&str], locator: &Path) -> anyhow::Result<()> {
-    say(&format!(
+pub fn run(models: &[PathBuf], detector: &Path) -> anyhow::Result<()> {
+    print_line(&format!(
         "milliseconds a run, one thread, medians of {TURNS} turns of {RUNS} runs; {}",
         library()
     ))?;
-    say("network                  Parseye  onnxruntime  Parseye/onnxruntime  answers apart")?;
+    print_line(
+        "network                  Parseye  onnxruntime  Parseye/onnxruntime  outputs apart",
+    )?;
     let crops = crops();
     for path in models {
-        let model = EyeStateModel::from_file(Path::new(path))?;
+        let model = EyeStateModel::from_file(path)?;
         let mut parseye = model.classifier()?;
-        let mut onnx_runtime = OnnxRuntime::open(Path::new(path))?;
+        let mut onnx_runtime = OnnxRuntime::open(path)?;
         compare(
             &model.card().name,
             &crops,
@@ -113,14 +118,14 @@ pub fn run(models: &[&str], locator: &Path) -> anyhow::Result<()> {
             |crop| onnx_runtime.run([1, 1, SIDE, SIDE], &crop.values),
         )?;
     }
-    let mut parseye = BlazeFace::open(locator)?;
-    let mut onnx_runtime = OnnxRuntime::open(locator)?;
+    let mut parseye = BlazeFace::open(detector)?;
+    let mut onnx_runtime = OnnxRuntime::open(detector)?;
     let side = blazeface::SIDE;
     compare(
         "face detector",
-        &pictures(),
-        |picture| Ok(parseye.infer(picture).tables().concat()),
-        |picture| onnx_runtime.run([1, side, side, 3], picture),
+        &face_inputs(),
+        |input| Ok(parseye.infer(input).tables().concat()),
+        |input| onnx_runtime.run([1, side, side, 3], input),
     )
 }
 
@@ -141,7 +146,7 @@ fn compare<I>(
     }
     ensure!(
         apart < APART,
-        "{name}: the engines' answers are {apart} apart"
+        "{name}: the engines' outputs are {apart} apart"
     );
     let mut times = [Vec::new(), Vec::new()];
     for _ in 0..TURNS {
@@ -157,8 +162,8 @@ fn compare<I>(
         times[0].push(each((between - begin).as_secs_f64()));
         times[1].push(each(between.elapsed().as_secs_f64()));
     }
-    let [ours, theirs] = times.map(|mut times| median_and_p99(&mut times).0);
-    say(&format!(
+    let [ours, theirs] = times.map(|mut times| quantile(&mut times, 0.5));
+    print_line(&format!(
         "{name:24} {ours:7.3} {theirs:12.3} {:20.2} {apart:14.1e}",
         ours / theirs
     ))

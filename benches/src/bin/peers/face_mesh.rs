@@ -11,7 +11,7 @@ use std::{
 
 const SCRIPT: &str = "benches/face_mesh.py";
 
-/// What FaceMesh says of a frame.
+/// What FaceMesh measured on a frame.
 #[derive(Clone, Copy, Debug)]
 pub struct MeshReading {
     /// The frame's number.
@@ -20,7 +20,7 @@ pub struct MeshReading {
     pub time: Duration,
     /// Mean eye-aspect ratio of both eyes (about 0.3 open, 0.1 closed); none without a face.
     pub ratio: Option<f32>,
-    /// What it took, without the way to and from its process.
+    /// Its time, without the way to and from its process.
     pub milliseconds: f64,
 }
 
@@ -28,7 +28,7 @@ pub struct MeshReading {
 pub struct FaceMesh {
     child: Child,
     frames: BufWriter<ChildStdin>,
-    answers: BufReader<ChildStdout>,
+    ratios: BufReader<ChildStdout>,
 }
 
 impl FaceMesh {
@@ -47,7 +47,7 @@ impl FaceMesh {
         Ok(Self {
             child,
             frames: BufWriter::new(stdin),
-            answers: BufReader::new(stdout),
+            ratios: BufReader::new(stdout),
         })
     }
 
@@ -58,8 +58,8 @@ impl FaceMesh {
         Ok(())
     }
 
-    /// Asks about a frame.
-    pub fn judge(&mut self, frame: &Frame) -> anyhow::Result<MeshReading> {
+    /// Processes a frame of the clip that this FaceMesh follows.
+    pub fn process(&mut self, frame: &Frame) -> anyhow::Result<MeshReading> {
         let gone = || format!("{SCRIPT} has ended; run it by hand to see why");
         let rgb = &frame.rgb;
         self.header(frame.sequence, rgb.width(), rgb.height())
@@ -67,16 +67,16 @@ impl FaceMesh {
         self.frames.write_all(rgb.as_raw()).with_context(gone)?;
         self.frames.flush().with_context(gone)?;
         let mut line = String::new();
-        ensure!(self.answers.read_line(&mut line)? > 0, gone());
-        let mut words = line.split_whitespace().map(str::parse::<f64>);
+        ensure!(self.ratios.read_line(&mut line)? > 0, gone());
+        let mut numbers = line.split_whitespace().map(str::parse::<f64>);
         let mut next = || {
-            words
+            numbers
                 .next()
-                .with_context(|| format!("{SCRIPT} answered '{line}'"))
+                .with_context(|| format!("{SCRIPT} wrote '{line}'"))
         };
         ensure!(
             next()?? == frame.sequence as f64,
-            "{SCRIPT} answered another frame"
+            "{SCRIPT} wrote about another frame"
         );
         let (left, right, milliseconds) = (next()??, next()??, next()??);
         let mean = (left + right) as f32 / 2.0;

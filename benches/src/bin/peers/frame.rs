@@ -2,12 +2,12 @@
 
 use super::{
     blinks::{RULES, f1},
-    clips::say,
+    clips::print_line,
     face_mesh::{FaceMesh, blinks},
-    median_and_p99,
     scored_clips::{Clip, score},
 };
 use image::{RgbImage, imageops};
+use parseye_benches::statistics::quantile;
 use parseye_capture::open_recording;
 use parseye_vision::{
     classify::EyeStateModel,
@@ -25,7 +25,7 @@ const HEIGHT: u32 = 480;
 /// Frames of a clip that are not timed: both find the face and fill their caches.
 const WARMING: usize = 30;
 
-/// With bars rather than stretched or cut: the whole picture stays to be seen.
+/// With bars rather than stretched or cut: the whole frame stays visible.
 fn fitted(rgb: &RgbImage) -> RgbImage {
     let scale = (f64::from(WIDTH) / f64::from(rgb.width()))
         .min(f64::from(HEIGHT) / f64::from(rgb.height()));
@@ -45,7 +45,7 @@ pub fn run(clips: &[Clip], model: &EyeStateModel) -> anyhow::Result<()> {
     let (mut locating, mut our_scores) = (Vec::new(), Vec::new());
     let mut their_scores = vec![Vec::new(); RULES.len()];
     for clip in clips {
-        let mut chain = EyeMonitor::new(&VisionSettings::default(), model)?;
+        let mut monitor = EyeMonitor::new(&VisionSettings::default(), model)?;
         let mut mesh = FaceMesh::start()?;
         let mut source = open_recording(&clip.path, 30.0)?;
         let (mut readings, mut ratios) = (Vec::new(), Vec::new());
@@ -53,15 +53,15 @@ pub fn run(clips: &[Clip], model: &EyeStateModel) -> anyhow::Result<()> {
             let rgb = fitted(&frame.rgb);
             let begin = Instant::now();
             let frame = Frame::from_rgb(frame.sequence, frame.time, rgb);
-            let judged = chain.process(&frame)?;
+            let result = monitor.process(&frame)?;
             let taken = 1000.0 * begin.elapsed().as_secs_f64();
-            let reading = mesh.judge(&frame)?;
+            let reading = mesh.process(&frame)?;
             if readings.len() >= WARMING {
                 ours.push(taken);
                 theirs.push(reading.milliseconds);
-                locating.push(1000.0 * judged.times.locate.as_secs_f64());
+                locating.push(1000.0 * result.times.locate.as_secs_f64());
             }
-            readings.push(judged.reading);
+            readings.push(result.reading);
             ratios.push(reading);
         }
         our_scores.push(score(&readings, &clip.truth, &settings));
@@ -79,23 +79,27 @@ pub fn run(clips: &[Clip], model: &EyeStateModel) -> anyhow::Result<()> {
         .zip(&their_scores)
         .map(|((name, _), scores)| format!("{:.3} ({name})", f1(&Score::total(scores))))
         .collect();
-    say(&format!(
+    print_line(&format!(
         "milliseconds a frame of {WIDTH}x{HEIGHT}, {frames} frames of {} clips, decoding left out",
         clips.len()
     ))?;
-    say("                      median     p99   blink F1")?;
+    print_line("                      median     p99   blink F1")?;
     let our_f1 = f1(&Score::total(&our_scores));
-    say(&format!(
+    print_line(&format!(
         "Parseye               {our_median:6.2} {our_p99:7.2}   {our_f1:.3}"
     ))?;
-    say(&format!("  of it the locator   {locate_median:6.2}"))?;
-    say(&format!(
+    print_line(&format!("  of it the detector  {locate_median:6.2}"))?;
+    print_line(&format!(
         "FaceMesh              {their_median:6.2} {their_p99:7.2}   {}",
         mesh.join(", ")
     ))?;
-    say(&format!(
+    print_line(&format!(
         "Parseye/FaceMesh      {:6.2} {:7.2}",
         our_median / their_median,
         our_p99 / their_p99
     ))
+}
+
+fn median_and_p99(times: &mut [f64]) -> (f64, f64) {
+    (quantile(times, 0.5), quantile(times, 0.99))
 }

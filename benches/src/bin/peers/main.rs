@@ -1,11 +1,9 @@
-//! Parseye beside its peers, each pair in one run on the same pictures:
+//! Parseye beside its peers, each pair in one run on the same images:
 //!
 //! `cargo run --release -p parseye-benches --bin peers -- crop MODEL.onnx...`
 //! `cargo run --release -p parseye-benches --bin peers -- frame|blinks DATA`
 //!
-//! `crop` is one eye crop, and one look for a face, by Parseye and onnxruntime, `frame` a whole frame by
-//! Parseye and MediaPipe's FaceMesh, `blinks` the same two on clips degraded step by step, with the built-in
-//! model; DATA is the folder with `clips/`. Run through `benches/peers.sh`, which fetches the peers.
+//! Run through `benches/peers.sh`, which fetches the peers.
 
 mod blinks;
 mod blinks_plot;
@@ -13,35 +11,51 @@ mod crop;
 mod face_mesh;
 mod frame;
 
-use anyhow::bail;
-use parseye_benches::{clips, degrade, scored_clips};
+use clap::{Parser, Subcommand};
+use parseye_benches::{arguments, clips, degrade, scored_clips};
 use parseye_vision::{classify::EyeStateModel, locate::find_face_detector};
 use scored_clips::Clip;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Where the comparison on degraded clips is drawn.
 const PLOT: &str = "docs/results/plots/peers-blinks.svg";
 
-fn main() -> anyhow::Result<()> {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let clips = |data: &str| Clip::all(&Path::new(data).join("clips"));
-    match words.as_slice() {
-        ["crop", models @ ..] => crop::run(models, &find_face_detector(None)?),
-        ["frame", data] => frame::run(&clips(data)?, &EyeStateModel::built_in()?),
-        ["blinks", data] => {
-            blinks::run(&clips(data)?, &EyeStateModel::built_in()?, Path::new(PLOT))
-        }
-        _ => bail!("give crop MODEL.onnx..., frame DATA or blinks DATA"),
-    }
+/// Measures Parseye beside its peers, each pair in one run on the same images
+#[derive(Parser)]
+#[command(name = "peers")]
+struct PeerArguments {
+    #[command(subcommand)]
+    pair: Pair,
 }
 
-/// Median and 99th percentile of at least one time.
-pub fn median_and_p99(times: &mut [f64]) -> (f64, f64) {
-    times.sort_by(f64::total_cmp);
-    let at = |share: f64| {
-        let place = (share * times.len().saturating_sub(1) as f64).round() as usize;
-        times.get(place).copied().unwrap_or(f64::NAN)
-    };
-    (at(0.5), at(0.99))
+#[derive(Subcommand)]
+enum Pair {
+    /// One eye crop and one face detection, beside onnxruntime
+    Crop {
+        /// Eye-state models
+        #[arg(value_name = "MODEL.onnx")]
+        models: Vec<PathBuf>,
+    },
+    /// A whole frame, beside MediaPipe's FaceMesh
+    Frame {
+        /// Folder with clips/
+        data: PathBuf,
+    },
+    /// Blinks on clips degraded step by step, beside FaceMesh
+    Blinks {
+        /// Folder with clips/
+        data: PathBuf,
+    },
+}
+
+fn main() -> anyhow::Result<()> {
+    let arguments: PeerArguments = arguments::parse();
+    let clips = |data: &Path| Clip::all(&data.join("clips"));
+    match &arguments.pair {
+        Pair::Crop { models } => crop::run(models, &find_face_detector(None)?),
+        Pair::Frame { data } => frame::run(&clips(data)?, &EyeStateModel::built_in()?),
+        Pair::Blinks { data } => {
+            blinks::run(&clips(data)?, &EyeStateModel::built_in()?, Path::new(PLOT))
+        }
+    }
 }

@@ -1,4 +1,4 @@
-//! The real clips: frames with what the pipeline says of them, and ways to spoil them.
+//! The real clips: frames with their readings, and ways to degrade them.
 
 use image::{GrayImage, RgbImage, codecs::jpeg::JpegEncoder};
 use parseye_capture::open_recording;
@@ -15,28 +15,28 @@ use std::path::{Path, PathBuf};
 
 /// One of `every` clips of a data folder, by name.
 pub fn paths(data: &Path, every: usize) -> anyhow::Result<Vec<PathBuf>> {
-    let videos = super::support::videos(&data.join("clips"))?;
+    let videos = parseye_benches::clips::videos(&data.join("clips"))?;
     Ok(videos.into_iter().step_by(every).collect())
 }
 
-/// A chain with the built-in model.
-pub fn chain(model: &EyeStateModel) -> anyhow::Result<EyeMonitor> {
+/// An eye monitor with default settings.
+pub fn monitor(model: &EyeStateModel) -> anyhow::Result<EyeMonitor> {
     Ok(EyeMonitor::new(&VisionSettings::default(), model)?)
 }
 
-/// At most `most` frames of a clip, every one as it was judged.
-pub fn judged(
+/// At most `most` frames of a clip with their readings.
+pub fn processed(
     path: &Path,
-    chain: &mut EyeMonitor,
+    monitor: &mut EyeMonitor,
     most: usize,
 ) -> anyhow::Result<Vec<(Frame, FrameReading)>> {
-    chain.reset();
+    monitor.reset();
     let mut source = open_recording(path, 30.0)?;
     let mut frames = Vec::new();
     while frames.len() < most
         && let Some(frame) = source.next_frame()?
     {
-        let reading = chain.process(&frame)?.reading;
+        let reading = monitor.process(&frame)?.reading;
         frames.push((frame, reading));
     }
     Ok(frames)
@@ -61,13 +61,13 @@ pub fn with_noise(
 }
 
 /// Compressed and read again.
-pub fn after_jpeg(picture: &GrayImage, quality: u8) -> anyhow::Result<GrayImage> {
+pub fn after_jpeg(luma: &GrayImage, quality: u8) -> anyhow::Result<GrayImage> {
     let mut bytes = Vec::new();
-    JpegEncoder::new_with_quality(&mut bytes, quality).encode_image(picture)?;
+    JpegEncoder::new_with_quality(&mut bytes, quality).encode_image(luma)?;
     Ok(image::load_from_memory(&bytes)?.to_luma8())
 }
 
-/// A colour picture from gray levels, for the face detector.
+/// A colour image of gray levels, for the face detector.
 pub fn coloured(gray: &GrayImage) -> RgbImage {
     image::DynamicImage::ImageLuma8(gray.clone()).to_rgb8()
 }

@@ -1,10 +1,15 @@
 //! Whether the adversarial margin is where the state turns, and whether the first-order flip
 //! probability is what draws of noise show, on crops of the test split.
 
-use super::{Points, plots, quantile};
+use super::{Report, plots};
 use anyhow::Context;
+use parseye_benches::statistics::{correlation, quantile};
 use parseye_vision::{
-    classify::{EyeStateModel, StandardisedCrop, gradient::GradientModel, input::PIXELS},
+    classify::{
+        EyeClassifier, EyeStateModel, StandardisedCrop,
+        gradient::{GradientModel, GradientRunner},
+        input::PIXELS,
+    },
     evaluate::manifest::{Manifest, Split},
     eye_state::EyeState,
     locate::Roi,
@@ -26,158 +31,246 @@ const DRAWS: u64 = 1000;
 
 const SNRS_DB: [f64; 7] = [0.0, 5.0, 10.0, 15.0, 20.0, 25.0, 30.0];
 
+/// Ranges of the first-order flip probability whose mean is compared with the draws'.
+const CALIBRATION_BINS: [(f64, f64); 7] = [
+    (0.0, 1e-3),
+    (1e-3, 0.01),
+    (0.01, 0.05),
+    (0.05, 0.1),
+    (0.1, 0.2),
+    (0.2, 0.3),
+    (0.3, 0.51),
+];
+
+pub fn run(data: &Path, every: usize, report: &mut Report) -> anyhow::Result<()> {
+    let model = EyeStateModel::built_in()?;
+    let gradient = GradientModel::built_in(&model)?;
+    let mut networks = Networks {
+        classifier: model.classifier()?,
+        gradients: gradient.runner()?,
+    };
+    margins(&mut networks, &crops(data, MARGIN_CROPS / every)?, report)?;
+    flip_probabilities(&mut networks, &crops(data, DRAW_CROPS / every)?, report)
+}
+
+/// At most `most` crops (at least one) spread over the test split.
 fn crops(data: &Path, most: usize) -> anyhow::Result<Vec<StandardisedCrop>> {
     let manifest = Manifest::read(&data.join("eyes/manifest.csv"))?;
     let samples = manifest.of_split(Split::Test)?;
-    let every = samples.len().div_ceil(most);
+    let every = samples.len().div_ceil(most.max(1)).max(1);
     let mut crops = Vec::new();
     for sample in samples.iter().step_by(every) {
         let path = manifest.folder.join(&sample.path);
-        let picture = image::open(&path)
+        let image = image::open(&path)
             .with_context(|| format!("{}", path.display()))?
             .to_luma8();
-        let (width, height) = (picture.width() as f32, picture.height() as f32);
+        let (width, height) = (image.width() as f32, image.height() as f32);
         let whole = Roi {
             centre: [width / 2.0, height / 2.0],
             side: width.max(height),
             angle: 0.0,
         };
-        crops.push(cut(&picture, &whole));
+        crops.push(cut(&image, &whole));
     }
     Ok(crops)
 }
 
-pub fn run(data: &Path, every: usize, points: &mut Points) -> anyhow::Result<()> {
-    let model = EyeStateModel::built_in()?;
-    let gradient = GradientModel::built_in(&model)?;
-    let (mut classifier, mut runner) = (model.classifier()?, gradient.runner()?);
-    let (mut right, mut never, mut uneven, mut islands, mut tries) = (0, 0, 0, 0, 0);
-    let mut margins = Vec::new();
-    let margin_crops = crops(data, MARGIN_CROPS / every)?;
-    for crop in &margin_crops {
-        let own = EyeState::most_likely(&classifier.logits(crop)?);
-        let gradients = EyeState::ALL.map(|label| runner.gradient(crop, label));
+/// The network and its gradient graph.
+struct Networks {
+    classifier: EyeClassifier,
+    gradients: GradientRunner,
+}
+
+impl Networks {
+    fn state(&mut self, crop: &StandardisedCrop) -> anyhow::Result<EyeState> {
+        Ok(EyeState::most_likely(&self.classifier.logits(crop)?))
+    }
+
+    /// The predicted state of a crop and its gradients; none where these are not finite.
+    fn solve(&mut self, crop: &StandardisedCrop) -> anyhow::Result<Option<CropGradients>> {
+        let state = self.state(crop)?;
+        let gradients = EyeState::ALL.map(|label| self.gradients.gradient(crop, label));
         let gradients: Vec<_> = gradients.into_iter().collect::<Result<_, _>>()?;
-        let Some(gradients) = CropGradients::new(crop, own, gradients) else {
-            continue;
-        };
+        Ok(CropGradients::new(crop, state, gradients))
+    }
+}
+
+/// What the searches for adversarial margins came to.
+#[derive(Default)]
+struct Margins {
+    /// Margins that were found, in dB.
+    db: Vec<f64>,
+    /// Crops whose state never flips down to the lowest SNR.
+    never: u32,
+    /// Margins where the state flips, and not 0.5 dB above.
+    exact: u32,
+    /// Margins reported as not monotone.
+    uneven: u32,
+    /// Margins with a flip within 12 dB above that the search did not notice.
+    unnoticed: u32,
+    /// Forward runs of all searches.
+    runs: u32,
+}
+
+impl Margins {
+    fn search(
+        &mut self,
+        networks: &mut Networks,
+        crop: &StandardisedCrop,
+        gradients: &CropGradients,
+    ) -> anyhow::Result<()> {
         let Ok(direction) = gradients.direction() else {
-            continue;
+            return Ok(());
         };
         let mut flips = |db: f64| -> anyhow::Result<bool> {
             let stepped = direction.step(crop, epsilon_of_db(db));
-            Ok(EyeState::most_likely(&classifier.logits(&stepped)?) != own)
+            Ok(networks.state(&stepped)? != gradients.state())
         };
         let mut search = FlipSearch::new(gradients.linear_epsilon());
         while let Some(db) = search.next_trial() {
             search.record(flips(db)?);
         }
-        tries += search.trials();
-        match search.result() {
-            Some(Ok(margin)) => {
-                right += u32::from(flips(margin.db)? && !flips(margin.db + 0.5)?);
-                uneven += u32::from(!margin.monotone);
-                // Every half decibel of the next twelve: a flip there was missed.
-                let mut missed = false;
-                for half in 1..=24 {
-                    missed |= flips(margin.db + 0.5 * f64::from(half))?;
-                }
-                islands += u32::from(missed && margin.monotone);
-                margins.push(margin.db);
-            }
-            _ => never += 1,
+        self.runs += search.trials();
+        let Some(Ok(margin)) = search.result() else {
+            self.never += 1;
+            return Ok(());
+        };
+        self.exact += u32::from(flips(margin.db)? && !flips(margin.db + 0.5)?);
+        self.uneven += u32::from(!margin.monotone);
+        // Every half decibel of the next twelve.
+        let mut above = false;
+        for half in 1..=24 {
+            above |= flips(margin.db + 0.5 * f64::from(half))?;
+        }
+        self.unnoticed += u32::from(above && margin.monotone);
+        self.db.push(margin.db);
+        Ok(())
+    }
+}
+
+/// Searches the adversarial margin of each crop, checks it, and prints what came out.
+fn margins(
+    networks: &mut Networks,
+    crops: &[StandardisedCrop],
+    report: &Report,
+) -> anyhow::Result<()> {
+    let mut found = Margins::default();
+    for crop in crops {
+        if let Some(gradients) = networks.solve(crop)? {
+            found.search(networks, crop, &gradients)?;
         }
     }
-    let n = margins.len();
-    points.say(&format!(
-        "adversarial margin of {} test crops: median {:.1} dB (5 % {:.1}, 95 % {:.1}); {never} never flip down to 0 dB",
-        margin_crops.len(),
-        quantile(&mut margins, 0.5),
-        quantile(&mut margins, 0.05),
-        quantile(&mut margins, 0.95)
+    let n = found.db.len() as f64;
+    report.print(&format!(
+        "adversarial margin of {} test crops: median {:.1} dB (5 % {:.1}, 95 % {:.1}); {} never flip down to 0 dB",
+        crops.len(),
+        quantile(&mut found.db, 0.5),
+        quantile(&mut found.db, 0.05),
+        quantile(&mut found.db, 0.95),
+        found.never
     ))?;
-    points.say(&format!(
-        "flips at the margin and not 0.5 dB above: {:.3}; not monotone and told so: {:.3}; a flip within 12 dB above that was not noticed: {:.3}; {:.1} forward runs a crop",
-        f64::from(right) / n as f64,
-        f64::from(uneven) / n as f64,
-        f64::from(islands) / n as f64,
-        f64::from(tries) / margin_crops.len() as f64
-    ))?;
+    report.print(&format!(
+        "flips at the margin and not 0.5 dB above: {:.3}; not monotone and reported so: {:.3}; a flip within 12 dB above that was not noticed: {:.3}; {:.1} forward runs a crop",
+        f64::from(found.exact) / n,
+        f64::from(found.uneven) / n,
+        f64::from(found.unnoticed) / n,
+        f64::from(found.runs) / crops.len() as f64
+    ))
+}
 
-    points.point("snr_db,crop,first_order,draws".into());
-    points.say(&format!(
+/// Compares the first-order flip probability of each crop with draws of noise, at each SNR and over all.
+fn flip_probabilities(
+    networks: &mut Networks,
+    crops: &[StandardisedCrop],
+    report: &mut Report,
+) -> anyhow::Result<()> {
+    report.point("snr_db,crop,first_order,draws".into());
+    report.print(&format!(
         "flip probability of test crops, first order against {DRAWS} draws:\n{:>6} {:>11} {:>9} {:>15} {:>15} {:>12}",
         "SNR dB", "first order", "draws", "mean abs error", "95 % abs error", "correlation"
     ))?;
-    let white = NoiseShape::white();
-    let mut all = Vec::new();
-    let mut drawn = Vec::new();
-    let draw_crops = crops(data, DRAW_CROPS / every)?;
     let mut solved = Vec::new();
-    for crop in &draw_crops {
-        let own = EyeState::most_likely(&classifier.logits(crop)?);
-        let gradients = EyeState::ALL.map(|label| runner.gradient(crop, label));
-        let gradients: Vec<_> = gradients.into_iter().collect::<Result<_, _>>()?;
-        solved.extend(CropGradients::new(crop, own, gradients).map(|g| (crop, own, g)));
+    for crop in crops {
+        solved.extend(networks.solve(crop)?.map(|gradients| (crop, gradients)));
     }
+    let (mut all, mut plotted) = (Vec::new(), Vec::new());
     for snr_db in SNRS_DB {
         let mut pairs = Vec::new();
-        for (index, (crop, own, gradients)) in solved.iter().enumerate() {
-            let mut flipped = 0_u32;
-            for draw in 0..DRAWS {
-                let noise = white.draw(index as u64, draw);
-                debug_assert_eq!(noise.len(), PIXELS);
-                let logits = classifier.logits(&noisy(crop, &noise, snr_db))?;
-                flipped += u32::from(EyeState::most_likely(&logits) != *own);
-            }
-            let said = gradients.flip_probability(&white, snr_db);
-            let seen = f64::from(flipped) / DRAWS as f64;
-            points.point(format!("{snr_db},{index},{said:.6},{seen:.6}"));
-            pairs.push((said, seen));
-            drawn.push((said, seen, usize::from(snr_db < FIRST_ORDER_DB)));
+        for (index, (crop, gradients)) in solved.iter().enumerate() {
+            let first_order = gradients.flip_probability(&NoiseShape::white(), snr_db);
+            let drawn = drawn_share(networks, crop, gradients.state(), index, snr_db)?;
+            report.point(format!("{snr_db},{index},{first_order:.6},{drawn:.6}"));
+            pairs.push((first_order, drawn));
         }
-        let n = pairs.len() as f64;
-        let mean = |of: &dyn Fn(&(f64, f64)) -> f64| pairs.iter().map(of).sum::<f64>() / n;
-        let mut errors: Vec<f64> = pairs.iter().map(|p| (p.0 - p.1).abs()).collect();
-        let (a, b) = (mean(&|p| p.0), mean(&|p| p.1));
-        let covariance = mean(&|p| (p.0 - a) * (p.1 - b));
-        let spread = (mean(&|p| (p.0 - a).powi(2)) * mean(&|p| (p.1 - b).powi(2))).sqrt();
-        points.say(&format!(
-            "{snr_db:>6} {a:>11.4} {b:>9.4} {:>15.4} {:>15.4} {:>12.2}",
-            errors.iter().sum::<f64>() / n,
-            quantile(&mut errors, 0.95),
-            covariance / spread
-        ))?;
+        print_snr(snr_db, &pairs, report)?;
+        let colour = usize::from(snr_db < FIRST_ORDER_DB);
+        plotted.extend(pairs.iter().map(|(x, y)| (*x, *y, colour)));
         all.extend(pairs);
     }
-    points.say("calibration over all SNRs:\n  first order      n   mean said   mean seen")?;
-    for (low, high) in [
-        (0.0, 1e-3),
-        (1e-3, 0.01),
-        (0.01, 0.05),
-        (0.05, 0.1),
-        (0.1, 0.2),
-        (0.2, 0.3),
-        (0.3, 0.51),
-    ] {
-        let of: Vec<_> = all.iter().filter(|p| p.0 >= low && p.0 < high).collect();
-        let n = of.len() as f64;
-        points.say(&format!(
-            "{low:>6} to {high:<5} {:>5} {:>11.4} {:>11.4}",
-            of.len(),
-            of.iter().map(|p| p.0).sum::<f64>() / n,
-            of.iter().map(|p| p.1).sum::<f64>() / n
-        ))?;
-    }
+    print_calibration(&all, report)?;
     let names = [
         format!("from {FIRST_ORDER_DB} dB on"),
         format!("below {FIRST_ORDER_DB} dB"),
     ];
-    points.say(&format!(
-        "the first-order figure is too low below {FIRST_ORDER_DB} dB, where the checks withhold it; draws then say how many answers change"
-    ))?;
-    points.plot(
+    report.plot(
         "flip-calibration",
-        &plots::calibration(&drawn, &names.each_ref().map(String::as_str))?,
+        &plots::calibration(&plotted, &names.each_ref().map(String::as_str))?,
+    )
+}
+
+/// The share of draws of white noise that change a crop's state; its index seeds the draws.
+fn drawn_share(
+    networks: &mut Networks,
+    crop: &StandardisedCrop,
+    state: EyeState,
+    index: usize,
+    snr_db: f64,
+) -> anyhow::Result<f64> {
+    let white = NoiseShape::white();
+    let mut flipped = 0_u32;
+    for draw in 0..DRAWS {
+        let noise = white.draw(index as u64, draw);
+        debug_assert_eq!(noise.len(), PIXELS);
+        flipped += u32::from(networks.state(&noisy(crop, &noise, snr_db))? != state);
+    }
+    Ok(f64::from(flipped) / DRAWS as f64)
+}
+
+/// Prints the row of an SNR: pairs of first-order and drawn flip probabilities.
+fn print_snr(snr_db: f64, pairs: &[(f64, f64)], report: &Report) -> anyhow::Result<()> {
+    let n = pairs.len() as f64;
+    let (first_order, drawn) = means(pairs.iter());
+    let mut errors: Vec<f64> = pairs.iter().map(|p| (p.0 - p.1).abs()).collect();
+    report.print(&format!(
+        "{snr_db:>6} {first_order:>11.4} {drawn:>9.4} {:>15.4} {:>15.4} {:>12.2}",
+        errors.iter().sum::<f64>() / n,
+        quantile(&mut errors, 0.95),
+        correlation(pairs)
+    ))
+}
+
+/// Prints the mean drawn flip probability by ranges of the first-order one, over all SNRs.
+fn print_calibration(pairs: &[(f64, f64)], report: &Report) -> anyhow::Result<()> {
+    report.print("calibration over all SNRs:\n  first order      n   mean said   mean seen")?;
+    for (low, high) in CALIBRATION_BINS {
+        let bin = || pairs.iter().filter(|p| p.0 >= low && p.0 < high);
+        let (first_order, drawn) = means(bin());
+        report.print(&format!(
+            "{low:>6} to {high:<5} {:>5} {first_order:>11.4} {drawn:>11.4}",
+            bin().count()
+        ))?;
+    }
+    report.print(&format!(
+        "the first-order figure is too low below {FIRST_ORDER_DB} dB, where the checks withhold it; draws then say how many answers change"
+    ))
+}
+
+/// Means of both sides of pairs.
+fn means<'a>(pairs: impl Iterator<Item = &'a (f64, f64)> + Clone) -> (f64, f64) {
+    let n = pairs.clone().count() as f64;
+    let (first, second): (Vec<f64>, Vec<f64>) = pairs.copied().unzip();
+    (
+        first.iter().sum::<f64>() / n,
+        second.iter().sum::<f64>() / n,
     )
 }

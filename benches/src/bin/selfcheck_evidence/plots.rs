@@ -1,4 +1,4 @@
-//! The plots of the evidence, through Parseye's own canvas, letters and colours.
+//! The plots of the evidence, with the canvas, letters and colours of parseye-plot.
 
 use parseye_plot::{Canvas, GREY, PALETTE, TEXT_SIZE, letters, svg};
 use plotters::{
@@ -16,7 +16,7 @@ pub type Point = (f64, f64, usize);
 /// One of several charts of the same axes.
 pub struct Panel {
     pub title: String,
-    /// Where lines mark what is asked for.
+    /// The largest error allowed, marked by lines.
     pub limit: f64,
     pub points: Vec<Point>,
 }
@@ -103,7 +103,7 @@ pub fn camera_snr(panels: &[Panel]) -> anyhow::Result<String> {
         text: whole,
     };
     let y = Axis {
-        label: "said less true in dB",
+        label: "measured less true in dB",
         range: -MOST..MOST,
         ticks: 7,
         text: whole,
@@ -126,7 +126,7 @@ pub fn camera_snr(panels: &[Panel]) -> anyhow::Result<String> {
     })?)
 }
 
-/// Said and seen flip probabilities with the identity; the colours are ranges of the SNR.
+/// First-order and drawn flip probabilities with the identity; the colours are ranges of the SNR.
 pub fn calibration(points: &[Point], names: &[&str]) -> anyhow::Result<String> {
     let tenths = |v: &f64| format!("{v:.1}");
     let x = Axis {
@@ -154,7 +154,7 @@ pub fn calibration(points: &[Point], names: &[&str]) -> anyhow::Result<String> {
     })?)
 }
 
-/// Changed answers over the headroom that was said.
+/// Changed predictions over the measured headroom.
 pub fn headroom(points: &[(f64, f64)]) -> anyhow::Result<String> {
     const ENDS: (f64, f64) = (-20.0, 40.0);
     let whole = |v: &f64| format!("{v:.0}");
@@ -165,13 +165,13 @@ pub fn headroom(points: &[(f64, f64)]) -> anyhow::Result<String> {
         text: whole,
     };
     let y = Axis {
-        label: "share of changed answers",
+        label: "share of changed predictions",
         range: 0.0..1.0,
         ticks: 6,
         text: |v| format!("{v:.1}"),
     };
     Ok(svg((700, 420), |area| {
-        let mut chart = chart(area, "Answers that noise changed, by headroom", &x, &y)?;
+        let mut chart = chart(area, "Predictions that noise changed, by headroom", &x, &y)?;
         line(&mut chart, &[(0.0, 0.0), (0.0, 1.0)])?;
         let points: Vec<Point> = points
             .iter()

@@ -1,5 +1,7 @@
 //! The server over real connections, by a client that knows nothing of it.
 
+#![allow(clippy::expect_used, clippy::unwrap_used)]
+
 use super::*;
 use crate::channels::FrameSnapshot;
 use parseye_testkit::script;

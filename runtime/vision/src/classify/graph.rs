@@ -284,14 +284,10 @@ fn check_declaration(
     (name, shape): (&str, &[usize]),
 ) -> Result<(), GraphError> {
     use pb::{tensor_shape_proto::dimension::Value as Dimension, type_proto};
-    let tensor = match declared
-        .r#type
-        .as_ref()
+    let kind = declared.r#type.as_ref();
+    let tensor = kind
         .and_then(|kind| kind.value.as_ref())
-    {
-        Some(type_proto::Value::TensorType(tensor)) => Some(tensor),
-        None => None,
-    };
+        .map(|type_proto::Value::TensorType(tensor)| tensor);
     let dimensions: Vec<String> = tensor
         .and_then(|tensor| tensor.shape.as_ref())
         .into_iter()

@@ -53,10 +53,10 @@ pub enum ModelFault {
     UnreadableCard(#[from] serde_json::Error),
     /// Its card is of another program or version.
     #[error(transparent)]
-    Card(#[from] CardError),
+    Card(Box<CardError>),
     /// Its graph is not one of `train`'s.
     #[error(transparent)]
-    Graph(#[from] GraphError),
+    Graph(Box<GraphError>),
     /// It is the gradient graph of another model.
     #[error("is the gradient of another model")]
     OtherModel,
@@ -72,6 +72,19 @@ pub enum ModelFault {
     /// A run gave infinite values or NaN.
     #[error("gave {0}, where finite numbers are needed")]
     NotFinite(String),
+}
+
+impl From<CardError> for ModelFault {
+    fn from(error: CardError) -> Self {
+        Self::Card(Box::new(error))
+    }
+}
+
+impl From<GraphError> for ModelFault {
+    // Boxed: it is several times as large as the others.
+    fn from(error: GraphError) -> Self {
+        Self::Graph(Box::new(error))
+    }
 }
 
 const MAKE_WITH_TRAIN: &str =

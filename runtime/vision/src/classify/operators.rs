@@ -768,9 +768,9 @@ fn gemm(transposed: bool, inputs: Inputs<'_>) -> Result<Inference, NodeFault> {
     let &[1, features] = inputs.floats(0)?.as_slice() else {
         return Err(inputs.unfit(0, "f32 of shape [1, features]"));
     };
-    let (expected, outputs) = match inputs.constant(1)?.as_slice() {
-        &[outputs, expected] if transposed => (expected, outputs),
-        &[expected, outputs] => (expected, outputs),
+    let (expected, outputs) = match *inputs.constant(1)?.as_slice() {
+        [outputs, expected] if transposed => (expected, outputs),
+        [expected, outputs] => (expected, outputs),
         _ => return Err(inputs.unfit(1, "weights of two dimensions")),
     };
     if features != expected {

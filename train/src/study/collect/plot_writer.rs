@@ -83,7 +83,7 @@ impl PlotWriter {
     /// # Errors
     /// When it cannot be written.
     pub fn keep(&mut self, path: PathBuf, bytes: &[u8]) -> Result<(), StudyError> {
-        crate::export::write_atomically(&path, bytes).map_err(|error| StudyError::Write {
+        crate::files::write_atomically(&path, bytes).map_err(|error| StudyError::Write {
             path: path.clone(),
             reason: error.to_string(),
         })?;

@@ -2,7 +2,8 @@
 //! so the folds' predictions together are predictions about everybody.
 
 use crate::{
-    robustness::{Condition, Metrics},
+    conditions::Condition,
+    robustness::Metrics,
     study::{
         StudyError,
         cell::{Cell, Work},

@@ -6,7 +6,8 @@ use super::{
     reference,
 };
 use crate::{
-    robustness::{Condition, Estimate},
+    conditions::Condition,
+    estimate::Estimate,
     study::{StudyError, folder::write_text, suite::Suite},
 };
 use parseye_vision::{

@@ -1,12 +1,12 @@
-//! The command line of `train`: flags, and the settings that they resolve to.
-
-pub mod fit;
-
-pub use fit::FitArguments;
+//! The command line of `train`: its tasks and the arguments of each.
 
 use crate::{
-    data::split::SplitShares, export::references::CardArguments, labels::command::LabelArguments,
-    robustness::command::EvaluateArguments, study::command::StudyArguments,
+    data::split::SplitShares,
+    export::references::CardArguments,
+    fit_arguments::{FitArguments, share},
+    labels::command::LabelArguments,
+    robustness::command::EvaluateArguments,
+    study::command::StudyArguments,
 };
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -20,12 +20,42 @@ use std::path::PathBuf;
     subcommand_negates_reqs = true
 )]
 pub struct Cli {
+    /// Training itself; read before the task, which is taken out of what was given.
+    #[command(flatten)]
+    pub fit: Training,
     /// Another task than training.
     #[command(subcommand)]
     pub task: Option<Task>,
-    /// Training itself.
-    #[command(flatten)]
-    pub fit: Option<FitArguments>,
+}
+
+/// The arguments of a training, where no other task is given.
+///
+/// By hand, since clap takes an optional group that consists of groups for absent.
+#[derive(Debug)]
+pub struct Training(pub Option<FitArguments>);
+
+impl clap::FromArgMatches for Training {
+    fn from_arg_matches(matches: &clap::ArgMatches) -> Result<Self, clap::Error> {
+        Ok(Self(match matches.subcommand_name() {
+            Some(_) => None,
+            None => Some(FitArguments::from_arg_matches(matches)?),
+        }))
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &clap::ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+impl Args for Training {
+    fn augment_args(command: clap::Command) -> clap::Command {
+        FitArguments::augment_args(command)
+    }
+
+    fn augment_args_for_update(command: clap::Command) -> clap::Command {
+        FitArguments::augment_args_for_update(command)
+    }
 }
 
 /// Tasks besides training.
@@ -78,18 +108,4 @@ pub enum Layout {
     Cew,
     /// A folder for each class.
     Folders,
-}
-
-pub(crate) fn positive(text: &str) -> Result<f64, &'static str> {
-    match text.parse::<f64>() {
-        Ok(value) if value > 0.0 && value.is_finite() => Ok(value),
-        _ => Err("give a number above 0"),
-    }
-}
-
-pub(crate) fn share(text: &str) -> Result<f64, &'static str> {
-    match text.parse::<f64>() {
-        Ok(value) if (0.0..1.0).contains(&value) => Ok(value),
-        _ => Err("give a number from 0 to below 1"),
-    }
 }

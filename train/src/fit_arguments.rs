@@ -1,6 +1,5 @@
 //! Arguments of a training run as they are typed, in groups, and the settings that each group stands for.
 
-use super::{positive, share};
 use crate::{
     data::augment::Augmentation,
     device::{self, DeviceChoice},
@@ -8,11 +7,11 @@ use crate::{
     harden::{
         added::{AddedExamples, AddedKind},
         adversarial::{Adversarial, AttackedShare},
-        constraint::{Constraint, Retraction, Rows},
+        constraint::{Retraction, Rows},
         epsilon::EpsilonRange,
         loss::{Loss, TrainingAttack},
     },
-    network::{self, ArchitectureError, module::Precision},
+    network::{self, ArchitectureError, constraint::Constraint, module::Precision},
     schedule::Schedule,
 };
 use clap::Args;
@@ -415,6 +414,20 @@ impl FoldArguments {
             index: index as usize,
             seed: self.fold_seed,
         }))
+    }
+}
+
+fn positive(text: &str) -> Result<f64, &'static str> {
+    match text.parse::<f64>() {
+        Ok(value) if value > 0.0 && value.is_finite() => Ok(value),
+        _ => Err("give a number above 0"),
+    }
+}
+
+pub(crate) fn share(text: &str) -> Result<f64, &'static str> {
+    match text.parse::<f64>() {
+        Ok(value) if (0.0..1.0).contains(&value) => Ok(value),
+        _ => Err("give a number from 0 to below 1"),
     }
 }
 

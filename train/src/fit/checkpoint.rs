@@ -1,10 +1,8 @@
 //! Checkpoints: everything a run needs to go on as if it had never stopped, in one safetensors
 //! file that is replaced whole after every epoch.
 
-use crate::{
-    fit::{EpochRow, FitSettings},
-    float_bytes::{self, FloatArray},
-};
+use super::{EpochRow, FitSettings};
+use crate::float_bytes::{self, FloatArray};
 use safetensors::SafeTensors;
 use serde::{Deserialize, Serialize};
 use std::{
@@ -112,7 +110,7 @@ impl Checkpoint {
         let metadata = Some(HashMap::from([(STATE_KEY.to_owned(), state)]));
         let bytes =
             safetensors::serialize(views, &metadata).map_err(|error| failed(error.to_string()))?;
-        crate::export::write_atomically(&path, &bytes).map_err(|error| failed(error.to_string()))
+        crate::files::write_atomically(&path, &bytes).map_err(|error| failed(error.to_string()))
     }
 
     /// Reads the checkpoint in `folder`.

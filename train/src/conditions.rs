@@ -1,4 +1,5 @@
-//! Runs a classifier on crops under every condition of a plan.
+//! Runs a classifier on crops under every condition of a plan: as they are, attacked, corrupted. Counting the
+//! predictions is left to [`crate::robustness`].
 
 use crate::{
     attack::{
@@ -6,8 +7,9 @@ use crate::{
         budget::{Budget, Norm},
     },
     corruption::{self, CorruptionError, Family, SEVERITY_RANGE},
-    data::{batch::Batch, crops::Crop},
-    export::parity::rows,
+    crop::Crop,
+    data::batch::Batch,
+    logits::rows,
 };
 use parseye_vision::{
     classify::StandardisedCrop,
@@ -106,7 +108,7 @@ pub struct Predictions {
 
 /// Why a classifier cannot be evaluated.
 #[derive(Debug, thiserror::Error)]
-pub enum RobustnessError {
+pub enum EvaluationError {
     /// No such attack.
     #[error(transparent)]
     UnknownAttack(#[from] AttackNameError),
@@ -150,21 +152,21 @@ pub enum RobustnessError {
 /// first is always clean.
 ///
 /// # Errors
-/// See [`RobustnessError`].
+/// See [`EvaluationError`].
 pub fn evaluate(
     target: &dyn Classifier,
     crops: &[&Crop],
     plan: &EvaluationPlan,
     transfer_from: Option<&dyn Classifier>,
     progress: &mut dyn FnMut(&Condition),
-) -> Result<Vec<Predictions>, RobustnessError> {
+) -> Result<Vec<Predictions>, EvaluationError> {
     if crops.is_empty() {
-        return Err(RobustnessError::NoCrops);
+        return Err(EvaluationError::NoCrops);
     }
     if let Some(from) = transfer_from
         && from.device() != target.device()
     {
-        return Err(RobustnessError::TwoDevices {
+        return Err(EvaluationError::TwoDevices {
             from: from.name().into(),
             target: target.name().into(),
         });
@@ -182,8 +184,8 @@ pub fn evaluate(
     let batches = batched(&standardised, target)?;
     let mut all = Vec::new();
     let mut classify_under = |condition: Condition,
-                              inputs: &mut dyn FnMut() -> Result<Vec<Tensor>, RobustnessError>|
-     -> Result<(), RobustnessError> {
+                              inputs: &mut dyn FnMut() -> Result<Vec<Tensor>, EvaluationError>|
+     -> Result<(), EvaluationError> {
         progress(&condition);
         all.push(predictions(target, condition, &inputs()?)?);
         Ok(())
@@ -241,7 +243,7 @@ fn budgets(plan: &EvaluationPlan, access: Access) -> Vec<(Norm, f64)> {
 fn batched(
     crops: &[(StandardisedCrop, EyeState)],
     target: &dyn Classifier,
-) -> Result<Vec<Batch>, RobustnessError> {
+) -> Result<Vec<Batch>, EvaluationError> {
     let of_chunk = |chunk| Ok(Batch::new(chunk, target.device())?);
     crops.chunks(CHUNK).map(of_chunk).collect()
 }
@@ -253,7 +255,7 @@ fn perturbed(
     batches: &[Batch],
     budget: Budget,
     seed: u64,
-) -> Result<Vec<Tensor>, RobustnessError> {
+) -> Result<Vec<Tensor>, EvaluationError> {
     let of_batch = |(number, batch): (usize, &Batch)| {
         // Batches draw differently, or every 256th crop would get the same noise.
         let seed = seed_of(seed, &(number as u64).to_le_bytes());
@@ -268,13 +270,13 @@ fn predictions(
     target: &dyn Classifier,
     condition: Condition,
     batches: &[Tensor],
-) -> Result<Predictions, RobustnessError> {
+) -> Result<Predictions, EvaluationError> {
     let mut logits = Vec::new();
     for images in batches {
         logits.extend(rows(&tch::no_grad(|| target.logits(images)))?);
     }
     if logits.iter().flatten().any(|logit| !logit.is_finite()) {
-        return Err(RobustnessError::NotFinite {
+        return Err(EvaluationError::NotFinite {
             model: target.name().into(),
             condition: condition.to_string(),
         });

@@ -1,23 +1,24 @@
-//! What it costs to look for the face less often: how far the eyes' centres are from where a look at
+//! What it costs to run the face detector less often: how far the eyes' centres are from where detection in
 //! every frame finds them, and which blinks are lost.
 
 use super::{
     GOALS,
-    clips::say,
+    clips::print_line,
     degrade::Degradation,
     readings_with,
     scored_clips::{Clip, each, score},
 };
+use parseye_benches::statistics::quantile;
 use parseye_vision::{
     classify::EyeStateModel, evaluate::score::Score, eye_monitor::VisionSettings, eye_state::Eye,
     reading::FrameReading, temporal::TemporalSettings,
 };
 
-/// Frames between looks that are tried.
-const EVERY: [u32; 3] = [2, 5, 10];
+/// Detection intervals in frames that are tried.
+const INTERVALS: [u32; 3] = [2, 5, 10];
 
 /// Distances of the eyes' centres in two readings of a frame, in percent of the eyes' distance.
-fn apart(a: &FrameReading, b: &FrameReading) -> Vec<f64> {
+fn eye_distances(a: &FrameReading, b: &FrameReading) -> Vec<f64> {
     let (Some(a), Some(b)) = (a.face, b.face) else {
         return Vec::new();
     };
@@ -28,22 +29,16 @@ fn apart(a: &FrameReading, b: &FrameReading) -> Vec<f64> {
     Eye::ALL.map(of_eye).to_vec()
 }
 
-fn quantile(values: &mut [f64], share: f64) -> f64 {
-    values.sort_by(f64::total_cmp);
-    let place = (share * values.len().saturating_sub(1) as f64).round() as usize;
-    values.get(place).copied().unwrap_or(f64::NAN)
-}
-
-/// Prints a row for each number of frames between looks and each degradation of the goals.
+/// Prints a row for each detection interval and each degradation of the goals.
 pub fn run(clips: &[Clip], model: &EyeStateModel) -> anyhow::Result<()> {
-    say(&format!(
-        "{} on {} clips; eyes' centres against those of a look at every frame, in % of the eyes' distance",
+    print_line(&format!(
+        "{} on {} clips; eyes' centres against those of a detection in every frame, in % of the eyes' distance",
         model.card().name,
         clips.len()
     ))?;
-    say("`looked` is the share of frames with a face for which the network was asked")?;
-    say(
-        "degradation                    every  looked   apart: median   p99    F1   hit  miss false",
+    print_line("`detected` is the share of frames with a face in which the network ran")?;
+    print_line(
+        "degradation                    every detected  apart: median   p99    F1   hit  miss false",
     )?;
     for degradation in GOALS {
         let of_every = |every: u32| {
@@ -55,11 +50,27 @@ pub fn run(clips: &[Clip], model: &EyeStateModel) -> anyhow::Result<()> {
         };
         let always = of_every(1)?;
         print_row(clips, *degradation, 1, &always, &always)?;
-        for every in EVERY {
+        for every in INTERVALS {
             print_row(clips, *degradation, every, &always, &of_every(every)?)?;
         }
     }
     Ok(())
+}
+
+/// The share of frames with a face in which the network ran.
+fn detected_share(clips: &[Vec<FrameReading>]) -> f64 {
+    let (mut detected, mut faces) = (0_u32, 0_u32);
+    for readings in clips {
+        let mut last = None;
+        for reading in readings {
+            // Between detections a face keeps the confidence that the network gave it.
+            let confidence = reading.face.map(|face| face.confidence);
+            faces += u32::from(confidence.is_some());
+            detected += u32::from(confidence.is_some() && confidence != last);
+            last = confidence;
+        }
+    }
+    f64::from(detected) / f64::from(faces.max(1))
 }
 
 fn print_row(
@@ -70,28 +81,17 @@ fn print_row(
     found: &[Vec<FrameReading>],
 ) -> anyhow::Result<()> {
     let pairs = || found.iter().flatten().zip(always.iter().flatten());
-    let mut apart: Vec<f64> = pairs().flat_map(|(a, b)| apart(a, b)).collect();
-    let (mut looked, mut faces) = (0_u32, 0_u32);
-    for readings in found {
-        let mut last = None;
-        for reading in readings {
-            // Between looks a face keeps the score that the network gave it.
-            let score = reading.face.map(|face| face.confidence);
-            faces += u32::from(score.is_some());
-            looked += u32::from(score.is_some() && score != last);
-            last = score;
-        }
-    }
-    let looked = f64::from(looked) / f64::from(faces.max(1));
+    let mut apart: Vec<f64> = pairs().flat_map(|(a, b)| eye_distances(a, b)).collect();
+    let detected = detected_share(found);
     let of_clip = |(clip, readings): (&Clip, &Vec<FrameReading>)| {
         score(readings, &clip.truth, &TemporalSettings::default())
     };
     let scores: Vec<Score> = clips.iter().zip(found).map(of_clip).collect();
     let total = Score::total(&scores);
-    say(&format!(
+    print_line(&format!(
         "{:30} {every:5} {:6.1}% {:15.2} {:5.1} {:.3} {:5} {:5} {:5}",
         degradation.to_string(),
-        100.0 * looked,
+        100.0 * detected,
         quantile(&mut apart, 0.5),
         quantile(&mut apart, 0.99),
         total.f1.unwrap_or(f64::NAN),

@@ -1,0 +1,37 @@
+//! A labelled eye crop in memory at native resolution. Reading a data set of them is left to
+//! [`crate::data`], corrupting them to [`crate::corruption`].
+
+use image::GrayImage;
+use parseye_vision::{
+    classify::input::{PIXELS, SIDE, StandardisedCrop},
+    evaluate::manifest::Sample,
+    locate::crop::{Roi, sample_gray},
+};
+
+/// One labelled image.
+#[derive(Clone, Debug)]
+pub struct Crop {
+    /// Its row in the manifest.
+    pub sample: Sample,
+    /// Brightness at native resolution, 8 bit.
+    pub image: GrayImage,
+}
+
+impl Crop {
+    /// The square that holds the whole image.
+    pub fn whole(&self) -> Roi {
+        let (width, height) = (self.image.width() as f32, self.image.height() as f32);
+        Roi {
+            centre: [width / 2.0, height / 2.0],
+            side: width.max(height),
+            angle: 0.0,
+        }
+    }
+
+    /// The network's input, unchanged by augmentation.
+    pub fn standardised(&self) -> StandardisedCrop {
+        let mut gray = [0.0; PIXELS];
+        sample_gray(&self.image, &self.whole(), SIDE, &mut gray);
+        StandardisedCrop::new(&gray)
+    }
+}
