@@ -26,7 +26,8 @@ test: ## set up what is missing, libtorch too, and run every test
 	@train/fetch-libtorch.sh
 	@$(CARGO) build --locked --workspace --examples
 	@tests/needs/probe.sh --renew
-	@$(CARGO) test --locked --workspace --lib --bins --examples --tests $(ARGS)
+	@$(if $(ARGS),,$(CARGO) build --locked --workspace --examples)
+	@$(CARGO) test --locked --workspace --lib --bins --tests $(ARGS)
 	@$(if $(ARGS),,$(CARGO) test --locked --workspace --doc)
 
 coverage: ## measure which lines the tests run (ARGS="-p PACKAGE ..." instead of all but train)

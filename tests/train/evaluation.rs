@@ -249,7 +249,11 @@ fn wrong_input_is_explained_in_one_line() {
         (["one", "one"], ["--attack", "fgsm,fgsm"], "twice"),
         (["one", "one"], ["--split", "train"], "val or test"),
         (["one", "gone"], ["--snr", "30"], "gone: cannot be read"),
-        (["one", "two"], ["--snr", "45"], "two: its labels are"),
+        (
+            ["one", "two"],
+            ["--snr", "45"],
+            "two: the card's labels are",
+        ),
     ] {
         let error = format!("{:#}", bench.run(&models, &options).unwrap_err());
         assert!(error.contains(words), "{error}");

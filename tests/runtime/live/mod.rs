@@ -50,7 +50,10 @@ fn a_recording_plays_at_its_own_pace() {
     assert!(last["time"].as_f64().unwrap() >= 59.0 / 30.0, "{last}");
     assert!(last["age_ms"].as_f64().unwrap() >= 0.0);
     let line = String::from_utf8_lossy(&output.stdout);
-    assert!(line.contains("lost") && line.contains("old"), "{line}");
+    assert!(
+        line.contains("lost") && line.contains("frame age"),
+        "{line}"
+    );
 }
 
 #[needs(face_detector)]

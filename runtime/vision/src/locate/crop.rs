@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn a_quarter_turn_turns_the_picture() {
+    fn a_quarter_turn_turns_the_crop() {
         let image = GrayImage::from_fn(32, 32, |x, y| Luma([(x * 8) as u8 ^ (y as u8)]));
         let square = Roi {
             angle: std::f32::consts::FRAC_PI_2,
@@ -178,7 +178,7 @@ mod tests {
         }
 
         #[test]
-        fn values_stay_within_the_pictures_range(
+        fn values_stay_within_the_image_range(
             low in 0_u8..100, span in 0_u8..100, side in 4.0_f32..200.0,
             angle in -3.0_f32..3.0, x in -20.0_f32..60.0, y in -20.0_f32..60.0,
         ) {
