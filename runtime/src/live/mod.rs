@@ -1,7 +1,7 @@
 //! Live runs: the threads that read a source and process its newest frame, and all that shows, writes and
 //! reports what they publish.
 //!
-//! [`monitor`] processes a live source and publishes to [`LiveChannels`]; [`LiveRun`] is a whole run with
+//! `monitor` processes a live source and publishes to [`LiveChannels`]; [`LiveRun`] is a whole run with
 //! its log, self-check, dashboards and notifiers.
 
 mod capture;

@@ -7,7 +7,7 @@
 //!
 //! # Layout
 //! [`log_order`] puts the parts of a log in order, [`log_file`] reads lines, whole and damaged ones,
-//! [`line`] makes events of them; [`accumulator`] adds them up. [`statistics`] is what is written,
+//! `line` makes events of them; [`accumulator`] adds them up. [`statistics`] is what is written,
 //! [`text`] what people read; [`timeline`] keeps the session over time in a fixed number of columns, which
 //! `timeline_plot` draws (feature `plots`).
 
