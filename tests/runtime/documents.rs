@@ -5,8 +5,7 @@ use crate::support::{
     self, errors, face_detector_path, parseye, root, succeeds,
     synthetic_face::{Blink, write_clip},
 };
-use clap::{Parser, error::ErrorKind};
-use parseye::cli::args::Args;
+use clap::{ArgMatches, error::ErrorKind};
 use parseye_events::event::Event;
 use parseye_test_needs::needs;
 use parseye_testkit::{
@@ -70,8 +69,9 @@ fn inline_commands(code: &str) -> Vec<Vec<String>> {
         .collect()
 }
 
-fn parse(arguments: &[String]) -> Result<Args, clap::Error> {
-    Args::try_parse_from(std::iter::once("parseye").chain(arguments.iter().map(String::as_str)))
+fn parse(arguments: &[String]) -> Result<ArgMatches, clap::Error> {
+    let words = arguments.iter().map(String::as_str);
+    parseye::cli::command().try_get_matches_from(std::iter::once("parseye").chain(words))
 }
 
 /// The prose may name a command without all that it needs.
@@ -162,7 +162,7 @@ impl Desk {
             .current_dir(self.folder.path())
             .env("PATH", path)
             .env("XDG_CONFIG_HOME", self.folder.path())
-            .env("PARSEYE_LOCATOR__FILE", face_detector_path())
+            .env("PARSEYE_DETECTOR__FILE", face_detector_path())
             .output()
             .expect("a shell starts")
     }

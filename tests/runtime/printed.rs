@@ -5,9 +5,7 @@ use crate::support::{
     parseye, succeeds,
     synthetic_face::{Blink, write_clip},
 };
-use clap::CommandFactory;
 use insta::assert_snapshot;
-use parseye::cli::args::Args;
 use parseye_test_needs::needs;
 use parseye_testkit::help;
 
@@ -16,7 +14,7 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 #[test]
 fn every_command_helps() {
     let folder = tempfile::tempdir().unwrap();
-    for words in help::commands(&Args::command()) {
+    for words in help::commands(&parseye::cli::command()) {
         let output = succeeds(parseye(folder.path()).args(&words).arg("--help"));
         let name = format!("help-{}", words.join("-"));
         assert_snapshot!(

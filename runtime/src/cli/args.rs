@@ -11,13 +11,13 @@ use std::path::PathBuf;
 /// visible, blink by blink.
 #[derive(Debug, Parser)]
 #[command(name = "parseye", version, disable_help_subcommand = true)]
-pub struct Args {
+pub(crate) struct Args {
     /// Settings (TOML) to use instead of ./parseye.toml and ~/.config/parseye/config.toml
     #[arg(long, value_name = "FILE", global = true)]
     pub config: Option<PathBuf>,
     /// What to do.
     #[command(subcommand)]
-    pub(crate) command: CommandArgs,
+    pub command: CommandArgs,
 }
 
 /// The commands.

@@ -1,8 +1,7 @@
 //! `parseye completions`: completion scripts of the command line, for packages and for users' own shell
 //! settings.
 
-use super::{PROGRAM, args::Args, print};
-use clap::CommandFactory;
+use super::{PROGRAM, print};
 use clap_complete::Shell;
 use std::process::ExitCode;
 
@@ -13,7 +12,7 @@ use std::process::ExitCode;
 pub(super) fn run(shell: Shell) -> anyhow::Result<ExitCode> {
     // Into memory first: a reader that has gone is no error here, but the generator would panic.
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Args::command(), PROGRAM, &mut script);
+    clap_complete::generate(shell, &mut super::command(), PROGRAM, &mut script);
     print(&String::from_utf8(script)?)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -1,9 +1,9 @@
 //! `parseye man`: the manual pages, made of the command line itself and of what it does not hold: exit
 //! status, environment, files.
 
-use super::{PROGRAM, args::Args, print};
+use super::{PROGRAM, print};
 use anyhow::anyhow;
-use clap::{Command, CommandFactory};
+use clap::Command;
 use clap_mangen::{
     Man,
     roff::{Roff, bold, italic, roman},
@@ -46,7 +46,7 @@ pub(super) fn run(folder: Option<&Path>) -> anyhow::Result<ExitCode> {
 
 /// The command line with the full names of its commands.
 fn command() -> Command {
-    let mut command = Args::command();
+    let mut command = super::command();
     command.build();
     command
 }

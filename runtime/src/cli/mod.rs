@@ -1,7 +1,7 @@
 //! The command line. Flags are first parsed ([`args`]), then checked and joined with the settings
 //! ([`resolve`]), then run; each command has its own module.
 
-pub mod args;
+pub(crate) mod args;
 mod check;
 mod completions;
 mod config;
@@ -16,7 +16,7 @@ mod watch;
 
 use crate::{channels::Stop, config::Settings};
 use args::{Args, CommandArgs};
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use parseye_command_line::{one_line, print};
 use parseye_events::event::Outcome;
 use parseye_vision::classify::{EyeStateModel, gradient::GradientModel};
@@ -40,6 +40,11 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// The command line with all its flags, for what looks at it without running anything.
+pub fn command() -> clap::Command {
+    Args::command()
 }
 
 fn run(arguments: impl IntoIterator<Item = OsString>) -> anyhow::Result<ExitCode> {

@@ -44,7 +44,7 @@ fn away_from_settings(mut command: Command, folder: &Path) -> Command {
     command
         .current_dir(folder)
         .env("XDG_CONFIG_HOME", folder)
-        .env("PARSEYE_LOCATOR__FILE", face_detector_path());
+        .env("PARSEYE_DETECTOR__FILE", face_detector_path());
     command
 }
 
