@@ -224,7 +224,8 @@ fn without_a_camera(arguments: &[String]) -> Option<Vec<String>> {
 fn for_a_moment(arguments: &[String]) -> Option<Vec<String>> {
     let shorter = ["--duration", "4"].map(String::from);
     let demo = arguments.first().is_some_and(|first| first == "demo");
-    demo.then(|| [arguments, &shorter].concat())
+    let bounded = arguments.contains(&shorter[0]);
+    demo.then(|| [arguments, if bounded { &[][..] } else { &shorter[..] }].concat())
 }
 
 #[cfg(unix)]
