@@ -1,6 +1,8 @@
 //! Decodes small clips that ffmpeg generates.
 
 use super::*;
+use std::process::Command;
+use crate::ffmpeg::version;
 use parseye_test_needs::needs;
 use parseye_testkit::places::recordings;
 use parseye_vision::frame::MAX_SIDE;
@@ -269,12 +271,8 @@ fn an_enormous_frame_is_refused() {
 fn without_ffmpeg_the_error_names_the_remedy() {
     let folder = tempfile::tempdir().unwrap();
     let program = folder.path().join("no-ffmpeg-here");
-    for error in [
-        passthrough_option(program.as_os_str()).unwrap_err(),
-        VideoFile::start(program.as_os_str(), "-fps_mode", folder.path()).unwrap_err(),
-    ] {
-        assert!(error.to_string().contains("apt install ffmpeg"), "{error}");
-    }
+    let error = Ffmpeg::at(program.as_os_str()).unwrap_err();
+    assert!(error.to_string().contains("apt install ffmpeg"), "{error}");
 }
 
 #[test]
@@ -290,21 +288,6 @@ fn leaving_early_ends_ffmpeg() {
     let id = source.decoder.as_ref().unwrap().child.id();
     drop(source);
     assert!(!Path::new(&format!("/proc/{id}")).exists());
-}
-
-#[test]
-fn the_version_decides_which_option_is_used() {
-    assert_eq!(
-        version("ffmpeg version 4.4.2-0ubuntu0.22.04.1 Copyright"),
-        Some((4, 4))
-    );
-    assert_eq!(
-        version("ffmpeg version 5.1.9-0+deb12u1 Copyright"),
-        Some((5, 1))
-    );
-    assert_eq!(version("ffmpeg version n7.0 Copyright"), Some((7, 0)));
-    assert_eq!(version("ffmpeg version 8 Copyright"), Some((8, 0)));
-    assert_eq!(version("ffmpeg version N-113-gabc Copyright"), None);
 }
 
 #[needs(clips)]
@@ -347,7 +330,8 @@ fn a_file_on_which_ffmpeg_hangs_times_out() {
     fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
     let clip = folder.path().join("clip.mkv");
     fs::write(&clip, "x").unwrap();
-    let mut source = VideoFile::start(program.as_os_str(), "-fps_mode", &clip).unwrap();
+    let ffmpeg = Ffmpeg::of(program.as_os_str(), None);
+    let mut source = VideoFile::start(ffmpeg, &clip).unwrap();
     assert_eq!(source.timeout, FRAME_TIMEOUT);
     source.timeout = Duration::from_millis(20);
     let line = source.next_frame().unwrap_err().to_string();
