@@ -13,6 +13,7 @@ mod browser;
 mod dashboards;
 mod documents;
 mod examples;
+mod inputs;
 #[cfg(target_os = "linux")]
 mod faults;
 #[cfg(unix)]

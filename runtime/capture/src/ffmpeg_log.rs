@@ -43,6 +43,9 @@ const NO_FRAME: [&str; 2] = [
 /// ffmpeg's warning before a frame whose decoder knows that it is not what was encoded.
 const CORRUPT_FRAME: &str = "corrupt decoded frame";
 
+/// Warnings of Motion JPEG's decoder about a picture of which it shows what it can.
+const DAMAGE_WARNINGS: [&str; 2] = ["bad vlc", "is not implemented"];
+
 /// Decoders that decode each packet to a frame at once and by itself, so that an error message is about the
 /// frame that follows it. Of those that do not say themselves which frames are damaged.
 const FRAME_BY_FRAME: [&str; 13] = [
@@ -144,12 +147,15 @@ impl FfmpegLog {
         let (context, level, message) = split(line)?;
         match level {
             "info" if context.starts_with("Parsed_showinfo_") => return self.showinfo(message),
+            "info" if message.starts_with("concealing ") => {
+                if self.input.decoder().is_some_and(|decoder| is_of(context, decoder)) {
+                    self.decoding.error(message, false);
+                }
+            }
             "info" => self.header(message),
             "warning" => {
                 self.duration_is_estimated |= message.contains("Estimating duration");
-                // Decoders mark frames for reasons that are harmless, too.
-                self.decoding.pending |=
-                    message.contains(CORRUPT_FRAME) && self.decoding.last_error.is_some();
+                self.warning(context, message);
             }
             "error" | "fatal" | "panic" => self.error(context, message),
             _ => {}
@@ -261,6 +267,16 @@ impl FfmpegLog {
         }
     }
 
+    fn warning(&mut self, context: &str, message: &str) {
+        // Decoders mark frames for reasons that are harmless, too.
+        self.decoding.pending |=
+            message.contains(CORRUPT_FRAME) && self.decoding.last_error.is_some();
+        let is_damage = DAMAGE_WARNINGS.iter().any(|phrase| message.contains(phrase));
+        if is_damage && self.input.decoder() == Some("mjpeg") && is_of(context, "mjpeg") {
+            self.decoding.error(message, true);
+        }
+    }
+
     fn error(&mut self, context: &str, message: &str) {
         let has = |phrases: &[&str]| phrases.iter().any(|phrase| message.contains(phrase));
         if has(&HARMLESS) || (self.frames == 0 && has(&LATE_START)) {
@@ -291,7 +307,7 @@ impl FfmpegLog {
             // `file:PATH: reason`; the errors of this crate name the path anyway.
             let reason = opening.rsplit(": ").next().unwrap_or(opening);
             self.summary.get_or_insert_with(|| reason.into());
-        } else if decoder.is_some_and(|decoder| context.split(' ').next() == Some(decoder)) {
+        } else if decoder.is_some_and(|decoder| is_of(context, decoder)) {
             self.decoding.error(reason, frame_by_frame);
         } else {
             self.first_error.get_or_insert_with(|| reason.into());
@@ -327,6 +343,11 @@ impl Decoding {
         self.ends_damaged = damaged;
         (damaged, std::mem::take(&mut self.missing))
     }
+}
+
+/// Tells whether a context such as `mjpeg @ 0x5587` is that of a decoder.
+fn is_of(context: &str, decoder: &str) -> bool {
+    context.split(' ').next() == Some(decoder)
 }
 
 /// Splits `[context @ address] ... [level] message` into the first context, the level and the

@@ -153,7 +153,7 @@ pub enum SourceError {
     Damaged {
         /// The path that was given.
         path: PathBuf,
-        /// Frames delivered before the damage.
+        /// Frames before the damage, those amid them that were left out included.
         frames: u64,
         /// The decoder's message.
         reason: String,

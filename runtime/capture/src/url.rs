@@ -108,6 +108,8 @@ pub(crate) fn without_credentials(text: &str) -> String {
         let end = after
             .find(|c: char| c.is_whitespace() || matches!(c, '\'' | '"' | '<' | '>' | '|'))
             .unwrap_or(after.len());
+        // What ends a clause is no part of a URL in a message.
+        let end = after[..end].trim_end_matches([':', ',', ';', ')']).len();
         let (url, following) = after.split_at(end);
         let path_at = url.find(['/', '?', '#']).unwrap_or(url.len());
         // A password with a slash in it makes a user's part of what looks like the host and its path.

@@ -47,6 +47,8 @@ pub struct VideoFile {
     /// Frames that were delivered before decoding began anew.
     skip: u64,
     delivered: u64,
+    /// Number of the frame after the last that was delivered.
+    after_last: u64,
     notices: Vec<Notice>,
 }
 
@@ -91,6 +93,7 @@ impl VideoFile {
             can_restart: is_file,
             skip: 0,
             delivered: 0,
+            after_last: 0,
             notices: Vec::new(),
         })
     }
@@ -202,6 +205,7 @@ impl VideoFile {
             return Ok(Step::Again);
         }
         self.delivered += 1;
+        self.after_last = frame.sequence + 1;
         Ok(Step::Frame(frame))
     }
 
@@ -247,7 +251,7 @@ impl VideoFile {
         if let Some(reason) = log.end().map(str::to_owned).or(failure) {
             return Err(SourceError::Damaged {
                 path: path(),
-                frames: self.raw.frames(),
+                frames: self.after_last,
                 reason,
             });
         }
@@ -261,7 +265,7 @@ impl VideoFile {
         let seconds = self.timeout.as_secs();
         let reason = format!("ffmpeg has found no further frame for {seconds} s");
         let path = self.path.clone();
-        match self.raw.frames() {
+        match self.after_last {
             0 => SourceError::NotAVideo { path, reason },
             frames => SourceError::Damaged {
                 path,

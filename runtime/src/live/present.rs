@@ -93,7 +93,7 @@ impl Present {
                 self.source.down = Some(reason.message.clone());
                 self.last = None;
             }
-            Change::Damaged { .. } => {}
+            Change::Damaged { .. } | Change::Gap { .. } | Change::Note { .. } => {}
         }
     }
 

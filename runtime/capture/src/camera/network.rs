@@ -446,3 +446,7 @@ impl LiveSource for NetworkCamera {
         })
     }
 }
+
+#[cfg(target_os = "linux")]
+#[cfg(test)]
+mod tests;

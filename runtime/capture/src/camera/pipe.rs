@@ -349,7 +349,9 @@ mod tests {
         let path = folder.path().join("stream");
         let mut stream = Vec::new();
         for shade in 0..10_u8 {
-            let image = RgbImage::from_fn(64, 48, |x, y| Rgb([(x * 3) as u8, (y * 5) as u8, shade]));
+            let image = RgbImage::from_fn(160, 120, |x, y| {
+                Rgb([(x * 31) as u8, (y * 57) as u8, shade])
+            });
             let mut bytes = Vec::new();
             JpegEncoder::new(&mut bytes).encode_image(&image).unwrap();
             let end = match shade {

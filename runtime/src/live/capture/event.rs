@@ -26,8 +26,17 @@ pub(in crate::live) enum Change {
     Waiting(Reason),
     /// It delivers again.
     Reopened { format: String },
-    /// Damaged frames were left out: how many since the last report, and of what kind.
-    Damaged { frames: u64, message: String },
+    /// Damaged frames were left out: how many since the last report, the first of their numbers, and of what
+    /// kind.
+    Damaged {
+        frames: u64,
+        numbers: Vec<u64>,
+        message: String,
+    },
+    /// For a time there are no frames, though it delivers.
+    Gap { length: Duration, message: String },
+    /// A remark about it.
+    Note { message: String },
 }
 
 /// Why a source delivers nothing.
@@ -50,45 +59,47 @@ impl Reason {
 impl CaptureEvent {
     /// Converts to an event of the log, with the present wall-clock time.
     pub(in crate::live) fn into_event(self, clip: &str) -> Event {
-        let (kind, reason, message, format, frames) = match self.change {
-            Change::Opened { format } => (CameraEventKind::Opened, None, None, Some(format), None),
-            Change::Reopened { format } => {
-                (CameraEventKind::Reopened, None, None, Some(format), None)
-            }
-            Change::Lost(Reason { fault, message }) => (
-                CameraEventKind::Lost,
-                Some(fault),
-                Some(message),
-                None,
-                None,
-            ),
-            Change::Waiting(Reason { fault, message }) => (
-                CameraEventKind::Waiting,
-                Some(fault),
-                Some(message),
-                None,
-                None,
-            ),
-            Change::Damaged { frames, message } => {
-                let fault = Some(CameraFault::Corrupt);
-                (
-                    CameraEventKind::Damaged,
-                    fault,
-                    Some(message),
-                    None,
-                    Some(frames),
-                )
-            }
-        };
-        Event::Camera(CameraEvent {
-            clip: clip.into(),
-            time: seconds(self.time),
-            kind,
-            reason,
-            message,
-            format,
-            frames,
+        let of = |kind| CameraEvent {
             unix_time: unix_time(),
+            ..CameraEvent::new(clip, seconds(self.time), kind)
+        };
+        let because = |kind, Reason { fault, message }| CameraEvent {
+            reason: Some(fault),
+            message: Some(message),
+            ..of(kind)
+        };
+        Event::Camera(match self.change {
+            Change::Opened { format } => CameraEvent {
+                format: Some(format),
+                ..of(CameraEventKind::Opened)
+            },
+            Change::Reopened { format } => CameraEvent {
+                format: Some(format),
+                ..of(CameraEventKind::Reopened)
+            },
+            Change::Lost(reason) => because(CameraEventKind::Lost, reason),
+            Change::Waiting(reason) => because(CameraEventKind::Waiting, reason),
+            Change::Damaged {
+                frames,
+                numbers,
+                message,
+            } => {
+                let fault = CameraFault::Corrupt;
+                CameraEvent {
+                    frames: Some(frames),
+                    numbers,
+                    ..because(CameraEventKind::Damaged, Reason { fault, message })
+                }
+            }
+            Change::Gap { length, message } => CameraEvent {
+                message: Some(message),
+                length: Some(seconds(length)),
+                ..of(CameraEventKind::Gap)
+            },
+            Change::Note { message } => CameraEvent {
+                message: Some(message),
+                ..of(CameraEventKind::Note)
+            },
         })
     }
 }

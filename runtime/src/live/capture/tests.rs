@@ -160,6 +160,13 @@ fn damaged_frames_are_all_counted_and_reported_once_a_second() {
         .collect();
     assert_eq!(reported.len(), 4, "{reported:?}");
     assert_eq!(reported[0], 1);
+    let numbers = played.record.events.iter().flat_map(|event| match &event.change {
+        Change::Damaged { numbers, .. } => numbers.clone(),
+        _ => Vec::new(),
+    });
+    // Every second one, each once, in order.
+    let expected = (0..50).map(|frame| 2 * frame + 1);
+    assert!(expected.take(39).eq(numbers.take(39)));
     assert_eq!(played.record.frames.len(), 50);
 }
 
@@ -276,6 +283,7 @@ proptest! {
                     last = Some(reason.fault);
                 }
                 Change::Damaged { frames, .. } => prop_assert!(*frames > 0),
+                Change::Gap { .. } | Change::Note { .. } => {}
             }
         }
         let times = played.record.events.windows(2);

@@ -49,9 +49,9 @@ impl Rhythm {
             _ if is_known && interval > silence => Some(Late {
                 silence: interval,
                 first: sequence,
-                settles_in: (self.period / 2).min(LONGEST_SETTLING),
+                settles_in: settling(self.period).min(LONGEST_SETTLING),
             }),
-            Some(late) if interval < self.period / 2 => Some(late),
+            Some(late) if interval < settling(self.period) => Some(late),
             _ => None,
         };
         if self.late.is_none() {
@@ -62,6 +62,11 @@ impl Rhythm {
         }
         self.late
     }
+}
+
+/// Returns how soon after another a frame comes that was held back: sooner than it could have been captured.
+fn settling(period: Duration) -> Duration {
+    period.mul_f64(0.75)
 }
 
 #[cfg(test)]
