@@ -1,8 +1,8 @@
 //! A recording played at its own pace, as if a camera delivered it now.
 
 use super::{
-    CaptureLoss, FrameSource, LiveOpener, LiveSource, Notice, Read, SourceError, name_of,
-    open_recording,
+    CaptureLoss, DrawnDemonstration, FrameSource, LiveOpener, LiveSource, Notice, Read,
+    SourceError, name_of, open_recording,
 };
 use parseye_vision::frame::Frame;
 use std::{
@@ -25,10 +25,35 @@ const MIN_INTERVAL: Duration = Duration::from_millis(10);
 /// A recording that is played at its own pace.
 #[derive(Debug)]
 pub struct PacedRecording {
-    path: PathBuf,
-    image_rate: f64,
+    recording: Recording,
     name: String,
     loop_forever: bool,
+}
+
+/// What is played.
+#[derive(Clone, Debug)]
+enum Recording {
+    /// Whatever a path names.
+    File { path: PathBuf, image_rate: f64 },
+    /// The demonstration.
+    Drawn,
+}
+
+impl Recording {
+    fn open(&self) -> Result<Box<dyn FrameSource>, SourceError> {
+        match self {
+            Self::File { path, image_rate } => open_recording(path, *image_rate),
+            Self::Drawn => Ok(Box::new(DrawnDemonstration::open())),
+        }
+    }
+
+    /// Names its kind, as formats begin.
+    const fn kind(&self) -> &'static str {
+        match self {
+            Self::File { .. } => "recording",
+            Self::Drawn => "drawn",
+        }
+    }
 }
 
 impl PacedRecording {
@@ -36,9 +61,21 @@ impl PacedRecording {
     /// `loop_forever` the recording starts again at its end, with times and numbers that go on.
     pub fn new(path: &Path, image_rate: f64, loop_forever: bool) -> Self {
         Self {
-            path: path.into(),
-            image_rate,
+            recording: Recording::File {
+                path: path.into(),
+                image_rate,
+            },
             name: name_of(path),
+            loop_forever,
+        }
+    }
+
+    /// Creates the opener of the demonstration. With `loop_forever` its script starts again at its end, with
+    /// times and numbers that go on.
+    pub fn demonstration(loop_forever: bool) -> Self {
+        Self {
+            recording: Recording::Drawn,
+            name: DrawnDemonstration::NAME.into(),
             loop_forever,
         }
     }
@@ -54,14 +91,13 @@ impl LiveOpener for PacedRecording {
     }
 
     fn open(&mut self) -> Result<Box<dyn LiveSource>, SourceError> {
-        let mut recording = open_recording(&self.path, self.image_rate)?;
+        let mut frames = self.recording.open()?;
         // Starting a decoder takes time that is no part of the recording.
-        let next = recording.next_frame()?;
+        let next = frames.next_frame()?;
         let mut paced = Paced {
-            path: self.path.clone(),
-            image_rate: self.image_rate,
+            recording: self.recording.clone(),
             loop_forever: self.loop_forever && next.is_some(),
-            recording,
+            frames,
             size: next.as_ref().map(|frame| frame.rgb.dimensions()),
             ended: next.is_none(),
             next,
@@ -82,10 +118,9 @@ impl LiveOpener for PacedRecording {
 
 /// A recording being played.
 struct Paced {
-    path: PathBuf,
-    image_rate: f64,
+    recording: Recording,
     loop_forever: bool,
-    recording: Box<dyn FrameSource>,
+    frames: Box<dyn FrameSource>,
     size: Option<(u32, u32)>,
     /// The frame that is decoded and not due yet.
     next: Option<Frame>,
@@ -110,14 +145,14 @@ impl Paced {
     /// Returns the next frame, after the last one the first if the recording is looped; long times without
     /// frames are shortened.
     fn decode(&mut self) -> Result<Option<Frame>, SourceError> {
-        let mut next = self.recording.next_frame();
+        let mut next = self.frames.next_frame();
         self.take_notices();
         if self.loop_forever && matches!(next, Ok(None)) {
             self.begin += self.last + self.interval.max(MIN_INTERVAL);
             (self.last, self.skipped) = (Duration::ZERO, Duration::ZERO);
             self.first_sequence = self.sequence;
-            self.recording = open_recording(&self.path, self.image_rate)?;
-            next = self.recording.next_frame();
+            self.frames = self.recording.open()?;
+            next = self.frames.next_frame();
             self.take_notices();
         }
         let mut next = next?;
@@ -143,7 +178,7 @@ impl Paced {
 
     /// Takes over what the recording reports; its damaged frames count as lost.
     fn take_notices(&mut self) {
-        for notice in self.recording.notices() {
+        for notice in self.frames.notices() {
             match notice {
                 Notice::Damaged { frame, .. } => {
                     self.lost.decode += 1;
@@ -160,7 +195,8 @@ impl Paced {
 
 impl LiveSource for Paced {
     fn format(&self) -> String {
-        let size = |(width, height)| format!("recording {width}x{height}");
+        let kind = self.recording.kind();
+        let size = |(width, height)| format!("{kind} {width}x{height}");
         self.size.map(size).unwrap_or_default()
     }
 
@@ -286,10 +322,9 @@ mod tests {
     #[test]
     fn a_leap_in_time_is_skipped_and_told() {
         let mut paced = Paced {
-            path: "none".into(),
-            image_rate: RATE,
+            recording: Recording::Drawn,
             loop_forever: false,
-            recording: Box::new(Timed(vec![20, 10_800_040, 10_800_060].into_iter(), 1)),
+            frames: Box::new(Timed(vec![20, 10_800_040, 10_800_060].into_iter(), 1)),
             size: None,
             next: None,
             ended: false,

@@ -21,13 +21,11 @@ use std::{
 const COLLECTED: usize = 8;
 const COLLECTED_BYTES: usize = 64 << 20;
 
-/// Why the annotated video cannot be written.
+/// Why the video cannot be written.
 #[derive(Debug, thiserror::Error)]
 pub enum VideoError {
     /// The file cannot be written, or ffmpeg broke off.
-    #[error(
-        "{path}: the annotated video cannot be written: {reason}; free some space or give another path with --annotate"
-    )]
+    #[error("{path}: the video cannot be written: {reason}; free some space or give another path")]
     Unwritable {
         /// The video.
         path: PathBuf,
@@ -276,7 +274,7 @@ mod tests {
             .unwrap_err()
             .to_string();
         assert!(
-            error.contains("/nowhere/out.mp4") && error.contains("--annotate"),
+            error.contains("/nowhere/out.mp4") && error.contains("another path"),
             "{error}"
         );
     }

@@ -12,12 +12,12 @@ use std::time::Duration;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::live) struct CaptureEvent {
     pub(in crate::live) time: Duration,
-    pub(in crate::live) change: Change,
+    pub(in crate::live) change: SourceChange,
 }
 
 /// What happened to a source.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::live) enum Change {
+pub(in crate::live) enum SourceChange {
     /// It delivered its first frame.
     Opened { format: String },
     /// It delivers no more. Attempts to open it again begin.
@@ -69,17 +69,17 @@ impl CaptureEvent {
             ..of(kind)
         };
         Event::Camera(match self.change {
-            Change::Opened { format } => CameraEvent {
+            SourceChange::Opened { format } => CameraEvent {
                 format: Some(format),
                 ..of(CameraEventKind::Opened)
             },
-            Change::Reopened { format } => CameraEvent {
+            SourceChange::Reopened { format } => CameraEvent {
                 format: Some(format),
                 ..of(CameraEventKind::Reopened)
             },
-            Change::Lost(reason) => because(CameraEventKind::Lost, reason),
-            Change::Waiting(reason) => because(CameraEventKind::Waiting, reason),
-            Change::Damaged {
+            SourceChange::Lost(reason) => because(CameraEventKind::Lost, reason),
+            SourceChange::Waiting(reason) => because(CameraEventKind::Waiting, reason),
+            SourceChange::Damaged {
                 frames,
                 numbers,
                 message,
@@ -91,12 +91,12 @@ impl CaptureEvent {
                     ..because(CameraEventKind::Damaged, Reason { fault, message })
                 }
             }
-            Change::Gap { length, message } => CameraEvent {
+            SourceChange::Gap { length, message } => CameraEvent {
                 message: Some(message),
                 length: Some(seconds(length)),
                 ..of(CameraEventKind::Gap)
             },
-            Change::Note { message } => CameraEvent {
+            SourceChange::Note { message } => CameraEvent {
                 message: Some(message),
                 ..of(CameraEventKind::Note)
             },
