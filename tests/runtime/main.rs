@@ -15,9 +15,9 @@ mod dashboards;
 mod demonstration;
 mod documents;
 mod examples;
-mod inputs;
 #[cfg(target_os = "linux")]
 mod faults;
+mod inputs;
 #[cfg(unix)]
 mod live;
 mod manual;

@@ -53,7 +53,9 @@ fn main() -> anyhow::Result<()> {
         None => 50,
     };
     let period = Duration::from_secs_f64(1.0 / RATE);
-    println!("{cuts} cuts of each camera; 320x240 at {RATE} frames/s; ages from the moment of sending");
+    println!(
+        "{cuts} cuts of each camera; 320x240 at {RATE} frames/s; ages from the moment of sending"
+    );
     let server = MjpegServer::start(period, None, numbered);
     let url = format!("http://{}/video", server.address());
     let http = measure(&url, cuts, &server, || server.cut())?;
@@ -108,7 +110,9 @@ fn measure(
             measured.ages_ms.push(1e3 * (now - sent).as_secs_f64());
             if first.is_none() {
                 first = Some(now);
-                measured.outages_s.extend(cut_at.map(|cut| (now - cut).as_secs_f64()));
+                measured
+                    .outages_s
+                    .extend(cut_at.map(|cut| (now - cut).as_secs_f64()));
             }
         }
         match before {

@@ -47,7 +47,9 @@ impl Animation {
                 }),
             };
         };
-        let started = std::thread::Builder::new().name("animation".into()).spawn(decode);
+        let started = std::thread::Builder::new()
+            .name("animation".into())
+            .spawn(decode);
         started.map_err(|error| super::images::unreadable(path, &error))?;
         if let Ok(Err(error)) = outcome.recv() {
             return Err(error);

@@ -215,12 +215,10 @@ impl Decoder {
         // No pixels are read any more: with the pipe closed ffmpeg cannot wait for that.
         self.pixels = None;
         let messages = self.messages.iter().flat_map(Receiver::iter);
-        let end = messages
-            .into_iter()
-            .find_map(|message| match message {
-                FfmpegMessage::End(log) => Some(log),
-                FfmpegMessage::FrameInfo(_) | FfmpegMessage::Mapping(_) => None,
-            });
+        let end = messages.into_iter().find_map(|message| match message {
+            FfmpegMessage::End(log) => Some(log),
+            FfmpegMessage::FrameInfo(_) | FfmpegMessage::Mapping(_) => None,
+        });
         end.unwrap_or_default()
     }
 }
@@ -231,9 +229,7 @@ impl Drop for Decoder {
         // reach, ends when it writes. Killing an ended process fails, which is as good.
         self.pixels = None;
         let begin = Instant::now();
-        while self.polite
-            && begin.elapsed() < GOODBYE
-            && matches!(self.child.try_wait(), Ok(None))
+        while self.polite && begin.elapsed() < GOODBYE && matches!(self.child.try_wait(), Ok(None))
         {
             thread::sleep(Duration::from_millis(5));
         }
@@ -293,7 +289,10 @@ mod tests {
     #[test]
     fn the_version_decides_which_option_is_used() {
         for (text, expected) in [
-            ("ffmpeg version 4.4.2-0ubuntu0.22.04.1 Copyright", Some((4, 4))),
+            (
+                "ffmpeg version 4.4.2-0ubuntu0.22.04.1 Copyright",
+                Some((4, 4)),
+            ),
             ("ffmpeg version 5.1.9-0+deb12u1 Copyright", Some((5, 1))),
             ("ffmpeg version n7.0 Copyright", Some((7, 0))),
             ("ffmpeg version 8 Copyright", Some((8, 0))),

@@ -49,8 +49,8 @@ const DAMAGE_WARNINGS: [&str; 2] = ["bad vlc", "is not implemented"];
 /// Decoders that decode each packet to a frame at once and by itself, so that an error message is about the
 /// frame that follows it. Of those that do not say themselves which frames are damaged.
 const FRAME_BY_FRAME: [&str; 13] = [
-    "mjpeg", "mjpegb", "jpeg2000", "jpegls", "png", "bmp", "tiff", "webp", "dvvideo", "huffyuv", "ffvhuff",
-    "utvideo", "prores",
+    "mjpeg", "mjpegb", "jpeg2000", "jpegls", "png", "bmp", "tiff", "webp", "dvvideo", "huffyuv",
+    "ffvhuff", "utvideo", "prores",
 ];
 
 /// Lines that only repeat that decoding failed: the line before them has the cause.
@@ -148,7 +148,11 @@ impl FfmpegLog {
         match level {
             "info" if context.starts_with("Parsed_showinfo_") => return self.showinfo(message),
             "info" if message.starts_with("concealing ") => {
-                if self.input.decoder().is_some_and(|decoder| is_of(context, decoder)) {
+                if self
+                    .input
+                    .decoder()
+                    .is_some_and(|decoder| is_of(context, decoder))
+                {
                     self.decoding.error(message, false);
                 }
             }
@@ -271,7 +275,9 @@ impl FfmpegLog {
         // Decoders mark frames for reasons that are harmless, too.
         self.decoding.pending |=
             message.contains(CORRUPT_FRAME) && self.decoding.last_error.is_some();
-        let is_damage = DAMAGE_WARNINGS.iter().any(|phrase| message.contains(phrase));
+        let is_damage = DAMAGE_WARNINGS
+            .iter()
+            .any(|phrase| message.contains(phrase));
         if is_damage && self.input.decoder() == Some("mjpeg") && is_of(context, "mjpeg") {
             self.decoding.error(message, true);
         }

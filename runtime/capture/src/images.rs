@@ -95,7 +95,11 @@ impl FrameSource for ImageFolder {
 
 /// Says which files of a folder are no images.
 fn left_out(folder: &Path, others: &[PathBuf]) -> Option<Notice> {
-    let named: Vec<String> = others.iter().take(NAMED).map(|path| name_text(path)).collect();
+    let named: Vec<String> = others
+        .iter()
+        .take(NAMED)
+        .map(|path| name_text(path))
+        .collect();
     let named = named.join(", ");
     let message = match others.len() {
         0 => return None,
@@ -139,8 +143,11 @@ fn is_named_image(path: &Path) -> bool {
     const ENDINGS: [&str; 9] = [
         "png", "jpg", "jpeg", "jpe", "bmp", "gif", "webp", "tif", "tiff",
     ];
-    path.extension()
-        .is_some_and(|ending| ENDINGS.iter().any(|known| ending.eq_ignore_ascii_case(known)))
+    path.extension().is_some_and(|ending| {
+        ENDINGS
+            .iter()
+            .any(|known| ending.eq_ignore_ascii_case(known))
+    })
 }
 
 fn name_text(path: &Path) -> String {
@@ -222,7 +229,10 @@ mod tests {
         let [Notice::Note(note)] = &source.notices()[..] else {
             unreachable!("one file is no image")
         };
-        assert!(note.ends_with("left out notes.txt, which is no image"), "{note}");
+        assert!(
+            note.ends_with("left out notes.txt, which is no image"),
+            "{note}"
+        );
     }
 
     #[test]
@@ -241,8 +251,7 @@ mod tests {
             image
                 .save_with_format(folder.path().join(name), format)
                 .unwrap();
-            let mut single =
-                super::super::open_recording(&folder.path().join(name), 25.0).unwrap();
+            let mut single = super::super::open_recording(&folder.path().join(name), 25.0).unwrap();
             assert!(single.next_frame().unwrap().is_some(), "{name}");
             assert!(single.next_frame().unwrap().is_none(), "{name}");
         }
@@ -263,7 +272,9 @@ mod tests {
     #[test]
     fn an_image_that_is_cut_off_is_an_error_in_every_format() {
         let folder = tempfile::tempdir().unwrap();
-        let image = RgbImage::from_fn(64, 48, |x, y| Rgb([(x * 3) as u8, (y * 5) as u8, (x * y) as u8]));
+        let image = RgbImage::from_fn(64, 48, |x, y| {
+            Rgb([(x * 3) as u8, (y * 5) as u8, (x * y) as u8])
+        });
         for format in [
             ImageFormat::Png,
             ImageFormat::WebP,

@@ -62,11 +62,11 @@ pub mod untrusted {
 
 use animation::Animation;
 use parseye_vision::frame::{Frame, MAX_PIXELS, MAX_SIDE};
-use still::ImageKind;
 use std::{
     io,
     path::{Path, PathBuf},
 };
+use still::ImageKind;
 
 /// Highest frame rate accepted, in frames per second; no camera that shows a face is faster.
 pub const MAX_RATE: f64 = parseye_vision::frame::MAX_FRAME_RATE as f64;

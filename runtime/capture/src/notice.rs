@@ -79,7 +79,10 @@ mod tests {
         assert_eq!(damaged.to_string(), "1, 4, 5");
         (6..100).for_each(|frame| damaged.add(frame));
         assert_eq!(damaged.count(), 97);
-        assert!(damaged.to_string().ends_with("22 and 77 others"), "{damaged}");
+        assert!(
+            damaged.to_string().ends_with("22 and 77 others"),
+            "{damaged}"
+        );
         assert_eq!(damaged.first().len(), NAMED);
     }
 }

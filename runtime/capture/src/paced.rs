@@ -348,7 +348,10 @@ mod tests {
             unreachable!("one gap")
         };
         assert_eq!(length.as_millis(), 10_800_020);
-        assert!(message.contains("10800.0 s") && message.contains("10795.0 s"), "{message}");
+        assert!(
+            message.contains("10800.0 s") && message.contains("10795.0 s"),
+            "{message}"
+        );
     }
 
     #[test]

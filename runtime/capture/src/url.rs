@@ -21,7 +21,9 @@ impl CameraUrl {
     pub(crate) fn parse(id: &str) -> Option<Result<Self, String>> {
         let (scheme, rest) = id.split_once("://")?;
         let shown = without_credentials(id);
-        let is_known = SCHEMES.iter().any(|known| scheme.eq_ignore_ascii_case(known));
+        let is_known = SCHEMES
+            .iter()
+            .any(|known| scheme.eq_ignore_ascii_case(known));
         let host = rest.split(['/', '?', '#']).next().unwrap_or(rest);
         let host = host.rsplit('@').next().unwrap_or(host);
         Some(if !is_known {
@@ -115,7 +117,11 @@ pub(crate) fn without_credentials(text: &str) -> String {
         // A password with a slash in it makes a user's part of what looks like the host and its path.
         let user_end = match url[..path_at].rfind('@') {
             Some(at) => at + 1,
-            None => url.split('?').next().and_then(|url| url.rfind('@')).map_or(0, |at| at + 1),
+            None => url
+                .split('?')
+                .next()
+                .and_then(|url| url.rfind('@'))
+                .map_or(0, |at| at + 1),
         };
         let url = &url[user_end..];
         match url.split_once('?') {
@@ -183,10 +189,19 @@ mod tests {
     fn messages_are_cleaned_of_them_in_every_spelling() {
         let url = url("rtsp://admin:s3cr%40t@cam/x?key=abcdef");
         for (message, expected) in [
-            ("rtsp://admin:s3cr%40t@cam/x?key=abcdef: 401", "rtsp://cam/x?...: 401"),
-            ("method DESCRIBE failed for admin:s3cr@t", "method DESCRIBE failed for ..."),
+            (
+                "rtsp://admin:s3cr%40t@cam/x?key=abcdef: 401",
+                "rtsp://cam/x?...: 401",
+            ),
+            (
+                "method DESCRIBE failed for admin:s3cr@t",
+                "method DESCRIBE failed for ...",
+            ),
             ("bad s3cr@t, or s3cr%40t", "bad ..., or ..."),
-            ("redirect to http://u:p@other/y 'a'", "redirect to http://other/y 'a'"),
+            (
+                "redirect to http://u:p@other/y 'a'",
+                "redirect to http://other/y 'a'",
+            ),
             ("Connection refused", "Connection refused"),
         ] {
             let cleaned = url.clean(message);
@@ -204,7 +219,10 @@ mod tests {
             ("http://cam/a b", "%20"),
         ] {
             let error = CameraUrl::parse(text).unwrap().unwrap_err();
-            assert!(error.contains(expected) && !error.contains("secret"), "{error}");
+            assert!(
+                error.contains(expected) && !error.contains("secret"),
+                "{error}"
+            );
         }
         for id in ["0", "/dev/video0", "BRIO", "pipe:cat a", "-", "a.mp4"] {
             assert!(CameraUrl::parse(id).is_none(), "{id}");

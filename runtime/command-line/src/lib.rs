@@ -130,7 +130,10 @@ mod tests {
 
     #[test]
     fn no_control_character_reaches_the_terminal() {
-        assert_eq!(printable("b\u{1b}[2Jc\rd\u{7}\u{9b}1m"), r"b\u{1b}[2Jc\rd\u{7}\u{9b}1m");
+        assert_eq!(
+            printable("b\u{1b}[2Jc\rd\u{7}\u{9b}1m"),
+            r"b\u{1b}[2Jc\rd\u{7}\u{9b}1m"
+        );
         assert_eq!(printable("gpj.\u{202e}exe"), r"gpj.\u{202e}exe");
         assert_eq!(printable("é 目\t1\n2\n"), "é 目\t1\n2\n");
         assert_eq!(joined(&"a\u{1b}[31m\n b"), r"a\u{1b}[31m b");

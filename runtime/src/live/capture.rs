@@ -324,7 +324,9 @@ impl<'a, S: FrameSink> Capture<'a, S> {
                 Notice::Damaged { frame, .. } => {
                     self.damage.numbers.add(frame + opening.sequence_offset);
                 }
-                Notice::Gap { length, message } => self.event(SourceChange::Gap { length, message }),
+                Notice::Gap { length, message } => {
+                    self.event(SourceChange::Gap { length, message })
+                }
                 Notice::Note(message) => self.event(SourceChange::Note { message }),
                 _ => {}
             }

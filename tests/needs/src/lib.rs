@@ -20,7 +20,10 @@ const NEEDS: [(&str, &str); 13] = [
     ("jq", "jq"),
     ("mosquitto", "mosquitto and its clients"),
     ("terminal", "`script` of util-linux"),
-    ("rtsp_server", "GStreamer's RTSP server and its Python bindings"),
+    (
+        "rtsp_server",
+        "GStreamer's RTSP server and its Python bindings",
+    ),
     ("small_disk", "the right to mount a tmpfs"),
     ("slurm", "slurm-wlm and munge"),
     ("root", "root"),

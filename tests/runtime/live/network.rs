@@ -18,14 +18,18 @@ const PERIOD: Duration = Duration::from_millis(50);
 /// A network camera that shows a drawn face and asks for a password.
 fn camera() -> MjpegServer {
     let face = image::RgbImage::from_raw(WIDTH as u32, HEIGHT as u32, draw(0, &[])).unwrap();
-    MjpegServer::start(PERIOD, Some("Basic YWRtaW46czNjcjN0"), move |_| face.clone())
+    MjpegServer::start(PERIOD, Some("Basic YWRtaW46czNjcjN0"), move |_| {
+        face.clone()
+    })
 }
 
 /// The kinds of the camera's events so far, and how many frames had a face.
 fn so_far(log: &Path) -> (Vec<String>, usize) {
     let text = std::fs::read_to_string(log).unwrap_or_default();
     let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
-    let lines = whole.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    let lines = whole
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
     let (mut kinds, mut faces) = (Vec::new(), 0);
     for line in lines {
         match line["event"].as_str() {
@@ -64,7 +68,14 @@ fn a_network_camera_survives_cuts_leaks_nothing_and_keeps_its_password() {
     let log = folder.path().join("log.jsonl");
     let url = format!("http://admin:s3cr3t@{}/video", server.address());
     let mut program = parseye(folder.path())
-        .args(["monitor", "--no-terminal", "--log", "log.jsonl", "--camera", &url])
+        .args([
+            "monitor",
+            "--no-terminal",
+            "--log",
+            "log.jsonl",
+            "--camera",
+            &url,
+        ])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
@@ -96,18 +107,27 @@ fn a_network_camera_survives_cuts_leaks_nothing_and_keeps_its_password() {
     let events = events(&log);
     let shown = format!("http://{}/video", server.address());
     assert_eq!(events[0]["clips"][0], shown.as_str());
-    let lost = of_kind(&events, "camera").into_iter().find(|event| event["kind"] == "lost").unwrap();
+    let lost = of_kind(&events, "camera")
+        .into_iter()
+        .find(|event| event["kind"] == "lost")
+        .unwrap();
     assert_eq!(lost["reason"], "unplugged", "{lost}");
     for text in [
         std::fs::read_to_string(&log).unwrap(),
         String::from_utf8_lossy(&output.stdout).into_owned(),
         errors(&output),
     ] {
-        assert!(!text.contains("s3cr3t") && !text.contains("admin"), "{text}");
+        assert!(
+            !text.contains("s3cr3t") && !text.contains("admin"),
+            "{text}"
+        );
     }
     let printed = succeeds(parseye(folder.path()).args(["config", "--print", "--camera", &url]));
     let printed = String::from_utf8_lossy(&printed.stdout).into_owned();
-    assert!(printed.contains(&shown) && !printed.contains("s3cr3t"), "{printed}");
+    assert!(
+        printed.contains(&shown) && !printed.contains("s3cr3t"),
+        "{printed}"
+    );
 }
 
 #[needs(face_detector)]
@@ -125,11 +145,23 @@ fn a_recording_and_a_stream_at_the_standard_input_are_cameras() {
             .spawn()
             .unwrap();
         let output = parseye(folder.path())
-            .args(["monitor", "--camera", camera, "--no-terminal", "--log", camera_log(camera)])
+            .args([
+                "monitor",
+                "--camera",
+                camera,
+                "--no-terminal",
+                "--log",
+                camera_log(camera),
+            ])
             .stdin(stream.stdout.unwrap())
             .output()
             .unwrap();
-        assert_eq!(output.status.code(), Some(0), "{camera}: {}", errors(&output));
+        assert_eq!(
+            output.status.code(),
+            Some(0),
+            "{camera}: {}",
+            errors(&output)
+        );
         let events = events(&folder.path().join(camera_log(camera)));
         assert_eq!(events.last().unwrap()["outcome"], "complete", "{camera}");
         let eyes = of_kind(&events, "eyes");
@@ -152,12 +184,20 @@ fn what_is_no_camera_says_what_can_be_one() {
     let folder = folder();
     let run = |camera: &str, words: &[&str]| {
         let mut command = parseye(folder.path());
-        command.args(["monitor", "--camera", camera]).stdout(Stdio::null());
+        command
+            .args(["monitor", "--camera", camera])
+            .stdout(Stdio::null());
         refused(&mut command, 1, words);
     };
     run("missing.mp4", &["missing.mp4", "no such file"]);
-    run("ftp://u:s3cr3t@cam/x", &["ftp", "rtsp, rtsps, http, https", "ftp://cam/x"]);
-    run("rtsp://u:s3cr3t@127.0.0.1:9/x", &["rtsp://127.0.0.1:9/x", "refused"]);
+    run(
+        "ftp://u:s3cr3t@cam/x",
+        &["ftp", "rtsp, rtsps, http, https", "ftp://cam/x"],
+    );
+    run(
+        "rtsp://u:s3cr3t@127.0.0.1:9/x",
+        &["rtsp://127.0.0.1:9/x", "refused"],
+    );
     std::fs::write(folder.path().join("letter.mp4"), "Dear Sir or Madam").unwrap();
     run("letter.mp4", &["letter.mp4", "not a readable video"]);
 }
@@ -168,5 +208,9 @@ fn without_a_camera_the_others_are_named() {
     let folder = folder();
     let mut command = parseye(folder.path());
     command.arg("monitor").stdout(Stdio::null());
-    refused(&mut command, 1, &["no camera", "rtsp://", "--camera FILE", "pipe:"]);
+    refused(
+        &mut command,
+        1,
+        &["no camera", "rtsp://", "--camera FILE", "pipe:"],
+    );
 }

@@ -152,7 +152,9 @@ fn serve(
     let is_welcome = expected.is_none_or(|header| request.contains(&header));
     locked(&behaviour.requests).push(request);
     let answer = match is_welcome {
-        true => "HTTP/1.0 200 OK\r\nContent-Type: multipart/x-mixed-replace; boundary=frame\r\n\r\n",
+        true => {
+            "HTTP/1.0 200 OK\r\nContent-Type: multipart/x-mixed-replace; boundary=frame\r\n\r\n"
+        }
         false => {
             "HTTP/1.0 401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"camera\"\r\nContent-Length: 0\r\n\r\n"
         }
@@ -189,10 +191,9 @@ fn part_of(behaviour: &Behaviour, draw: &(dyn Fn(u64) -> RgbImage + Send + Sync)
         .expect("an image in memory");
     sent.push(Instant::now());
     let length = jpeg.len();
-    let mut part = format!(
-        "--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {length}\r\n\r\n"
-    )
-    .into_bytes();
+    let mut part =
+        format!("--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {length}\r\n\r\n")
+            .into_bytes();
     part.extend(jpeg);
     part.extend(b"\r\n");
     part

@@ -20,7 +20,12 @@ impl RtspServer {
         // The system's own Python: GStreamer's bindings belong to that.
         let mut child = Command::new("/usr/bin/python3")
             .arg(repository().join("tests/rtsp/server.py"))
-            .args([&format!("http://{}/", source.address()), codec, port, credentials])
+            .args([
+                &format!("http://{}/", source.address()),
+                codec,
+                port,
+                credentials,
+            ])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())

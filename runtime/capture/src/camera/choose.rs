@@ -130,7 +130,8 @@ pub(super) fn choose(
 /// Tells whether something that is neither a camera nor there was meant as a recording.
 fn looks_like_a_file(id: &str) -> bool {
     let ending = id.rsplit_once('.').map_or("", |(_, ending)| ending);
-    id.contains('/') || ((2..=4).contains(&ending.len()) && ending.bytes().all(|b| b.is_ascii_alphanumeric()))
+    id.contains('/')
+        || ((2..=4).contains(&ending.len()) && ending.bytes().all(|b| b.is_ascii_alphanumeric()))
 }
 
 /// Finds a camera again after it was lost: at its former path, or wherever the system has put it since,

@@ -245,7 +245,10 @@ mod tests {
         for number in 0..30 {
             arrives += PERIOD;
             reader.send(number, arrives);
-            assert!(matches!(receiver.receive(Duration::ZERO), Received::Frame(_)));
+            assert!(matches!(
+                receiver.receive(Duration::ZERO),
+                Received::Frame(_)
+            ));
         }
         assert_eq!(receiver.notices(Duration::ZERO), []);
         arrives += Duration::from_millis(1800);
@@ -261,11 +264,17 @@ mod tests {
             unreachable!("one gap")
         };
         assert_eq!(length.as_millis(), 1800);
-        assert!(message.contains("1.8 s") && message.contains("54"), "{message}");
+        assert!(
+            message.contains("1.8 s") && message.contains("54"),
+            "{message}"
+        );
         // Afterwards all is as before.
         arrives += PERIOD;
         reader.send(84, arrives);
-        assert!(matches!(receiver.receive(Duration::ZERO), Received::Frame(_)));
+        assert!(matches!(
+            receiver.receive(Duration::ZERO),
+            Received::Frame(_)
+        ));
         assert_eq!(receiver.notices(Duration::ZERO), []);
     }
 

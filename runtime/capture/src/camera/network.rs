@@ -40,7 +40,16 @@ const PROTOCOLS: &str = "rtsp,rtsps,rtp,srtp,udp,tcp,tls,http,https,httpproxy,cr
 
 /// Formats without times, to which ffmpeg gives some of its own.
 const TIMELESS: [&str; 11] = [
-    "mpjpeg", "mjpeg", "jpeg_pipe", "png_pipe", "bmp_pipe", "image2pipe", "h264", "hevc", "m4v", "mpegvideo",
+    "mpjpeg",
+    "mjpeg",
+    "jpeg_pipe",
+    "png_pipe",
+    "bmp_pipe",
+    "image2pipe",
+    "h264",
+    "hevc",
+    "m4v",
+    "mpegvideo",
     "rawvideo",
 ];
 
@@ -80,7 +89,14 @@ impl Stream {
         let mut add = |options: &[&str]| input.extend(options.iter().map(OsString::from));
         // Nothing is collected before decoding begins, and nothing is held back for reordering.
         add(&["-fflags", "nobuffer", "-flags", "low_delay"]);
-        add(&["-probesize", "500000", "-analyzeduration", "500000", "-fpsprobesize", "0"]);
+        add(&[
+            "-probesize",
+            "500000",
+            "-analyzeduration",
+            "500000",
+            "-fpsprobesize",
+            "0",
+        ]);
         let (protocols, name) = match self {
             Self::Url(url) => {
                 if url.is("rtsp") {
@@ -274,7 +290,8 @@ impl Reading {
             return None;
         }
         let arrived = Instant::now();
-        self.reader.count_corrupt(info.missing + u64::from(info.damaged));
+        self.reader
+            .count_corrupt(info.missing + u64::from(info.damaged));
         let captured = match (&mut self.clock, info.time) {
             (Some(clock), Some(time)) => {
                 self.opened + clock.captured(time, arrived.saturating_duration_since(self.opened))
@@ -320,7 +337,8 @@ impl NetworkCamera {
                 self.first_sequence = self.next_sequence;
                 self.decoding.deinterlace = true;
                 self.running = None;
-                let running = Running::start(&self.stream, &self.ffmpeg, self.decoding, self.opened);
+                let running =
+                    Running::start(&self.stream, &self.ffmpeg, self.decoding, self.opened);
                 self.running = Some(running?);
                 Ok(Received::Nothing)
             }
@@ -368,9 +386,8 @@ fn explain(
     cause: Option<&str>,
     stream: &Stream,
 ) -> (CameraFault, String, &'static str) {
-    let cause_has = |words: &[&str]| {
-        cause.is_some_and(|cause| words.iter().any(|word| cause.contains(word)))
-    };
+    let cause_has =
+        |words: &[&str]| cause.is_some_and(|cause| words.iter().any(|word| cause.contains(word)));
     let said = cause.unwrap_or("it sends no video");
     if !matches!(stream, Stream::Url(_)) {
         let remedy = "write a video stream to it, such as that of `ffmpeg -i ... -f matroska -`";
@@ -387,7 +404,11 @@ fn explain(
             Some(cause) => format!("the connection was lost: {cause}"),
             None => "it closed the connection".into(),
         };
-        (CameraFault::Unplugged, reason, "check its power and the network")
+        (
+            CameraFault::Unplugged,
+            reason,
+            "check its power and the network",
+        )
     } else {
         let remedy = "check the address, and that the camera is on and can be reached from here";
         (CameraFault::Missing, format!("no video: {said}"), remedy)

@@ -382,8 +382,15 @@ mod tests {
             }
         }
         let lost = source.lost();
-        assert_eq!(numbers.len() as u64 + lost.driver + lost.damaged(), 10, "{lost:?}");
-        assert!(!numbers.contains(&4) && numbers.last() == Some(&9), "{numbers:?}");
+        assert_eq!(
+            numbers.len() as u64 + lost.driver + lost.damaged(),
+            10,
+            "{lost:?}"
+        );
+        assert!(
+            !numbers.contains(&4) && numbers.last() == Some(&9),
+            "{numbers:?}"
+        );
         let damaged = notices.iter().filter_map(|notice| match notice {
             Notice::Damaged { frame, .. } => Some(*frame),
             _ => None,

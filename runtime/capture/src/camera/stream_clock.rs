@@ -62,7 +62,10 @@ mod tests {
         let mut clock = StreamClock::default();
         for number in 0..30 {
             let due = 40 * number;
-            assert_eq!(clock.captured(due as i128 * MS, ms(100 + due)), ms(100 + due));
+            assert_eq!(
+                clock.captured(due as i128 * MS, ms(100 + due)),
+                ms(100 + due)
+            );
         }
         // 1.2 s of silence, then all at once.
         for number in 30..60 {

@@ -1,11 +1,11 @@
 //! Decodes small clips that ffmpeg generates.
 
 use super::*;
-use std::process::Command;
 use crate::ffmpeg::version;
 use parseye_test_needs::needs;
 use parseye_testkit::places::recordings;
 use parseye_vision::frame::MAX_SIDE;
+use std::process::Command;
 use tempfile::TempDir;
 
 /// Runs ffmpeg to make a file below `folder`.
@@ -401,20 +401,43 @@ fn interlaced_frames_are_deinterlaced_and_none_is_lost() {
     let interlaced = make(
         &folder,
         "interlaced.mpg",
-        &format!("{moving} -vf tinterlace=interleave_top,fieldorder=tff -flags +ildct+ilme -c:v mpeg2video -q:v 1"),
+        &format!(
+            "{moving} -vf tinterlace=interleave_top,fieldorder=tff -flags +ildct+ilme -c:v mpeg2video -q:v 1"
+        ),
     );
-    let progressive = make(&folder, "progressive.mkv", &format!("{moving} -r 25 -c:v mpeg2video -q:v 1"));
+    let progressive = make(
+        &folder,
+        "progressive.mkv",
+        &format!("{moving} -r 25 -c:v mpeg2video -q:v 1"),
+    );
     let mut plain = VideoFile::open(&interlaced).unwrap();
     plain.can_restart = false;
     let combed = comb(&plain.next_frame().unwrap().unwrap());
-    assert!(combed > 20.0, "the test's own clip is not interlaced: {combed}");
+    assert!(
+        combed > 20.0,
+        "the test's own clip is not interlaced: {combed}"
+    );
     for (path, count) in [(interlaced, 25), (progressive, 25)] {
         let (frames, damaged, _) = reports_of(&path);
-        assert_eq!((frames.len(), damaged.len()), (count, 0), "{}", path.display());
-        assert!(frames.iter().enumerate().all(|(number, frame)| frame.sequence == number as u64));
+        assert_eq!(
+            (frames.len(), damaged.len()),
+            (count, 0),
+            "{}",
+            path.display()
+        );
+        assert!(
+            frames
+                .iter()
+                .enumerate()
+                .all(|(number, frame)| frame.sequence == number as u64)
+        );
         assert!(frames.windows(2).all(|pair| pair[0].time < pair[1].time));
         let worst = frames.iter().map(comb).fold(f64::MIN, f64::max);
-        assert!(worst < combed / 4.0, "{}: {worst} of {combed}", path.display());
+        assert!(
+            worst < combed / 4.0,
+            "{}: {worst} of {combed}",
+            path.display()
+        );
     }
 }
 
@@ -423,9 +446,21 @@ fn the_default_stream_of_several_is_read() {
     let folder = tempfile::tempdir().unwrap();
     let sources = "-f lavfi -i color=c=red:size=64x48 -f lavfi -i color=c=blue:size=64x48";
     for (name, marks, is_blue) in [
-        ("second.mkv", "-disposition:v:0 0 -disposition:v:1 default", true),
-        ("first.mkv", "-disposition:v:0 default -disposition:v:1 0", false),
-        ("neither.mkv", "-disposition:v:0 0 -disposition:v:1 0 -default_mode infer_no_subs", false),
+        (
+            "second.mkv",
+            "-disposition:v:0 0 -disposition:v:1 default",
+            true,
+        ),
+        (
+            "first.mkv",
+            "-disposition:v:0 default -disposition:v:1 0",
+            false,
+        ),
+        (
+            "neither.mkv",
+            "-disposition:v:0 0 -disposition:v:1 0 -default_mode infer_no_subs",
+            false,
+        ),
     ] {
         let clip = make(
             &folder,
@@ -483,7 +518,11 @@ fn a_length_that_disagrees_with_the_frames_is_a_remark() {
     let folder = tempfile::tempdir().unwrap();
     let part = |name, offset: u32| {
         let source = "-f lavfi -i testsrc=size=64x48:rate=25 -frames:v 50 -c:v mpeg2video";
-        let path = make(&folder, name, &format!("{source} -output_ts_offset {offset}"));
+        let path = make(
+            &folder,
+            name,
+            &format!("{source} -output_ts_offset {offset}"),
+        );
         fs::read(path).unwrap()
     };
     let path = folder.path().join("joined.ts");

@@ -71,7 +71,10 @@ fn a_leap_in_time_does_not_lengthen_the_last_frame() {
         let tracker = TemporalTracker::new(&TemporalSettings::default());
         run.end(&tracker, Duration::from_secs(1));
         let seconds = run.duration().as_secs_f64();
-        assert!((seconds - duration).abs() < 1e-6, "{milliseconds:?}: {seconds}");
+        assert!(
+            (seconds - duration).abs() < 1e-6,
+            "{milliseconds:?}: {seconds}"
+        );
     }
 }
 

@@ -6,14 +6,36 @@ use std::path::Path;
 /// Quality of H.264 (x264's constant rate factor): text and lid edges stay sharp.
 const H264: [&str; 10] = [
     // In its common 4:2:0 form it has even sides only.
-    "-vf", "pad=ceil(iw/2)*2:ceil(ih/2)*2", "-c:v", "libx264", "-preset", "veryfast", "-crf", "20",
-    "-pix_fmt", "yuv420p",
+    "-vf",
+    "pad=ceil(iw/2)*2:ceil(ih/2)*2",
+    "-c:v",
+    "libx264",
+    "-preset",
+    "veryfast",
+    "-crf",
+    "20",
+    "-pix_fmt",
+    "yuv420p",
 ];
 
 /// The same for VP9, as fast as it can.
 const VP9: [&str; 16] = [
-    "-vf", "pad=ceil(iw/2)*2:ceil(ih/2)*2", "-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8",
-    "-row-mt", "1", "-crf", "24", "-b:v", "0", "-pix_fmt", "yuv420p",
+    "-vf",
+    "pad=ceil(iw/2)*2:ceil(ih/2)*2",
+    "-c:v",
+    "libvpx-vp9",
+    "-deadline",
+    "realtime",
+    "-cpu-used",
+    "8",
+    "-row-mt",
+    "1",
+    "-crf",
+    "24",
+    "-b:v",
+    "0",
+    "-pix_fmt",
+    "yuv420p",
 ];
 
 /// A palette for each frame, since the colours of states must stay apart.

@@ -108,7 +108,10 @@ mod tests {
     fn rates_from_rounded_times_become_the_usual_ones() {
         assert_eq!(rate_of(ms(&[0, 33, 67, 100])), 30.0);
         assert_eq!(rate_of(ms(&[5000, 5040])), 25.0);
-        assert_eq!(rate_of([Duration::ZERO, Duration::from_micros(33_367)]), 30_000.0 / 1001.0);
+        assert_eq!(
+            rate_of([Duration::ZERO, Duration::from_micros(33_367)]),
+            30_000.0 / 1001.0
+        );
         assert_eq!(rate_of(ms(&[0, 80])), 12.5);
         assert_eq!(rate_of(ms(&[7])), SINGLE_FRAME_RATE);
         assert_eq!(rate_of(ms(&[0, 0, 0])), SINGLE_FRAME_RATE);
@@ -121,7 +124,10 @@ mod tests {
     fn after_a_leap_the_pace_is_as_before() {
         let times = ms(&[0, 40, 80, 10_800_080, 10_800_120, 10_800_160]);
         let mut pace = Pace::new(25.0, times[0]);
-        let shown: Vec<u64> = times[1..].iter().map(|time| pace.shown_until(*time)).collect();
+        let shown: Vec<u64> = times[1..]
+            .iter()
+            .map(|time| pace.shown_until(*time))
+            .collect();
         assert_eq!(shown, [1, 1, 250, 1, 1]);
     }
 
@@ -129,7 +135,10 @@ mod tests {
     fn over_a_short_gap_the_last_frame_is_held_and_none_is_left_out() {
         let times = ms(&[0, 40, 1040, 1041, 1080, 1120]);
         let mut pace = Pace::new(25.0, times[0]);
-        let shown: Vec<u64> = times[1..].iter().map(|time| pace.shown_until(*time)).collect();
+        let shown: Vec<u64> = times[1..]
+            .iter()
+            .map(|time| pace.shown_until(*time))
+            .collect();
         assert_eq!(shown, [1, 25, 1, 1, 1]);
     }
 }

@@ -90,7 +90,10 @@ mod tests {
     #[test]
     fn only_what_comes_at_once_after_a_silence_was_held_back() {
         let steady = || [33; 20].into_iter();
-        assert_eq!(late(steady().chain([1800, 1, 0, 2, 33, 33])), [21, 22, 23, 24]);
+        assert_eq!(
+            late(steady().chain([1800, 1, 0, 2, 33, 33])),
+            [21, 22, 23, 24]
+        );
         // A pause is not a burst: its first frame alone waits for others.
         assert_eq!(late(steady().chain([1800, 33, 33])), [21]);
         // Jitter, and programs that write three frames at a time.

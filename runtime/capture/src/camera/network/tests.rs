@@ -47,7 +47,10 @@ fn frames_come_in_order_and_a_cut_connection_is_made_again() {
     let server = MjpegServer::start(PERIOD, None, numbered);
     let url = format!("http://{}/video.mjpg?key=secret", server.address());
     let mut opener = CameraOpener::new(settings(url)).unwrap();
-    assert_eq!(opener.name(), format!("http://{}/video.mjpg?...", server.address()));
+    assert_eq!(
+        opener.name(),
+        format!("http://{}/video.mjpg?...", server.address())
+    );
     let mut last = None;
     for _ in 0..3 {
         let mut source = opener.open().unwrap();
@@ -64,7 +67,12 @@ fn frames_come_in_order_and_a_cut_connection_is_made_again() {
         assert_eq!(error.fault(), Some(CameraFault::Unplugged), "{error}");
         assert!(!error.to_string().contains("secret"), "{error}");
     }
-    assert!(server.requests().iter().all(|request| request.contains("key=secret")));
+    assert!(
+        server
+            .requests()
+            .iter()
+            .all(|request| request.contains("key=secret"))
+    );
 }
 
 #[test]
@@ -78,7 +86,10 @@ fn a_password_is_sent_to_the_camera_and_shown_nowhere() {
     for user in ["", "admin:wr0ng-pass@"] {
         let error = open(user).unwrap_err();
         let line = error.to_string();
-        assert!(line.contains("401") && line.contains("USER:PASSWORD@"), "{line}");
+        assert!(
+            line.contains("401") && line.contains("USER:PASSWORD@"),
+            "{line}"
+        );
         assert!(line.contains(&server.address()), "{line}");
         assert!(!line.contains("wr0ng") && !line.contains("admin"), "{line}");
         assert_eq!(error.fault(), Some(CameraFault::Failed));
@@ -133,8 +144,14 @@ fn what_cannot_be_reached_is_told_from_what_sends_no_video() {
     for scheme in ["http", "rtsp"] {
         let error = open(format!("{scheme}://u:secret@127.0.0.1:{port}/x"));
         let line = error.to_string();
-        assert!(line.contains("refused") && !line.contains("secret"), "{line}");
-        assert!(line.contains(&format!("{scheme}://127.0.0.1:{port}/x")), "{line}");
+        assert!(
+            line.contains("refused") && !line.contains("secret"),
+            "{line}"
+        );
+        assert!(
+            line.contains(&format!("{scheme}://127.0.0.1:{port}/x")),
+            "{line}"
+        );
         assert_eq!(error.fault(), Some(CameraFault::Missing));
     }
     let line = open("gopher://cam/".into()).to_string();
@@ -171,7 +188,9 @@ fn frames_held_back_are_left_out_and_told() {
     assert!(!children.is_empty());
     let signal = |name: &str| {
         for child in &children {
-            let sent = std::process::Command::new("kill").args([name, child]).status();
+            let sent = std::process::Command::new("kill")
+                .args([name, child])
+                .status();
             assert!(sent.unwrap().success());
         }
     };

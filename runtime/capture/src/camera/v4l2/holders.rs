@@ -15,7 +15,10 @@ pub(super) fn of(device: &Path) -> Option<String> {
     let own = std::process::id();
     let mut found = Vec::new();
     for entry in fs::read_dir("/proc").ok()?.flatten() {
-        let id = entry.file_name().to_str().and_then(|name| name.parse().ok());
+        let id = entry
+            .file_name()
+            .to_str()
+            .and_then(|name| name.parse().ok());
         let Some(id) = id.filter(|id: &u32| *id != own) else {
             continue;
         };
@@ -77,7 +80,9 @@ mod tests {
         // Until it has become the other program, it has the name of this one.
         let id = child.id();
         assert!(
-            found.as_ref().is_some_and(|found| found.ends_with(&format!("(process {id})"))),
+            found
+                .as_ref()
+                .is_some_and(|found| found.ends_with(&format!("(process {id})"))),
             "{found:?}"
         );
         assert_eq!(of(&path), None);
