@@ -17,6 +17,7 @@ mod documents;
 mod examples;
 #[cfg(target_os = "linux")]
 mod faults;
+mod inputs;
 #[cfg(unix)]
 mod live;
 mod manual;

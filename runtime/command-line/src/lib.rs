@@ -4,17 +4,45 @@
 //! Which flags there are and what they mean is each program's own.
 
 use std::{
+    borrow::Cow,
     fmt::Display,
     io::{self, ErrorKind, Write},
 };
 
-/// Writes text to standard output and flushes it. A reader that has closed its end, as in `| head -1`, is
+/// Returns a text that changes nothing about a terminal: control characters, which names of files, messages
+/// of other programs and model cards may hold, are written as they are in Rust and C (`\u{1b}`), and so are
+/// those that turn the direction of what follows. Ends of lines and tabs stay.
+pub fn printable(text: &str) -> Cow<'_, str> {
+    if !text.contains(is_unprintable) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        match is_unprintable(c) {
+            true => shown.extend(c.escape_default()),
+            false => shown.push(c),
+        }
+    }
+    Cow::Owned(shown)
+}
+
+fn is_unprintable(c: char) -> bool {
+    const DIRECTIONS: [std::ops::RangeInclusive<char>; 4] = [
+        '\u{61c}'..='\u{61c}',
+        '\u{200e}'..='\u{200f}',
+        '\u{202a}'..='\u{202e}',
+        '\u{2066}'..='\u{2069}',
+    ];
+    (c.is_control() && c != '\n' && c != '\t') || DIRECTIONS.iter().any(|range| range.contains(&c))
+}
+
+/// Writes text to standard output and flushes it, [`printable`]. A reader that has closed its end, as in `| head -1`, is
 /// no error.
 ///
 /// # Errors
 /// When it cannot be written for another reason; the error is one line for the user.
 pub fn print(text: &str) -> io::Result<()> {
-    print_to(&mut io::stdout().lock(), text)
+    print_to(&mut io::stdout().lock(), &printable(text))
 }
 
 fn print_to(out: &mut impl Write, text: &str) -> io::Result<()> {
@@ -29,7 +57,7 @@ fn print_to(out: &mut impl Write, text: &str) -> io::Result<()> {
     }
 }
 
-/// Writes an error or a note to standard error, on one line after the program's name.
+/// Writes an error or a note to standard error, on one line after the program's name, [`printable`].
 pub fn complain(program: &str, message: &dyn Display) {
     // When even this cannot be written, the exit status still shows the failure.
     let _ = writeln!(io::stderr(), "{program}: {}", joined(message));
@@ -38,7 +66,7 @@ pub fn complain(program: &str, message: &dyn Display) {
 fn joined(message: &dyn Display) -> String {
     let text = message.to_string();
     let lines: Vec<&str> = text.lines().map(str::trim).collect();
-    lines.join(" ")
+    printable(&lines.join(" ")).into_owned()
 }
 
 /// Returns what is wrong with a command line, on one line that names the nearest known word where there is
@@ -98,6 +126,17 @@ mod tests {
         assert!(print_to(&mut Failing(ErrorKind::BrokenPipe), "text").is_ok());
         let error = print_to(&mut Failing(ErrorKind::StorageFull), "text").unwrap_err();
         assert!(error.to_string().contains("free some space"), "{error}");
+    }
+
+    #[test]
+    fn no_control_character_reaches_the_terminal() {
+        assert_eq!(
+            printable("b\u{1b}[2Jc\rd\u{7}\u{9b}1m"),
+            r"b\u{1b}[2Jc\rd\u{7}\u{9b}1m"
+        );
+        assert_eq!(printable("gpj.\u{202e}exe"), r"gpj.\u{202e}exe");
+        assert_eq!(printable("é 目\t1\n2\n"), "é 目\t1\n2\n");
+        assert_eq!(joined(&"a\u{1b}[31m\n b"), r"a\u{1b}[31m b");
     }
 
     #[test]

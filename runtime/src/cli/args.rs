@@ -61,7 +61,8 @@ pub(crate) struct ModelsArgs {
 /// `parseye monitor`.
 #[derive(Debug, ClapArgs)]
 pub(crate) struct MonitorArgs {
-    /// Camera: a number, a device or a part of its name, as `parseye cameras` lists them, or
+    /// Camera: a number, a device or a part of its name, as `parseye cameras` lists them; the URL of a network
+    /// camera (rtsp://..., http://...); a recording; `-`, a stream at the standard input; or
     /// `pipe:COMMAND`, a program that writes Motion JPEG to its standard output
     #[arg(long, value_name = "ID")]
     pub camera: Option<String>,
@@ -160,8 +161,8 @@ pub(crate) struct ReplayArgs {
     /// Score blinks against this file (columns clip, start_frame, end_frame, kind)
     #[arg(long, value_name = "BLINKS.csv")]
     pub truth: Option<PathBuf>,
-    /// Write the frames with their predictions drawn on them as a video; OUT-CLIP.mp4 for each of several
-    /// sources
+    /// Write the frames with their predictions drawn on them: .mp4, .mov, .mkv, .webm or .gif, a single image
+    /// as .png; OUT-CLIP.mp4 for each of several sources
     #[arg(long, value_name = "OUT.mp4")]
     pub annotate: Option<PathBuf>,
     /// Write the summary to this file instead of the screen

@@ -6,7 +6,7 @@ use super::{
     stop_on_signals,
 };
 use anyhow::anyhow;
-use parseye_capture::{name_of, open_recording};
+use parseye_capture::{Notice, name_of, open_recording};
 use parseye_events::{event::Outcome, write_json};
 use parseye_vision::{
     classify::EyeStateModel,
@@ -65,6 +65,11 @@ fn recording(
                 outcome = Outcome::Failed;
                 break;
             }
+        }
+    }
+    for notice in source.notices() {
+        if let Notice::Note(message) | Notice::Gap { message, .. } = notice {
+            complain(&format!("note: {message}"));
         }
     }
     let report = check.report(&name_of(path))?;

@@ -41,8 +41,8 @@ const MIN_DURATION: Duration = Duration::from_millis(10);
 /// Runs the command.
 ///
 /// # Errors
-/// When a model or an output cannot be used. A damaged recording is reported and changes the exit status
-/// only.
+/// When a model or an output cannot be used. A recording that cannot be read to its end is reported and
+/// changes the exit status only; one of which all was read, but for damaged frames amid others, is reported.
 pub fn run(plan: ReplayPlan) -> anyhow::Result<ExitCode> {
     let stop = stop_on_signals()?;
     if let (true, [source]) = (plan.realtime, plan.sources.as_slice()) {
@@ -74,7 +74,9 @@ pub fn run(plan: ReplayPlan) -> anyhow::Result<ExitCode> {
     }
 
     let mut statistics = ReplayStatistics::default();
-    let mut damaged = BTreeSet::new();
+    // In a loop each source is reported once.
+    let mut known = BTreeSet::new();
+    let mut failed = false;
     let mut left = plan.duration;
     'passes: loop {
         let mut empty = true;
@@ -82,11 +84,10 @@ pub fn run(plan: ReplayPlan) -> anyhow::Result<ExitCode> {
             let log = log.as_mut();
             let replayed =
                 replay_source(source, left, &plan.settings, &mut eye_monitor, log, &stop)?;
-            if let Some(error) = &replayed.error
-                && damaged.insert(&source.clip)
-            {
-                complain(error);
+            if known.insert(&source.clip) {
+                report(source, &replayed);
             }
+            failed |= replayed.error.is_some();
             statistics.add(&source.clip, &replayed, truth.as_ref());
             empty &= replayed.statistics.frames() == 0;
             let duration = replayed.statistics.duration().max(MIN_DURATION);
@@ -111,11 +112,30 @@ pub fn run(plan: ReplayPlan) -> anyhow::Result<ExitCode> {
         None if summary.all.frames == 0 && !damaged.is_empty() => {}
         None => print(&summary.text_with(&stills))?,
     }
-    let outcome = match damaged.is_empty() {
-        true => Outcome::Complete,
-        false => Outcome::Failed,
+    let outcome = match failed {
+        false => Outcome::Complete,
+        true => Outcome::Failed,
     };
     Ok(exit_status(outcome, &stop))
+}
+
+/// Reports what was wrong with a recording, and what is to be known of it.
+fn report(source: &ReplaySource, replayed: &Replayed) {
+    if let Some(error) = &replayed.error {
+        complain(error);
+    }
+    for note in &replayed.notes {
+        complain(&format!("note: {note}"));
+    }
+    let damaged = &replayed.damaged;
+    if damaged.count() > 0 {
+        complain(&format!(
+            "note: {}: {} of {} frames are damaged and left out, by number {damaged}",
+            source.path.display(),
+            damaged.count(),
+            replayed.statistics.frames() + damaged.count()
+        ));
+    }
 }
 
 /// Plays a recording at its own pace.

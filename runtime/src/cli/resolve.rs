@@ -4,7 +4,7 @@
 use super::args::{
     CheckArgs, DashboardArgs, DemoArgs, EvaluateArgs, MonitorArgs, ReplayArgs, SummarizeArgs,
 };
-use crate::config::Settings;
+use crate::{annotate::video::format::VideoFormat, config::Settings};
 use anyhow::{Context, anyhow, bail, ensure};
 use parseye_capture::name_of;
 use parseye_vision::{evaluate::manifest::Split, snr};
@@ -229,6 +229,7 @@ pub(super) fn replay(args: ReplayArgs, mut settings: Settings) -> anyhow::Result
     }
     dashboards(args.dashboards, &mut settings)?;
     alarm(args.on_alarm, &mut settings)?;
+    args.annotate.as_deref().map(VideoFormat::of).transpose()?;
     let duration = args.duration.map(duration).transpose()?;
     let mut seen: BTreeMap<String, PathBuf> = BTreeMap::new();
     let mut sources = Vec::new();

@@ -9,7 +9,9 @@ mod event;
 
 pub(super) use event::{CaptureEvent, Reason, SourceChange};
 
-use parseye_capture::{CameraFault, CaptureLoss, LiveOpener, LiveSource, Read, SourceError};
+use parseye_capture::{
+    CameraFault, CaptureLoss, DamagedFrames, LiveOpener, LiveSource, Notice, Read, SourceError,
+};
 use parseye_vision::frame::Frame;
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -166,6 +168,8 @@ pub(super) struct Capture<'a, S: FrameSink> {
 /// Damaged frames that were reported.
 #[derive(Debug, Default)]
 struct Damage {
+    /// Numbers of those that were not reported yet.
+    numbers: DamagedFrames,
     reported: CaptureLoss,
     reported_at: Option<Instant>,
 }
@@ -264,6 +268,7 @@ impl<'a, S: FrameSink> Capture<'a, S> {
                 break CaptureState::Ended;
             }
             let read = opening.source.read(MAX_WAIT);
+            self.take_notices(&mut opening);
             let lost = opening.source.lost();
             self.report_damage(lost);
             match read {
@@ -312,9 +317,28 @@ impl<'a, S: FrameSink> Capture<'a, S> {
         self.sink.frame(frame);
     }
 
+    /// Takes what the source reports beside its frames.
+    fn take_notices(&mut self, opening: &mut Opening) {
+        for notice in opening.source.notices() {
+            match notice {
+                Notice::Damaged { frame, .. } => {
+                    self.damage.numbers.add(frame + opening.sequence_offset);
+                }
+                Notice::Gap { length, message } => {
+                    self.event(SourceChange::Gap { length, message })
+                }
+                Notice::Note(message) => self.event(SourceChange::Note { message }),
+                _ => {}
+            }
+        }
+    }
+
     /// Returns why an opening counts as lost, if it has been silent for too long.
     fn stalled(&self, opening: &Opening, lost: CaptureLoss) -> Option<SourceError> {
-        let limit = self.stall_timeout?;
+        let limit = match opening.first_frame {
+            Some(_) => self.stall_timeout?,
+            None => self.stall_timeout?.max(opening.source.startup()),
+        };
         let silent = self
             .clock
             .now()
@@ -327,7 +351,7 @@ impl<'a, S: FrameSink> Capture<'a, S> {
             0 => (
                 CameraFault::Stalled,
                 format!("no frame for {} seconds", limit.as_secs_f64()),
-                "check its cable, then plug it in again",
+                "check its cable or its network, then plug it in again",
             ),
             _ => (
                 CameraFault::Corrupt,
@@ -366,11 +390,17 @@ impl<'a, S: FrameSink> Capture<'a, S> {
                 format!("{corrupt} arrived damaged, {decode} could not be decoded")
             }
         };
+        let numbers = self.damage.numbers.first().to_vec();
         self.damage = Damage {
+            numbers: DamagedFrames::default(),
             reported: lost,
             reported_at: Some(now),
         };
-        self.event(SourceChange::Damaged { frames, message });
+        self.event(SourceChange::Damaged {
+            frames,
+            numbers,
+            message,
+        });
     }
 
     fn event(&mut self, change: SourceChange) {

@@ -93,7 +93,8 @@ impl Present {
                 self.source.down = Some(reason.message.clone());
                 self.last = None;
             }
-            SourceChange::Damaged { .. } => {}
+            SourceChange::Damaged { .. } | SourceChange::Gap { .. } | SourceChange::Note { .. } => {
+            }
         }
     }
 

@@ -11,7 +11,11 @@ use crate::{
     dashboard::web::WebError,
     live::{
         MonitorOptions, Monitored, PipelineError, SelfCheckError, SelfCheckSlot, SelfCheckThread,
-        WatchedSource, dashboards::Dashboards, monitor, status_line::StatusLine,
+        WatchedSource,
+        dashboards::Dashboards,
+        monitor,
+        remarks::{self, Remarks},
+        status_line::StatusLine,
     },
     notify::{
         alarm::{self, Alarm, AlarmError},
@@ -124,6 +128,7 @@ struct Readers {
     /// Ends the events and the self-check's readings: the readers below take those that wait for them,
     /// then end.
     _events: AtEnd<(Fanout<Event>, Arc<SelfCheckSlot>)>,
+    remarks: Option<Remarks>,
     alarm: Option<AtEnd<Alarm>>,
     self_check: Option<AtEnd<SelfCheckThread>>,
     /// Restores the terminal, so that what is reported from here on can be read.
@@ -156,6 +161,7 @@ impl<'a> LiveRun<'a> {
                 events.end();
                 readings.end();
             }),
+            remarks: None,
             alarm: None,
             self_check: None,
             dashboards: Dashboards::listen(&channels, settings, stop, report)?,
@@ -242,6 +248,9 @@ impl Readers {
         (model, gradient): (&EyeStateModel, Option<&GradientModel>),
         (settings, stop): (&Settings, &Stop),
     ) -> Result<(), LiveRunError> {
+        let remarks = channels.events.subscribe(remarks::QUEUE);
+        let remarks = Remarks::start(remarks, self.dashboards.reporter());
+        self.remarks = Some(remarks.map_err(LiveRunError::Thread)?);
         if let Some(log) = log {
             let events = channels.events.subscribe(LogWriter::QUEUE);
             let writer = LogWriter::start(events, log, self.dashboards.reporter());

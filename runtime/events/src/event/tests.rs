@@ -173,16 +173,11 @@ fn drift_event() -> Event {
     Event::Drift(DriftRecord::new(CLIP, Eye::Left, &drift, UNIX_TIME))
 }
 
-fn camera_events() -> [Event; 3] {
+fn camera_events() -> [Event; 5] {
     let opened = CameraEvent {
-        clip: CLIP.into(),
-        time: 0.0,
-        kind: CameraEventKind::Opened,
-        reason: None,
-        message: None,
         format: Some("MJPG 640x480 at 30 frames/s".into()),
-        frames: None,
         unix_time: UNIX_TIME,
+        ..CameraEvent::new(CLIP, 0.0, CameraEventKind::Opened)
     };
     let lost = CameraEvent {
         time: 333.5,
@@ -198,9 +193,21 @@ fn camera_events() -> [Event; 3] {
         reason: Some(CameraFault::Corrupt),
         message: None,
         frames: Some(3),
+        numbers: vec![10_210, 10_212, 10_213],
         ..lost.clone()
     };
-    [opened, lost, damaged].map(Event::Camera)
+    let gap = CameraEvent {
+        message: Some("no frame for 1.8 s".into()),
+        length: Some(1.8),
+        unix_time: UNIX_TIME,
+        ..CameraEvent::new(CLIP, 342.0, CameraEventKind::Gap)
+    };
+    let note = CameraEvent {
+        kind: CameraEventKind::Note,
+        length: None,
+        ..gap.clone()
+    };
+    [opened, lost, damaged, gap, note].map(Event::Camera)
 }
 
 /// One of each kind, with all fields that it can have.

@@ -20,6 +20,36 @@ use parseye_vision::{
 };
 use std::time::Duration;
 
+/// A longer time between two frames is a leap, not the rate of a recording.
+const LONGEST_STEP: Duration = Duration::from_secs(1);
+
+/// The usual time between two frames.
+#[derive(Clone, Copy, Debug, Default)]
+struct UsualStep {
+    /// Steps that are no leaps.
+    sum: Duration,
+    count: u32,
+    shortest: Option<Duration>,
+}
+
+impl UsualStep {
+    fn add(&mut self, step: Duration) {
+        if step <= LONGEST_STEP {
+            self.sum += step;
+            self.count = self.count.saturating_add(1);
+        }
+        self.shortest = Some(self.shortest.map_or(step, |shortest| shortest.min(step)));
+    }
+
+    /// Returns the mean step, leaps left out; where all are that long, the shortest.
+    fn get(&self) -> Duration {
+        match self.count {
+            0 => self.shortest.unwrap_or_default(),
+            count => self.sum / count,
+        }
+    }
+}
+
 /// Accumulates the statistics of one source, or with [`Self::merge`] of several.
 ///
 /// Call [`Self::add_frame`] and [`Self::add_changes`] for each frame, [`Self::end`] once, then
@@ -30,6 +60,7 @@ pub struct RunAccumulator {
     frames_with_face: u64,
     first_time: Option<Duration>,
     last_time: Duration,
+    step: UsualStep,
     duration: Duration,
     states: PerEye<[u64; STATES]>,
     blinks: BlinkCounts,
@@ -51,6 +82,9 @@ impl RunAccumulator {
     pub fn add_frame(&mut self, reading: &FrameReading, times: &StageTimes) {
         self.frames += 1;
         self.frames_with_face += u64::from(reading.face.is_some());
+        if self.first_time.is_some() {
+            self.step.add(reading.time.saturating_sub(self.last_time));
+        }
         self.first_time.get_or_insert(reading.time);
         self.last_time = reading.time;
         for eye in Eye::ALL {
@@ -112,12 +146,9 @@ impl RunAccumulator {
     pub fn end(&mut self, tracker: &TemporalTracker, busy: Duration) {
         (self.known, self.closed) = tracker.known_and_closed();
         self.busy = busy;
-        // The last frame is shown as long as the frames before it on average.
+        // The last frame is shown as long as the frames before it usually are.
         let first = self.first_time.unwrap_or_default();
-        let shown = self.last_time.saturating_sub(first);
-        if self.frames > 1 {
-            self.duration = shown.mul_f64(self.frames as f64 / (self.frames - 1) as f64);
-        }
+        self.duration = self.last_time.saturating_sub(first) + self.step.get();
     }
 
     /// Returns the number of frames so far.

@@ -160,6 +160,23 @@ fn damaged_frames_are_all_counted_and_reported_once_a_second() {
         .collect();
     assert_eq!(reported.len(), 4, "{reported:?}");
     assert_eq!(reported[0], 1);
+    let numbers = played
+        .record
+        .events
+        .iter()
+        .flat_map(|event| match &event.change {
+            SourceChange::Damaged { numbers, .. } => numbers.clone(),
+            _ => Vec::new(),
+        });
+    // Every second one, each once, in order.
+    let numbers: Vec<u64> = numbers.collect();
+    assert_eq!(numbers.len() as u64, reported.iter().sum::<u64>());
+    assert!(
+        numbers
+            .iter()
+            .enumerate()
+            .all(|(place, number)| *number == 2 * place as u64 + 1)
+    );
     assert_eq!(played.record.frames.len(), 50);
 }
 
@@ -276,6 +293,7 @@ proptest! {
                     last = Some(reason.fault);
                 }
                 SourceChange::Damaged { frames, .. } => prop_assert!(*frames > 0),
+                SourceChange::Gap { .. } | SourceChange::Note { .. } => {}
             }
         }
         let times = played.record.events.windows(2);

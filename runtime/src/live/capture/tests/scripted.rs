@@ -100,6 +100,7 @@ impl LiveOpener for Opener {
                 acts: acts.into_iter().rev().collect(),
                 sequence: 0,
                 lost: CaptureLoss::default(),
+                notices: Vec::new(),
             })),
         }
     }
@@ -112,9 +113,14 @@ pub(super) struct Scripted {
     acts: Vec<Act>,
     sequence: u64,
     lost: CaptureLoss,
+    notices: Vec<Notice>,
 }
 
 impl LiveSource for Scripted {
+    fn notices(&mut self) -> Vec<Notice> {
+        std::mem::take(&mut self.notices)
+    }
+
     fn format(&self) -> String {
         "MJPG 2x2".into()
     }
@@ -147,6 +153,8 @@ impl LiveSource for Scripted {
             Some(Act::Corrupt(count)) => {
                 self.acts.push(Act::Corrupt(count - 1));
                 self.clock.pass(FRAME_EVERY);
+                let (frame, time) = (self.sequence, self.clock.passed());
+                self.notices.push(Notice::Damaged { frame, time });
                 self.sequence += 1;
                 self.lost.corrupt += 1;
                 Ok(Read::Nothing)
@@ -215,6 +223,8 @@ impl Played {
                 SourceChange::Lost(reason) => format!("lost {}", reason.fault),
                 SourceChange::Waiting(reason) => format!("waiting {}", reason.fault),
                 SourceChange::Damaged { frames, .. } => format!("damaged {frames}"),
+                SourceChange::Gap { .. } => "gap".into(),
+                SourceChange::Note { .. } => "note".into(),
             })
             .collect()
     }
