@@ -29,6 +29,7 @@ pub mod fit;
 pub mod fit_arguments;
 mod float_bytes;
 pub mod harden;
+mod kept;
 pub mod labels;
 mod logits;
 pub mod measure;
