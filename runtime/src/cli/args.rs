@@ -41,6 +41,8 @@ pub(crate) enum CommandArgs {
     Config(ConfigArgs),
     /// Attack the predictions: how much noise they withstand, and how much the camera adds
     Check(CheckArgs),
+    /// Record your own eyes for training: a guided two minutes, crops of the eyes alone
+    Collect(CollectArgs),
     /// Write the manual pages
     // Hidden: for those who make packages. README.md names both.
     #[command(hide = true)]
@@ -183,6 +185,23 @@ pub(crate) struct ReplayArgs {
     /// Dashboards and self-check of a recording that is played at its own pace.
     #[command(flatten)]
     pub dashboards: DashboardArgs,
+}
+
+/// `parseye collect`.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct CollectArgs {
+    /// New folder for the crops and manifest.csv, the --data of `train`
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Camera, as `parseye cameras` lists them
+    #[arg(long, value_name = "ID")]
+    pub camera: Option<String>,
+    /// Read this recording in place of a camera: of a person who does what the steps say
+    #[arg(long, value_name = "SOURCE", conflicts_with = "camera")]
+    pub recording: Option<PathBuf>,
+    /// Name of the person in the manifest: letters, digits, - and _
+    #[arg(long, value_name = "NAME", default_value = "me")]
+    pub subject: String,
 }
 
 /// `parseye evaluate`.

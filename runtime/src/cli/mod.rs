@@ -3,6 +3,7 @@
 
 pub(crate) mod args;
 mod check;
+mod collect;
 mod completions;
 mod config;
 mod demo;
@@ -65,6 +66,7 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> anyhow::Result<ExitCode
         CommandArgs::Summarize(args) => summarize::run(&resolve::summarize(args, settings)?),
         CommandArgs::Config(args) => config::run(args, settings, &origins),
         CommandArgs::Check(args) => check::run(&resolve::check(args, settings)?),
+        CommandArgs::Collect(args) => collect::run(&resolve::collect(args, settings)),
         CommandArgs::Man(args) => man::run(args.folder.as_deref()),
         CommandArgs::Completions(args) => completions::run(args.shell),
     }

@@ -2,7 +2,8 @@
 //! anything is read or written.
 
 use super::args::{
-    CheckArgs, DashboardArgs, DemoArgs, EvaluateArgs, MonitorArgs, ReplayArgs, SummarizeArgs,
+    CheckArgs, CollectArgs, DashboardArgs, DemoArgs, EvaluateArgs, MonitorArgs, ReplayArgs,
+    SummarizeArgs,
 };
 use crate::{annotate::video::format::VideoFormat, config::Settings};
 use anyhow::{Context, anyhow, bail, ensure};
@@ -77,6 +78,19 @@ pub(super) struct EvaluatePlan {
     pub split: Split,
     /// Where all metrics go.
     pub json: Option<PathBuf>,
+}
+
+/// What `parseye collect` does.
+#[derive(Debug)]
+pub(super) struct CollectPlan {
+    /// Settings with the flags' values.
+    pub settings: Settings,
+    /// Folder for crops and manifest.
+    pub out: PathBuf,
+    /// Recording in place of a camera.
+    pub recording: Option<PathBuf>,
+    /// The person.
+    pub subject: String,
 }
 
 /// What `parseye summarize` does.
@@ -295,6 +309,17 @@ pub(super) fn evaluate(args: EvaluateArgs, mut settings: Settings) -> anyhow::Re
         split,
         json: args.json,
     })
+}
+
+/// Resolves `parseye collect`.
+pub(super) fn collect(args: CollectArgs, mut settings: Settings) -> CollectPlan {
+    settings.camera.id = args.camera.or(settings.camera.id);
+    CollectPlan {
+        settings,
+        out: args.out,
+        recording: args.recording,
+        subject: args.subject,
+    }
 }
 
 fn split(name: &str) -> anyhow::Result<Split> {

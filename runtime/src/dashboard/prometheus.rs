@@ -135,9 +135,11 @@ fn gauges(status: &LiveStatus, registry: &mut Registry) {
             continue;
         };
         for state in EyeState::ALL {
-            probabilities
-                .get_or_create(&[("eye", eye), ("state", state.name())])
-                .set(measured.of(state));
+            if let Some(probability) = measured.of(state) {
+                probabilities
+                    .get_or_create(&[("eye", eye), ("state", state.name())])
+                    .set(probability);
+            }
         }
         confidence.get_or_create(&[("eye", eye)]).set(*largest);
     }

@@ -3,17 +3,11 @@
 //! Where frames come from, and what is done with the results, is left to the caller.
 
 use crate::{
-    classify::{
-        EyeClassifier, EyeStateModel, ModelError, StandardisedCrop,
-        input::{PIXELS, SIDE},
-    },
+    classify::{EyeClassifier, EyeStateModel, ModelError},
+    eye_crop::eye_crop,
     eye_state::PerEye,
     frame::Frame,
-    locate::{
-        DetectorSettings, Face, FaceTracker, LocateError,
-        crop::{Roi, sample_gray},
-        find_face_detector,
-    },
+    locate::{DetectorSettings, Face, FaceTracker, LocateError, find_face_detector},
     reading::{EyeReading, FrameReading, Unseen},
     settings::{SettingError, check_range},
     temporal::{TemporalSettings, TemporalTracker, TemporalUpdate},
@@ -185,7 +179,8 @@ impl EyeMonitor {
         };
         let begin = Instant::now();
         let squares = face.eye_rois(self.settings.eyes.crop_side);
-        let crops = PerEye::from_fn(|eye| standardised(frame, squares.get(eye)));
+        let detail_side = self.classifier.model().detail_side();
+        let crops = PerEye::from_fn(|eye| eye_crop(&frame.luma, squares.get(eye), detail_side));
         let cropped = Instant::now();
         let mut classify = |crop, square| {
             self.classifier
@@ -201,10 +196,4 @@ impl EyeMonitor {
         };
         Ok((eyes, cropped - begin, cropped.elapsed()))
     }
-}
-
-fn standardised(frame: &Frame, square: &Roi) -> StandardisedCrop {
-    let mut gray = [0.0; PIXELS];
-    sample_gray(&frame.luma, square, SIDE, &mut gray);
-    StandardisedCrop::new(&gray)
 }

@@ -36,9 +36,9 @@ pub fn end(frames: u64) -> Event {
 pub fn eye(closed: f64) -> EyeRecord {
     let probabilities = Probabilities {
         open: 1.0 - closed,
-        partially_open: 0.0,
+        partially_open: Some(0.0),
         closed,
-        not_visible: 0.0,
+        not_visible: Some(0.0),
     };
     EyeRecord {
         state: if closed > 0.5 {

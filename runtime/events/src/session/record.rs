@@ -3,7 +3,7 @@
 use super::line::LineDefect;
 use crate::event::{ClosureEvent, EyesEvent};
 use parseye_vision::{
-    eye_state::{EyeState, PerEye},
+    eye_state::{EyeState, LEFT_OUT, PerEye},
     locate::crop::Roi,
     reading::{EyeReading, FrameReading, Unseen},
 };
@@ -53,7 +53,8 @@ pub(super) fn reading_of(eyes: &EyesEvent) -> FrameReading {
                 return EyeReading::Unmeasured(record.reason.unwrap_or(Unseen::NoFace));
             };
             EyeReading::Measured {
-                probabilities: EyeState::ALL.map(|state| probabilities.of(state) as f32),
+                probabilities: EyeState::ALL
+                    .map(|state| probabilities.of(state).map_or(LEFT_OUT, |p| p as f32)),
                 square: record.square.map_or(UNKNOWN_ROI, |square| Roi {
                     centre: [square.x as f32, square.y as f32],
                     side: square.side as f32,

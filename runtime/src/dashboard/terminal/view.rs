@@ -259,7 +259,7 @@ impl View<'_> {
             };
             let share = record
                 .and_then(|record| record.probabilities.as_ref())
-                .map(|probabilities| probabilities.of(state));
+                .and_then(|probabilities| probabilities.of(state));
             let value = share.map_or_else(|| "-".into(), |share| format!("{share:.2}"));
             let bar = self.theme.bar(share.unwrap_or(0.0), room);
             lines.push(Line::from(vec![

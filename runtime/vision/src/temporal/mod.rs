@@ -20,7 +20,7 @@ pub use closure::{Closure, ClosureKind, Laterality};
 pub use settings::TemporalSettings;
 
 use crate::{
-    eye_state::{Eye, PerEye},
+    eye_state::{Eye, EyeState, PerEye, is_left_out},
     reading::{EyeReading, FrameReading},
     seconds,
 };
@@ -78,8 +78,23 @@ impl TemporalTracker {
 
     /// Takes the next reading. One that is earlier than the last is of a clock that was set back, or
     /// of another source: what was going on is broken off, and the last minute begins anew.
+    ///
+    /// Where the model has no output for partially open eyes, lids that come near each other cannot be told from
+    /// doubt, and no partial blinks are reported.
     pub fn update(&mut self, reading: &FrameReading) -> TemporalUpdate {
-        self.advance(reading.time, Some((reading.frame, &reading.eyes)))
+        let mut update = self.advance(reading.time, Some((reading.frame, &reading.eyes)));
+        let is_unsaid = |eye: Eye| match reading.eyes.get(eye) {
+            EyeReading::Measured { probabilities, .. } => {
+                is_left_out(probabilities[EyeState::PartiallyOpen.index()])
+            }
+            EyeReading::Unmeasured(_) => false,
+        };
+        if Eye::ALL.into_iter().any(is_unsaid) {
+            update
+                .ended
+                .retain(|closure| closure.kind != ClosureKind::PartialBlink);
+        }
+        update
     }
 
     /// Takes that no frame comes any more: from `time` on nothing is known of the eyes. A closure that was

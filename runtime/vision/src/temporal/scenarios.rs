@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    eye_state::{EyeState, STATES},
+    eye_state::{EyeState, LEFT_OUT, STATES},
     locate::crop::Roi,
     reading::{EyeReading, Unseen},
 };
@@ -163,6 +163,50 @@ fn an_alert_blinker_is_counted_blink_by_blink() {
     assert!((first.start.as_secs_f64() - 2.0).abs() < 1e-6);
     assert!((first.duration().as_secs_f64() - 5.0 / FPS).abs() < 1e-6);
     assert_eq!(tracker.perclos(), Some(0.0), "blinks are left out");
+}
+
+/// With an output for open and closed alone, doubt is no lid on its way down: the same numbers that are a partial blink of
+/// a model of four states are none of one of two, and its blinks are blinks.
+#[test]
+fn a_model_of_two_states_blinks_but_not_partially() {
+    let script = [
+        (30, Scene::Open),
+        (4, Scene::Of(0.45)),
+        (30, Scene::Open),
+        (4, Scene::Closed),
+        (30, Scene::Open),
+    ];
+    let scenes = script
+        .iter()
+        .flat_map(|(frames, scene)| std::iter::repeat_n(*scene, *frames));
+    let scenes: Vec<Scene> = scenes.collect();
+    let counted = |left_out: bool| {
+        let mut tracker = TemporalTracker::new(&TemporalSettings::default());
+        let mut closures = Vec::new();
+        for (frame, scene) in scenes.iter().enumerate() {
+            let mut eyes = eyes(*scene);
+            for eye in [&mut eyes.left, &mut eyes.right] {
+                if let (EyeReading::Measured { probabilities, .. }, true) = (eye, left_out) {
+                    probabilities[EyeState::PartiallyOpen.index()] = LEFT_OUT;
+                    probabilities[EyeState::NotVisible.index()] = LEFT_OUT;
+                }
+            }
+            let reading = FrameReading {
+                frame: frame as u64,
+                time: Duration::from_secs_f64(frame as f64 / FPS),
+                face: None,
+                eyes,
+            };
+            closures.extend(tracker.update(&reading).ended);
+        }
+        let of_both = |kind| of(&closures, Laterality::Both, kind);
+        (
+            of_both(ClosureKind::PartialBlink),
+            of_both(ClosureKind::Blink),
+        )
+    };
+    assert_eq!(counted(false), (vec![(30, 33)], vec![(64, 67)]));
+    assert_eq!(counted(true), (vec![], vec![(64, 67)]));
 }
 
 #[test]

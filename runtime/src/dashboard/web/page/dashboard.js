@@ -86,12 +86,12 @@ function showEye(side, eye) {
   const tracks = card.querySelectorAll(".track div");
   const values = card.querySelectorAll(".value");
   STATES.forEach(([key], at) => {
-    const share = probabilities ? probabilities[key] : 0;
-    tracks[at].style.transform = `scaleX(${share})`;
-    values[at].textContent = probabilities ? share.toFixed(2) : "–";
+    const share = probabilities?.[key];
+    tracks[at].style.transform = `scaleX(${share ?? 0})`;
+    values[at].textContent = share === undefined ? "–" : share.toFixed(2);
   });
-  const openness = probabilities ? probabilities.open + 0.45 * probabilities.partially_open : 0.5;
-  const seen = probabilities ? 1 - probabilities.not_visible : 0;
+  const openness = probabilities ? probabilities.open + 0.45 * (probabilities.partially_open ?? 0) : 0.5;
+  const seen = probabilities ? 1 - (probabilities.not_visible ?? 0) : 0;
   drawEye(card.querySelector("svg"), seen > 0.05 ? Math.min(1, openness / seen) : 0.5);
 }
 
