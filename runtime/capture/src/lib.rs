@@ -73,6 +73,9 @@ pub trait FrameSource: Send {
     fn next_frame(&mut self) -> Result<Option<Frame>, SourceError>;
 }
 
+/// The path of standard input as a recording.
+pub const STANDARD_INPUT: &str = "/dev/stdin";
+
 /// Opens a recording: a folder of images, a single image, or a video file. Images are given times
 /// `1 / image_rate` seconds apart.
 ///

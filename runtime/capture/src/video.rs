@@ -109,7 +109,10 @@ impl VideoFile {
             .args(["-autoscale", "0"])
             .args([option, "passthrough", "-f", "rawvideo", "-pix_fmt", "rgb24"])
             .arg("pipe:1")
-            .stdin(Stdio::null())
+            .stdin(match path.as_os_str() == super::STANDARD_INPUT {
+                true => Stdio::inherit(),
+                false => Stdio::null(),
+            })
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         // In a process group of its own: Ctrl-C must not end the decoder first and look like damage.

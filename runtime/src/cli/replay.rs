@@ -1,7 +1,7 @@
 //! `parseye replay`: recordings in; events, statistics and annotated videos out.
 
 use super::{
-    complain, exit_status, load_gradient, load_model, print,
+    complain, exit_status, load_gradient, load_model, print_beside,
     resolve::{ReplayPlan, ReplaySource},
     stop_on_signals,
     watch::watch,
@@ -56,7 +56,10 @@ pub fn run(plan: ReplayPlan) -> anyhow::Result<ExitCode> {
     let model = load_model(&plan.settings)?;
     let mut eye_monitor = EyeMonitor::new(&plan.settings.vision(), &model)?;
     let mut log = match &plan.settings.report.log {
-        Some(path) => Some(EventLog::open(path, Existing::Replace)?),
+        Some(path) => {
+            let detail = plan.settings.report.detail(&plan.settings.temporal);
+            Some(EventLog::open(path, Existing::Replace)?.detailed(detail))
+        }
         None => None,
     };
     if let Some(log) = &mut log {
@@ -106,7 +109,7 @@ pub fn run(plan: ReplayPlan) -> anyhow::Result<ExitCode> {
     let summary = statistics.summary();
     match &plan.summary {
         Some(path) => write_json(path, &summary)?,
-        None => print(&summary.text())?,
+        None => print_beside([&plan.settings.report.log], &summary.text())?,
     }
     let outcome = match damaged.is_empty() {
         true => Outcome::Complete,
@@ -131,7 +134,7 @@ fn play(source: &ReplaySource, plan: &ReplayPlan, stop: &Stop) -> anyhow::Result
         gradient: load_gradient(settings, &model)?,
         model,
     };
-    watch(run, options, stop)
+    watch(run, options, settings, stop)
 }
 
 fn read_truth(path: &Path, sources: &[ReplaySource]) -> anyhow::Result<Truth> {
