@@ -11,7 +11,7 @@ use parseye_events::{
     event::{Event, EyeRecord},
     metrics::FrameLoss,
     status::{CheckStatus, LiveStatus, RunningAlert, SourceStatus},
-    summary::{BlinkCounts, EventCounts},
+    summary::{BlinkCounts, EventTotals},
 };
 use parseye_test_needs::needs;
 use parseye_vision::temporal::AlertKind;
@@ -189,7 +189,7 @@ fn status(frame: u64) -> LiveStatus {
             right: 2,
             both: 3,
         },
-        events: EventCounts::default(),
+        events: EventTotals::default(),
         blinks_per_minute: Some(12.0),
         perclos: None,
         alerts: vec![RunningAlert {

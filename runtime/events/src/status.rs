@@ -5,7 +5,7 @@
 
 use super::{
     event::{CheckRecord, DriftRecord, EyeRecord, FaceRecord},
-    summary::{BlinkCounts, EventCounts},
+    summary::{BlinkCounts, EventTotals},
 };
 use crate::metrics::{FrameLoss, Percentiles};
 use parseye_vision::{
@@ -36,7 +36,7 @@ pub struct LiveStatus {
     /// Blinks since the start.
     pub blinks: BlinkCounts,
     /// Events since the start.
-    pub events: EventCounts,
+    pub events: EventTotals,
     /// Blinks of both eyes a minute over the last minute of known time.
     pub blinks_per_minute: Option<f64>,
     /// PERCLOS of the last minute, 0 to 1; `None` where nothing of it is known.

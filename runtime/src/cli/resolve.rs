@@ -2,7 +2,8 @@
 //! anything is read or written.
 
 use super::args::{
-    CheckArgs, DashboardArgs, EvaluateArgs, LogDetailArgs, MonitorArgs, ReplayArgs, SummarizeArgs,
+    CheckArgs, DashboardArgs, DemoArgs, EvaluateArgs, LogDetailArgs, MonitorArgs, ReplayArgs,
+    SummarizeArgs,
 };
 use crate::{
     config::{LogLevel, Settings},
@@ -25,6 +26,19 @@ pub(super) struct MonitorPlan {
     pub settings: Settings,
     /// Ends by itself after this long.
     pub duration: Option<Duration>,
+    /// Whether the demonstration is played where no camera is found.
+    pub or_demo: bool,
+}
+
+/// What `parseye demo` does.
+#[derive(Debug)]
+pub(super) struct DemoPlan {
+    /// Settings with the flags' values.
+    pub settings: Settings,
+    /// Ends by itself after this long.
+    pub duration: Option<Duration>,
+    /// Where the frames are written instead of being watched.
+    pub write: Option<PathBuf>,
 }
 
 /// One recording of `parseye replay`.
@@ -130,12 +144,44 @@ pub(super) fn monitor(args: MonitorArgs, mut settings: Settings) -> anyhow::Resu
     dashboards(args.dashboards, &mut settings)?;
     alarm(args.on_alarm, &mut settings)?;
     on_event(args.on_event, &mut settings)?;
-    settings.mqtt.broker = args.mqtt.or(settings.mqtt.broker);
-    settings
-        .mqtt
-        .check()
-        .map_err(|reason| anyhow!("--mqtt: mqtt.{reason}"))?;
-    Ok(MonitorPlan { settings, duration })
+    mqtt(args.mqtt, &mut settings)?;
+    Ok(MonitorPlan {
+        settings,
+        duration,
+        or_demo: args.or_demo,
+    })
+}
+
+/// Resolves `parseye demo`.
+///
+/// # Errors
+/// When a value is invalid, or the recording cannot be written.
+pub(super) fn demo(args: DemoArgs, mut settings: Settings) -> anyhow::Result<DemoPlan> {
+    let duration = args.duration.map(duration).transpose()?;
+    settings.model.file = args.model.or(settings.model.file);
+    event_log(args.log, &LogDetailArgs::default(), &mut settings)?;
+    // The frames show nobody.
+    settings.web.preview = true;
+    dashboards(args.dashboards, &mut settings)?;
+    alarm(args.on_alarm, &mut settings)?;
+    mqtt(args.mqtt, &mut settings)?;
+    let outputs: Vec<&Path> = args.write.iter().map(PathBuf::as_path).collect();
+    check_paths(&[], &outputs)?;
+    Ok(DemoPlan {
+        settings,
+        duration,
+        write: args.write,
+    })
+}
+
+/// Merges `--mqtt` into the settings.
+///
+/// # Errors
+/// When it is no address.
+fn mqtt(broker: Option<String>, settings: &mut Settings) -> anyhow::Result<()> {
+    settings.mqtt.broker = broker.or(settings.mqtt.broker.take());
+    let checked = settings.mqtt.check();
+    checked.map_err(|reason| anyhow!("--mqtt: mqtt.{reason}"))
 }
 
 /// Merges the flags of a live run into the settings.

@@ -9,7 +9,7 @@ mod settings;
 
 pub use settings::EventCommandSettings;
 
-use super::command::{Ended, UserCommand, fields_of};
+use super::command::{CommandEnd, UserCommand, fields_of};
 use parseye_events::{
     event::{ClosureEvent, Event},
     fanout::{Next, Subscription},
@@ -78,7 +78,7 @@ impl EventCommands {
             command,
             waiting: VecDeque::new(),
         });
-        let reader = Reader {
+        let reader = CommandReader {
             patterns: Patterns::new(settings),
             queues: queues.collect(),
             reported: BTreeSet::new(),
@@ -122,14 +122,14 @@ struct Queue {
 }
 
 /// The thread.
-struct Reader<R> {
+struct CommandReader<R> {
     patterns: Patterns,
     queues: Vec<Queue>,
     reported: BTreeSet<String>,
     report: R,
 }
 
-impl<R: FnMut(&str)> Reader<R> {
+impl<R: FnMut(&str)> CommandReader<R> {
     fn run(mut self, events: &Subscription<Event>, leave: &AtomicBool) {
         while !leave.load(Ordering::Relaxed) {
             match events.next(POLL_EVERY) {
@@ -172,10 +172,10 @@ impl<R: FnMut(&str)> Reader<R> {
         for queue in &mut self.queues {
             let name = queue.pattern.name();
             match queue.command.poll() {
-                Some(Ended::ByItself(status)) if !status.success() => failures.push(format!(
+                Some(CommandEnd::ByItself(status)) if !status.success() => failures.push(format!(
                     "on_event.{name}: its command failed with {status}; run it by hand to see why"
                 )),
-                Some(Ended::AtItsLimit) => failures.push(format!(
+                Some(CommandEnd::AtItsLimit) => failures.push(format!(
                     "on_event.{name}: its command was ended at its time limit; raise on_event.command_limit_s if it needs longer"
                 )),
                 _ => {}

@@ -8,7 +8,7 @@ use parseye_events::{
     },
     metrics::{FrameLoss, Percentiles},
     status::{CheckStatus, EyeCheckStatus, LiveStatus, RunningAlert, SourceStatus},
-    summary::{AlertCounts, BlinkCounts, EventCounts},
+    summary::{AlertCounts, BlinkCounts, EventTotals},
 };
 use parseye_vision::{
     eye_state::{EyeState, PerEye},
@@ -161,7 +161,7 @@ pub fn status() -> LiveStatus {
             right: 190,
             both: 188,
         },
-        events: EventCounts {
+        events: EventTotals {
             blinks: BlinkCounts {
                 left: 191,
                 right: 190,
@@ -180,7 +180,7 @@ pub fn status() -> LiveStatus {
                 long_closure_alarm: 2,
                 ..AlertCounts::default()
             },
-            ..EventCounts::default()
+            ..EventTotals::default()
         },
         blinks_per_minute: Some(14.0),
         perclos: Some(0.043),

@@ -6,7 +6,7 @@
 //! [`parseye_vision::temporal`].
 //!
 //! # Layout
-//! [`log_order`] puts the parts of a log in order, [`log_file`] reads lines, whole and damaged ones, out of
+//! [`log_order`] puts the parts of a log in order, [`log_reader`] reads lines, whole and damaged ones, out of
 //! what [`compressed`] decompresses, `line` makes events of them; [`accumulator`] adds them up. [`digest`] adds frames up for logs that do
 //! not have them. [`statistics`] is what is written,
 //! [`text`] what people read; [`timeline`] keeps the session over time in a fixed number of columns, which
@@ -18,8 +18,8 @@ mod condition;
 mod digest;
 mod line;
 mod listed;
-mod log_file;
 mod log_order;
+mod log_reader;
 mod note;
 mod quantiles;
 mod record;
@@ -43,7 +43,7 @@ pub use statistics::{
 pub use timeline::{MOST_COLUMNS, Timeline};
 
 use accumulator::{Refusal, SessionAccumulator};
-use log_file::LogFile;
+use log_reader::LogReader;
 use parseye_vision::temporal::TemporalSettings;
 use std::{
     io::{self, Read},
@@ -141,7 +141,7 @@ pub fn read(logs: &[PathBuf], settings: &TemporalSettings) -> Result<Session, Se
     let mut accumulator = SessionAccumulator::new(settings);
     let mut logs_read = Vec::new();
     for path in log_order::in_order(logs)? {
-        logs_read.push(read_log(LogFile::open(&path)?, &path, &mut accumulator)?);
+        logs_read.push(read_log(LogReader::open(&path)?, &path, &mut accumulator)?);
     }
     let (statistics, timeline) = accumulator.finish(logs_read);
     Ok(Session {
@@ -160,7 +160,11 @@ pub fn read_open(
     settings: &TemporalSettings,
 ) -> Result<Session, SessionError> {
     let mut accumulator = SessionAccumulator::new(settings);
-    let logs_read = vec![read_log(LogFile::new(log, path)?, path, &mut accumulator)?];
+    let logs_read = vec![read_log(
+        LogReader::new(log, path)?,
+        path,
+        &mut accumulator,
+    )?];
     let (statistics, timeline) = accumulator.finish(logs_read);
     Ok(Session {
         statistics,
@@ -169,7 +173,7 @@ pub fn read_open(
 }
 
 fn read_log(
-    mut log: LogFile<'_>,
+    mut log: LogReader<'_>,
     path: &Path,
     accumulator: &mut SessionAccumulator,
 ) -> Result<LogStatistics, SessionError> {

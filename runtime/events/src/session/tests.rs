@@ -604,7 +604,7 @@ fn compressed_logs_are_read_and_one_that_is_cut_off_as_far_as_it_goes() {
     fs::write(&plain, &text).unwrap();
     let gzip = folder.path().join("log.jsonl.gz");
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    std::io::Write::write_all(&mut encoder, text.as_bytes()).unwrap();
+    io::Write::write_all(&mut encoder, text.as_bytes()).unwrap();
     let bytes = encoder.finish().unwrap();
     fs::write(&gzip, &bytes).unwrap();
     let settings = TemporalSettings::default();

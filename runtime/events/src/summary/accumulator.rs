@@ -1,7 +1,7 @@
 //! Adds up what a run did, frame by frame.
 
 use super::{
-    AlertCounts, BlinkCounts, EventCounts, StageHistograms, Summary, Timing, histogram_of_times,
+    AlertCounts, BlinkCounts, EventTotals, StageHistograms, Summary, Timing, histogram_of_times,
     record,
 };
 use crate::{
@@ -157,8 +157,8 @@ impl RunAccumulator {
     }
 
     /// Returns the numbers of events so far.
-    pub fn event_counts(&self) -> EventCounts {
-        EventCounts {
+    pub fn event_counts(&self) -> EventTotals {
+        EventTotals {
             blinks: self.blinks,
             partial_blinks: self.partial_blinks,
             long_closures: self.long_closures,

@@ -118,7 +118,7 @@ pub enum TruthError {
 }
 
 #[derive(Deserialize)]
-struct Row {
+struct TruthRow {
     clip: String,
     start_frame: u64,
     end_frame: u64,
@@ -165,7 +165,7 @@ impl Truth {
                 )
             })?;
             let line = record.position().map_or(0, csv::Position::line);
-            let row: Row = record
+            let row: TruthRow = record
                 .deserialize(Some(&heading))
                 .map_err(|error| wrong(line, reason_of(&error, &heading)))?;
             let kind: TruthKind =

@@ -14,7 +14,7 @@ use std::{
 };
 
 /// An open log.
-pub(super) struct LogFile<'a> {
+pub(super) struct LogReader<'a> {
     path: PathBuf,
     log: LogText<'a>,
     line: Vec<u8>,
@@ -35,7 +35,7 @@ enum TextState {
     Reported,
 }
 
-impl<'a> LogFile<'a> {
+impl<'a> LogReader<'a> {
     /// Opens a log; `-` is standard input.
     ///
     /// # Errors
