@@ -30,4 +30,6 @@ mod replay;
 mod selfcheck;
 #[cfg(target_os = "linux")]
 mod service;
+#[cfg(unix)]
+mod streams;
 mod support;

@@ -90,6 +90,9 @@ pub trait FrameSource: Send {
     }
 }
 
+/// The path of standard input as a recording.
+pub const STANDARD_INPUT: &str = "/dev/stdin";
+
 /// Opens a recording: a folder of images, a single image, or a video file; what a file is, is decided by
 /// its content. Images are given times `1 / image_rate` seconds apart, those of an animation their own.
 ///

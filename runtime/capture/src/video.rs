@@ -77,7 +77,7 @@ impl VideoFile {
             deinterlace: !is_file,
             ..Decoding::default()
         };
-        let decoder = ffmpeg.start(&input_options(path), Stdio::null(), decoding)?;
+        let decoder = ffmpeg.start(&input_options(path), standard_input(path), decoding)?;
         Ok(Self {
             path: path.into(),
             name: super::name_of(path),
@@ -311,6 +311,14 @@ impl FrameSource for VideoFile {
 
     fn notices(&mut self) -> Vec<Notice> {
         std::mem::take(&mut self.notices)
+    }
+}
+
+/// What ffmpeg reads as its standard input: ours, where that is the recording.
+fn standard_input(path: &Path) -> Stdio {
+    match path.as_os_str() == super::STANDARD_INPUT {
+        true => Stdio::inherit(),
+        false => Stdio::null(),
     }
 }
 

@@ -72,10 +72,26 @@ fn joined(message: &dyn Display) -> String {
 /// Returns what is wrong with a command line, on one line that names the nearest known word where there is
 /// one, and where to read more. `program` is the name of the program.
 pub fn one_line(program: &str, error: &clap::Error) -> String {
-    use clap::error::ErrorKind;
+    one_line_with_advice(program, error, |_| None)
+}
+
+/// Does the same; `advice` says what to give in place of a flag that the program does not have, where another
+/// program's is meant.
+pub fn one_line_with_advice(
+    program: &str,
+    error: &clap::Error,
+    advice: impl Fn(&str) -> Option<&'static str>,
+) -> String {
+    use clap::error::{ContextKind, ContextValue, ErrorKind};
     let more = format!("see `{program} --help`");
     if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
         return format!("no command given; {more}");
+    }
+    if error.kind() == ErrorKind::UnknownArgument
+        && let Some(ContextValue::String(flag)) = error.get(ContextKind::InvalidArg)
+        && let Some(advice) = advice(flag)
+    {
+        return format!("unexpected argument '{flag}' found; {advice}; {more}");
     }
     let text = error.render().to_string();
     let parts = text
@@ -151,7 +167,8 @@ mod tests {
                 .arg(Arg::new("eye").long("eye").required(true))
                 .arg_required_else_help(true);
             let error = command.try_get_matches_from(arguments).unwrap_err();
-            one_line("blink", &error)
+            let advice = |flag: &str| (flag == "--lid").then_some("give --eye instead");
+            one_line_with_advice("blink", &error, advice)
         };
         assert_eq!(line(&["blink"]), "no command given; see `blink --help`");
         let unknown = line(&["blink", "--eys", "left"]);
@@ -160,5 +177,11 @@ mod tests {
             "{unknown}"
         );
         assert!(unknown.ends_with("; see `blink --help`"), "{unknown}");
+        for arguments in [&["blink", "--lid", "left"][..], &["blink", "--lid=left"]] {
+            assert_eq!(
+                line(arguments),
+                "unexpected argument '--lid' found; give --eye instead; see `blink --help`"
+            );
+        }
     }
 }

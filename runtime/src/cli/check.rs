@@ -1,7 +1,7 @@
 //! `parseye check`: attacks on the predictions of a recording or of labelled crops, as a table and as JSON.
 
 use super::{
-    complain, exit_status, load_gradient, load_model, print,
+    complain, exit_status, load_gradient, load_model, print_beside,
     resolve::{CheckPlan, CheckSubject},
     stop_on_signals,
 };
@@ -76,7 +76,7 @@ fn recording(
     if let Some(path) = &plan.json {
         write_json(path, &report)?;
     }
-    print(&text_of(&report)?)?;
+    print_beside([&plan.json], &text_of(&report)?)?;
     Ok(exit_status(outcome, &stop))
 }
 
@@ -98,7 +98,7 @@ fn labelled(
     if let Some(path) = &plan.json {
         write_json(path, &attack)?;
     }
-    print(&table_of(&attack)?)?;
+    print_beside([&plan.json], &table_of(&attack)?)?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -42,7 +42,7 @@ pub fn run(plan: MonitorPlan) -> anyhow::Result<ExitCode> {
         gradient: load_gradient(settings, &model)?,
         model,
     };
-    watch(run, options, &stop)
+    watch(run, options, settings, &stop)
 }
 
 fn with_hint(error: SourceError) -> anyhow::Error {

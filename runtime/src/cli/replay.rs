@@ -1,7 +1,7 @@
 //! `parseye replay`: recordings in; events, statistics and annotated videos out.
 
 use super::{
-    complain, exit_status, load_gradient, load_model, print,
+    complain, exit_status, load_gradient, load_model, print_beside,
     resolve::{ReplayPlan, ReplaySource},
     still, stop_on_signals,
     watch::watch,
@@ -56,7 +56,10 @@ pub fn run(plan: ReplayPlan) -> anyhow::Result<ExitCode> {
     let model = load_model(&plan.settings)?;
     let mut eye_monitor = EyeMonitor::new(&plan.settings.vision(), &model)?;
     let mut log = match &plan.settings.report.log {
-        Some(path) => Some(EventLog::open(path, Existing::Replace)?),
+        Some(path) => {
+            let detail = plan.settings.report.detail(&plan.settings.temporal);
+            Some(EventLog::open(path, Existing::Replace)?.detailed(detail))
+        }
         None => None,
     };
     if let Some(log) = &mut log {
@@ -110,7 +113,7 @@ pub fn run(plan: ReplayPlan) -> anyhow::Result<ExitCode> {
         Some(path) => write_json(path, &summary)?,
         // Where nothing was read, the errors say all there is to say.
         None if summary.all.frames == 0 && !damaged.is_empty() => {}
-        None => print(&summary.text_with(&stills))?,
+        None => print_beside([&plan.settings.report.log], &summary.text_with(&stills))?,
     }
     let outcome = match failed {
         false => Outcome::Complete,
@@ -154,7 +157,7 @@ fn play(source: &ReplaySource, plan: &ReplayPlan, stop: &Stop) -> anyhow::Result
         gradient: load_gradient(settings, &model)?,
         model,
     };
-    watch(run, options, stop)
+    watch(run, options, settings, stop)
 }
 
 fn read_truth(path: &Path, sources: &[ReplaySource]) -> anyhow::Result<Truth> {

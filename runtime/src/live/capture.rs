@@ -6,9 +6,11 @@
 //! source. All time is taken from a [`Clock`], so that tests need not wait.
 
 mod event;
+mod held_back;
 
 pub(super) use event::{CaptureEvent, Reason, SourceChange};
 
+use held_back::HeldBack;
 use parseye_capture::{
     CameraFault, CaptureLoss, DamagedFrames, LiveOpener, LiveSource, Notice, Read, SourceError,
 };
@@ -49,6 +51,9 @@ pub(super) trait FrameSink {
     fn frame(&mut self, frame: Frame);
     /// Takes a change of the source.
     fn event(&mut self, event: CaptureEvent);
+    /// Takes that a frame was dropped since it was held back on its way, so that nobody knows when it was
+    /// taken.
+    fn late(&mut self);
     /// Takes the number of frames lost since the run began.
     fn lost(&mut self, lost: CaptureLoss);
 }
@@ -185,6 +190,7 @@ struct Opening {
     /// Frames damaged before it last delivered.
     damaged_before: u64,
     first_frame: Option<Instant>,
+    held_back: HeldBack,
 }
 
 impl<'a, S: FrameSink> Capture<'a, S> {
@@ -261,6 +267,7 @@ impl<'a, S: FrameSink> Capture<'a, S> {
             silent_since: self.clock.now(),
             damaged_before: 0,
             first_frame: None,
+            held_back: HeldBack::default(),
             source,
         };
         let next = loop {
@@ -314,7 +321,12 @@ impl<'a, S: FrameSink> Capture<'a, S> {
             let time = frame.time;
             self.sink.event(CaptureEvent { time, change });
         }
-        self.sink.frame(frame);
+        // A recording's times are its own, however it comes.
+        let is_live = self.stall_timeout.is_some();
+        match is_live && opening.held_back.is_late(frame.time, frame.sequence) {
+            true => self.sink.late(),
+            false => self.sink.frame(frame),
+        }
     }
 
     /// Takes what the source reports beside its frames.

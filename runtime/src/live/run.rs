@@ -19,6 +19,7 @@ use crate::{
     },
     notify::{
         alarm::{self, Alarm, AlarmError},
+        event_commands::{self, EventCommandError, EventCommands},
         mqtt::{self, MqttError, MqttPublisher},
     },
 };
@@ -78,6 +79,9 @@ pub enum LiveRunError {
     /// The alarms cannot be given.
     #[error(transparent)]
     Alarm(#[from] AlarmError),
+    /// The commands on events cannot be run.
+    #[error(transparent)]
+    EventCommands(#[from] EventCommandError),
     /// The models cannot be run.
     #[error(transparent)]
     Vision(#[from] VisionError),
@@ -130,6 +134,7 @@ struct Readers {
     _events: AtEnd<(Fanout<Event>, Arc<SelfCheckSlot>)>,
     remarks: Option<Remarks>,
     alarm: Option<AtEnd<Alarm>>,
+    event_commands: Option<AtEnd<EventCommands>>,
     self_check: Option<AtEnd<SelfCheckThread>>,
     /// Restores the terminal, so that what is reported from here on can be read.
     dashboards: Dashboards,
@@ -163,6 +168,7 @@ impl<'a> LiveRun<'a> {
             }),
             remarks: None,
             alarm: None,
+            event_commands: None,
             self_check: None,
             dashboards: Dashboards::listen(&channels, settings, stop, report)?,
             status_line: None,
@@ -172,6 +178,10 @@ impl<'a> LiveRun<'a> {
         let events = channels.events.subscribe(alarm::CAPACITY);
         let alarm = Alarm::start(&settings.alarm, events, readers.dashboards.reporter())?;
         readers.alarm = Some(AtEnd::new(alarm, Alarm::finish));
+        let events = channels.events.subscribe(event_commands::CAPACITY);
+        let reporter = readers.dashboards.reporter();
+        readers.event_commands = EventCommands::start(&settings.on_event, events, reporter)?
+            .map(|commands| AtEnd::new(commands, EventCommands::finish));
         Ok(Self {
             settings,
             stop,
@@ -229,7 +239,8 @@ impl<'a> LiveRun<'a> {
         let Some(path) = &self.settings.report.log else {
             return Ok(None);
         };
-        let log = EventLog::open(path, options.existing)?;
+        let detail = self.settings.report.detail(&self.settings.temporal);
+        let log = EventLog::open(path, options.existing)?.detailed(detail);
         // A recording's log is as long as the recording; a camera's has no end.
         Ok(Some(match options.mode {
             Mode::Monitor => log.rotated(self.settings.report.rotation()),
@@ -253,7 +264,11 @@ impl Readers {
         self.remarks = Some(remarks.map_err(LiveRunError::Thread)?);
         if let Some(log) = log {
             let events = channels.events.subscribe(LogWriter::QUEUE);
-            let writer = LogWriter::start(events, log, self.dashboards.reporter());
+            // As a shell ends a program that writes into a pipe without a reader.
+            const SIGPIPE: usize = 13;
+            let stop = stop.clone();
+            let over = move || stop.request(SIGPIPE);
+            let writer = LogWriter::start(events, log, self.dashboards.reporter(), over);
             self.log = Some(writer.map_err(LiveRunError::Thread)?);
         }
         let checks =

@@ -1,7 +1,7 @@
 //! Records of the log, checked and turned back into the readings that they were made of.
 
 use super::line::LineDefect;
-use crate::event::{ClosureEvent, EyesEvent};
+use crate::event::{ClosureEvent, EyesEvent, FramesEvent};
 use parseye_vision::{
     eye_state::{EyeState, LEFT_OUT, PerEye},
     locate::crop::Roi,
@@ -39,6 +39,28 @@ pub(super) fn check_closure(closure: &ClosureEvent) -> Result<(), LineDefect> {
     check_time(closure.start)?;
     check_time(closure.end)?;
     check_time(closure.duration)
+}
+
+/// Checks the times of frames that are counted together, and how long they say that anything lasted.
+///
+/// # Errors
+/// As [`check_time`], or when they end before they begin.
+pub(super) fn check_frames(frames: &FramesEvent) -> Result<(), LineDefect> {
+    let states = frames.left.values().chain(frames.right.values());
+    for time in [frames.from, frames.to, frames.known_s, frames.closed_s]
+        .iter()
+        .chain(states)
+    {
+        check_time(*time)?;
+    }
+    if let Some(highest) = frames.perclos_highest {
+        check_time(highest.time)?;
+        check_time(highest.value)?;
+    }
+    match frames.to < frames.from {
+        true => Err(LineDefect::ImpossibleTime(frames.to)),
+        false => Ok(()),
+    }
 }
 
 /// Returns the reading that a line was made of, as far as [`parseye_vision::temporal`] needs it.

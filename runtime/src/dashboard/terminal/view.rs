@@ -184,7 +184,10 @@ impl View<'_> {
                 self.theme.alarm(),
             ),
             None if status.face.is_none() => Line::from(" No face in the frame."),
-            None => Line::styled(" No alert.", self.theme.quiet()),
+            None => match &status.untold {
+                Some(untold) => Line::styled(format!(" ! {untold} "), self.theme.alarm()),
+                None => Line::styled(" No alert.", self.theme.quiet()),
+            },
         }
     }
 
@@ -476,7 +479,10 @@ fn alert_text(alert: &RunningAlert, now: f64) -> String {
     match alert.kind {
         AlertKind::LongClosureAlarm => format!("ALARM: eyes closed for {lasted:.1} s"),
         AlertKind::LongClosureWarning => format!("WARNING: eyes closed for {lasted:.1} s"),
+        AlertKind::FaceLostAsleep => format!("ALARM: asleep and out of sight for {lasted:.0} s"),
         AlertKind::Drowsiness => format!("DROWSY for {lasted:.0} s"),
+        AlertKind::LowBlinkRate => format!("Blink: few blinks for {lasted:.0} s"),
+        AlertKind::ScreenTime => format!("Take a break: {:.0} min without one", lasted / 60.0),
     }
 }
 

@@ -65,6 +65,27 @@ fn silence_of_two_seconds_is_a_stall_and_less_is_not() {
 }
 
 #[test]
+fn frames_that_were_held_back_are_dropped_and_leave_a_gap() {
+    let acts = vec![
+        Act::Frames(30),
+        Act::Silent(seconds(1.8)),
+        Act::Burst(40),
+        Act::Frames(10),
+        Act::Finish,
+    ];
+    let played = play(vec![Attempt::Opens(acts.clone())], Some(STALL_TIMEOUT));
+    assert_eq!(played.story(), ["opened"]);
+    assert_eq!(played.record.late, 39);
+    let times: Vec<Duration> = played.record.frames.iter().map(|(_, time)| *time).collect();
+    assert_eq!(times.len(), 41);
+    let shortest = times.windows(2).map(|pair| pair[1] - pair[0]).min();
+    assert_eq!(shortest, Some(FRAME_EVERY));
+    // A recording's own times are believed.
+    let played = play(vec![Attempt::Opens(acts)], None);
+    assert_eq!(played.record.late, 0);
+}
+
+#[test]
 fn a_source_that_may_be_silent_is_never_lost() {
     let acts = vec![
         Act::Frames(1),

@@ -1,5 +1,5 @@
 //! Events and measures over time: blinks whole and partial, winks, long closures, PERCLOS, blink rate, a
-//! personal baseline, and alerts.
+//! personal baseline, and alerts; and where readings come too rarely or not at all, what cannot be told.
 //!
 //! Everything here is a function of time-stamped readings: no clock is read and no thread is started, so a
 //! recording gives the same result on every run. Where readings come from and what an alert sets off is
@@ -9,14 +9,17 @@ mod alert;
 mod baseline;
 mod closure;
 mod eyelids;
+mod frame_rate;
 mod partial;
 mod perclos;
 mod rate;
+mod reminders;
 mod settings;
 
 pub use alert::{Alert, AlertKind, AlertPhase};
 pub use baseline::BaselineChange;
 pub use closure::{Closure, ClosureKind, Laterality};
+pub use frame_rate::{FrameRateChange, Gap, Untold};
 pub use settings::TemporalSettings;
 
 use crate::{
@@ -26,11 +29,13 @@ use crate::{
 };
 use alert::Alerter;
 use baseline::Baseline;
-use closure::{ClosureDetector, LidChange, LidState, UnnamedClosure};
+use closure::{ClosureDetector, Lasting, LidChange, LidState, UnnamedClosure};
 use eyelids::{LidSample, LidSignal, LidSignals};
+use frame_rate::{FrameRate, Spacing};
 use partial::PartialDetector;
 use perclos::Perclos;
 use rate::BlinkRate;
+use reminders::{Habits, Reminders};
 use std::time::Duration;
 
 /// Events that one reading completed or started.
@@ -42,6 +47,12 @@ pub struct TemporalUpdate {
     pub alerts: Vec<Alert>,
     /// Personal baselines that it completed.
     pub baselines: Vec<BaselineChange>,
+    /// Whether what the reading before it showed holds until it.
+    pub followed: bool,
+    /// Time without a reading that it ended.
+    pub gap: Option<Gap>,
+    /// What can be told at the present rate of readings, where that changed.
+    pub frame_rate: Option<FrameRateChange>,
 }
 
 /// Follows both eyes of one person through one source.
@@ -57,6 +68,8 @@ pub struct TemporalTracker {
     last_minute: Perclos,
     blink_rate: BlinkRate,
     alerter: Alerter,
+    reminders: Reminders,
+    frame_rate: FrameRate,
     last_time: Option<Duration>,
 }
 
@@ -72,6 +85,8 @@ impl TemporalTracker {
             last_minute: Perclos::of_last_minute(settings),
             blink_rate: BlinkRate::new(settings),
             alerter: Alerter::new(settings),
+            reminders: Reminders::new(settings),
+            frame_rate: FrameRate::new(settings),
             last_time: None,
         }
     }
@@ -113,6 +128,13 @@ impl TemporalTracker {
             _ => Vec::new(),
         };
         self.last_time = Some(time);
+        let (spacing, gap, frame_rate) = match frame {
+            Some(_) => self.frame_rate.update(time),
+            None => {
+                self.frame_rate.interrupt();
+                (Spacing::Gap, None, None)
+            }
+        };
         let references = PerEye::from_fn(|eye| self.baselines.get(eye).reference());
         let lids = self.lids(frame, &references);
         let is_open = PerEye::from_fn(|eye| {
@@ -127,11 +149,11 @@ impl TemporalTracker {
         for eye in Eye::ALL {
             let other_open = *is_open.get(eye.other());
             let stream = self.eyes.get_mut(eye);
-            let (change, events) = stream.update(time, *lids.eyes.get(eye), other_open);
-            *closed.get_mut(eye) = matches!(change.now, LidState::Closed { .. });
+            let (change, events) = stream.update(time, *lids.eyes.get(eye), other_open, spacing);
+            *closed.get_mut(eye) = matches!(change.now, LidState::Closed(_));
             ended.extend(events.map(|(event, wink)| event.of(eye.into(), wink)));
         }
-        let (change, events) = self.both.update(time, lids.both, false);
+        let (change, events) = self.both.update(time, lids.both, false, spacing);
         let events: Vec<_> = events
             .map(|(event, wink)| event.of(Laterality::Both, wink))
             .collect();
@@ -140,14 +162,33 @@ impl TemporalTracker {
         let blinked = |closure: &Closure| closure.kind == ClosureKind::Blink;
         self.blink_rate.update(time, events.iter().any(blinked));
         ended.extend(events);
-        let (known, _) = self.last_minute.known_and_closed();
-        let perclos = self.last_minute.value();
-        alerts.extend(self.alerter.update(time, change.now, perclos, known));
+        let seen = lids.both.is_some();
+        alerts.extend(self.alerts(time, change.now, frame.is_some(), seen));
         TemporalUpdate {
             ended,
             alerts,
-            baselines: self.learn(time, frame, &closed),
+            baselines: self.learn(time, frame, &closed, spacing),
+            followed: spacing != Spacing::Gap,
+            gap,
+            frame_rate,
         }
+    }
+
+    /// Alerts and reminders of the reading at `time`, or of none.
+    fn alerts(&mut self, time: Duration, lids: LidState, is_frame: bool, seen: bool) -> Vec<Alert> {
+        let (known, _) = self.last_minute.known_and_closed();
+        let perclos = self.last_minute.value();
+        let mut alerts = match is_frame {
+            true => self.alerter.update(time, lids, perclos, known),
+            false => self.alerter.interrupt(time, perclos),
+        };
+        let habits = Habits {
+            seen,
+            blinks_per_minute: self.blinks_per_minute(),
+            known,
+        };
+        alerts.extend(self.reminders.update(time, habits, perclos));
+        alerts
     }
 
     /// The lids of a frame, each eye relative to its reference; all unknown without a frame.
@@ -166,14 +207,20 @@ impl TemporalTracker {
     /// Forgets whatever holds a time, which could not be compared with those to come; totals and
     /// baselines stay. Returns the alerts that are lost by it.
     fn break_off(&mut self, last: Duration) -> Vec<Alert> {
-        let lost = self
+        let mut lost = self.alerter.interrupt(last, None);
+        // Without PERCLOS nobody knows of drowsiness either.
+        let drowsiness = self
             .alerter
             .update(last, LidState::Unknown, None, Duration::ZERO);
+        lost.extend(drowsiness);
+        lost.extend(self.reminders.interrupt(last));
         self.session.break_off();
+        self.frame_rate.interrupt();
         let fresh = Self::new(&self.settings);
         let before = std::mem::replace(self, fresh);
         self.session = before.session;
         self.baselines = before.baselines;
+        self.frame_rate = before.frame_rate;
         lost
     }
 
@@ -183,6 +230,7 @@ impl TemporalTracker {
         time: Duration,
         frame: Option<(u64, &PerEye<EyeReading>)>,
         closed: &PerEye<bool>,
+        spacing: Spacing,
     ) -> Vec<BaselineChange> {
         let average = PerEye {
             left: 1.0,
@@ -195,7 +243,8 @@ impl TemporalTracker {
                 let baseline = self.baselines.get_mut(eye);
                 let signal = lids.eyes.get(eye).map(|sample| sample.signal);
                 baseline.seen(time, signal.is_some());
-                baseline.update(eye, time, signal.filter(|_| !closed.get(eye)))
+                let awake = signal.filter(|_| !closed.get(eye));
+                baseline.update(eye, time, awake, spacing != Spacing::Gap)
             })
             .collect()
     }
@@ -212,8 +261,11 @@ impl TemporalTracker {
     }
 
     /// Blinks of both eyes a minute, over the known part of the last minute; `None` before
-    /// [`TemporalSettings::rate_known_s`] of it are known.
+    /// [`TemporalSettings::rate_known_s`] of it are known, and where blinks fall between readings.
     pub fn blinks_per_minute(&self) -> Option<f64> {
+        if self.untold().contains(&Untold::Blinks) {
+            return None;
+        }
         let (known, _) = self.last_minute.known_and_closed();
         self.blink_rate.per_minute(known)
     }
@@ -221,6 +273,17 @@ impl TemporalTracker {
     /// Known time and the part of it with closed eyes, over the whole session.
     pub fn known_and_closed(&self) -> (Duration, Duration) {
         self.session.known_and_closed()
+    }
+
+    /// What cannot be told at present because readings come too rarely, as the last
+    /// [`TemporalUpdate::frame_rate`] said; empty at first.
+    pub fn untold(&self) -> &'static [Untold] {
+        self.frame_rate.untold()
+    }
+
+    /// Readings a second at present, by the usual distance of the last ones; `None` before the first ones.
+    pub fn readings_per_second(&self) -> Option<f64> {
+        self.frame_rate.per_second()
     }
 
     /// The openness by which each eye's is divided, 0 to 1: its personal baseline, 1 until that is known.
@@ -263,18 +326,19 @@ impl Stream {
         time: Duration,
         lids: Option<LidSample>,
         other_open: bool,
+        spacing: Spacing,
     ) -> (
         LidChange,
         impl Iterator<Item = (UnnamedClosure, bool)> + use<>,
     ) {
-        let change = self.closures.update(time, lids);
+        let change = self.closures.update(time, lids, spacing);
         let wink = change.ended.is_some_and(|closure| {
             self.other_open && closure.end.saturating_sub(closure.start) >= self.shortest_wink
         });
-        if let LidState::Closed { since } = change.now {
+        if let LidState::Closed(Lasting { since, .. }) = change.now {
             self.other_open = other_open && (since == time || self.other_open);
         }
-        let partial = self.partial.update(time, lids, &change);
+        let partial = self.partial.update(time, lids, &change, spacing);
         let closure = change.ended.map(|closure| (closure, wink));
         let partial = partial.map(|partial| (partial, false));
         (change, closure.into_iter().chain(partial))

@@ -106,13 +106,19 @@ function currentAlert() {
   if (status && status.source.down) return [`No frames: ${status.source.down}`, "", true];
   if (problem && problem !== "no frame yet") return [`No frames: ${problem}`, "", true];
   const alert = status && status.alerts[0];
-  if (!alert) return [null, "", false];
+  if (!alert) return [status && status.untold, "", false];
   const lasted = Math.max(0, status.time - alert.since);
   switch (alert.kind) {
     case "long_closure_alarm":
       return ["Alarm: eyes closed", `for ${lasted.toFixed(1)} s`, true];
     case "long_closure_warning":
       return ["Warning: eyes closed", `for ${lasted.toFixed(1)} s`, false];
+    case "face_lost_asleep":
+      return ["Alarm: asleep and out of sight", `for ${clock(lasted)}`, true];
+    case "low_blink_rate":
+      return ["Reminder: blink now and then", `for ${clock(lasted)}`, false];
+    case "screen_time":
+      return ["Reminder: take a break", `after ${clock(lasted)}`, false];
     default:
       return ["Drowsy", `for ${clock(lasted)}`, false];
   }
@@ -194,7 +200,7 @@ function showSession() {
       ...STATES.map(([, name], at) => [name, `left ${share(left, at)}, right ${share(right, at)}`]),
       ["Blinks", `${session.blinks}${minutes >= 1 ? `, ${(session.blinks / minutes).toFixed(1)}/min` : ""}${session.blink_mean_s === null ? "" : `, ${(1000 * session.blink_mean_s).toFixed(0)} ms on average`}`],
       ["Long closures", `${session.long_closures}${session.longest_closure_s === null ? "" : `, longest closure ${session.longest_closure_s.toFixed(2)} s`}`],
-      ["Alerts", `${session.alerts.long_closure_warning} warnings, ${session.alerts.long_closure_alarm} alarms, ${session.alerts.drowsiness} of drowsiness`],
+      ["Alerts", `${session.alerts.long_closure_warning} warnings, ${session.alerts.long_closure_alarm} alarms, ${session.alerts.face_lost_asleep} of a lost face, ${session.alerts.drowsiness} of drowsiness`],
     ]);
   }
   if (status) {

@@ -47,6 +47,8 @@ impl Clock for FakeClock {
 #[derive(Clone, Debug)]
 pub(super) enum Act {
     Frames(u64),
+    /// Frames that were held back and come all at once.
+    Burst(u64),
     Corrupt(u64),
     Lose(u64),
     Silent(Duration),
@@ -116,6 +118,16 @@ pub(super) struct Scripted {
     notices: Vec<Notice>,
 }
 
+impl Scripted {
+    fn frame_after(&mut self, time: Duration) -> Frame {
+        self.clock.pass(time);
+        let sequence = self.sequence;
+        self.sequence += 1;
+        let time = self.clock.now() - self.opened;
+        Frame::from_rgb(sequence, time, image::RgbImage::new(2, 2))
+    }
+}
+
 impl LiveSource for Scripted {
     fn notices(&mut self) -> Vec<Notice> {
         std::mem::take(&mut self.notices)
@@ -140,15 +152,14 @@ impl LiveSource for Scripted {
                 self.clock.pass(wait);
                 Ok(Read::Nothing)
             }
-            Some(Act::Frames(0) | Act::Corrupt(0)) => Ok(Read::Nothing),
+            Some(Act::Frames(0) | Act::Burst(0) | Act::Corrupt(0)) => Ok(Read::Nothing),
             Some(Act::Frames(count)) => {
                 self.acts.push(Act::Frames(count - 1));
-                self.clock.pass(FRAME_EVERY);
-                let sequence = self.sequence;
-                self.sequence += 1;
-                let time = self.clock.now() - self.opened;
-                let rgb = image::RgbImage::new(2, 2);
-                Ok(Read::Frame(Frame::from_rgb(sequence, time, rgb)))
+                Ok(Read::Frame(self.frame_after(FRAME_EVERY)))
+            }
+            Some(Act::Burst(count)) => {
+                self.acts.push(Act::Burst(count - 1));
+                Ok(Read::Frame(self.frame_after(Duration::from_millis(4))))
             }
             Some(Act::Corrupt(count)) => {
                 self.acts.push(Act::Corrupt(count - 1));
@@ -183,6 +194,7 @@ pub(super) struct Record {
     pub(super) frames: Vec<(u64, Duration)>,
     pub(super) events: Vec<CaptureEvent>,
     pub(super) lost: CaptureLoss,
+    pub(super) late: usize,
     leave_after: Option<(FakeClock, Duration)>,
 }
 
@@ -199,6 +211,10 @@ impl FrameSink for Record {
 
     fn event(&mut self, event: CaptureEvent) {
         self.events.push(event);
+    }
+
+    fn late(&mut self) {
+        self.late += 1;
     }
 
     fn lost(&mut self, lost: CaptureLoss) {

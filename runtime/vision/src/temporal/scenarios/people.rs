@@ -39,6 +39,7 @@ fn watch_eyes(script: &[(f64, PerEye<EyeReading>)]) -> Seen {
                 ended,
                 alerts,
                 baselines,
+                ..
             } = seen.tracker.update(&FrameReading {
                 frame,
                 time,
