@@ -112,7 +112,7 @@ pub fn run(plan: ReplayPlan) -> anyhow::Result<ExitCode> {
     match &plan.summary {
         Some(path) => write_json(path, &summary)?,
         // Where nothing was read, the errors say all there is to say.
-        None if summary.all.frames == 0 && !damaged.is_empty() => {}
+        None if summary.all.frames == 0 && failed => {}
         None => print_beside([&plan.settings.report.log], &summary.text_with(&stills))?,
     }
     let outcome = match failed {
