@@ -71,7 +71,14 @@ fn unknown_words_name_the_nearest() {
 fn values_without_meaning_are_refused() {
     let folder = folder();
     for (command, words) in [
-        ("winc=true", &["unknown event 'winc'", "did you mean 'wink'", "double_blink"][..]),
+        (
+            "winc=true",
+            &[
+                "unknown event 'winc'",
+                "did you mean 'wink'",
+                "double_blink",
+            ][..],
+        ),
         ("true", &["--on-event true", "KIND=COMMAND"]),
         ("wink=", &["--on-event: wink is empty"]),
         ("wink=say 'it", &["--on-event", "quotation"]),
