@@ -12,6 +12,7 @@ mod habits;
 mod list;
 mod man;
 mod monitor;
+mod paths;
 mod replay;
 mod resolve;
 mod still;
@@ -24,7 +25,7 @@ use clap::{CommandFactory, Parser};
 use parseye_command_line::{one_line_with_advice, print};
 use parseye_events::{ReportError, event::Outcome};
 use parseye_vision::classify::{EyeStateModel, gradient::GradientModel};
-use resolve::is_standard;
+use paths::is_standard;
 use std::{
     ffi::OsString,
     fmt::Display,

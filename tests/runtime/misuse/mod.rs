@@ -70,6 +70,35 @@ fn unknown_words_name_the_nearest() {
 #[test]
 fn values_without_meaning_are_refused() {
     let folder = folder();
+    for (command, words) in [
+        (
+            "winc=true",
+            &[
+                "unknown event 'winc'",
+                "did you mean 'wink'",
+                "double_blink",
+            ][..],
+        ),
+        ("true", &["--on-event true", "KIND=COMMAND"]),
+        ("wink=", &["--on-event: wink is empty"]),
+        ("wink=say 'it", &["--on-event", "quotation"]),
+    ] {
+        refused(
+            parseye(folder.path()).args(["monitor", "--on-event", command]),
+            1,
+            words,
+        );
+    }
+    refused(
+        parseye(folder.path()).args(["monitor", "--log-every", "0"]),
+        USAGE,
+        &["'0'", "--log-every"],
+    );
+    refused(
+        parseye(folder.path()).args(["monitor", "--log-level", "event"]),
+        USAGE,
+        &["'event'", "events"],
+    );
     for seconds in ["0", "-1", "NaN", "1e300"] {
         let argument = format!("--duration={seconds}");
         refused(

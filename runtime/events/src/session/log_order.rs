@@ -1,10 +1,8 @@
 //! Puts logs in the order of their times.
 
 use super::{SessionError, line::LoggedEvent, log_reader::LogReader};
-use crate::{
-    event::{Event, StartEvent},
-    jsonl::STANDARD,
-};
+use crate::event::{Event, StartEvent};
+use parseye_vision::bounded::STANDARD;
 use std::{
     cmp::Ordering,
     path::{Path, PathBuf},

@@ -6,7 +6,7 @@ use super::{
     compressed::{LogText, text_of},
     line::{LONGEST_LINE, LineDefect, LoggedEvent},
 };
-use crate::jsonl::STANDARD;
+use parseye_vision::bounded::STANDARD;
 use std::{
     fs::File,
     io::{self, BufRead, Read},

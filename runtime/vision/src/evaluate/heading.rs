@@ -20,6 +20,14 @@ pub(super) struct Columns {
     pub(super) trim: Trim,
 }
 
+/// A file read with one separator.
+struct Candidate<'a> {
+    /// How many columns it has that are known, and how many at all.
+    rank: (usize, usize),
+    reader: Reader<&'a [u8]>,
+    heading: StringRecord,
+}
+
 /// Why a heading cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[error("{reason}")]
@@ -47,7 +55,7 @@ impl Columns {
             let heading = reader.headers().cloned();
             (reader, heading)
         });
-        let mut best: Option<((usize, usize), Reader<&[u8]>, StringRecord)> = None;
+        let mut best: Option<Candidate<'_>> = None;
         for (reader, heading) in readings {
             let heading = heading.map_err(|error| HeadingError {
                 line: error.position().map_or(1, Position::line),
@@ -55,11 +63,18 @@ impl Columns {
             })?;
             let found = self.all().filter(|name| count(&heading, name) > 0).count();
             let rank = (found, heading.len());
-            if best.as_ref().is_none_or(|(most, ..)| rank > *most) {
-                best = Some((rank, reader, heading));
+            if best.as_ref().is_none_or(|best| rank > best.rank) {
+                best = Some(Candidate {
+                    rank,
+                    reader,
+                    heading,
+                });
             }
         }
-        let Some((_, reader, heading)) = best else {
+        let Some(Candidate {
+            reader, heading, ..
+        }) = best
+        else {
             return Err(HeadingError {
                 line: 1,
                 reason: "there is no heading".into(),

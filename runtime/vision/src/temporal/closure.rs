@@ -155,7 +155,8 @@ pub(super) struct LidChange {
     /// The lids from this reading on.
     pub(super) now: LidState,
     /// When the closure that went on until now turns out to have ended, by lids that were seen
-    /// not closed: at this reading, or up to [`TemporalSettings::longest_reopening_s`] before.
+    /// not closed: at this reading, or up to [`TemporalSettings::longest_reopening_s`] before, or before they
+    /// were lost from sight.
     pub(super) reopened: Option<Duration>,
     /// The closure that ended then, if its beginning was seen.
     pub(super) ended: Option<UnnamedClosure>,
@@ -188,15 +189,18 @@ struct Running {
     last_frame: u64,
     /// Number of closed frames.
     frames: u32,
-    /// Whether the frame before the closure was known and not closed, and its end, where there is one, was
-    /// seen.
+    /// Whether the frame before the closure was known and not closed.
     whole: bool,
-    /// Time of the first of the latest frames that show the lids not closed; `None` while they are closed.
+    /// Since when the lids have been seen not closed; `None` while they are closed.
     reopening_since: Option<Duration>,
+    /// When they were seen to part; `None` while they are closed, and where they parted out of sight.
+    parted: Option<Duration>,
     /// Time of the first of the latest frames that do not show the lids.
     unseen_since: Option<Duration>,
-    /// How long they were out of sight before.
+    /// How long they were out of sight before, between frames that show them closed.
     unseen: Duration,
+    /// How long they were out of sight since the last of these.
+    unseen_since_closed: Duration,
 }
 
 impl State {
@@ -270,8 +274,10 @@ impl ClosureDetector {
                     frames: 1,
                     whole: followed && (reopened.is_some() || matches!(before, State::NotClosed)),
                     reopening_since: None,
+                    parted: None,
                     unseen_since: None,
                     unseen: Duration::ZERO,
+                    unseen_since_closed: Duration::ZERO,
                 })
             }
             (_, Some(_)) => State::NotClosed,
@@ -286,14 +292,11 @@ impl ClosureDetector {
 
     /// A running closure after a frame that does not show the lids.
     fn lose_sight(&self, mut running: Running, time: Duration) -> Step {
-        // Nobody sees how it ends, unless its end was seen already.
-        if running.reopening_since.is_some() {
-            return Step::lost(running);
-        }
         let since = *running.unseen_since.get_or_insert(time);
-        match !self.longest_unseen.is_zero() && time.saturating_sub(since) <= self.longest_unseen {
+        let unseen = time.saturating_sub(since);
+        match !self.longest_unseen.is_zero() && unseen <= self.longest_unseen {
             true => Step::On(running),
-            false => Step::Over,
+            false => Step::lost(running),
         }
     }
 
@@ -305,31 +308,29 @@ impl ClosureDetector {
         LidSample { frame, signal }: LidSample,
     ) -> Step {
         let closed = signal.closed > self.open_at_or_below;
+        let open = !closed && signal.openness > self.open_above;
         if let Some(since) = running.unseen_since.take() {
             let unseen = time.saturating_sub(since);
-            if unseen > self.longest_unseen {
-                return Step::Over;
+            if unseen > self.longest_unseen || open {
+                return Step::lost(running);
             }
-            running.unseen += unseen;
-            if !closed {
-                if signal.openness > self.open_above {
-                    return Step::Over;
-                }
-                // They may flicker; but had they opened, nobody saw when.
-                running.whole = false;
-            }
+            running.unseen_since_closed += unseen;
+            // They may flicker: they have as long as ever to close again.
+            running.reopening_since = (!closed).then_some(time);
+        } else if !closed && running.reopening_since.is_none() {
+            (running.reopening_since, running.parted) = (Some(time), Some(time));
         }
-        let reopening_since = running.reopening_since.unwrap_or(time);
-        let too_long = time.saturating_sub(reopening_since) > self.longest_reopening;
-        if too_long || (!closed && signal.openness > self.open_above) {
-            return Step::Ended(running, reopening_since);
+        let reopening = running.reopening_since;
+        let too_long =
+            reopening.is_some_and(|since| time.saturating_sub(since) > self.longest_reopening);
+        if too_long || open {
+            return Step::lost(running);
         }
         if closed {
-            running.reopening_since = None;
+            (running.reopening_since, running.parted) = (None, None);
+            running.unseen += std::mem::take(&mut running.unseen_since_closed);
             running.last_frame = frame;
             running.frames = running.frames.saturating_add(1);
-        } else {
-            running.reopening_since = Some(reopening_since);
         }
         Step::On(running)
     }
@@ -373,10 +374,10 @@ enum Step {
 }
 
 impl Step {
-    /// A closure that is not followed any further: it ended if its lids had parted already.
+    /// A closure that is not followed any further: it ended when its lids parted, if that was seen.
     fn lost(running: Running) -> Self {
         running
-            .reopening_since
+            .parted
             .map_or(Self::Over, |end| Self::Ended(running, end))
     }
 }

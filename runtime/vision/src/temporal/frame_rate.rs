@@ -121,9 +121,9 @@ impl FrameRate {
             true => Spacing::Close,
             false => Spacing::Gap,
         };
-        // The first distances may turn out to be the usual ones, and where closures cannot be told, neither
-        // can they between single readings.
-        let is_usual = usual.is_none() || self.reported == NOTHING;
+        // The first distances may turn out to be the usual ones; and where all are too long, that is
+        // reported instead.
+        let is_usual = usual.is_none_or(|usual| usual > self.sparse_gap);
         let gap = (spacing == Spacing::Gap && !is_usual).then_some(Gap { from, to: time });
         (spacing, gap, self.report(time, usual))
     }

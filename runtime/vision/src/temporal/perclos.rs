@@ -107,16 +107,15 @@ impl Perclos {
                     self.running = Some(self.stretch_of_closure(now, time));
                 }
                 // What was seen of it is kept.
-                _ => self.settle(),
+                _ => {
+                    self.end_running(change.reopened);
+                    self.settle();
+                }
             },
             LidState::NotClosed => self.keep_not_closed(start, time),
             // A long gap hides how the running closure ended: what was seen of it is kept.
             LidState::Unknown => {
-                if let (Some(running), Some(end)) = (&mut self.running, change.reopened) {
-                    // Its lids had parted before the gap.
-                    running.end = end;
-                    running.closed &= end.saturating_sub(running.start) >= self.long_closure;
-                }
+                self.end_running(change.reopened);
                 self.settle();
                 if let Some(end) = change.reopened {
                     self.keep_not_closed(end, start);
@@ -156,6 +155,14 @@ impl Perclos {
         let start = lasting.since;
         let closed = lasting.is_sure() && end.saturating_sub(start) >= self.long_closure;
         Stretch { start, end, closed }
+    }
+
+    /// Ends the running closure where its lids turn out to have parted before they were lost from sight.
+    fn end_running(&mut self, parted: Option<Duration>) {
+        if let (Some(running), Some(end)) = (&mut self.running, parted) {
+            running.end = end;
+            running.closed &= end.saturating_sub(running.start) >= self.long_closure;
+        }
     }
 
     fn keep_not_closed(&mut self, start: Duration, end: Duration) {

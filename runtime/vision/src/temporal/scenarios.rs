@@ -360,13 +360,21 @@ fn a_closure_ends_where_the_lids_first_parted() {
 
 #[test]
 fn eyes_lost_from_sight_after_they_parted_have_ended_their_blink() {
-    let (closures, _) = watch(&[
-        (10, Scene::Open),
-        (4, Scene::Closed),
-        (1, Scene::Partial(0.9)),
-        (10, Scene::NoFace),
-    ]);
-    assert_eq!(blinks(&closures, Laterality::Both), [(10, 13)]);
+    for after in [
+        vec![(10, Scene::NoFace), (1, Scene::Open)],
+        vec![(10, Scene::NoFace), (10, Scene::Partial(0.9))],
+        vec![(32, Scene::NoFace)],
+    ] {
+        let mut script = vec![
+            (10, Scene::Open),
+            (4, Scene::Closed),
+            (1, Scene::Partial(0.9)),
+        ];
+        script.extend(&after);
+        let (closures, _) = watch(&script);
+        assert_eq!(blinks(&closures, Laterality::Both), [(10, 13)], "{after:?}");
+        assert!((closures[0].duration().as_secs_f64() - 4.0 / FPS).abs() < 1e-6);
+    }
 }
 
 #[test]

@@ -35,6 +35,26 @@ fn a_face_lost_for_a_moment_does_not_start_the_clock_anew() {
 }
 
 #[test]
+fn closed_eyes_that_flicker_when_the_face_is_lost_and_found_are_one_closure() {
+    let frame = 1.0 / FPS;
+    let flicker = Scene::Partial(0.92);
+    let mut script = vec![(10.0, Scene::Open)];
+    script.extend(std::iter::repeat_n([(frame, Scene::Closed), (frame, flicker)], 9).flatten());
+    script.extend([(0.3, Scene::NoFace), (frame, flicker), (2.0, Scene::Closed)]);
+    script.push((5.0, Scene::Open));
+    let opened = 10.0 + 18.0 * frame + 0.3 + frame + 2.0;
+    expect(
+        &script,
+        &[
+            (10.5, LongClosureWarning, Raised),
+            (11.5, LongClosureAlarm, Raised),
+            (opened, LongClosureWarning, Cleared),
+            (opened, LongClosureAlarm, Cleared),
+        ],
+    );
+}
+
+#[test]
 fn the_alarm_comes_when_it_would_have_although_the_face_is_gone() {
     let script = [
         (10.0, Scene::Open),
