@@ -322,6 +322,11 @@ fn what_cannot_be_adopted_says_what_it_is() {
         );
     };
     let (good, _) = gray_two_classes(&mut Drawn::new());
+    fs::write(&path, &good).unwrap();
+    refuses(
+        &["card", path.to_str().unwrap()],
+        &["without a card", "`train card --adopt FILE`"],
+    );
     refused(&good, &[], &["2 outputs", "--classes open,closed"]);
     refused(&good, &["--classes", "open"], &["2 outputs", "1 states"]);
     refused(&good, &["--classes", "open,open"], &["open and closed"]);
