@@ -517,7 +517,9 @@ fn an_adopted_network_follows_the_blinks_of_a_face_and_checks_itself_without_a_g
         let checked = checked.unwrap();
         assert_eq!(checked.state, Some(EyeState::Open));
         assert!(
-            checked.adversarial.is_err() && checked.noise_flip_snr_db.is_ok(),
+            checked.adversarial.is_err()
+                && checked.headroom_db.is_ok()
+                && checked.agreement.is_ok(),
             "{checked:?}"
         );
     }
