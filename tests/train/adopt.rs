@@ -322,6 +322,11 @@ fn what_cannot_be_adopted_says_what_it_is() {
         );
     };
     let (good, _) = gray_two_classes(&mut Drawn::new());
+    fs::write(&path, &good).unwrap();
+    refuses(
+        &["card", path.to_str().unwrap()],
+        &["without a card", "`train card --adopt FILE`"],
+    );
     refused(&good, &[], &["2 outputs", "--classes open,closed"]);
     refused(&good, &["--classes", "open"], &["2 outputs", "1 states"]);
     refused(&good, &["--classes", "open,open"], &["open and closed"]);
@@ -512,7 +517,9 @@ fn an_adopted_network_follows_the_blinks_of_a_face_and_checks_itself_without_a_g
         let checked = checked.unwrap();
         assert_eq!(checked.state, Some(EyeState::Open));
         assert!(
-            checked.adversarial.is_err() && checked.noise_flip_snr_db.is_ok(),
+            checked.adversarial.is_err()
+                && checked.headroom_db.is_ok()
+                && checked.agreement.is_ok(),
             "{checked:?}"
         );
     }

@@ -396,7 +396,7 @@ fn drawn_eyes_are_enough_to_harden_a_model_and_a_finished_one_is_adapted() {
         "--epochs",
         "1",
         "--epoch-crops",
-        "512",
+        "2048",
         "--batch-size",
         "32",
         "--threads",

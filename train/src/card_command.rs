@@ -30,7 +30,7 @@ pub struct CardArguments {
     pub model: Option<PathBuf>,
     /// Folder with manifest.csv and the images it lists: the very data the model was trained on. For an adopted
     /// model any, to measure it on.
-    #[arg(long, value_name = "DIR", required_unless_present = "adopt")]
+    #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
     /// A model of others.
     #[command(flatten)]
@@ -45,7 +45,12 @@ pub fn run(arguments: &CardArguments) -> anyhow::Result<()> {
     match (&arguments.adopt.adopt, &arguments.model, &arguments.data) {
         (Some(path), _, data) => run_adopt(path, &arguments.adopt, data.as_deref()),
         (None, Some(model), Some(data)) => rewrite(model, data),
-        _ => bail!("give a MODEL and its --data, or --adopt MODEL.onnx; see `train card --help`"),
+        (None, Some(model), None) => {
+            // A model of others says so first, and how it is adopted.
+            EyeStateModel::from_file(model)?;
+            bail!("--data DIR is missing: the very data that the model was trained on")
+        }
+        (None, None, _) => bail!("give a MODEL and its --data, or --adopt MODEL.onnx"),
     }
 }
 

@@ -1,5 +1,7 @@
 //! Arguments of a training run as they are typed, in groups, and the settings that each group stands for.
 
+mod usual;
+
 use crate::{
     data::{augment::Augmentation, demo},
     device::{self, DeviceChoice},
@@ -17,6 +19,7 @@ use crate::{
 use clap::Args;
 use std::path::{Path, PathBuf};
 use tch::Device;
+use usual::Usual;
 
 /// The network that is trained unless another is given.
 const DEFAULT_ARCHITECTURE: &str = "wrn-16-1";
@@ -197,10 +200,10 @@ pub struct FoldArguments {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Optimisation")]
 pub struct OptimisationArguments {
-    /// Number of epochs; 15 without it, 6 for --data demo and where a training goes on from --base.
+    /// Number of epochs; 15 without it, 8 for --data demo, 6 where a training goes on from --base.
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub epochs: Option<u32>,
-    /// Crops drawn for an epoch, balanced by label and source; 20000 without it, 4000 for --data demo and where a
+    /// Crops drawn for an epoch, balanced by label and source; 20000 without it, 8000 for --data demo, 4000 where a
     /// training goes on from --base.
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100_000_000))]
     pub epoch_crops: Option<u32>,
@@ -311,15 +314,14 @@ impl FitArguments {
         let (optimisation, computation) = (&self.optimisation, &self.computation);
         let goes_on = self.goes_on_from().is_some();
         let initial_sha256 = files.base.clone().filter(|_| goes_on);
-        let short = goes_on || demo::is_demo(&self.data);
-        let usual_rate = if goes_on { 0.01 } else { 0.1 };
+        let usual = Usual::of(goes_on, demo::is_demo(&self.data));
         let (adversarial, added) = self.hardening.resolve(files.base)?;
-        let usual = network::usual_constraint(&network.arch);
+        let usual_constraint = network::usual_constraint(&network.arch);
         let mut settings = FitSettings {
             initial_sha256,
             old_data: self.hardening.old_data.is_some(),
             architecture: network.arch.clone(),
-            constraint: network.constraint.unwrap_or(usual),
+            constraint: network.constraint.unwrap_or(usual_constraint),
             retraction: network.retraction(),
             dropout: network.dropout,
             adversarial,
@@ -334,12 +336,10 @@ impl FitArguments {
             weight_average: optimisation.ema.unwrap_or(0.0),
             keep: optimisation.keep,
             fold: self.folds.resolve()?,
-            epochs: optimisation.epochs.unwrap_or(if short { 6 } else { 15 }) as usize,
-            epoch_crops: optimisation
-                .epoch_crops
-                .unwrap_or(if short { 4_000 } else { 20_000 }) as usize,
+            epochs: optimisation.epochs.unwrap_or(usual.epochs) as usize,
+            epoch_crops: optimisation.epoch_crops.unwrap_or(usual.epoch_crops) as usize,
             batch_size: optimisation.batch_size as usize,
-            learning_rate: optimisation.learning_rate.unwrap_or(usual_rate),
+            learning_rate: optimisation.learning_rate.unwrap_or(usual.learning_rate),
             schedule: optimisation.schedule,
             momentum: optimisation.momentum,
             weight_decay: optimisation.weight_decay,

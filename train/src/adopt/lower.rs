@@ -160,6 +160,8 @@ struct Lowering {
     initializers: Vec<pb::TensorProto>,
     /// The output of a softmax or sigmoid, and what it reads: at the end the latter is the output.
     squashed: HashMap<String, String>,
+    /// Whether a layer of a single output is written with two equal ones.
+    is_twin: bool,
 }
 
 impl Lowering {
@@ -183,6 +185,7 @@ impl Lowering {
             nodes: Vec::new(),
             initializers: Vec::new(),
             squashed: HashMap::new(),
+            is_twin: false,
         })
     }
 
@@ -257,10 +260,7 @@ impl Lowering {
             "BatchNormalization" => self.batch_norm(node, x),
             "Pad" => self.pad(node, x),
             "Gemm" => self.gemm(node, x),
-            "MatMul" => {
-                let weights = self.operand(node, 1)?;
-                self.emit("MatMul", &[&x.name, &weights], Vec::new())
-            }
+            "MatMul" => self.mat_mul(node, x),
             "Add" | "Sub" | "Mul" => {
                 let other = self.operand(node, 1)?;
                 self.emit(&node.op_type, &[&x.name, &other], Vec::new())
@@ -409,14 +409,24 @@ impl Lowering {
         if wire.shape.len() != 2 {
             wire = self.flattened(&wire)?;
         }
-        if outputs == 1 {
-            // Of two states, the logit of the first is 0: their softmax is then the sigmoid of the other's.
-            let both = self.constant(&Floats {
-                shape: vec![1, 2],
-                values: vec![0.0, 1.0],
-            });
-            wire = self.emit("MatMul", &[&wire.name, &both], Vec::new())?;
-        }
+        // Of two states, the logit of the first is 0: their softmax is then the sigmoid of the other's.
+        let second = Floats {
+            shape: vec![1, 2],
+            values: vec![0.0, 1.0],
+        };
+        let outputs = match (outputs, self.is_twin) {
+            (2, true) => {
+                let second = self.constant(&second);
+                wire = self.emit("Mul", &[&wire.name, &second], Vec::new())?;
+                1
+            }
+            (1, _) => {
+                let second = self.constant(&second);
+                wire = self.emit("MatMul", &[&wire.name, &second], Vec::new())?;
+                1
+            }
+            (outputs, _) => outputs,
+        };
         let last = pb::NodeProto {
             op_type: "Identity".into(),
             name: "logits".into(),

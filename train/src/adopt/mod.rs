@@ -168,7 +168,7 @@ pub enum AdoptError {
         error: LowerError,
     },
     /// The runtime refuses the result.
-    #[error("the adopted model cannot be used: {0}")]
+    #[error("the adopted model cannot be used")]
     Result(#[from] ModelError),
     /// It says the same of every crop.
     #[error(

@@ -156,8 +156,9 @@ impl Lowering {
         };
         let weights = scaled(self.floats(node, 1)?, float(node, "alpha", 1.0));
         let weights = weights.ok_or_else(|| rewrite(node, "no weights"))?;
-        let bias = scaled(self.floats(node, 2)?, float(node, "beta", 1.0));
         let transposed = integer(node, "transB", 0);
+        let weights = self.twinned(weights, transposed == 0);
+        let bias = scaled(self.floats(node, 2)?, float(node, "beta", 1.0));
         let outputs = weights
             .shape
             .get(usize::from(transposed == 0))
@@ -184,6 +185,43 @@ impl Lowering {
             ..pb::AttributeProto::default()
         };
         self.emit("Gemm", &inputs, vec![attribute])
+    }
+
+    pub(super) fn mat_mul(&mut self, node: &pb::NodeProto, x: &Wire) -> Result<Wire, LowerError> {
+        let weights = match self.floats(node, 1)? {
+            Some(weights) => self.twinned(weights, true),
+            None => return Err(rewrite(node, "no weights")),
+        };
+        let weights = self.constant(&weights);
+        self.emit("MatMul", &[&x.name, &weights], Vec::new())
+    }
+
+    /// Weights of a single output twice, which the engine cannot compute alone; others as they are.
+    fn twinned(&mut self, weights: Floats, columns: bool) -> Floats {
+        let &[rows, length] = weights.shape.as_slice() else {
+            return weights;
+        };
+        match (columns, rows, length) {
+            (true, _, 1) => {
+                self.is_twin = true;
+                Floats {
+                    shape: vec![rows, 2],
+                    values: weights
+                        .values
+                        .iter()
+                        .flat_map(|value| [*value; 2])
+                        .collect(),
+                }
+            }
+            (false, 1, _) => {
+                self.is_twin = true;
+                Floats {
+                    shape: vec![2, length],
+                    values: weights.values.repeat(2),
+                }
+            }
+            _ => weights,
+        }
     }
 
     pub(super) fn divide(&mut self, node: &pb::NodeProto, x: &Wire) -> Result<Wire, LowerError> {
