@@ -203,7 +203,8 @@ impl Desk {
             "--write",
         ];
         for pair in arguments.windows(2) {
-            if OUTPUTS.contains(&pair[0].as_str()) {
+            // `-` is standard output.
+            if OUTPUTS.contains(&pair[0].as_str()) && pair[1] != "-" {
                 let path = self.folder.path().join(&pair[1]);
                 let length = fs::metadata(&path).map_or(0, |file| file.len());
                 assert!(length > 0, "{place}: {} is not written", pair[1]);

@@ -2,7 +2,7 @@
 //! annotated copies that are made of them.
 
 use crate::support::{
-    self, decoded_frames, errors, events, json, of_kind, parseye, refused, succeeds,
+    decoded_frames, errors, events, json, of_kind, parseye, refused, succeeds,
     synthetic_face::{HEIGHT, WIDTH, draw, write_clip},
 };
 use parseye_test_needs::needs;
@@ -269,5 +269,5 @@ fn control_characters_of_names_never_reach_the_terminal() {
         );
     }
     assert!(String::from_utf8_lossy(&good.stdout).contains(r"a\u{1b}[31m\u{7}\u{202e}"));
-    assert!(support::errors(&missing).contains(r"b\u{1b}[2J\r.mp4"));
+    assert!(errors(&missing).contains(r"b\u{1b}[2J\r.mp4"));
 }

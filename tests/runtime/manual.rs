@@ -4,8 +4,10 @@ use crate::support::{parseye, refused, succeeds};
 use std::fs;
 
 /// What users type, as README.md shows it.
-const COMMANDS: [&str; 8] = [
+const COMMANDS: [&str; 10] = [
     "monitor",
+    "demo",
+    "collect",
     "cameras",
     "models",
     "replay",

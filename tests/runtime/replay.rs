@@ -276,10 +276,10 @@ fn a_still_prints_the_state_of_each_eye_and_a_video_its_statistics() {
     assert_eq!(lines.len(), 2, "{awake}");
     for (line, eye) in lines.iter().zip(["left", "right"]) {
         assert!(
-            line.starts_with(&format!("awake: {eye} eye open (open 0.")),
+            line.starts_with(&format!("awake: {eye} eye open (open ")),
             "{line}"
         );
-        for state in ["partially open 0.", "closed 0.", "not visible 0."] {
+        for state in ["(open ", "partially open 0.", "closed 0.", "not visible 0."] {
             assert!(line.contains(state), "{line}");
         }
     }

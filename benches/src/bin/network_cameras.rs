@@ -61,8 +61,9 @@ fn main() -> anyhow::Result<()> {
     let http = measure(&url, cuts, &server, || server.cut())?;
     let mut broken = report("HTTP, Motion JPEG", &http, cuts);
     for codec in ["jpeg", "h264"] {
-        let Ok(first) = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| RtspServer::start(&server, codec, "0", "a:b")))
-        else {
+        let Ok(first) = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            RtspServer::start(&server, codec, "0", "a:b")
+        })) else {
             println!("RTSP: not measured, GStreamer's server is not here");
             break;
         };

@@ -50,7 +50,7 @@ impl Animation {
         let started = std::thread::Builder::new()
             .name("animation".into())
             .spawn(decode);
-        started.map_err(|error| super::images::unreadable(path, &error))?;
+        started.map_err(|error| SourceError::unreadable(path, &error))?;
         if let Ok(Err(error)) = outcome.recv() {
             return Err(error);
         }

@@ -38,7 +38,7 @@ impl ImageFolder {
                 rate: frames_per_second,
             });
         }
-        let metadata = fs::metadata(path).map_err(|error| unreadable(path, &error))?;
+        let metadata = fs::metadata(path).map_err(|error| SourceError::unreadable(path, &error))?;
         let (files, others) = if metadata.is_dir() {
             images_in(path)?
         } else {
@@ -113,19 +113,12 @@ fn left_out(folder: &Path, others: &[PathBuf]) -> Option<Notice> {
     Some(Notice::Note(format!("{}: {message}", folder.display())))
 }
 
-pub(crate) fn unreadable(path: &Path, error: &std::io::Error) -> SourceError {
-    SourceError::Unreadable {
-        path: path.into(),
-        reason: error.to_string(),
-    }
-}
-
 /// Lists the images of a folder, and its other files, in order. Hidden files (`._1.png` of other systems) are
 /// no frames.
 fn images_in(folder: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>), SourceError> {
     let mut files = Vec::new();
-    for entry in fs::read_dir(folder).map_err(|error| unreadable(folder, &error))? {
-        let entry = entry.map_err(|error| unreadable(folder, &error))?;
+    for entry in fs::read_dir(folder).map_err(|error| SourceError::unreadable(folder, &error))? {
+        let entry = entry.map_err(|error| SourceError::unreadable(folder, &error))?;
         let hidden = entry.file_name().as_encoded_bytes().starts_with(b".");
         let path = entry.path();
         if !hidden && path.is_file() {

@@ -23,6 +23,7 @@
 
 mod animation;
 mod camera;
+mod damage;
 mod demonstration;
 mod ffmpeg;
 mod ffmpeg_log;
@@ -221,6 +222,14 @@ pub enum SourceError {
 }
 
 impl SourceError {
+    /// Creates the error for a path that the system does not let us read.
+    pub(crate) fn unreadable(path: &Path, error: &io::Error) -> Self {
+        Self::Unreadable {
+            path: path.into(),
+            reason: error.to_string(),
+        }
+    }
+
     /// Creates the error for an ffmpeg program that could not be started.
     pub fn no_ffmpeg(error: &io::Error) -> Self {
         let (reason, remedy) = match error.kind() {

@@ -4,7 +4,7 @@
 //! Only the traits are here. What to do when such a source is silent or lost, and when to open it
 //! again, is left to the caller.
 
-use super::{Notice, SourceError, camera::pixels::Damage};
+use super::{Notice, SourceError, damage::Damage};
 use parseye_vision::frame::Frame;
 use std::time::{Duration, Instant};
 

@@ -3,7 +3,6 @@
 use super::{
     SourceError,
     camera::{mjpeg, pixels},
-    images::unreadable,
 };
 use image::{
     AnimationDecoder, DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, RgbImage,
@@ -85,7 +84,7 @@ pub(crate) fn read(path: &Path) -> Result<RgbImage, SourceError> {
         _ => {
             let reader = ImageReader::open(path)
                 .and_then(ImageReader::with_guessed_format)
-                .map_err(|error| unreadable(path, &error))?;
+                .map_err(|error| SourceError::unreadable(path, &error))?;
             let mut decoder = reader
                 .into_decoder()
                 .map_err(|error| undecodable(path, error))?;
@@ -100,7 +99,8 @@ pub(crate) fn read(path: &Path) -> Result<RgbImage, SourceError> {
 
 /// Reads a JPEG. The image library fills what is missing of one with gray; a camera's decoder here does not.
 fn read_jpeg(path: &Path) -> Result<RgbImage, SourceError> {
-    let bytes = bounded::read(path, MAX_JPEG).map_err(|error| unreadable(path, &error))?;
+    let bytes =
+        bounded::read(path, MAX_JPEG).map_err(|error| SourceError::unreadable(path, &error))?;
     let mut decoder = image::codecs::jpeg::JpegDecoder::new(Cursor::new(&bytes))
         .map_err(|error| undecodable(path, error))?;
     let orientation = check(path, &mut decoder)?;
@@ -137,7 +137,7 @@ pub(crate) fn check(
 
 /// Returns the images of an animation in order.
 pub(crate) fn animation(path: &Path) -> Result<image::Frames<'static>, SourceError> {
-    let file = File::open(path).map_err(|error| unreadable(path, &error))?;
+    let file = File::open(path).map_err(|error| SourceError::unreadable(path, &error))?;
     let reader = BufReader::new(file);
     let wrong = |error| undecodable(path, error);
     match format_of(path) {
@@ -162,7 +162,7 @@ pub(crate) fn animation(path: &Path) -> Result<image::Frames<'static>, SourceErr
 pub(crate) fn undecodable(path: &Path, error: ImageError) -> SourceError {
     match error {
         ImageError::IoError(error) if error.kind() != std::io::ErrorKind::UnexpectedEof => {
-            unreadable(path, &error)
+            SourceError::unreadable(path, &error)
         }
         error => SourceError::NotAVideo {
             path: path.into(),

@@ -18,7 +18,7 @@ const FACE_SHARE: f32 = 0.44;
 const RESTING: [f32; 2] = [0.5, 0.42];
 
 /// A turn to profile and a bend of the neck in sleep, in radians.
-const PROFILE: f32 = 1.25;
+const PROFILE: f32 = 1.4;
 const SUNK: f32 = 0.16;
 
 /// How long the eyes rest on one spot.

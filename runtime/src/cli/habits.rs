@@ -63,7 +63,7 @@ const HABITS: &[(&[&str], &str)] = &[
         "`parseye monitor --web 127.0.0.1:8080 --preview` shows the camera in a browser; `parseye replay FILE --annotate OUT.mp4` draws on a recording",
     ),
     (
-        &["--output", "--out", "--save", "--save-dir", "--csv", "-o"],
+        &["--output", "--save", "--save-dir", "--csv", "-o"],
         "events go to --log FILE; `parseye replay` writes its summary to --summary FILE and a video to --annotate FILE",
     ),
     (

@@ -220,23 +220,25 @@ fn a_wrong_truth_file_is_refused_before_anything_is_judged() {
 fn an_unwritable_output_is_refused_before_anything_is_judged() {
     let folder = folder();
     image(&folder.path().join("a.png"));
-    fs::create_dir(folder.path().join("dir")).unwrap();
-    for (flag, nowhere) in [
+    for taken in ["dir", "dir.mp4"] {
+        fs::create_dir(folder.path().join(taken)).unwrap();
+    }
+    for (flag, nowhere, taken) in [
         // The folder of a log is made, where that is possible.
-        ("--log", "a.png/out"),
-        ("--summary", "nowhere/out"),
-        ("--annotate", "nowhere/out"),
+        ("--log", "a.png/out", "dir"),
+        ("--summary", "nowhere/out", "dir"),
+        ("--annotate", "nowhere/out.mp4", "dir.mp4"),
     ] {
         let mut command = parseye(folder.path());
         refused(
             command.args(["replay", "a.png", flag, nowhere]),
             1,
-            &[nowhere.trim_end_matches("/out")],
+            &[nowhere.split_once('/').unwrap().0],
         );
         refused(
-            parseye(folder.path()).args(["replay", "a.png", flag, "dir"]),
+            parseye(folder.path()).args(["replay", "a.png", flag, taken]),
             1,
-            &["dir", "folder"],
+            &[taken, "folder"],
         );
         // Nor may an output take the place of an input.
         refused(

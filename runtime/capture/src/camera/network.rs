@@ -87,8 +87,8 @@ impl Stream {
     fn start(&self, ffmpeg: &Ffmpeg, decoding: Decoding) -> Result<Decoder, SourceError> {
         let mut input: Vec<OsString> = Vec::new();
         let mut add = |options: &[&str]| input.extend(options.iter().map(OsString::from));
-        // Nothing is collected before decoding begins, and nothing is held back for reordering.
-        add(&["-fflags", "nobuffer", "-flags", "low_delay"]);
+        // Nothing is held back for reordering.
+        add(&["-flags", "low_delay"]);
         add(&[
             "-probesize",
             "500000",
@@ -99,6 +99,9 @@ impl Stream {
         ]);
         let (protocols, name) = match self {
             Self::Url(url) => {
+                // What ffmpeg read to know the stream is old by then, and is thrown away. (A pipe comes once, and may
+                // hold no more than that.)
+                add(&["-fflags", "nobuffer"]);
                 if url.is("rtsp") {
                     // TCP loses nothing; a camera that knows only UDP is asked for that next.
                     add(&["-rtsp_flags", "prefer_tcp", "-max_delay", "200000"]);

@@ -2,6 +2,8 @@
 //!
 //! A buffer that is not whole is refused, so that no partial frame is processed.
 
+pub use crate::damage::Damage;
+
 use super::mjpeg;
 use image::RgbImage;
 use parseye_vision::frame::{MAX_SIDE, is_too_large};
@@ -72,15 +74,6 @@ pub struct Layout {
     pub stride: usize,
     /// Whether the luma of YUYV and NV12 spans 0 to 255 rather than 16 to 235.
     pub full_range: bool,
-}
-
-/// Why a buffer holds no image.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Damage {
-    /// It ends before the image does.
-    Truncated,
-    /// It is whole but cannot be decoded, or is of another size than was negotiated.
-    Undecodable,
 }
 
 /// Decodes the image in a buffer.

@@ -19,7 +19,9 @@ const CHECKS: [(&str, Check); 9] = [
 ];
 
 fn folder(name: &str) -> std::path::PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../fuzz")
+        .join(name)
 }
 
 #[test]

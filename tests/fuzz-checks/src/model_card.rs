@@ -14,7 +14,7 @@ use std::sync::LazyLock;
 use tract_onnx::pb::{ModelProto, StringStringEntryProto};
 
 /// A model whose gradient the same bytes may be.
-const SMALL: &[u8] = include_bytes!("../../seeds/model_card/flat.onnx");
+const SMALL: &[u8] = include_bytes!("../../../fuzz/seeds/model_card/flat.onnx");
 static SMALL_MODEL: LazyLock<EyeStateModel> =
     LazyLock::new(|| EyeStateModel::from_bytes(SMALL, "small").expect("the seed is a model"));
 
