@@ -28,7 +28,6 @@ declare -A printed=(
     [blinks]='parseye replay $PARSEYE_DATA/clips/*.mp4 --truth $PARSEYE_DATA/clips/blinks.csv'
     [detection-interval]='clip_robustness detection-interval $PARSEYE_DATA; clip_robustness goals $PARSEYE_DATA'
     [live-latency]='make bench-live ARGS=30'
-    [network-cameras]='make bench-network'
     [soak]='make soak'
     [fuzzing]='make fuzz ARGS=600'
     [selfcheck]='make bench-selfcheck ARGS=1'

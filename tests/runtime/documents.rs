@@ -6,6 +6,7 @@ use crate::support::{
     synthetic_face::{Blink, HEIGHT, WIDTH, draw, write_clip},
 };
 use clap::{ArgMatches, error::ErrorKind};
+use flate2::{Compression, write::GzEncoder};
 use parseye_events::event::Event;
 use parseye_test_needs::needs;
 use parseye_testkit::{
@@ -16,6 +17,7 @@ use std::{
     collections::BTreeSet,
     ffi::OsString,
     fs,
+    io::Write as _,
     process::{Command, Output},
 };
 
@@ -162,6 +164,12 @@ impl Desk {
             fs::copy(root().join("models").join(from), at(to)).unwrap();
         }
         succeeds(parseye(folder.path()).args(["replay", "drive.mp4", "--log", "eyes.jsonl"]));
+        let packed = fs::File::create(at("yesterday.jsonl.gz")).unwrap();
+        let mut packer = GzEncoder::new(packed, Compression::fast());
+        packer
+            .write_all(&fs::read(at("eyes.jsonl")).unwrap())
+            .unwrap();
+        packer.finish().unwrap();
         Self { folder }
     }
 
@@ -310,6 +318,7 @@ fn the_examples_run() {
     let expected = [
         "cameras",
         "check",
+        "collect",
         "completions",
         "config",
         "demo",

@@ -89,11 +89,15 @@ fn a_damaged_source_keeps_what_was_read() {
     assert!((5..90).contains(&frames), "{frames}");
     assert_eq!(of_kind(&events, "end")[0]["frames"], frames);
     assert_eq!(support::json(&at("sums.json"))["frames"], frames);
-    // In place of a damaged frame the copy holds the one before, so that its times stay true.
-    let last = of_kind(&events, "eyes")[frames - 1]["frame"]
-        .as_u64()
-        .unwrap();
-    assert_eq!(support::decoded_frames(&at("out.mp4")) as u64, last + 1);
+    // In place of a damaged frame the copy holds the one before, so that its times stay true: also for the one
+    // that the cut went through, where that could be decoded in part.
+    let eyes = of_kind(&events, "eyes");
+    let last = eyes[frames - 1]["frame"].as_u64().unwrap();
+    let copied = support::decoded_frames(&at("out.mp4")) as u64;
+    assert!(
+        (last + 1..=last + 2).contains(&copied),
+        "{copied} of {last}"
+    );
 }
 
 #[needs(face_detector)]

@@ -297,7 +297,7 @@ pub fn softmax(logits: &[f32; STATES], temperature: f32) -> [f32; STATES] {
 
 /// Says plainly what a graph is that has other numbers than f32.
 pub(super) fn check_graph(proto: &pb::ModelProto) -> Result<(), ModelFault> {
-    let graph = proto.graph.as_ref().ok_or_else(|| GraphError::Missing)?;
+    let graph = proto.graph.as_ref().ok_or(GraphError::Missing)?;
     Ok(precision::check_precision(graph)?)
 }
 
