@@ -147,14 +147,14 @@ impl FfmpegLog {
         let (context, level, message) = split(line)?;
         match level {
             "info" if context.starts_with("Parsed_showinfo_") => return self.showinfo(message),
-            "info" if message.starts_with("concealing ") => {
-                if self
-                    .input
-                    .decoder()
-                    .is_some_and(|decoder| is_of(context, decoder))
-                {
-                    self.decoding.error(message, false);
-                }
+            "info"
+                if message.starts_with("concealing ")
+                    && self
+                        .input
+                        .decoder()
+                        .is_some_and(|decoder| is_of(context, decoder)) =>
+            {
+                self.decoding.error(message, false);
             }
             "info" => self.header(message),
             "warning" => {

@@ -137,7 +137,7 @@ fn a_recording_and_a_stream_at_the_standard_input_are_cameras() {
     let clip = folder.path().join("drawn.mp4");
     write_clip(&clip, 45, &[]);
     for camera in ["drawn.mp4", "-"] {
-        let stream = Command::new("ffmpeg")
+        let mut stream = Command::new("ffmpeg")
             .args(["-v", "error", "-re", "-i"])
             .arg(&clip)
             .args(["-c", "copy", "-f", "matroska", "-"])
@@ -153,9 +153,10 @@ fn a_recording_and_a_stream_at_the_standard_input_are_cameras() {
                 "--log",
                 camera_log(camera),
             ])
-            .stdin(stream.stdout.unwrap())
+            .stdin(stream.stdout.take().unwrap())
             .output()
             .unwrap();
+        stream.wait().unwrap();
         assert_eq!(
             output.status.code(),
             Some(0),

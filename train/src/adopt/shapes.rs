@@ -100,7 +100,7 @@ pub(super) fn reshaped(shape: &[usize], wanted: &[i64]) -> Option<Vec<usize>> {
         .try_fold(1_usize, |product, side| product.checked_mul(*side))?;
     let mut open = wanted.iter().enumerate().filter(|(_, side)| **side == -1);
     if let Some((index, _)) = open.next() {
-        if open.next().is_some() || product == 0 || elements % product != 0 {
+        if open.next().is_some() || product == 0 || !elements.is_multiple_of(product) {
             return None;
         }
         sides[index] = elements / product;
