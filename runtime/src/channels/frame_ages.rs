@@ -14,15 +14,16 @@ const AGE_BOUNDS: [f64; 14] = [
 /// Histogram of the times from capture to prediction of all frames of a run; clones share it. Without the
 /// feature `web` nobody reads it, and it keeps nothing.
 #[derive(Clone, Debug)]
+#[cfg_attr(not(feature = "web"), derive(Default))]
 pub struct FrameAges {
     #[cfg(feature = "web")]
     histogram: Histogram,
 }
 
+#[cfg(feature = "web")]
 impl Default for FrameAges {
     fn default() -> Self {
         Self {
-            #[cfg(feature = "web")]
             histogram: Histogram::new(AGE_BOUNDS),
         }
     }

@@ -1,9 +1,13 @@
 //! `parseye summarize`: reads event logs and writes their statistics and a plot.
 
-use super::{complain, is_standard, print_beside, resolve::SummarizePlan};
+#[cfg(feature = "plots")]
+use super::is_standard;
+use super::{complain, print_beside, resolve::SummarizePlan};
+#[cfg(feature = "plots")]
+use parseye_events::write_standard;
 use parseye_events::{
     session::{Session, read},
-    write_json, write_standard,
+    write_json,
 };
 use std::{path::Path, process::ExitCode};
 
