@@ -1,5 +1,5 @@
 //! A real RTSP server on this machine, GStreamer's (tests/rtsp/server.py), which serves what a
-//! [`MjpegServer`](super::mjpeg_server::MjpegServer) sends.
+//! [`MjpegServer`] sends.
 
 use super::{mjpeg_server::MjpegServer, places::repository};
 use std::{
