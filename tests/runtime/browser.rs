@@ -17,7 +17,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Longest that a step may take before the test gives up; nothing is judged by it.
+/// Longest that a step may take before the test gives up; no result depends on it.
 const PATIENCE: Duration = Duration::from_secs(300);
 
 const SIZE: (u32, u32) = (1280, 1500);

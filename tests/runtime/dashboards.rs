@@ -16,7 +16,7 @@ use std::{
     time::Duration,
 };
 
-/// Longest that a step may take before the test gives up; nothing is judged by it.
+/// Longest that a step may take before the test gives up; no result depends on it.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 fn get(address: &str, path: &str) -> BufReader<TcpStream> {

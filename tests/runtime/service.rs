@@ -8,7 +8,7 @@ use crate::support::{
 use parseye_test_needs::needs;
 use std::{os::unix::net::UnixDatagram, path::Path, process::Stdio, time::Duration};
 
-/// Longest wait for what must come; nothing is judged by it.
+/// Longest wait for what must come; no result depends on it.
 const SOON: Duration = Duration::from_secs(60);
 
 struct Manager(UnixDatagram);

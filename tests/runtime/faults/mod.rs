@@ -12,7 +12,7 @@ mod truncation;
 
 use std::time::{Duration, Instant};
 
-/// Longest wait for what must come; nothing is judged by it.
+/// Longest wait for what must come; no result depends on it.
 const SOON: Duration = Duration::from_secs(60);
 
 fn folder() -> tempfile::TempDir {

@@ -18,7 +18,7 @@ use support::{
     synthetic_face::{Blink, write_clip},
 };
 
-/// Longest wait for what must come; nothing is judged by it.
+/// Longest wait for what must come; no result depends on it.
 const SOON: Duration = Duration::from_secs(60);
 
 fn folder() -> tempfile::TempDir {

@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-/// Longest wait for an answer before the test gives up; nothing is judged by it.
+/// Longest wait for an answer before the test gives up; no result depends on it.
 const PATIENCE: Duration = Duration::from_secs(300);
 
 /// Names under which systems know it.

@@ -165,6 +165,22 @@ struct Lowering {
 }
 
 impl Lowering {
+    /// Integers that a node has as its second input, where that is a constant.
+    fn second_input(&self, node: &pb::NodeProto) -> Option<&[i64]> {
+        let name = node.input.get(1)?;
+        self.constants.integers.get(name).map(Vec::as_slice)
+    }
+
+    /// The same, or as an attribute, which older files have instead.
+    fn second_input_or_attribute<'a>(
+        &'a self,
+        node: &'a pb::NodeProto,
+        name: &str,
+    ) -> Option<&'a [i64]> {
+        self.second_input(node)
+            .or_else(|| attribute_ints(node, name))
+    }
+
     fn new(graph: &pb::GraphProto, shape: [usize; 4]) -> Result<Self, LowerError> {
         let mut constants = Constants::default();
         for tensor in &graph.initializer {

@@ -11,7 +11,10 @@ mod shapes;
 
 pub use lower::LowerError;
 
-use crate::files::{WriteError, write_atomically};
+use crate::{
+    export::graph::file_bytes,
+    files::{WriteError, write_atomically},
+};
 use parseye_vision::{
     bounded,
     classify::{
@@ -24,7 +27,6 @@ use parseye_vision::{
     },
     eye_state::EyeState,
 };
-use prost::Message;
 use sha2::{Digest, Sha256};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -37,7 +39,7 @@ use tract_onnx::pb::{
 /// Largest file that is adopted, in bytes: what the runtime accepts.
 const MOST_BYTES: u64 = 256 << 20;
 
-/// Seed of the crops that a model is tried with.
+/// Number of crops that a model is tried with.
 const PROBES: usize = 4;
 
 /// What a model of others is.
@@ -261,14 +263,12 @@ pub fn write(adopted: &Adopted) -> Result<(), AdoptError> {
 /// # Errors
 /// When the runtime refuses the card.
 pub fn with_card(adopted: &Adopted, card: &ModelCard) -> Result<Adopted, AdoptError> {
-    let mut proto = onnx_file::decode(&adopted.bytes).map_err(|error| AdoptError::File {
+    let proto = onnx_file::decode(&adopted.bytes).map_err(|error| AdoptError::File {
         path: adopted.path.clone(),
         error,
         remedy: "please report this with the model at hand",
     })?;
-    let json = serde_json::to_string(card)?;
-    proto.metadata_props = vec![metadata(json)];
-    let bytes = proto.encode_to_vec();
+    let bytes = model_bytes(proto.graph.unwrap_or_default(), card)?;
     Ok(Adopted {
         model: EyeStateModel::from_bytes(&bytes, "adopted model")?,
         bytes,
@@ -400,14 +400,7 @@ fn card(
             device: "unknown".into(),
             threads: 0,
         },
-        validation: AccuracyCard {
-            n: 0,
-            accuracy: 0.0,
-            macro_accuracy: 0.0,
-            recall: BTreeMap::new(),
-            ece: 0.0,
-            ece_uncalibrated: 0.0,
-        },
+        validation: AccuracyCard::default(),
         robustness: Vec::new(),
         reference_confidence: ConfidenceHistogram::default(),
         reference_quantiles: None,
@@ -415,26 +408,8 @@ fn card(
 }
 
 fn model_bytes(graph: pb::GraphProto, card: &ModelCard) -> Result<Vec<u8>, AdoptError> {
-    // As `train` writes its own.
-    let model = pb::ModelProto {
-        ir_version: 8,
-        producer_name: "parseye-train".into(),
-        opset_import: vec![pb::OperatorSetIdProto {
-            domain: String::new(),
-            version: 17,
-        }],
-        graph: Some(graph),
-        metadata_props: vec![metadata(serde_json::to_string(card)?)],
-        ..pb::ModelProto::default()
-    };
-    Ok(model.encode_to_vec())
-}
-
-fn metadata(card: String) -> pb::StringStringEntryProto {
-    pb::StringStringEntryProto {
-        key: METADATA_KEY.into(),
-        value: card,
-    }
+    let metadata = vec![(METADATA_KEY, serde_json::to_string(card)?)];
+    Ok(file_bytes(graph, metadata))
 }
 
 /// Whether the model's logits differ between a few crops of stripes, rings and ramps.

@@ -202,24 +202,29 @@ impl Graph {
         self.proto.name = name.into();
         self.proto.input = inputs;
         self.proto.output = outputs;
-        let entry = |(key, value): (&str, String)| pb::StringStringEntryProto {
-            key: key.into(),
-            value,
-        };
-        pb::ModelProto {
-            ir_version: IR_VERSION,
-            producer_name: "parseye train".into(),
-            producer_version: env!("CARGO_PKG_VERSION").into(),
-            opset_import: vec![pb::OperatorSetIdProto {
-                domain: String::new(),
-                version: OPERATOR_SET,
-            }],
-            graph: Some(self.proto),
-            metadata_props: metadata.into_iter().map(entry).collect(),
-            ..Default::default()
-        }
-        .encode_to_vec()
+        file_bytes(self.proto, metadata)
     }
+}
+
+/// A graph as the bytes of an ONNX file, with its metadata.
+pub(crate) fn file_bytes(graph: pb::GraphProto, metadata: Vec<(&str, String)>) -> Vec<u8> {
+    let entry = |(key, value): (&str, String)| pb::StringStringEntryProto {
+        key: key.into(),
+        value,
+    };
+    pb::ModelProto {
+        ir_version: IR_VERSION,
+        producer_name: "parseye train".into(),
+        producer_version: env!("CARGO_PKG_VERSION").into(),
+        opset_import: vec![pb::OperatorSetIdProto {
+            domain: String::new(),
+            version: OPERATOR_SET,
+        }],
+        graph: Some(graph),
+        metadata_props: metadata.into_iter().map(entry).collect(),
+        ..Default::default()
+    }
+    .encode_to_vec()
 }
 
 fn tensor_info(name: &str, after_batch: &[i64]) -> pb::ValueInfoProto {

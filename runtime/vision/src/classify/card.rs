@@ -175,8 +175,8 @@ pub struct TrainingCard {
     pub threads: usize,
 }
 
-/// Accuracy on clean images.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// Accuracy on clean images; the default says that nothing was measured.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct AccuracyCard {
     /// Number of crops.
     pub n: usize,

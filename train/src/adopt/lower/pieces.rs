@@ -5,7 +5,7 @@ use super::{
         constants::{self, Floats},
         shapes,
     },
-    LowerError, Lowering, Wire, attribute_ints, float, integer, ints, rewrite,
+    LowerError, Lowering, Wire, float, integer, ints, rewrite,
 };
 use parseye_vision::classify::operators::{MAX_RANK, Value};
 use tract_onnx::pb;
@@ -69,13 +69,7 @@ impl Lowering {
         node: &pb::NodeProto,
         x: &Wire,
     ) -> Result<Wire, LowerError> {
-        let constant = node
-            .input
-            .get(1)
-            .and_then(|name| self.constants.integers.get(name));
-        let axes = constant
-            .map(Vec::as_slice)
-            .or_else(|| attribute_ints(node, "axes"));
+        let axes = self.second_input_or_attribute(node, "axes");
         let mut axes: Vec<i64> = axes
             .unwrap_or_default()
             .iter()
@@ -245,13 +239,7 @@ impl Lowering {
     /// Everything that gives the same elements another shape.
     pub(super) fn reshape(&mut self, node: &pb::NodeProto, x: &Wire) -> Result<Wire, LowerError> {
         let unknown = || LowerError::Shape(node.name.clone());
-        let constant = node
-            .input
-            .get(1)
-            .and_then(|name| self.constants.integers.get(name));
-        let axes = constant
-            .map(Vec::as_slice)
-            .or_else(|| attribute_ints(node, "axes"));
+        let axes = self.second_input_or_attribute(node, "axes");
         let rank = x.shape.len();
         let target: Vec<usize> = match node.op_type.as_str() {
             "Flatten" => {
@@ -264,9 +252,8 @@ impl Lowering {
                 let (rows, rest) = x.shape.split_at(axis);
                 vec![rows.iter().product(), rest.iter().product()]
             }
-            "Reshape" => {
-                shapes::reshaped(&x.shape, constant.ok_or_else(unknown)?).ok_or_else(unknown)?
-            }
+            "Reshape" => shapes::reshaped(&x.shape, self.second_input(node).ok_or_else(unknown)?)
+                .ok_or_else(unknown)?,
             "Squeeze" => {
                 let place = |axis: &i64| if *axis < 0 { axis + rank as i64 } else { *axis };
                 let axes: Option<Vec<i64>> = axes.map(|axes| axes.iter().map(place).collect());

@@ -100,13 +100,7 @@ impl Lowering {
 
     /// Zeros around the image.
     pub(super) fn pad(&mut self, node: &pb::NodeProto, x: &Wire) -> Result<Wire, LowerError> {
-        let constant = node
-            .input
-            .get(1)
-            .and_then(|name| self.constants.integers.get(name));
-        let pads = constant
-            .map(Vec::as_slice)
-            .or_else(|| attribute_ints(node, "pads"));
+        let pads = self.second_input_or_attribute(node, "pads");
         let mode = node
             .attribute
             .iter()

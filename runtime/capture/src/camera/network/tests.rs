@@ -10,7 +10,7 @@ use parseye_testkit::{
 
 const PERIOD: Duration = Duration::from_millis(20);
 
-/// Longest wait for what must come; nothing is judged by it.
+/// Longest wait for what must come; no result depends on it.
 const SOON: Duration = Duration::from_secs(60);
 
 fn settings(id: String) -> CameraSettings {
