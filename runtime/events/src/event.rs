@@ -8,6 +8,7 @@ mod check;
 mod drift;
 mod eyes;
 mod log_gap;
+mod person;
 mod run;
 mod temporal;
 
@@ -16,7 +17,8 @@ pub use check::{AgreementRecord, CheckEvent, CheckRecord};
 pub use drift::DriftRecord;
 pub use eyes::{BoxRecord, EyeRecord, EyesEvent, FaceRecord, Probabilities};
 pub use log_gap::{GapReason, LogGapEvent};
-pub use run::{EndEvent, Mode, ModelName, Outcome, StartEvent};
+pub use person::PersonEvent;
+pub use run::{EndEvent, Mode, ModelName, Outcome, StartEvent, WatchRecord};
 pub use temporal::{AlertEvent, BaselineEvent, ClosureEvent};
 
 use serde::{Deserialize, Serialize};
@@ -44,6 +46,8 @@ pub enum Event {
     Baseline(BaselineEvent),
     /// An alert began, continued or ended.
     Alert(AlertEvent),
+    /// Another person is watched.
+    Person(PersonEvent),
     /// The state of the camera changed.
     Camera(CameraEvent),
     /// The predictions of a frame were checked.

@@ -3,7 +3,10 @@
 use clap::{Args as ClapArgs, Parser, Subcommand};
 use clap_complete::Shell;
 use parseye_capture::Backend;
-use parseye_vision::selfcheck::schedule::CheckMode;
+use parseye_vision::{
+    locate::{Rotation, Watch, WatchRegion},
+    selfcheck::schedule::CheckMode,
+};
 use serde::de::{self, Deserialize, IntoDeserializer};
 use std::path::PathBuf;
 
@@ -81,9 +84,30 @@ pub(crate) struct MonitorArgs {
     /// Stop after this many seconds
     #[arg(long, value_name = "SECONDS")]
     pub duration: Option<f64>,
+    /// Whom to watch.
+    #[command(flatten)]
+    pub watch: WatchArgs,
     /// Dashboards and self-check.
     #[command(flatten)]
     pub dashboards: DashboardArgs,
+}
+
+/// Whom to watch, and how the camera stands.
+#[derive(Debug, Default, ClapArgs)]
+pub(crate) struct WatchArgs {
+    /// Which of several faces is watched: largest, centre, left or right (of the picture)
+    #[arg(long, value_name = "FACE")]
+    pub watch: Option<Watch>,
+    /// Watch faces in this part of the picture alone: as shares of it, such as 0.5,0,0.5,1 for its right half,
+    /// or in pixels
+    #[arg(long, value_name = "X,Y,W,H")]
+    pub roi: Option<WatchRegion>,
+    /// Degrees by which the picture must be turned clockwise to be upright: 0, 90, 180, 270, or auto
+    #[arg(long, value_name = "DEGREES")]
+    pub rotate: Option<Rotation>,
+    /// The picture is mirrored: what seems to be the left eye is the right one
+    #[arg(long)]
+    pub mirror: bool,
 }
 
 /// Dashboards and self-check of a live run.
@@ -141,6 +165,9 @@ pub(crate) struct ReplayArgs {
     /// Stop after this many seconds: of the recordings, or by the clock with --realtime
     #[arg(long, value_name = "SECONDS", conflicts_with = "truth")]
     pub duration: Option<f64>,
+    /// Whom to watch.
+    #[command(flatten)]
+    pub watch: WatchArgs,
     /// Dashboards and self-check of a recording that is played at its own pace.
     #[command(flatten)]
     pub dashboards: DashboardArgs,

@@ -1,7 +1,7 @@
 //! From flags and settings to the plan of a command: every value is checked and every path decided before
 //! anything is read or written.
 
-use super::args::{CheckArgs, DashboardArgs, EvaluateArgs, MonitorArgs, ReplayArgs, SummarizeArgs};
+use super::args::{CheckArgs, DashboardArgs, EvaluateArgs, MonitorArgs, ReplayArgs, SummarizeArgs, WatchArgs};
 use crate::config::Settings;
 use anyhow::{Context, anyhow, bail, ensure};
 use parseye_capture::name_of;
@@ -121,6 +121,7 @@ pub(super) fn monitor(args: MonitorArgs, mut settings: Settings) -> anyhow::Resu
     settings.camera.backend = args.backend.unwrap_or(settings.camera.backend);
     settings.model.file = args.model.or(settings.model.file);
     settings.report.log = args.log.or(settings.report.log);
+    watch(args.watch, &mut settings);
     dashboards(args.dashboards, &mut settings)?;
     alarm(args.on_alarm, &mut settings)?;
     settings.mqtt.broker = args.mqtt.or(settings.mqtt.broker);
@@ -129,6 +130,15 @@ pub(super) fn monitor(args: MonitorArgs, mut settings: Settings) -> anyhow::Resu
         .check()
         .map_err(|reason| anyhow!("--mqtt: mqtt.{reason}"))?;
     Ok(MonitorPlan { settings, duration })
+}
+
+/// Merges whom to watch into the settings.
+fn watch(args: WatchArgs, settings: &mut Settings) {
+    let detector = &mut settings.detector;
+    detector.watch = args.watch.unwrap_or(detector.watch);
+    detector.roi = args.roi.or(detector.roi);
+    detector.rotate = args.rotate.unwrap_or(detector.rotate);
+    detector.mirror |= args.mirror;
 }
 
 /// Merges the flags of a live run into the settings.
@@ -172,6 +182,7 @@ pub(super) fn alarm(command: Option<String>, settings: &mut Settings) -> anyhow:
 pub(super) fn replay(args: ReplayArgs, mut settings: Settings) -> anyhow::Result<ReplayPlan> {
     settings.model.file = args.model.or(settings.model.file);
     settings.report.log = args.log.or(settings.report.log);
+    watch(args.watch, &mut settings);
     let several = args.sources.len() > 1;
     ensure!(
         !(several && args.realtime),
