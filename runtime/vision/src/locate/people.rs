@@ -238,12 +238,17 @@ impl People {
         if self.watched.as_ref().is_some_and(is_watched) || !self.rule.counts(&face) {
             return;
         }
+        let better = self
+            .watched
+            .as_ref()
+            .is_some_and(|watched| self.rule.is_clearly_better(&face, &watched.face));
         let known = self
             .others
             .iter_mut()
             .find(|other| other.can_be(&face));
         let Some(person) = known else {
             let mut person = Person::new(face, time);
+            person.better_since = better.then_some(time);
             observe(&mut person.life, &face);
             self.remember(person);
             return;
@@ -254,8 +259,7 @@ impl People {
         person.face = face;
         person.last = time;
         observe(&mut person.life, &face);
-        let better = |watched: &Person| self.rule.is_clearly_better(&face, &watched.face);
-        person.better_since = match self.watched.as_ref().is_some_and(better) {
+        person.better_since = match better {
             true => person.better_since.or(Some(time)),
             false => None,
         };

@@ -47,6 +47,7 @@ const OWN_CHANGES: f32 = 2.5;
 pub(super) struct Search {
     region: Option<WatchRegion>,
     angles: Vec<f32>,
+    all_angles: Vec<f32>,
     grid: ChangeGrid,
     views: Vec<View>,
     /// Number of the frame in which each view was last searched; 0 for never.
@@ -70,6 +71,7 @@ impl Search {
         Self {
             region,
             angles: rotation.angles(),
+            all_angles: rotation.all_angles(),
             grid: ChangeGrid::new((0, 0)),
             views: Vec::new(),
             searched: Vec::new(),
@@ -90,7 +92,7 @@ impl Search {
             self.grid = ChangeGrid::new(size);
             let size = [size.0 as f32, size.1 as f32];
             let area = watch_area(self.region.as_ref(), size);
-            self.views = views(size, &area, &self.angles);
+            self.views = views(size, &area, &self.angles, &self.all_angles);
             self.searched = vec![0; self.views.len()];
             self.served = vec![None; self.views.len()];
             self.credit = self.views.len() as f32;
@@ -146,7 +148,7 @@ impl Search {
         let only = self
             .turn
             .filter(|_| absent_for.is_some_and(|time| time < SAME_TURN));
-        let at_turn = |view: &View| only.is_none_or(|turn| stands(view, turn));
+        let at_turn = |view: &View| only.is_none_or(|turn| self.stands(view, turn));
         let changed = |index: usize| {
             let searched = self.searched[index];
             searched == 0
@@ -213,7 +215,7 @@ impl Search {
         let wanted: Vec<usize> = (0..self.views.len())
             .filter(|index| {
                 let view = &self.views[*index];
-                view.level <= finest && stands(view, turn) && self.searched[*index] < now
+                view.level <= finest && self.stands(view, turn) && self.searched[*index] < now
             })
             .collect();
         let oldest = |indices: Vec<usize>| {
@@ -234,18 +236,20 @@ impl Search {
         self.views.get(index).copied()
     }
 
+    /// Whether a view shows heads well that stand at an angle: all but the smallest are found a quarter turn away.
+    fn stands(&self, view: &View, angle: f32) -> bool {
+        let finest = self.views.last().map_or(0, |view| view.level);
+        let least = if view.level == finest { 0.5 } else { -0.1 };
+        (view.region.angle - angle).cos() > least
+    }
+
     fn nearest_angle(&self, roll: f32) -> f32 {
         let apart = |angle: &f32| -(roll - angle).cos();
         let nearest = self
-            .angles
+            .all_angles
             .iter()
             .copied()
             .min_by(|a, b| apart(a).total_cmp(&apart(b)));
         nearest.unwrap_or(0.0)
     }
-}
-
-/// Whether a view shows heads upright that stand at an angle.
-fn stands(view: &View, angle: f32) -> bool {
-    (view.region.angle - angle).cos() > 0.5
 }

@@ -32,7 +32,7 @@ pub struct DetectorSettings {
     pub mirror: bool,
     /// Seconds for which another face must suit `watch` clearly better before it is watched instead, 0 to 60.
     ///
-    /// 1: long enough for somebody who passes between, short enough for a driver who changes seats.
+    /// 0.6: longer than somebody takes who passes between, and short, since a sleeper may be the one who is nearer.
     pub switch_after_s: f64,
     /// How many times as large as the watched face another must be to be clearly larger, 1.05 to 10.
     ///
@@ -49,7 +49,7 @@ impl Default for DetectorSettings {
             roi: None,
             rotate: Rotation::Auto,
             mirror: false,
-            switch_after_s: 1.0,
+            switch_after_s: 0.6,
             larger_by: 1.3,
         }
     }

@@ -19,8 +19,9 @@ use crate::{frame::Frame, seconds};
 use image::{GrayImage, RgbImage};
 use std::{f32::consts::PI, path::Path, time::Duration};
 
-/// Confidence that a face in a view must reach. Below 0.75 hands, pillows and logos were seen
-/// to pass; it is stricter than MediaPipe's 0.5, since a false face would be tracked.
+/// Confidence that a face must reach in a view, or where it is confirmed. Below 0.75 hands, pillows and logos were
+/// seen to pass; it is stricter than MediaPipe's 0.5, since a false face would be tracked. Small faces reach it only
+/// where they are confirmed, at twice their size.
 const ACQUIRE_CONFIDENCE: f32 = 0.75;
 
 /// Confidence that a face must reach where one is expected, for confirming and tracking; MediaPipe's
@@ -38,8 +39,9 @@ const MAX_GROWTH: f32 = 2.0;
 /// Distance of the centres of two detections in one frame that are of one face, in sides of the larger.
 const ONE_FACE: f32 = 0.5;
 
-/// Time after which a face beside the followed one is looked for again.
+/// Time after which a face beside the followed one is looked for again, and where it may soon be watched instead.
 const KNOWN_EVERY: Duration = Duration::from_millis(300);
+const KNOWN_SOON: Duration = Duration::from_millis(150);
 
 /// Where the watched face is in a frame.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -211,7 +213,11 @@ impl<D: FaceDetector> FaceTracker<D> {
         if !self.search.is_due(time, busy) {
             return here;
         }
-        match people.stalest(time, KNOWN_EVERY) {
+        let stale = match people.is_undecided() {
+            true => KNOWN_SOON,
+            false => KNOWN_EVERY,
+        };
+        match people.stalest(time, stale) {
             Some(known) => match self.confirm(&frame.rgb, &known) {
                 Some(found) => self.see(frame, people, found),
                 None => people.miss(&known, time),
@@ -294,13 +300,17 @@ impl<D: FaceDetector> FaceTracker<D> {
         let rgb = &frame.rgb;
         let faces = self
             .detector
-            .detect(rgb, region, Averaging::Few, ACQUIRE_CONFIDENCE);
+            .detect(rgb, region, Averaging::Few, TRACK_CONFIDENCE);
         for face in faces {
             let is_followed = followed.is_some_and(|followed| are_one(followed, &face));
             if is_followed || people.has_seen(frame.time, |seen| are_one(seen, &face)) {
                 continue;
             }
-            let Some(mut confirmed) = self.confirm(rgb, &face) else {
+            let confirmed = self.confirm(rgb, &face);
+            let confirmed = confirmed.filter(|confirmed| {
+                confirmed.confidence.max(face.confidence) >= ACQUIRE_CONFIDENCE
+            });
+            let Some(mut confirmed) = confirmed else {
                 continue;
             };
             if followed.is_none() && self.search.may_be_turned(&confirmed) {

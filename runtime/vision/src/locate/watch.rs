@@ -199,11 +199,20 @@ pub struct UnknownRotation(String);
 
 impl Rotation {
     /// Returns the angles in radians, clockwise as seen on screen, of the squares in which heads are upright. The
-    /// detector finds heads that are rolled by a quarter turn either way, so two opposite ones are enough for all.
+    /// detector finds heads that are rolled by a quarter turn either way, so two opposite ones are enough for all
+    /// but the smallest.
     pub fn angles(self) -> Vec<f32> {
         match self {
             Self::Auto => vec![0.0, 2.0 * FRAC_PI_2],
             Self::Quarters(_) => vec![self.upright()],
+        }
+    }
+
+    /// Returns the same for the smallest heads, which are found only about as upright as they stand.
+    pub fn all_angles(self) -> Vec<f32> {
+        match self {
+            Self::Auto => [0.0, 2.0, 1.0, -1.0].map(|turns| turns * FRAC_PI_2).into(),
+            Self::Quarters(_) => self.angles(),
         }
     }
 
