@@ -171,7 +171,11 @@ fn answers_and_gradients_of_every_kind_of_network_survive_the_export() {
         // that unit's field and by that unit's share; on the usual crop nothing but rounding differs. A
         // wrong operator, stride or weight changes every crop's by more than its tenth.
         let norms = |x: Tensor| -> Vec<f64> {
-            let norms = x.flatten(1, -1).square().sum_dim_intlist(1, false, Kind::Float).sqrt();
+            let norms = x
+                .flatten(1, -1)
+                .square()
+                .sum_dim_intlist(1, false, Kind::Float)
+                .sqrt();
             Vec::try_from(norms.to_kind(Kind::Double)).unwrap()
         };
         let mut apart: Vec<f64> = norms(&ours - &theirs)

@@ -37,10 +37,10 @@ impl Timed for Message {
 pub struct Messages {
     begin: Instant,
     on_terminal: bool,
-    shared: Arc<Mutex<Shared>>,
+    shared: Arc<Mutex<MessageBuffer>>,
 }
 
-struct Shared {
+struct MessageBuffer {
     write: Box<dyn FnMut(&str) + Send>,
     newest: Option<Message>,
     /// Messages that wait for the terminal; `None` while nothing fills that.
@@ -58,7 +58,7 @@ impl Messages {
         Self {
             begin: Instant::now(),
             on_terminal,
-            shared: Arc::new(Mutex::new(Shared {
+            shared: Arc::new(Mutex::new(MessageBuffer {
                 write: Box::new(write),
                 newest: None,
                 held: None,

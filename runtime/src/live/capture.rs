@@ -7,7 +7,7 @@
 
 mod event;
 
-pub(super) use event::{CaptureEvent, Change, Reason};
+pub(super) use event::{CaptureEvent, Reason, SourceChange};
 
 use parseye_capture::{CameraFault, CaptureLoss, LiveOpener, LiveSource, Read, SourceError};
 use parseye_vision::frame::Frame;
@@ -233,8 +233,8 @@ impl<'a, S: FrameSink> Capture<'a, S> {
         if self.reported != Some(fault) {
             let reason = Reason::new(fault, &error);
             let change = match self.reported {
-                None => Change::Lost(reason),
-                Some(_) => Change::Waiting(reason),
+                None => SourceChange::Lost(reason),
+                Some(_) => SourceChange::Waiting(reason),
             };
             self.reported = Some(fault);
             self.event(change);
@@ -302,8 +302,8 @@ impl<'a, S: FrameSink> Capture<'a, S> {
             opening.first_frame = Some(opening.silent_since);
             let format = opening.source.format();
             let change = match self.delivered {
-                false => Change::Opened { format },
-                true => Change::Reopened { format },
+                false => SourceChange::Opened { format },
+                true => SourceChange::Reopened { format },
             };
             self.delivered = true;
             let time = frame.time;
@@ -370,10 +370,10 @@ impl<'a, S: FrameSink> Capture<'a, S> {
             reported: lost,
             reported_at: Some(now),
         };
-        self.event(Change::Damaged { frames, message });
+        self.event(SourceChange::Damaged { frames, message });
     }
 
-    fn event(&mut self, change: Change) {
+    fn event(&mut self, change: SourceChange) {
         let now = self.clock.now().saturating_duration_since(self.begin);
         // A change after a frame is never reported with a time before it.
         let time = self.last_time.max(now);

@@ -27,20 +27,20 @@ pub(super) const HANG_TIMEOUT: Duration = Duration::from_secs(5);
 /// The vision thread's end.
 #[derive(Debug)]
 pub(super) struct LatestFrame {
-    shared: Arc<Shared>,
+    shared: Arc<FrameSlot>,
     events: Receiver<CaptureEvent>,
 }
 
 /// The capture thread's end.
 #[derive(Debug)]
 pub(super) struct LatestFrameSink {
-    shared: Arc<Shared>,
+    shared: Arc<FrameSlot>,
     events: Sender<CaptureEvent>,
     vision: Thread,
 }
 
 #[derive(Debug)]
-struct Shared {
+struct FrameSlot {
     newest: ArrayQueue<Frame>,
     dropped: AtomicU64,
     captured: Mutex<CaptureLoss>,
@@ -56,7 +56,7 @@ impl LatestFrame {
     /// Creates both ends. The calling thread is the one to wake when something comes; times count from
     /// `begin`.
     pub(super) fn new(begin: Instant) -> (Self, LatestFrameSink) {
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(FrameSlot {
             newest: ArrayQueue::new(1),
             dropped: AtomicU64::new(0),
             captured: Mutex::new(CaptureLoss::default()),

@@ -7,7 +7,7 @@
 
 use super::{
     PipelineError,
-    capture::{Capture, CaptureEvent, Change, Reason, SystemClock, WatchedSource},
+    capture::{Capture, CaptureEvent, Reason, SourceChange, SystemClock, WatchedSource},
     latest_frame::{HANG_TIMEOUT, LatestFrame},
     present::Present,
     reader_thread::{ReaderEnd, ReaderThread},
@@ -212,7 +212,7 @@ impl VisionLoop<'_> {
         if self.hung {
             self.hung = false;
             let format = self.present.format().to_owned();
-            let change = Change::Reopened { format };
+            let change = SourceChange::Reopened { format };
             let time = frame.time;
             self.report(vec![CaptureEvent { time, change }], eye_monitor);
         }
@@ -258,7 +258,7 @@ impl VisionLoop<'_> {
         for event in events {
             self.present.take_change(&event.change);
             let time = event.time;
-            let is_lost = matches!(event.change, Change::Lost(_));
+            let is_lost = matches!(event.change, SourceChange::Lost(_));
             self.channels.events.publish(event.into_event(&self.name));
             if is_lost {
                 let update = eye_monitor.interrupt(time);
@@ -284,7 +284,7 @@ impl VisionLoop<'_> {
             ),
         };
         let time = self.latest.now();
-        let change = Change::Lost(reason);
+        let change = SourceChange::Lost(reason);
         self.report(vec![CaptureEvent { time, change }], eye_monitor);
     }
 

@@ -1,6 +1,6 @@
 //! The state of a live run from which its [`LiveStatus`] is made, kept from frame to frame.
 
-use super::capture::Change;
+use super::capture::SourceChange;
 use hdrhistogram::Histogram;
 use parseye_events::{
     event::{EyeRecord, FaceRecord},
@@ -85,17 +85,17 @@ impl Present {
     }
 
     /// Takes a change of the source.
-    pub(super) fn take_change(&mut self, change: &Change) {
+    pub(super) fn take_change(&mut self, change: &SourceChange) {
         match change {
-            Change::Opened { format } | Change::Reopened { format } => {
+            SourceChange::Opened { format } | SourceChange::Reopened { format } => {
                 self.source.format.clone_from(format);
                 self.source.down = None;
             }
-            Change::Lost(reason) | Change::Waiting(reason) => {
+            SourceChange::Lost(reason) | SourceChange::Waiting(reason) => {
                 self.source.down = Some(reason.message.clone());
                 self.last = None;
             }
-            Change::Damaged { .. } => {}
+            SourceChange::Damaged { .. } => {}
         }
     }
 
@@ -256,9 +256,9 @@ mod tests {
             fault: CameraFault::Stalled,
             message: "no frame".into(),
         };
-        assert!(!is_down_after(Change::Opened { format: format() }));
-        assert!(is_down_after(Change::Lost(reason())));
-        assert!(is_down_after(Change::Waiting(reason())));
-        assert!(!is_down_after(Change::Reopened { format: format() }));
+        assert!(!is_down_after(SourceChange::Opened { format: format() }));
+        assert!(is_down_after(SourceChange::Lost(reason())));
+        assert!(is_down_after(SourceChange::Waiting(reason())));
+        assert!(!is_down_after(SourceChange::Reopened { format: format() }));
     }
 }

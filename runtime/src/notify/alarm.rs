@@ -15,7 +15,7 @@ mod sound;
 
 pub use settings::AlarmSettings;
 
-use command::{AlarmCommand, Ended};
+use command::{AlarmCommand, CommandEnd};
 use parseye_events::{
     event::{AlertEvent, Event},
     fanout::{Next, Subscription, locked},
@@ -174,10 +174,10 @@ impl Reader {
             return;
         };
         match command.poll() {
-            Some(Ended::ByItself(status)) if !status.success() => self.failures.report_once(&format!(
+            Some(CommandEnd::ByItself(status)) if !status.success() => self.failures.report_once(&format!(
                 "the alarm's command failed with {status}; run it by hand to see why"
             )),
-            Some(Ended::AtItsLimit) => self.failures.report_once(
+            Some(CommandEnd::AtItsLimit) => self.failures.report_once(
                 "the alarm's command was ended at its time limit; raise alarm.command_limit_s if it needs longer",
             ),
             _ => {}

@@ -23,7 +23,7 @@ use parseye_vision::{
     reading::EyeReading,
     selfcheck::{
         camera_snr::{CameraNoise, CameraSnr, FrameNoise},
-        noise_propagation::Averaging,
+        noise_propagation::NoiseAveraging,
         quantisation::QUANTISATION_VARIANCE,
     },
 };
@@ -168,7 +168,7 @@ impl AddedNoise {
     /// Noise for the target SNR on this eye's crop; none where rounding alone is as strong.
     fn new(kind: usize, target: usize, eye: &EyeCrop) -> Option<Self> {
         let crop = StandardisedCrop::new(&eye.clean);
-        let weakened = Averaging::of_square(eye.square.side).energy;
+        let weakened = NoiseAveraging::of_square(eye.square.side).energy;
         let target_db = TARGETS_DB[target];
         let sigma = f64::from(crop.contrast) / 10_f64.powf(target_db / 20.0) / weakened;
         let variance = sigma * sigma - QUANTISATION_VARIANCE;
@@ -207,7 +207,8 @@ impl OwnNoise {
     /// Its power in a crop, without rounding, in squared gray levels.
     fn power(&self, square: &Roi) -> f64 {
         let Some(noise) = &self.noise else { return 0.0 };
-        let rounding = Averaging::of_square(square.side).energy.powi(2) * QUANTISATION_VARIANCE;
+        let rounding =
+            NoiseAveraging::of_square(square.side).energy.powi(2) * QUANTISATION_VARIANCE;
         let crop = StandardisedCrop::new(&gray(&self.newest, square));
         let snr = noise.camera_snr(square, &crop);
         snr.map_or(0.0, |snr| (snr.sigma_crop.powi(2) - rounding).max(0.0))

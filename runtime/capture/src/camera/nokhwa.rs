@@ -130,7 +130,7 @@ impl Driver for Nokhwa {
                 return Err(of_nokhwa(&NokhwaFault::Crashed));
             }
         };
-        Ok(Box::new(Device {
+        Ok(Box::new(NokhwaDevice {
             name: path.display().to_string(),
             frames,
             error,
@@ -291,7 +291,7 @@ fn fault_of(message: &str) -> CameraFault {
         .map_or(CameraFault::Failed, |(_, fault)| *fault)
 }
 
-struct Device {
+struct NokhwaDevice {
     name: String,
     frames: FrameReceiver,
     /// Why the thread has ended.
@@ -304,7 +304,7 @@ struct Device {
     lost: CaptureLoss,
 }
 
-impl LiveSource for Device {
+impl LiveSource for NokhwaDevice {
     fn format(&self) -> String {
         let Layout {
             format,

@@ -1,6 +1,6 @@
 //! Puts logs in the order of their times.
 
-use super::{SessionError, line::LoggedEvent, log_file::LogFile};
+use super::{SessionError, line::LoggedEvent, log_reader::LogReader};
 use crate::event::{Event, StartEvent};
 use std::{
     cmp::Ordering,
@@ -37,7 +37,7 @@ pub(super) fn in_order(logs: &[PathBuf]) -> Result<Vec<PathBuf>, SessionError> {
 }
 
 fn first_start(path: &Path) -> Result<Option<StartEvent>, SessionError> {
-    let Some(Ok(LoggedEvent::Known { event, .. })) = LogFile::open(path)?.next_line()? else {
+    let Some(Ok(LoggedEvent::Known { event, .. })) = LogReader::open(path)?.next_line()? else {
         return Ok(None);
     };
     Ok(match *event {

@@ -6,7 +6,7 @@
 //! [`parseye_vision::temporal`].
 //!
 //! # Layout
-//! [`log_order`] puts the parts of a log in order, [`log_file`] reads lines, whole and damaged ones,
+//! [`log_order`] puts the parts of a log in order, [`log_reader`] reads lines, whole and damaged ones,
 //! `line` makes events of them; [`accumulator`] adds them up. [`statistics`] is what is written,
 //! [`text`] what people read; [`timeline`] keeps the session over time in a fixed number of columns, which
 //! `timeline_plot` draws (feature `plots`).
@@ -15,8 +15,8 @@ mod accumulator;
 mod condition;
 mod line;
 mod listed;
-mod log_file;
 mod log_order;
+mod log_reader;
 mod note;
 mod quantiles;
 mod record;
@@ -39,7 +39,7 @@ pub use statistics::{
 pub use timeline::{MOST_COLUMNS, Timeline};
 
 use accumulator::{Refusal, SessionAccumulator};
-use log_file::LogFile;
+use log_reader::LogReader;
 use parseye_vision::temporal::TemporalSettings;
 use std::{
     io::{self, Read},
@@ -137,7 +137,7 @@ pub fn read(logs: &[PathBuf], settings: &TemporalSettings) -> Result<Session, Se
     let mut accumulator = SessionAccumulator::new(settings);
     let mut logs_read = Vec::new();
     for path in log_order::in_order(logs)? {
-        logs_read.push(read_log(LogFile::open(&path)?, &path, &mut accumulator)?);
+        logs_read.push(read_log(LogReader::open(&path)?, &path, &mut accumulator)?);
     }
     let (statistics, timeline) = accumulator.finish(logs_read);
     Ok(Session {
@@ -156,7 +156,7 @@ pub fn read_open(
     settings: &TemporalSettings,
 ) -> Result<Session, SessionError> {
     let mut accumulator = SessionAccumulator::new(settings);
-    let logs_read = vec![read_log(LogFile::new(log, path), path, &mut accumulator)?];
+    let logs_read = vec![read_log(LogReader::new(log, path), path, &mut accumulator)?];
     let (statistics, timeline) = accumulator.finish(logs_read);
     Ok(Session {
         statistics,
@@ -165,7 +165,7 @@ pub fn read_open(
 }
 
 fn read_log(
-    mut log: LogFile<impl Read>,
+    mut log: LogReader<impl Read>,
     path: &Path,
     accumulator: &mut SessionAccumulator,
 ) -> Result<LogStatistics, SessionError> {

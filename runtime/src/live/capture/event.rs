@@ -12,12 +12,12 @@ use std::time::Duration;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::live) struct CaptureEvent {
     pub(in crate::live) time: Duration,
-    pub(in crate::live) change: Change,
+    pub(in crate::live) change: SourceChange,
 }
 
 /// What happened to a source.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::live) enum Change {
+pub(in crate::live) enum SourceChange {
     /// It delivered its first frame.
     Opened { format: String },
     /// It delivers no more. Attempts to open it again begin.
@@ -51,25 +51,27 @@ impl CaptureEvent {
     /// Converts to an event of the log, with the present wall-clock time.
     pub(in crate::live) fn into_event(self, clip: &str) -> Event {
         let (kind, reason, message, format, frames) = match self.change {
-            Change::Opened { format } => (CameraEventKind::Opened, None, None, Some(format), None),
-            Change::Reopened { format } => {
+            SourceChange::Opened { format } => {
+                (CameraEventKind::Opened, None, None, Some(format), None)
+            }
+            SourceChange::Reopened { format } => {
                 (CameraEventKind::Reopened, None, None, Some(format), None)
             }
-            Change::Lost(Reason { fault, message }) => (
+            SourceChange::Lost(Reason { fault, message }) => (
                 CameraEventKind::Lost,
                 Some(fault),
                 Some(message),
                 None,
                 None,
             ),
-            Change::Waiting(Reason { fault, message }) => (
+            SourceChange::Waiting(Reason { fault, message }) => (
                 CameraEventKind::Waiting,
                 Some(fault),
                 Some(message),
                 None,
                 None,
             ),
-            Change::Damaged { frames, message } => {
+            SourceChange::Damaged { frames, message } => {
                 let fault = Some(CameraFault::Corrupt);
                 (
                     CameraEventKind::Damaged,

@@ -54,7 +54,7 @@ fn silence_of_two_seconds_is_a_stall_and_less_is_not() {
         played.record.events[1].time,
         seconds(0.04 + 1.9 + 0.04 + 2.0)
     );
-    let Change::Lost(reason) = &played.record.events[1].change else {
+    let SourceChange::Lost(reason) = &played.record.events[1].change else {
         unreachable!()
     };
     assert!(
@@ -154,7 +154,7 @@ fn damaged_frames_are_all_counted_and_reported_once_a_second() {
         .events
         .iter()
         .filter_map(|event| match event.change {
-            Change::Damaged { frames, .. } => Some(frames),
+            SourceChange::Damaged { frames, .. } => Some(frames),
             _ => None,
         })
         .collect();
@@ -259,23 +259,23 @@ proptest! {
         let mut last: Option<CameraFault> = None;
         for event in &played.record.events {
             match &event.change {
-                Change::Opened { .. } => {
+                SourceChange::Opened { .. } => {
                     prop_assert!(!delivered);
                     (delivered, down, last) = (true, false, None);
                 }
-                Change::Reopened { .. } => {
+                SourceChange::Reopened { .. } => {
                     prop_assert!(delivered && down);
                     (down, last) = (false, None);
                 }
-                Change::Lost(reason) => {
+                SourceChange::Lost(reason) => {
                     prop_assert!(!down);
                     (down, last) = (true, Some(reason.fault));
                 }
-                Change::Waiting(reason) => {
+                SourceChange::Waiting(reason) => {
                     prop_assert!(down && last != Some(reason.fault));
                     last = Some(reason.fault);
                 }
-                Change::Damaged { frames, .. } => prop_assert!(*frames > 0),
+                SourceChange::Damaged { frames, .. } => prop_assert!(*frames > 0),
             }
         }
         let times = played.record.events.windows(2);

@@ -15,7 +15,7 @@ const GRACE: Duration = Duration::from_secs(1);
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Ended {
+pub(super) enum CommandEnd {
     /// By itself.
     ByItself(ExitStatus),
     /// It was silenced.
@@ -37,7 +37,7 @@ struct Running {
     child: Child,
     began: Instant,
     /// Since when, and why, it has been asked to end.
-    asked: Option<(Instant, Ended)>,
+    asked: Option<(Instant, CommandEnd)>,
 }
 
 impl AlarmCommand {
@@ -106,12 +106,12 @@ impl AlarmCommand {
     }
 
     /// Returns how the run ended once it has, and asks it to end at its limit. Never waits.
-    pub(super) fn poll(&mut self) -> Option<Ended> {
+    pub(super) fn poll(&mut self) -> Option<CommandEnd> {
         let running = self.running.as_mut()?;
         if let Ok(Some(status)) = running.child.try_wait() {
             let ended = running
                 .asked
-                .map_or(Ended::ByItself(status), |(_, ended)| ended);
+                .map_or(CommandEnd::ByItself(status), |(_, ended)| ended);
             self.running = None;
             return Some(ended);
         }
@@ -121,7 +121,7 @@ impl AlarmCommand {
                 Some(ended)
             }
             None if running.began.elapsed() >= self.limit => {
-                running.ask(Ended::AtItsLimit);
+                running.ask(CommandEnd::AtItsLimit);
                 None
             }
             _ => None,
@@ -131,7 +131,7 @@ impl AlarmCommand {
     /// Asks the run to end.
     pub(super) fn silence(&mut self) {
         if let Some(running) = self.running.as_mut().filter(|run| run.asked.is_none()) {
-            running.ask(Ended::Silenced);
+            running.ask(CommandEnd::Silenced);
         }
     }
 
@@ -147,7 +147,7 @@ impl AlarmCommand {
 }
 
 impl Running {
-    fn ask(&mut self, why: Ended) {
+    fn ask(&mut self, why: CommandEnd) {
         signal(&self.child, "TERM");
         self.asked = Some((Instant::now(), why));
     }

@@ -13,7 +13,7 @@
 
 use super::{
     aligned::Aligned,
-    kernel::{LANES, Shape, multiply_add},
+    kernel::{LANES, PlaneShape, multiply_add},
 };
 use std::ops::Range;
 
@@ -25,8 +25,8 @@ const WINDOW: usize = SIDE * SIDE;
 #[derive(Clone, Debug)]
 pub(crate) struct Depthwise {
     /// Without its border of one pixel.
-    input: Shape,
-    output: Shape,
+    input: PlaneShape,
+    output: PlaneShape,
     stride: usize,
     /// Row and column of the first window in the bordered input.
     first: usize,
@@ -43,7 +43,7 @@ impl Depthwise {
     /// The output has the input's rows and columns divided by `stride`, 1 or 2.
     ///
     /// `None` where this does not fit together.
-    pub fn new(input: Shape, stride: usize, padding: usize, weights: &[f32]) -> Option<Self> {
+    pub fn new(input: PlaneShape, stride: usize, padding: usize, weights: &[f32]) -> Option<Self> {
         let fits = input.channels.is_multiple_of(LANES)
             && matches!(stride, 1 | 2)
             && padding <= Self::BORDER
@@ -51,7 +51,7 @@ impl Depthwise {
         if !fits {
             return None;
         }
-        let output = Shape {
+        let output = PlaneShape {
             height: input.height / stride,
             width: input.width / stride,
             channels: input.channels,
@@ -77,12 +77,12 @@ impl Depthwise {
     }
 
     /// The input's shape without its border.
-    pub fn input(&self) -> Shape {
+    pub fn input(&self) -> PlaneShape {
         self.input
     }
 
     /// The output's shape.
-    pub fn output(&self) -> Shape {
+    pub fn output(&self) -> PlaneShape {
         self.output
     }
 
@@ -98,7 +98,7 @@ impl Depthwise {
         let Self {
             stride,
             first,
-            output: Shape { width, .. },
+            output: PlaneShape { width, .. },
             ..
         } = self;
         let blocks = self.output.channels / LANES;

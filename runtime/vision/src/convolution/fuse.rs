@@ -1,7 +1,7 @@
 //! Finds convolutions in a graph of tract, and the operators around them that can be computed with them.
 
 use super::{
-    kernel::{Convolution, Layer, Residual, Shape, Size2d},
+    kernel::{Convolution, Layer, PlaneShape, Residual, Size2d},
     op::FusedConvolution,
     pool::{FusedPool, Normalisation},
 };
@@ -156,9 +156,9 @@ fn fuse_pool(model: &mut TypedModel, node: usize) -> TractResult<()> {
 }
 
 /// The shape of a value of f32 and shape [1, channels, rows, columns].
-fn shape_of(fact: &TypedFact) -> Option<Shape> {
+fn shape_of(fact: &TypedFact) -> Option<PlaneShape> {
     match fact.shape.as_concrete()? {
-        &[1, channels, height, width] if fact.datum_type == f32::datum_type() => Some(Shape {
+        &[1, channels, height, width] if fact.datum_type == f32::datum_type() => Some(PlaneShape {
             height,
             width,
             channels,
@@ -260,7 +260,7 @@ fn normalised(
 fn residual(
     model: &TypedModel,
     outlet: OutletId,
-    shape: &Shape,
+    shape: &PlaneShape,
 ) -> TractResult<(OutletId, Option<(OutletId, f32)>)> {
     let nothing = Ok((outlet, None));
     let Some(sum) = only_reader(model, outlet) else {

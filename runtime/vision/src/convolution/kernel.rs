@@ -41,13 +41,13 @@ pub(crate) const LANES: usize = 16;
 
 /// Rows, columns and channels of an image or feature map.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Shape {
+pub(crate) struct PlaneShape {
     pub height: usize,
     pub width: usize,
     pub channels: usize,
 }
 
-impl Shape {
+impl PlaneShape {
     pub fn pixels(&self) -> usize {
         self.height * self.width
     }
@@ -77,8 +77,8 @@ impl Size2d {
 /// A convolution as a graph has it, with the neighbours that are computed with it: the equation above.
 #[derive(Clone, Debug)]
 pub(crate) struct Layer {
-    pub input: Shape,
-    pub output: Shape,
+    pub input: PlaneShape,
+    pub output: PlaneShape,
     pub kernel: Size2d,
     pub stride: Size2d,
     /// Zeros above and left of the input; below and right there are as many as the output needs.
@@ -112,7 +112,7 @@ pub(crate) struct Convolution {
     layer: Layer,
     instructions: Instructions,
     /// The input's shape with its padding.
-    padded: Shape,
+    padded: PlaneShape,
     /// Index of the first float of each output pixel's window in the padded input.
     starts: Vec<usize>,
     /// Index of each output pixel in the output with its border, in pixels.
@@ -154,7 +154,7 @@ impl Convolution {
         let padded = |output: usize, stride: usize, kernel: usize, input: usize, before: usize| {
             ((output - 1) * stride + kernel).max(input + before)
         };
-        let padded = Shape {
+        let padded = PlaneShape {
             height: padded(
                 output.height,
                 stride.height,
@@ -227,7 +227,7 @@ impl Convolution {
     /// Computes the layer: `input` and, where the layer adds one, `residual` have the layer's shapes,
     /// `output` has [`Self::output_volume`].
     pub fn run(&self, input: &[f32], residual: Option<&[f32]>, output: &mut [f32]) {
-        self.instructions.run(Run {
+        self.instructions.run(KernelRun {
             convolution: self,
             input,
             residual,
@@ -392,14 +392,14 @@ impl Deref for Padded<'_> {
 }
 
 /// One run of a convolution.
-struct Run<'a> {
+struct KernelRun<'a> {
     convolution: &'a Convolution,
     input: &'a [f32],
     residual: Option<&'a [f32]>,
     output: &'a mut [f32],
 }
 
-impl Loops for Run<'_> {
+impl Loops for KernelRun<'_> {
     #[inline(always)]
     fn run<const PIXELS: usize, const FUSED: bool>(self) {
         let padded: &[f32] = &self.convolution.pad(self.input);

@@ -20,5 +20,5 @@ mod tests;
 pub(crate) use aligned::Aligned;
 pub(crate) use depthwise::Depthwise;
 pub(crate) use fuse::fuse;
-pub(crate) use kernel::{Convolution, LANES, Layer, Residual, Shape, Size2d};
+pub(crate) use kernel::{Convolution, LANES, Layer, PlaneShape, Residual, Size2d};
 pub(crate) use separable::Separable;

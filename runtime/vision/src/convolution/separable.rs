@@ -30,7 +30,7 @@
 use super::{
     aligned::Aligned,
     depthwise::Depthwise,
-    kernel::{Convolution, LANES, Shape},
+    kernel::{Convolution, LANES, PlaneShape},
 };
 use crate::instructions::{Instructions, Loops, MOST_PIXELS};
 use std::{mem, ops::Range};
@@ -82,7 +82,7 @@ impl Separable {
     }
 
     /// The output's shape, without its border.
-    pub fn output(&self) -> Shape {
+    pub fn output(&self) -> PlaneShape {
         self.pointwise.layer().output
     }
 
@@ -99,7 +99,7 @@ impl Separable {
     /// Computes `output` from `input`, both with a border of [`Depthwise::BORDER`] pixels, which must be zero
     /// around the input and is not written around the output.
     pub fn run(&self, input: &[f32], output: &mut [f32]) {
-        self.instructions.run(Run {
+        self.instructions.run(SeparableRun {
             block: self,
             buffers: Buffers::Two(input, output),
         });
@@ -107,7 +107,7 @@ impl Separable {
 
     /// Computes [`Self::run`] in place, where [`Self::keeps_shape`].
     pub fn run_in_place(&self, buffer: &mut [f32]) {
-        self.instructions.run(Run {
+        self.instructions.run(SeparableRun {
             block: self,
             buffers: Buffers::One(buffer),
         });
@@ -166,12 +166,12 @@ impl Buffers<'_> {
 }
 
 /// One run.
-struct Run<'a> {
+struct SeparableRun<'a> {
     block: &'a Separable,
     buffers: Buffers<'a>,
 }
 
-impl Loops for Run<'_> {
+impl Loops for SeparableRun<'_> {
     #[inline(always)]
     fn run<const PIXELS: usize, const FUSED: bool>(mut self) {
         let Separable {
@@ -180,7 +180,7 @@ impl Loops for Run<'_> {
             rows,
             ..
         } = self.block;
-        let Shape {
+        let PlaneShape {
             height,
             width,
             channels,

@@ -99,7 +99,7 @@ pub enum TruthError {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Row {
+struct TruthRow {
     clip: String,
     start_frame: u64,
     end_frame: u64,
@@ -148,7 +148,7 @@ impl Truth {
                 )
             })?;
             let line = record.position().map_or(0, csv::Position::line);
-            let row: Row = record
+            let row: TruthRow = record
                 .deserialize(Some(&headers))
                 .map_err(|error| wrong(line, plain(&error)))?;
             let kind: TruthKind =

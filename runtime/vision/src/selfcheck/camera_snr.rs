@@ -32,7 +32,7 @@
 
 use super::{
     Missing,
-    noise_propagation::{Averaging, Correlation},
+    noise_propagation::{Correlation, NoiseAveraging},
     patches::{
         BLOCK_SIDES, LEVEL_BINS, PatchNoise, UNCLIPPED_SHARE, level_bin, smooth_patches,
         still_patches,
@@ -329,7 +329,7 @@ impl FrameNoise {
         if crop.contrast <= CONTRAST_FLOOR {
             return Err(Missing::ConstantCrop);
         }
-        let averaging = Averaging::of_square(square.side);
+        let averaging = NoiseAveraging::of_square(square.side);
         let block = averaging.block_side();
         let frame = self.curve.variance(f64::from(crop.mean));
         let weakened = averaging.energy.powi(2);

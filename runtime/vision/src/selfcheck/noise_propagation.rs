@@ -23,7 +23,7 @@ const PHASES: usize = 16;
 
 /// Effect of the sampler on white noise, along one axis.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Averaging {
+pub struct NoiseAveraging {
     /// Sum of the squared weights: variance of the crop's noise over that of the frame's. Both axes
     /// together multiply by its square.
     pub energy: f64,
@@ -31,7 +31,7 @@ pub struct Averaging {
     pub neighbours: f64,
 }
 
-impl Averaging {
+impl NoiseAveraging {
     /// Computes the effect for a square with sides of `square_side` pixels, cut into [`SIDE`] x [`SIDE`], not turned (a
     /// turn changes little, see the tests).
     pub fn of_square(square_side: f32) -> Self {
@@ -173,7 +173,7 @@ mod tests {
             (96.0, 0.1),
             (150.0, 0.0),
         ] {
-            let averaging = Averaging::of_square(side);
+            let averaging = NoiseAveraging::of_square(side);
             let (ratio, neighbours) = measured(side, angle);
             let off_db = 10.0 * (averaging.energy.powi(2) / ratio).log10();
             // A square of 32 pixels sits at one phase; the model is the mean of all.
@@ -205,7 +205,7 @@ mod tests {
     proptest! {
         #[test]
         fn larger_squares_never_hold_more_noise(side in 8.0_f32..300.0) {
-            let (small, large) = (Averaging::of_square(side), Averaging::of_square(side * 1.5));
+            let (small, large) = (NoiseAveraging::of_square(side), NoiseAveraging::of_square(side * 1.5));
             prop_assert!(small.energy <= 1.0 + 1e-9 && small.energy > 0.0);
             // Below one frame pixel for each of the crop nothing is averaged; sixteen phases give
             // that to a hundredth.

@@ -200,12 +200,12 @@ struct Checked {
 struct Table {
     classifier: EyeClassifier,
     gradient: Option<GradientRunner>,
-    rows: Vec<Row>,
+    rows: Vec<RobustnessRow>,
     seed: u64,
 }
 
 #[derive(Debug)]
-struct Row {
+struct RobustnessRow {
     snr_db: f64,
     noise: Agreement,
     fgsm: Agreement,
@@ -232,7 +232,7 @@ impl OfflineCheck {
                 gradient: gradient.map(GradientModel::runner).transpose()?,
                 rows: snrs_db
                     .iter()
-                    .map(|snr_db| Row {
+                    .map(|snr_db| RobustnessRow {
                         snr_db: *snr_db,
                         noise: Agreement::default(),
                         fgsm: Agreement::default(),

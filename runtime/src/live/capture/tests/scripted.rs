@@ -210,11 +210,11 @@ impl Played {
         let events = self.record.events.iter();
         events
             .map(|event| match &event.change {
-                Change::Opened { .. } => "opened".into(),
-                Change::Reopened { .. } => "reopened".into(),
-                Change::Lost(reason) => format!("lost {}", reason.fault),
-                Change::Waiting(reason) => format!("waiting {}", reason.fault),
-                Change::Damaged { frames, .. } => format!("damaged {frames}"),
+                SourceChange::Opened { .. } => "opened".into(),
+                SourceChange::Reopened { .. } => "reopened".into(),
+                SourceChange::Lost(reason) => format!("lost {}", reason.fault),
+                SourceChange::Waiting(reason) => format!("waiting {}", reason.fault),
+                SourceChange::Damaged { frames, .. } => format!("damaged {frames}"),
             })
             .collect()
     }

@@ -3,7 +3,7 @@
 use super::{ROUNDING, farthest, random};
 use crate::{
     convolution::{
-        Aligned, Convolution, Depthwise, LANES, Layer, Residual, Separable, Shape, Size2d,
+        Aligned, Convolution, Depthwise, LANES, Layer, PlaneShape, Residual, Separable, Size2d,
     },
     instructions::Instructions,
 };
@@ -58,7 +58,7 @@ fn by_definition(layer: &Layer, input: &[f32], residual: &[f32]) -> Vec<f32> {
 }
 
 /// An image with pixels of one value around it.
-fn bordered(image: &[f32], shape: Shape, border: usize, around: f32) -> Vec<f32> {
+fn bordered(image: &[f32], shape: PlaneShape, border: usize, around: f32) -> Vec<f32> {
     let side = vec![around; border * shape.channels];
     let edge = vec![around; border * (shape.width + 2 * border) * shape.channels];
     let rows = image.chunks_exact(shape.width * shape.channels);
@@ -93,12 +93,12 @@ fn layers_of_every_kind_are_computed_as_defined_on_all_instructions() {
         let along = |size: usize| (size + 2 * padding - kernel) / stride + 1;
         for extras in 0..8 {
             let layer = Layer {
-                input: Shape {
+                input: PlaneShape {
                     height,
                     width,
                     channels: from,
                 },
-                output: Shape {
+                output: PlaneShape {
                     height: along(height),
                     width: along(width),
                     channels: to,
@@ -143,7 +143,7 @@ fn layers_of_every_kind_are_computed_as_defined_on_all_instructions() {
 /// A block by its definition: `input` without its border.
 fn block_by_definition(
     input: &[f32],
-    from: Shape,
+    from: PlaneShape,
     (stride, padding): (usize, usize),
     weights: &[f32],
     mix: &Layer,
@@ -202,7 +202,7 @@ fn blocks_are_computed_as_defined_on_all_instructions_and_in_place() {
         (16, 16, 32, 48, 2, 0),
         (16, 20, 16, 16, 2, 1),
     ] {
-        let input = Shape {
+        let input = PlaneShape {
             height,
             width,
             channels: from,
@@ -216,7 +216,7 @@ fn blocks_are_computed_as_defined_on_all_instructions_and_in_place() {
         );
         let mix = Layer {
             input: between,
-            output: Shape {
+            output: PlaneShape {
                 channels: to,
                 ..between
             },
@@ -265,7 +265,7 @@ fn blocks_are_computed_as_defined_on_all_instructions_and_in_place() {
 
 #[test]
 fn what_does_not_fit_together_is_refused() {
-    let shape = |height, channels| Shape {
+    let shape = |height, channels| PlaneShape {
         height,
         width: 8,
         channels,
@@ -322,7 +322,7 @@ fn what_does_not_fit_together_is_refused() {
 #[test]
 fn nan_is_not_hidden() {
     let mut chance = ChaCha8Rng::seed_from_u64(2);
-    let shape = |channels| Shape {
+    let shape = |channels| PlaneShape {
         height: 4,
         width: 4,
         channels,

@@ -22,7 +22,7 @@ use super::{
     candidates::{COORDS, GRIDS, Grid},
     weights::{ConvWeights, FeatureMap},
 };
-use crate::convolution::{Aligned, Convolution, Depthwise, Residual, Separable, Shape};
+use crate::convolution::{Aligned, Convolution, Depthwise, PlaneShape, Residual, Separable};
 use tract_hir::internal::*;
 use tract_onnx::pb::GraphProto;
 
@@ -35,7 +35,7 @@ pub(super) struct Network {
     stem: Convolution,
     /// Feature maps with a border for the next layer's window; the stem's output first.
     buffers: Vec<Aligned>,
-    blocks: Vec<Block>,
+    blocks: Vec<SeparableBlock>,
     /// In the order of [`GRIDS`].
     heads: [Head; GRIDS.len()],
 }
@@ -43,7 +43,7 @@ pub(super) struct Network {
 /// A separable block, and the indices of the buffers that it reads and writes: the same one where the shape
 /// stays and nothing else reads it.
 #[derive(Debug)]
-struct Block {
+struct SeparableBlock {
     separable: Separable,
     input: usize,
     output: usize,
@@ -78,7 +78,7 @@ impl Network {
         let mut convolutions = ConvWeights::in_order(graph)?.into_iter();
         let image = FeatureMap {
             buffer: 0,
-            shape: Shape {
+            shape: PlaneShape {
                 height: SIDE,
                 width: SIDE,
                 channels: COLOURS,
@@ -113,7 +113,7 @@ impl Network {
                 shape: separable.output(),
                 channels: pointwise.outputs,
             };
-            blocks.push(Block {
+            blocks.push(SeparableBlock {
                 separable,
                 input: input.buffer,
                 output: output.buffer,
@@ -140,7 +140,7 @@ impl Network {
     pub fn run(&mut self, image: &[f32]) -> [Predictions; GRIDS.len()] {
         let buffers = &mut self.buffers;
         self.stem.run(image, None, &mut buffers[0]);
-        for Block {
+        for SeparableBlock {
             separable,
             input,
             output,
@@ -190,7 +190,7 @@ impl Head {
         let joined = of(per_cell * COORDS)?.join(of(per_cell)?);
         // The border is convolved as well: that is cheaper than another copy of the feature map.
         let bordered = FeatureMap {
-            shape: Shape {
+            shape: PlaneShape {
                 height: input.shape.height + 2 * Depthwise::BORDER,
                 width: input.shape.width + 2 * Depthwise::BORDER,
                 ..input.shape

@@ -1,6 +1,6 @@
 //! The convolutions of BlazeFace's file, brought into the layouts of [`crate::convolution`].
 
-use crate::convolution::{Convolution, Depthwise, LANES, Layer, Residual, Shape, Size2d};
+use crate::convolution::{Convolution, Depthwise, LANES, Layer, PlaneShape, Residual, Size2d};
 use std::{collections::HashMap, iter};
 use tract_hir::internal::*;
 use tract_onnx::{
@@ -15,7 +15,7 @@ pub(super) struct FeatureMap {
     /// Index of the buffer that holds it.
     pub buffer: usize,
     /// Its shape with the channels that fill up.
-    pub shape: Shape,
+    pub shape: PlaneShape,
     /// Channels of the network.
     pub channels: usize,
 }
@@ -136,7 +136,7 @@ impl ConvWeights {
         bias.resize(outputs, 0.0);
         let layer = Layer {
             input: shape,
-            output: Shape {
+            output: PlaneShape {
                 height: shape.height / self.stride.height,
                 width: shape.width / self.stride.width,
                 channels: outputs,

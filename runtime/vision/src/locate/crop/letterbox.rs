@@ -47,13 +47,13 @@ pub fn sample_rgb_letterboxed(
     };
     Instructions::fastest().run(Letterboxed {
         image,
-        grid: Grid::new(square, side, samples, width),
+        grid: SampleGrid::new(square, side, samples, width),
         out,
     });
 }
 
 /// The sampling grid of a square.
-struct Grid {
+struct SampleGrid {
     side: usize,
     /// Samples along each side of an output pixel.
     samples: usize,
@@ -67,7 +67,7 @@ struct Grid {
     below: [f32; 2],
 }
 
-impl Grid {
+impl SampleGrid {
     /// `width` is that of the averaged area, in pixels of the image.
     fn new(square: &Roi, side: usize, samples: usize, width: f32) -> Self {
         let scale = square.side / side as f32;
@@ -92,7 +92,7 @@ impl Grid {
 /// that they are vectorised.
 struct Letterboxed<'a> {
     image: &'a RgbImage,
-    grid: Grid,
+    grid: SampleGrid,
     out: &'a mut [f32],
 }
 
@@ -100,7 +100,7 @@ impl Loops for Letterboxed<'_> {
     #[inline(always)]
     fn run<const PIXELS: usize, const FUSED: bool>(self) {
         let Self { image, grid, out } = self;
-        let Grid { side, samples, .. } = grid;
+        let SampleGrid { side, samples, .. } = grid;
         let (width, height) = (image.width() as f32, image.height() as f32);
         let columns = image.width() as i32;
         let pixels = image.as_raw().as_chunks::<3>().0;
@@ -156,7 +156,7 @@ mod tests {
     const SIDE: usize = 12;
 
     /// The mean of an output pixel's samples, one by one.
-    fn by_definition(image: &RgbImage, grid: &Grid, column: usize, row: usize) -> [f32; 3] {
+    fn by_definition(image: &RgbImage, grid: &SampleGrid, column: usize, row: usize) -> [f32; 3] {
         let samples = grid.samples;
         let mut sum = [0_u32; 3];
         for (a, b) in (0..samples * samples).map(|at| (at / samples, at % samples)) {
@@ -188,7 +188,7 @@ mod tests {
                 Rgb([level % 251, level % 241, level % 239].map(|level| level as u8))
             });
             let square = Roi { centre: [x * far, y], side, angle };
-            let grid = || Grid::new(&square, SIDE, samples, side / SIDE as f32);
+            let grid = || SampleGrid::new(&square, SIDE, samples, side / SIDE as f32);
             let expected: Vec<f32> = (0..SIDE * SIDE)
                 .flat_map(|at| by_definition(&image, &grid(), at % SIDE, at / SIDE))
                 .collect();

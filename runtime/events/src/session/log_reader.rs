@@ -13,7 +13,7 @@ use std::{
 
 /// An open log.
 #[derive(Debug)]
-pub(super) struct LogFile<R = File> {
+pub(super) struct LogReader<R = File> {
     path: PathBuf,
     reader: BufReader<R>,
     line: Vec<u8>,
@@ -22,7 +22,7 @@ pub(super) struct LogFile<R = File> {
 /// Bytes read at a time.
 const BUFFER: usize = 256 << 10;
 
-impl LogFile {
+impl LogReader {
     /// Opens a log.
     ///
     /// # Errors
@@ -33,7 +33,7 @@ impl LogFile {
     }
 }
 
-impl<R: Read> LogFile<R> {
+impl<R: Read> LogReader<R> {
     /// Reads a log that is already open; `path` is named in errors.
     pub(super) fn new(log: R, path: &Path) -> Self {
         Self {
