@@ -176,8 +176,9 @@ impl Search {
                 index
             }
             None if self.unchanged_credit >= 1.0 => {
+                let oldest = pending.min_by_key(|index| self.searched[*index])?;
                 self.unchanged_credit -= 1.0;
-                pending.min_by_key(|index| self.searched[*index])?
+                oldest
             }
             None => return None,
         };
