@@ -15,10 +15,13 @@ export PATH := $(PATH):$(HOME)/.cargo/bin
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-run: ## set up what is missing and watch the first camera (ARGS="--camera ID --log FILE")
+# A run that its user ended (q, Ctrl-C) has not failed.
+ENDED_BY_USER = [ $$? -eq 130 ]
+
+run: ## set up what is missing and watch the first camera, or else a drawn face (ARGS="--camera ID --log FILE")
 	@.ci/system-packages.sh run
 	@models/fetch-face-detector.sh
-	@$(CARGO) run --locked --release -p parseye -- monitor $(ARGS)
+	@$(CARGO) run --locked --release -p parseye -- monitor --or-demo $(ARGS) || $(ENDED_BY_USER)
 
 test: ## set up what is missing, libtorch too, and run every test
 	@.ci/system-packages.sh test
@@ -75,13 +78,10 @@ libtorch: ## fetch libtorch, which only `train` needs
 	@.ci/system-packages.sh libtorch
 	@train/fetch-libtorch.sh
 
-demo: ## without a camera: replay a clip made of a public-domain portrait
-	@.ci/system-packages.sh demo
+demo: ## set up what is missing and watch a drawn face that follows a script (ARGS="--web ADDRESS --log FILE")
+	@.ci/system-packages.sh run
 	@models/fetch-face-detector.sh
-	@docs/demo/make-clip.sh
-	@$(CARGO) run --locked --release -p parseye -- replay demo/clip.mp4 --annotate demo/annotated.mp4 \
-		--log demo/log.jsonl --summary demo/summary.json $(ARGS)
-	@echo "demo: watch demo/annotated.mp4; each frame's answer is in demo/log.jsonl, the totals in demo/summary.json"
+	@$(CARGO) run --locked --release -p parseye -- demo $(ARGS) || $(ENDED_BY_USER)
 
 bench: ## measure the speed on this machine (ARGS="-- NAME" for one benchmark)
 	@.ci/system-packages.sh run

@@ -17,12 +17,13 @@ import tomllib
 # The crates of the program, each above those before it; those of one line do not know each other.
 LAYERS = (
     ("parseye-command-line", "parseye-plot", "parseye-vision"),
+    ("parseye-demo",),
     ("parseye-capture",),
     ("parseye-events",),
     ("parseye",),
 )
 # Beside them: the training needs what a model is and how one is evaluated, and nothing of a live run.
-TRAIN = {"parseye-train": {"parseye-command-line", "parseye-plot", "parseye-vision"}}
+TRAIN = {"parseye-train": {"parseye-command-line", "parseye-demo", "parseye-plot", "parseye-vision"}}
 
 PATH = r"(?:crate|super|self)(?:::[A-Za-z_][A-Za-z0-9_]*)*"
 USE = re.compile(r"\buse\s+([^;]+);")

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes sure that the tools a make target needs are on this machine.
 #
-# Usage: .ci/system-packages.sh run|test|browser|sound|camera|arm64|test-arm64|deb|test-deb|fuzz|models|libtorch|demo
+# Usage: .ci/system-packages.sh run|test|browser|sound|camera|arm64|test-arm64|deb|test-deb|fuzz|models|libtorch
 #
 # It probes for the tools themselves, so it is right on any system and for tools that were not
 # installed as packages, and it is silent when nothing is missing. What is missing is installed by
@@ -20,8 +20,8 @@ fail() {
 
 target=${1:-}
 case $target in
-run | test | browser | sound | camera | arm64 | test-arm64 | deb | test-deb | fuzz | models | libtorch | demo) ;;
-*) fail "usage: .ci/system-packages.sh run|test|browser|sound|camera|arm64|test-arm64|deb|test-deb|fuzz|models|libtorch|demo" ;;
+run | test | browser | sound | camera | arm64 | test-arm64 | deb | test-deb | fuzz | models | libtorch) ;;
+*) fail "usage: .ci/system-packages.sh run|test|browser|sound|camera|arm64|test-arm64|deb|test-deb|fuzz|models|libtorch" ;;
 esac
 
 packages=()
@@ -138,9 +138,6 @@ for_sound() {
     has pkg-config || need pkg-config
     compiles cc c alsa/asoundlib.h || need libasound2-dev
 }
-for_demo() {
-    [ -s demo/clip.mp4 ] || for_pip
-}
 for_pip() {
     for_network
     has_python_module pip ensurepip || need python3-pip
@@ -194,11 +191,6 @@ test-deb)
 fuzz) for_fuzz ;;
 models) for_face_detector ;;
 libtorch) for_libtorch ;;
-demo)
-    for_building
-    for_face_detector
-    for_demo
-    ;;
 esac
 
 # Asks nothing: a question would be asked in the log.

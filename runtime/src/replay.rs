@@ -15,7 +15,7 @@ use parseye_events::{
     jsonl::EventLog,
     summary::RunAccumulator,
 };
-use parseye_vision::{eye_monitor::EyeMonitor, frame::Frame};
+use parseye_vision::{eye_monitor::EyeMonitor, frame::Frame, reading::FrameReading};
 use std::time::{Duration, Instant};
 
 /// Frames decoded ahead: one ready while one is processed hides the decoder's jitter; more would only
@@ -40,6 +40,8 @@ pub struct ReplayOutputs<'a> {
 pub struct Replayed {
     /// Statistics of the frames that were read.
     pub statistics: RunAccumulator,
+    /// The reading of its only frame, where it has just one.
+    pub still: Option<FrameReading>,
     /// How it ended.
     pub outcome: Outcome,
     /// Why it ended early, where the recording is damaged or cannot be read.
@@ -59,18 +61,15 @@ pub fn replay(
     stop: &Stop,
 ) -> Result<Replayed, PipelineError> {
     let begin = Instant::now();
-    let mut statistics = RunAccumulator::default();
+    let mut readings = Readings::default();
     let ended = match source {
-        Ok(source) => replay_frames(
-            clip,
-            source,
-            eye_monitor,
-            &mut outputs,
-            stop,
-            &mut statistics,
-        )?,
+        Ok(source) => replay_frames(clip, source, eye_monitor, &mut outputs, stop, &mut readings)?,
         Err(error) => Some(error),
     };
+    let Readings {
+        mut statistics,
+        still,
+    } = readings;
     statistics.end(eye_monitor.tracker(), begin.elapsed());
     // A decoder that is stopped may report the rest as damaged; the reason is the user's request.
     let (outcome, error) = match (stop.requested(), ended) {
@@ -95,9 +94,18 @@ pub fn replay(
     }
     Ok(Replayed {
         statistics,
+        still,
         outcome,
         error,
     })
+}
+
+/// What was read of a recording.
+#[derive(Default)]
+struct Readings {
+    statistics: RunAccumulator,
+    /// The reading of its first frame, until there is a second one.
+    still: Option<FrameReading>,
 }
 
 /// Processes all frames; returns the error that ended the recording early.
@@ -107,7 +115,7 @@ fn replay_frames(
     eye_monitor: &mut EyeMonitor,
     outputs: &mut ReplayOutputs<'_>,
     stop: &Stop,
-    statistics: &mut RunAccumulator,
+    readings: &mut Readings,
 ) -> Result<Option<SourceError>, PipelineError> {
     eye_monitor.reset();
     let mut annotator = Annotator::default();
@@ -129,10 +137,12 @@ fn replay_frames(
         let mut result = eye_monitor.process(&frame)?;
         result.times.decode_wait = decode_wait;
         if result.change.is_some() {
-            statistics.begin_person();
+            readings.statistics.begin_person();
         }
-        statistics.add_frame(&result.reading, &result.times);
-        statistics.add_changes(&result.update);
+        readings
+            .statistics
+            .add_frame(&result.reading, &result.times);
+        readings.statistics.add_changes(&result.update);
         if let Some(log) = &mut outputs.log {
             if let Some(person) = Event::of_person(clip, &result, None) {
                 log.write(&person)?;
@@ -147,6 +157,7 @@ fn replay_frames(
             annotator.draw(&mut image, clip, &result.reading, &result.update.ended);
             video.write(image, result.reading.time)?;
         }
+        readings.still = (readings.statistics.frames() == 1).then_some(result.reading);
         begin = Instant::now();
     }
     Ok(None)

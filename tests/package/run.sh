@@ -107,17 +107,13 @@ ok "the service's settings are read"
 inside dpkg-query -W -f '${Conffiles}' parseye | grep /etc/parseye/monitor.toml >/dev/null || fail "monitor.toml is no conffile"
 ok "the settings are a conffile"
 
-# A face: the portrait of `make demo` where it was made, else the project's drawn one, which does not
-# blink in so many pictures.
+# A face: the project's drawn one, which does not blink in so many pictures.
 count=20
 pictures=$root/tmp/pictures
 mkdir "$pictures"
-clip=demo/clip.mp4
-if [ ! -f "$clip" ]; then
-    clip=$place/drawn.mp4
-    [ -f "$clip" ] || DRAWN_CLIP=$clip "${CARGO:-cargo}" test --quiet --locked --workspace --test runtime -- \
-        --ignored --exact live::the_clip_for_the_camera_machine_is_drawn
-fi
+clip=$place/drawn.mp4
+[ -f "$clip" ] || DRAWN_CLIP=$clip "${CARGO:-cargo}" test --quiet --locked --workspace --test runtime -- \
+    --ignored --exact live::the_clip_for_the_camera_machine_is_drawn
 ffmpeg -nostdin -loglevel error -i "$clip" -frames:v "$count" "$pictures/%03d.png"
 inside install -d -o parseye -g parseye /tmp/work
 as_user parseye replay /tmp/pictures --log /tmp/work/log.jsonl --summary /tmp/work/summary.json
@@ -141,7 +137,7 @@ case $status in
 *) fail "under MemoryDenyWriteExecute a replay ends with status $status" ;;
 esac
 
-for page in parseye parseye-{monitor,cameras,models,replay,evaluate,summarize,config,check}; do
+for page in parseye parseye-{monitor,demo,cameras,models,replay,evaluate,summarize,config,check}; do
     file=$root/usr/share/man/man1/$page.1.gz
     [ -f "$file" ] || fail "there is no manual page $page"
     if command -v man >/dev/null; then

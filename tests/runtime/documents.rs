@@ -3,7 +3,7 @@
 
 use crate::support::{
     self, errors, face_detector_path, parseye, root, succeeds,
-    synthetic_face::{Blink, write_clip},
+    synthetic_face::{Blink, HEIGHT, WIDTH, draw, write_clip},
 };
 use clap::{ArgMatches, error::ErrorKind};
 use parseye_events::event::Event;
@@ -136,6 +136,8 @@ impl Desk {
         write_clip(&at("drive.mp4"), 60, &[blink]);
         write_clip(&at("clips/other.mp4"), 20, &[]);
         fs::copy(at("drive.mp4"), at("clips/drive.mp4")).unwrap();
+        let face = image::RgbImage::from_raw(WIDTH as u32, HEIGHT as u32, draw(0, &[])).unwrap();
+        face.save(at("face.jpg")).unwrap();
         fs::write(
             at("blinks.csv"),
             "clip,start_frame,end_frame,kind\ndrive,20,25,blink\n",
@@ -181,7 +183,14 @@ impl Desk {
     /// Files that a command says it writes must be there.
     #[track_caller]
     fn has_written(&self, place: &str, arguments: &[String]) {
-        const OUTPUTS: [&str; 5] = ["--log", "--annotate", "--summary", "--plot", "--json"];
+        const OUTPUTS: [&str; 6] = [
+            "--log",
+            "--annotate",
+            "--summary",
+            "--plot",
+            "--json",
+            "--write",
+        ];
         for pair in arguments.windows(2) {
             if OUTPUTS.contains(&pair[0].as_str()) {
                 let path = self.folder.path().join(&pair[1]);
@@ -211,6 +220,13 @@ fn without_a_camera(arguments: &[String]) -> Option<Vec<String>> {
     })
 }
 
+/// The demonstration lasts a minute; its first blink ends before the third second.
+fn for_a_moment(arguments: &[String]) -> Option<Vec<String>> {
+    let shorter = ["--duration", "4"].map(String::from);
+    let demo = arguments.first().is_some_and(|first| first == "demo");
+    demo.then(|| [arguments, &shorter].concat())
+}
+
 #[cfg(unix)]
 #[needs(face_detector, jq)]
 #[test]
@@ -228,6 +244,14 @@ fn the_examples_run() {
         {
             succeeds(parseye(desk.folder.path()).args(&shown));
             ran.insert("monitor".to_owned());
+            continue;
+        }
+        if let [command] = &line.commands[..]
+            && let Some(shown) = of_parseye(command).and_then(for_a_moment)
+        {
+            succeeds(parseye(desk.folder.path()).args(&shown));
+            desk.has_written(&line.place, &shown);
+            ran.insert("demo".to_owned());
             continue;
         }
         let output = desk.runs(&line.place, &line.text);
@@ -249,8 +273,10 @@ fn the_examples_run() {
             let Some(arguments) = of_parseye(&command) else {
                 continue;
             };
-            let of_camera = arguments.first().is_none_or(|command| command == "monitor");
-            if of_camera || has_placeholder(arguments) || parse(arguments).is_err() {
+            let is_live = arguments
+                .first()
+                .is_none_or(|command| command == "monitor" || command == "demo");
+            if is_live || has_placeholder(arguments) || parse(arguments).is_err() {
                 continue;
             }
             let output = desk.runs(&place, &command.join(" "));
@@ -263,6 +289,7 @@ fn the_examples_run() {
         "check",
         "completions",
         "config",
+        "demo",
         "evaluate",
         "jq",
         "man",

@@ -11,6 +11,8 @@
 mod browser;
 #[cfg(unix)]
 mod dashboards;
+#[cfg(unix)]
+mod demonstration;
 mod documents;
 mod examples;
 #[cfg(target_os = "linux")]

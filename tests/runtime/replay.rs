@@ -4,7 +4,7 @@ use crate::support::{
     self, decoded_frames, events, json,
     model::{ModelForm, onnx},
     of_kind, parseye, succeeds,
-    synthetic_face::{Blink, write_clip},
+    synthetic_face::{self, Blink, write_clip},
 };
 use parseye_test_needs::needs;
 use parseye_testkit::places::recordings;
@@ -206,6 +206,82 @@ fn a_frame_without_a_face_has_no_numbers() {
         }
     }
     assert!(json(&folder.path().join("sums.json"))["perclos"].is_null());
+}
+
+/// Writes one drawn image with open or closed eyes.
+fn write_still(path: &Path, closed: bool) {
+    let blink = Blink { first: 0, last: 0 };
+    let blinks = if closed { vec![blink] } else { Vec::new() };
+    let pixels = synthetic_face::draw(0, &blinks);
+    let (width, height) = (synthetic_face::WIDTH as u32, synthetic_face::HEIGHT as u32);
+    let image = image::RgbImage::from_raw(width, height, pixels).unwrap();
+    image.save(path).unwrap();
+}
+
+#[needs(face_detector)]
+#[test]
+fn a_still_prints_the_state_of_each_eye_and_a_video_its_statistics() {
+    let folder = folder();
+    let at = |name: &str| folder.path().join(name);
+    write_still(&at("awake.png"), false);
+    write_still(&at("asleep.png"), true);
+    image::RgbImage::new(64, 48).save(at("dark.png")).unwrap();
+    write_clip(&at("clip.mp4"), 15, &[]);
+    let printed = |sources: &[&str]| {
+        let output = succeeds(parseye(folder.path()).arg("replay").args(sources));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let awake = printed(&["awake.png"]);
+    let lines: Vec<&str> = awake.lines().collect();
+    assert_eq!(lines.len(), 2, "{awake}");
+    for (line, eye) in lines.iter().zip(["left", "right"]) {
+        assert!(
+            line.starts_with(&format!("awake: {eye} eye open (open 0.")),
+            "{line}"
+        );
+        for state in ["partially open 0.", "closed 0.", "not visible 0."] {
+            assert!(line.contains(state), "{line}");
+        }
+    }
+    let asleep = printed(&["asleep.png"]);
+    assert!(
+        asleep.contains("left eye closed (") && asleep.contains("right eye closed ("),
+        "{asleep}"
+    );
+    let dark = printed(&["dark.png"]);
+    assert_eq!(
+        dark,
+        "dark: left eye not visible (no face was found)\ndark: right eye not visible (no face was found)\n"
+    );
+    let all = printed(&["awake.png", "clip.mp4"]);
+    assert!(
+        all.contains("awake: left eye open (") && all.contains("clip: 15 frames"),
+        "{all}"
+    );
+    assert!(all.contains("all: 16 frames"), "{all}");
+    let stills = printed(&["awake.png", "asleep.png"]);
+    assert_eq!(
+        stills.lines().count(),
+        4,
+        "no statistics of stills: {stills}"
+    );
+}
+
+#[needs(face_detector)]
+#[test]
+fn where_nothing_can_be_read_the_error_stands_alone() {
+    let folder = folder();
+    fs::write(folder.path().join("a.mp4"), "no video").unwrap();
+    for sources in [&["a.mp4"][..], &["a.mp4", "missing.png"]] {
+        let output = parseye(folder.path())
+            .arg("replay")
+            .args(sources)
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        assert_eq!(String::from_utf8_lossy(&output.stdout), "");
+        assert_eq!(support::errors(&output).lines().count(), sources.len());
+    }
 }
 
 #[needs(face_detector)]

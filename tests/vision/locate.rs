@@ -1,17 +1,15 @@
-//! The face is found and followed in real clips.
+//! The face is found and followed, in real clips and drawn.
 
 use image::RgbImage;
 use parseye_capture::{FrameSource, VideoFile};
+use parseye_demo::{Exposure, FaceRenderer, Person, Pose};
 use parseye_test_needs::needs;
 use parseye_testkit::places::{face_detector, recordings};
 use parseye_vision::{
     frame::Frame,
     locate::{DetectorSettings, Face, FaceTracker},
-    selfcheck::noise::Normal,
 };
-use rand::SeedableRng;
-use rand_chacha::ChaCha8Rng;
-use std::{path::PathBuf, time::Duration};
+use std::time::Duration;
 
 fn tracker(detect_every: u32) -> FaceTracker {
     let settings = DetectorSettings {
@@ -25,10 +23,6 @@ fn tracker(detect_every: u32) -> FaceTracker {
 fn track(tracker: &mut FaceTracker, number: u64, picture: RgbImage) -> Option<Face> {
     let time = Duration::from_secs(number) / 30;
     tracker.track(&Frame::from_rgb(number, time, picture)).face
-}
-
-fn clip(name: &str) -> PathBuf {
-    recordings().join("clips").join(name)
 }
 
 #[needs(face_detector, clips)]
@@ -67,27 +61,25 @@ fn nearly_every_frame_of_the_real_clips_has_a_face() {
     }
 }
 
-/// Noise that a person still sees a face in: sparse looks alone find it in none of these frames.
-#[needs(face_detector, clips)]
+/// Noise that a person still sees a face in.
+#[needs(face_detector)]
 #[test]
 fn a_face_is_followed_through_heavy_noise() {
     let mut tracker = tracker(1);
-    let mut source = VideoFile::open(&clip("liveportrait_d11.mp4")).unwrap();
-    let mut rng = ChaCha8Rng::seed_from_u64(0);
-    let (mut frames, mut found) = (0_u32, 0_u32);
-    while frames < 60
-        && let Some(frame) = source.next_frame().unwrap()
-    {
-        let mut rgb = frame.rgb;
-        for level in rgb.iter_mut() {
-            let noisy = f64::from(*level) + 60.0 * Normal.draw(&mut rng);
-            *level = noisy.round().clamp(0.0, 255.0) as u8;
-        }
-        frames += 1;
-        found += u32::from(track(&mut tracker, frame.sequence, rgb).is_some());
+    let renderer = FaceRenderer::new(&Person::default(), (640, 480), 210.0);
+    let mut found = 0;
+    for frame in 0..60_u32 {
+        let pose = Pose::at([320.0 + frame as f32, 200.0]);
+        let mut rgb = renderer.render(&pose);
+        let exposure = Exposure {
+            noise: 60.0,
+            seed: frame,
+            ..Exposure::default()
+        };
+        exposure.apply(&mut rgb);
+        found += u32::from(track(&mut tracker, frame.into(), rgb).is_some());
     }
-    let share = f64::from(found) / f64::from(frames);
-    assert!(share > 0.95, "{found} of {frames}");
+    assert!(found > 57, "{found} of 60");
 }
 
 #[needs(face_detector)]
@@ -110,17 +102,12 @@ fn pictures_without_a_face_have_none() {
 }
 
 /// Detected seldom, as well.
-#[needs(face_detector, clips)]
+#[needs(face_detector)]
 #[test]
 fn a_face_that_jumps_is_found_again_in_the_same_frame() {
     let mut tracker = tracker(10);
-    let path = clip("liveportrait_d0.mp4");
-    let face = VideoFile::open(&path)
-        .unwrap()
-        .next_frame()
-        .unwrap()
-        .unwrap()
-        .rgb;
+    let face =
+        FaceRenderer::new(&Person::default(), (360, 360), 200.0).render(&Pose::at([180.0, 150.0]));
     let place = |x: i64| {
         let mut picture = RgbImage::new(3 * face.width(), face.height());
         image::imageops::replace(&mut picture, &face, x, 0);

@@ -4,7 +4,8 @@
 //! [`open_recording`] opens a recording, [`Camera`] a camera; both are a [`FrameSource`], which gives one
 //! frame after the other. Sources that deliver in their own time and may stop doing so are a
 //! [`LiveSource`], opened, and opened again, by a [`LiveOpener`]: [`CameraOpener`], or [`PacedRecording`],
-//! which plays a recording at its own pace.
+//! which plays a recording at its own pace. [`DrawnDemonstration`] needs neither a camera nor a file: it draws
+//! its frames.
 //!
 //! A source only delivers frames. What they show, and what to do when one is late or lost, is left to the
 //! caller.
@@ -21,6 +22,7 @@
 //! ```
 
 mod camera;
+mod demonstration;
 mod ffmpeg_log;
 mod images;
 mod live;
@@ -32,6 +34,7 @@ mod video;
 pub use camera::{
     Backend, Camera, CameraDescription, CameraFault, CameraOpener, CameraSettings, list_cameras,
 };
+pub use demonstration::DrawnDemonstration;
 pub use images::ImageFolder;
 pub use live::{CaptureLoss, LiveOpener, LiveSource, Read, STALL_TIMEOUT};
 pub use paced::PacedRecording;

@@ -1,7 +1,8 @@
 //! A recording played at its own pace, as if a camera delivered it now.
 
 use super::{
-    CaptureLoss, FrameSource, LiveOpener, LiveSource, Read, SourceError, name_of, open_recording,
+    CaptureLoss, DrawnDemonstration, FrameSource, LiveOpener, LiveSource, Read, SourceError,
+    name_of, open_recording,
 };
 use parseye_vision::frame::Frame;
 use std::{
@@ -19,10 +20,35 @@ const MIN_INTERVAL: Duration = Duration::from_millis(10);
 /// A recording that is played at its own pace.
 #[derive(Debug)]
 pub struct PacedRecording {
-    path: PathBuf,
-    image_rate: f64,
+    recording: Recording,
     name: String,
     loop_forever: bool,
+}
+
+/// What is played.
+#[derive(Clone, Debug)]
+enum Recording {
+    /// Whatever a path names.
+    File { path: PathBuf, image_rate: f64 },
+    /// The demonstration.
+    Drawn,
+}
+
+impl Recording {
+    fn open(&self) -> Result<Box<dyn FrameSource>, SourceError> {
+        match self {
+            Self::File { path, image_rate } => open_recording(path, *image_rate),
+            Self::Drawn => Ok(Box::new(DrawnDemonstration::open())),
+        }
+    }
+
+    /// Names its kind, as formats begin.
+    const fn kind(&self) -> &'static str {
+        match self {
+            Self::File { .. } => "recording",
+            Self::Drawn => "drawn",
+        }
+    }
 }
 
 impl PacedRecording {
@@ -30,9 +56,21 @@ impl PacedRecording {
     /// `loop_forever` the recording starts again at its end, with times and numbers that go on.
     pub fn new(path: &Path, image_rate: f64, loop_forever: bool) -> Self {
         Self {
-            path: path.into(),
-            image_rate,
+            recording: Recording::File {
+                path: path.into(),
+                image_rate,
+            },
             name: name_of(path),
+            loop_forever,
+        }
+    }
+
+    /// Creates the opener of the demonstration. With `loop_forever` its script starts again at its end, with
+    /// times and numbers that go on.
+    pub fn demonstration(loop_forever: bool) -> Self {
+        Self {
+            recording: Recording::Drawn,
+            name: DrawnDemonstration::NAME.into(),
             loop_forever,
         }
     }
@@ -44,14 +82,13 @@ impl LiveOpener for PacedRecording {
     }
 
     fn open(&mut self) -> Result<Box<dyn LiveSource>, SourceError> {
-        let mut recording = open_recording(&self.path, self.image_rate)?;
+        let mut frames = self.recording.open()?;
         // Starting a decoder takes time that is no part of the recording.
-        let next = recording.next_frame()?;
+        let next = frames.next_frame()?;
         Ok(Box::new(Paced {
-            path: self.path.clone(),
-            image_rate: self.image_rate,
+            recording: self.recording.clone(),
             loop_forever: self.loop_forever && next.is_some(),
-            recording,
+            frames,
             size: next.as_ref().map(|frame| frame.rgb.dimensions()),
             ended: next.is_none(),
             next,
@@ -66,10 +103,9 @@ impl LiveOpener for PacedRecording {
 
 /// A recording being played.
 struct Paced {
-    path: PathBuf,
-    image_rate: f64,
+    recording: Recording,
     loop_forever: bool,
-    recording: Box<dyn FrameSource>,
+    frames: Box<dyn FrameSource>,
     size: Option<(u32, u32)>,
     /// The frame that is decoded and not due yet.
     next: Option<Frame>,
@@ -87,20 +123,21 @@ struct Paced {
 impl Paced {
     /// Returns the next frame, after the last one the first if the recording is looped.
     fn decode(&mut self) -> Result<Option<Frame>, SourceError> {
-        let next = self.recording.next_frame()?;
+        let next = self.frames.next_frame()?;
         if next.is_some() || !self.loop_forever {
             return Ok(next);
         }
         self.begin += self.last + self.interval.max(MIN_INTERVAL);
         self.last = Duration::ZERO;
-        self.recording = open_recording(&self.path, self.image_rate)?;
-        self.recording.next_frame()
+        self.frames = self.recording.open()?;
+        self.frames.next_frame()
     }
 }
 
 impl LiveSource for Paced {
     fn format(&self) -> String {
-        let size = |(width, height)| format!("recording {width}x{height}");
+        let kind = self.recording.kind();
+        let size = |(width, height)| format!("{kind} {width}x{height}");
         self.size.map(size).unwrap_or_default()
     }
 

@@ -155,12 +155,23 @@ impl fmt::Display for Summary {
 impl RunSummary {
     /// Formats the summary for people: one line for each source, and one for all of several.
     pub fn text(&self) -> String {
+        self.text_with(&BTreeMap::new())
+    }
+
+    /// Formats the summary for people, as [`Self::text`] does, with other lines for some sources: those of which
+    /// statistics say little.
+    pub fn text_with(&self, instead: &BTreeMap<String, String>) -> String {
         let mut text = String::new();
         for (clip, summary) in &self.clips {
-            // Writing to a string cannot fail.
-            let _ = writeln!(text, "{clip}: {summary}");
+            match instead.get(clip) {
+                Some(lines) => text += lines,
+                // Writing to a string cannot fail.
+                None => {
+                    let _ = writeln!(text, "{clip}: {summary}");
+                }
+            }
         }
-        if self.clips.len() > 1 {
+        if self.clips.len() > 1 && instead.len() < self.clips.len() {
             let _ = writeln!(text, "all: {}", self.all);
         }
         text

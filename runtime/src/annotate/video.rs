@@ -39,13 +39,11 @@ const LONGEST_HOLD_S: f64 = 10.0;
 /// Quality of the video (x264's constant rate factor): text and lid edges stay sharp.
 const QUALITY: &str = "20";
 
-/// Why the annotated video cannot be written.
+/// Why the video cannot be written.
 #[derive(Debug, thiserror::Error)]
 pub enum VideoError {
     /// The file cannot be written, or ffmpeg broke off.
-    #[error(
-        "{path}: the annotated video cannot be written: {reason}; free some space or give another path with --annotate"
-    )]
+    #[error("{path}: the video cannot be written: {reason}; free some space or give another path")]
     Unwritable {
         /// The video.
         path: PathBuf,
@@ -292,7 +290,7 @@ mod tests {
             .unwrap_err()
             .to_string();
         assert!(
-            error.contains("/nowhere/out.mp4") && error.contains("--annotate"),
+            error.contains("/nowhere/out.mp4") && error.contains("another path"),
             "{error}"
         );
     }

@@ -28,6 +28,8 @@ pub(crate) struct Args {
 pub(crate) enum CommandArgs {
     /// Watch a camera until Ctrl-C
     Monitor(MonitorArgs),
+    /// Watch a drawn face that follows a script, without a camera
+    Demo(DemoArgs),
     /// List the cameras
     Cameras,
     /// List the eye-state models: the one built in, and those in models/
@@ -84,9 +86,45 @@ pub(crate) struct MonitorArgs {
     /// Stop after this many seconds
     #[arg(long, value_name = "SECONDS")]
     pub duration: Option<f64>,
+    /// Where no camera is found, play the demonstration of `parseye demo` instead
+    #[arg(long)]
+    pub or_demo: bool,
     /// Whom to watch.
     #[command(flatten)]
     pub watch: WatchArgs,
+    /// Dashboards and self-check.
+    #[command(flatten)]
+    pub dashboards: DashboardArgs,
+}
+
+/// `parseye demo`.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct DemoArgs {
+    /// Eye-state model made by `train`, instead of the one built in
+    #[arg(long, value_name = "FILE")]
+    pub model: Option<PathBuf>,
+    /// Append events to this file (JSON lines, see docs/EVENTS.md)
+    #[arg(long, value_name = "FILE")]
+    pub log: Option<PathBuf>,
+    /// Run this command on alarms, without a shell; it gets the event on standard input and in PARSEYE_ALERT_*
+    #[arg(long, value_name = "COMMAND")]
+    pub on_alarm: Option<String>,
+    /// Publish to this MQTT broker (needs a program built with the feature mqtt)
+    #[arg(long, value_name = "HOST[:PORT]")]
+    pub mqtt: Option<String>,
+    /// Stop after this many seconds. Without it, a dashboard on the terminal is shown until it is closed, and
+    /// elsewhere the minute of the script is played once
+    #[arg(long, value_name = "SECONDS")]
+    pub duration: Option<f64>,
+    /// Write the frames as a recording to this file instead of watching them
+    #[arg(
+        long,
+        value_name = "OUT.mp4",
+        conflicts_with_all = [
+            "model", "log", "on_alarm", "mqtt", "no_terminal", "web", "token", "preview", "self_check",
+        ]
+    )]
+    pub write: Option<PathBuf>,
     /// Dashboards and self-check.
     #[command(flatten)]
     pub dashboards: DashboardArgs,

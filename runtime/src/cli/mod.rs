@@ -5,12 +5,14 @@ pub(crate) mod args;
 mod check;
 mod completions;
 mod config;
+mod demo;
 mod evaluate;
 mod list;
 mod man;
 mod monitor;
 mod replay;
 mod resolve;
+mod still;
 mod summarize;
 mod watch;
 
@@ -55,6 +57,7 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> anyhow::Result<ExitCode
     let (settings, origins) = Settings::load_with_origins(args.config.as_deref())?;
     match args.command {
         CommandArgs::Monitor(args) => monitor::run(resolve::monitor(args, settings)?),
+        CommandArgs::Demo(args) => demo::run(&resolve::demo(args, settings)?),
         CommandArgs::Cameras => list::cameras(),
         CommandArgs::Models(args) => list::models(args.json),
         CommandArgs::Replay(args) => replay::run(resolve::replay(args, settings)?),

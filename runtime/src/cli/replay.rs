@@ -3,7 +3,7 @@
 use super::{
     complain, exit_status, load_gradient, load_model, print,
     resolve::{ReplayPlan, ReplaySource},
-    stop_on_signals,
+    still, stop_on_signals,
     watch::watch,
 };
 use crate::{
@@ -104,10 +104,13 @@ pub fn run(plan: ReplayPlan) -> anyhow::Result<ExitCode> {
     if let Some(log) = log {
         log.finish()?;
     }
+    let stills = std::mem::take(&mut statistics.stills);
     let summary = statistics.summary();
     match &plan.summary {
         Some(path) => write_json(path, &summary)?,
-        None => print(&summary.text())?,
+        // Where nothing was read, the errors say all there is to say.
+        None if summary.all.frames == 0 && !damaged.is_empty() => {}
+        None => print(&summary.text_with(&stills))?,
     }
     let outcome = match damaged.is_empty() {
         true => Outcome::Complete,
@@ -178,6 +181,8 @@ struct ReplayStatistics {
     all: RunAccumulator,
     scores: Option<Vec<Score>>,
     clips: BTreeMap<String, Summary>,
+    /// Of a source of one frame, what its eyes are.
+    stills: BTreeMap<String, String>,
 }
 
 impl ReplayStatistics {
@@ -185,6 +190,10 @@ impl ReplayStatistics {
         let score = truth.map(|truth| score(clip, replayed, truth));
         if let Some(score) = score {
             self.scores.get_or_insert_default().push(score);
+        }
+        if let (Some(reading), None) = (&replayed.still, truth) {
+            self.stills
+                .insert(clip.to_owned(), still::text(clip, reading));
         }
         self.all.merge(&replayed.statistics);
         self.clips

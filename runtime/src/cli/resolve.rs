@@ -1,7 +1,10 @@
 //! From flags and settings to the plan of a command: every value is checked and every path decided before
 //! anything is read or written.
 
-use super::args::{CheckArgs, DashboardArgs, EvaluateArgs, MonitorArgs, ReplayArgs, SummarizeArgs, WatchArgs};
+use super::args::{
+    CheckArgs, DashboardArgs, DemoArgs, EvaluateArgs, MonitorArgs, ReplayArgs, SummarizeArgs,
+    WatchArgs,
+};
 use crate::config::Settings;
 use anyhow::{Context, anyhow, bail, ensure};
 use parseye_capture::name_of;
@@ -19,6 +22,19 @@ pub(super) struct MonitorPlan {
     pub settings: Settings,
     /// Ends by itself after this long.
     pub duration: Option<Duration>,
+    /// Whether the demonstration is played where no camera is found.
+    pub or_demo: bool,
+}
+
+/// What `parseye demo` does.
+#[derive(Debug)]
+pub(super) struct DemoPlan {
+    /// Settings with the flags' values.
+    pub settings: Settings,
+    /// Ends by itself after this long.
+    pub duration: Option<Duration>,
+    /// Where the frames are written instead of being watched.
+    pub write: Option<PathBuf>,
 }
 
 /// One recording of `parseye replay`.
@@ -124,12 +140,44 @@ pub(super) fn monitor(args: MonitorArgs, mut settings: Settings) -> anyhow::Resu
     watch(args.watch, &mut settings);
     dashboards(args.dashboards, &mut settings)?;
     alarm(args.on_alarm, &mut settings)?;
-    settings.mqtt.broker = args.mqtt.or(settings.mqtt.broker);
-    settings
-        .mqtt
-        .check()
-        .map_err(|reason| anyhow!("--mqtt: mqtt.{reason}"))?;
-    Ok(MonitorPlan { settings, duration })
+    mqtt(args.mqtt, &mut settings)?;
+    Ok(MonitorPlan {
+        settings,
+        duration,
+        or_demo: args.or_demo,
+    })
+}
+
+/// Resolves `parseye demo`.
+///
+/// # Errors
+/// When a value is invalid, or the recording cannot be written.
+pub(super) fn demo(args: DemoArgs, mut settings: Settings) -> anyhow::Result<DemoPlan> {
+    let duration = args.duration.map(duration).transpose()?;
+    settings.model.file = args.model.or(settings.model.file);
+    settings.report.log = args.log.or(settings.report.log);
+    // The frames show nobody.
+    settings.web.preview = true;
+    dashboards(args.dashboards, &mut settings)?;
+    alarm(args.on_alarm, &mut settings)?;
+    mqtt(args.mqtt, &mut settings)?;
+    let outputs: Vec<&Path> = args.write.iter().map(PathBuf::as_path).collect();
+    check_paths(&[], &outputs)?;
+    Ok(DemoPlan {
+        settings,
+        duration,
+        write: args.write,
+    })
+}
+
+/// Merges `--mqtt` into the settings.
+///
+/// # Errors
+/// When it is no address.
+fn mqtt(broker: Option<String>, settings: &mut Settings) -> anyhow::Result<()> {
+    settings.mqtt.broker = broker.or(settings.mqtt.broker.take());
+    let checked = settings.mqtt.check();
+    checked.map_err(|reason| anyhow!("--mqtt: mqtt.{reason}"))
 }
 
 /// Merges whom to watch into the settings.

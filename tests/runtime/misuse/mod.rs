@@ -130,7 +130,7 @@ fn without_a_camera_the_ways_on_are_named() {
     refused(
         parseye(folder.path()).arg("monitor"),
         1,
-        &["no camera", "/dev/video", "parseye replay", "make demo"],
+        &["no camera", "/dev/video", "parseye replay", "parseye demo"],
     );
     refused(
         parseye(folder.path()).args(["monitor", "--camera", "99"]),

@@ -52,11 +52,16 @@ pub fn serve(folder: &Path, arguments: &[&str]) -> ServedRun {
 }
 
 /// The same with a command that starts the program in some other way.
-pub fn serve_by(mut program: Command, arguments: &[&str]) -> ServedRun {
+pub fn serve_by(program: Command, arguments: &[&str]) -> ServedRun {
+    let recording = ["replay", "--realtime", "--loop", "clip.mp4"];
+    served(program, &[&recording, arguments].concat())
+}
+
+/// Runs a command of the program, which watches something, and serves the web dashboard.
+pub fn served(mut program: Command, arguments: &[&str]) -> ServedRun {
     let child = program
-        .args(["replay", "--realtime", "--loop", "clip.mp4"])
-        .args(["--web", "127.0.0.1:0", "--no-terminal"])
         .args(arguments)
+        .args(["--web", "127.0.0.1:0", "--no-terminal"])
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
