@@ -2,7 +2,7 @@
 # Arguments go in ARGS: make run ARGS="--camera 1 --log eyes.jsonl"
 
 .DEFAULT_GOAL := help
-.PHONY: help run test camera-machine test-camera arm64 test-arm64 deb test-deb models libtorch demo bench bench-train bench-live bench-temporal bench-selfcheck bench-models bench-ablation bench-peers bench-footprint bench-goals soak check-onnx ci coverage fuzz
+.PHONY: help run test camera-machine test-camera arm64 test-arm64 deb test-deb models libtorch demo bench bench-train bench-live bench-network bench-temporal bench-selfcheck bench-models bench-ablation bench-peers bench-footprint bench-goals soak check-onnx ci coverage fuzz
 MAKEFLAGS += --no-print-directory
 
 CARGO ?= cargo
@@ -97,6 +97,11 @@ bench-live: ## measure the frames' age live, the self-check off and on (ARGS="SE
 	@.ci/system-packages.sh run
 	@models/fetch-face-detector.sh
 	@$(CARGO) bench --locked -p parseye-benches --profile dev --bench live_latency -- $(ARGS)
+
+bench-network: ## measure network cameras on this machine: cuts, the frames' age, leaks (ARGS=CUTS; ten minutes)
+	@.ci/system-packages.sh run
+	@.ci/system-packages.sh rtsp
+	@$(CARGO) run --locked -q -p parseye-benches --bin network_cameras -- $(ARGS)
 
 bench-temporal: ## compare ways from readings to blinks on clips with confirmed ones ($PARSEYE_DATA/clips)
 	@.ci/system-packages.sh run

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes sure that the tools a make target needs are on this machine.
 #
-# Usage: .ci/system-packages.sh run|test|browser|sound|camera|arm64|test-arm64|deb|test-deb|fuzz|models|libtorch
+# Usage: .ci/system-packages.sh run|test|browser|rtsp|sound|camera|arm64|test-arm64|deb|test-deb|fuzz|models|libtorch
 #
 # It probes for the tools themselves, so it is right on any system and for tools that were not
 # installed as packages, and it is silent when nothing is missing. What is missing is installed by
@@ -20,8 +20,8 @@ fail() {
 
 target=${1:-}
 case $target in
-run | test | browser | sound | camera | arm64 | test-arm64 | deb | test-deb | fuzz | models | libtorch) ;;
-*) fail "usage: .ci/system-packages.sh run|test|browser|sound|camera|arm64|test-arm64|deb|test-deb|fuzz|models|libtorch" ;;
+run | test | browser | rtsp | sound | camera | arm64 | test-arm64 | deb | test-deb | fuzz | models | libtorch) ;;
+*) fail "usage: .ci/system-packages.sh run|test|browser|rtsp|sound|camera|arm64|test-arm64|deb|test-deb|fuzz|models|libtorch" ;;
 esac
 
 packages=()
@@ -133,6 +133,15 @@ for_test_deb() {
 for_browser() {
     has "${PARSEYE_BROWSER:-chromium}" || has chromium-browser || has google-chrome || has chrome || need chromium
 }
+# tests/rtsp/server.py, with which network cameras are tested; those tests are ignored without.
+for_rtsp() {
+    tests/needs/probe.sh | grep -qx rtsp_server && return
+    need python3-gi
+    need gir1.2-gst-rtsp-server-1.0
+    need gstreamer1.0-plugins-base
+    need gstreamer1.0-plugins-good
+    need gstreamer1.0-plugins-bad
+}
 # The feature `sound` is linked to ALSA; `notifications` speaks D-Bus by itself.
 for_sound() {
     has pkg-config || need pkg-config
@@ -158,6 +167,7 @@ test)
     for_libtorch
     ;;
 browser) for_browser ;;
+rtsp) for_rtsp ;;
 sound) for_sound ;;
 camera)
     for_building
@@ -233,7 +243,7 @@ if [ ${#packages[@]} -gt 0 ]; then
 fi
 
 case $target in
-browser | sound | models | libtorch) exit 0 ;;
+browser | rtsp | sound | models | libtorch) exit 0 ;;
 esac
 
 oldest=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)

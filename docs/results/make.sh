@@ -29,6 +29,7 @@ declare -A printed=(
     [detection-interval]='clip_robustness detection-interval $PARSEYE_DATA; clip_robustness goals $PARSEYE_DATA'
     [people]='people faces $PARSEYE_DATA; people scenes $PARSEYE_DATA; people cost $PARSEYE_DATA; people crop-size $PARSEYE_DATA'
     [live-latency]='make bench-live ARGS=30'
+    [network-cameras]='make bench-network'
     [soak]='make soak'
     [fuzzing]='make fuzz ARGS=600'
     [selfcheck]='make bench-selfcheck ARGS=1'

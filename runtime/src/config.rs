@@ -11,7 +11,7 @@ mod renamed;
 
 use crate::{
     dashboard::{terminal::TerminalSettings, web::WebSettings},
-    notify::{alarm::AlarmSettings, mqtt::MqttSettings},
+    notify::{alarm::AlarmSettings, event_commands::EventCommandSettings, mqtt::MqttSettings},
 };
 use effective::Origins;
 use figment::{
@@ -21,7 +21,7 @@ use figment::{
     value::{Dict, Map},
 };
 use parseye_capture::{CameraSettings, MAX_RATE};
-use parseye_events::jsonl::Rotation;
+use parseye_events::jsonl::{LogDetail, Rotation};
 use parseye_vision::{
     bounded,
     eye_monitor::{EyeSettings, VisionSettings},
@@ -76,6 +76,8 @@ pub struct Settings {
     pub temporal: TemporalSettings,
     /// What alerts set off.
     pub alarm: AlarmSettings,
+    /// Commands on what eyes do.
+    pub on_event: EventCommandSettings,
     /// The self-check of predictions.
     pub selfcheck: SelfCheckSettings,
     /// The event log and the status line.
@@ -137,15 +139,61 @@ pub struct ReportSettings {
     /// Whether a monitor's log begins a new file with each day (UTC), so that a day can be kept,
     /// sent or removed alone.
     pub rotate_daily: bool,
-    /// Old files of the log that are kept, the oldest being removed first; 0 keeps all, since only the
-    /// user can decide that a record may be removed.
+    /// Old files of the log that are kept, the oldest being removed first; 0 keeps any number of them.
     pub keep: u32,
+    /// Megabytes (of 1,000,000 bytes) that all files of the log may have together, the oldest being removed
+    /// first; 0 for no bound.
+    ///
+    /// 5000: about three days of every frame at 30 frames a second, years of events alone, and less than
+    /// any disk that a monitor runs on.
+    pub total_mb: u32,
+    /// What has lines in the log: each frame, or events only.
+    pub log_level: LogLevel,
+    /// With [`LogLevel::All`], one frame in so many has a line, from 1.
+    pub log_every: u32,
+}
+
+/// What has lines in an event log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogLevel {
+    /// Events, and frames.
+    #[default]
+    All,
+    /// Events alone; frames are counted by the minute.
+    Events,
 }
 
 impl ReportSettings {
     /// Checks that every value means something.
     fn check(&self) -> Result<(), SettingError> {
-        check_seconds("status_every_s", self.status_every_s, 1.0..=3600.0)
+        check_seconds("status_every_s", self.status_every_s, 1.0..=3600.0)?;
+        check_range(
+            "log_every",
+            self.log_every,
+            1..,
+            "a number of frames, 1 or more",
+        )?;
+        let parts_fit = self.total_mb == 0 || self.rotate_mb <= self.total_mb;
+        match parts_fit {
+            true => Ok(()),
+            false => Err(SettingError::new(
+                "total_mb",
+                self.total_mb,
+                format!(
+                    "0, or at least rotate_mb, which is {}: the newest file alone may have as much",
+                    self.rotate_mb
+                ),
+            )),
+        }
+    }
+
+    /// Returns which events have lines in the log; `temporal` is what the run follows eyes with.
+    pub(crate) fn detail(&self, temporal: &TemporalSettings) -> LogDetail {
+        match self.log_level {
+            LogLevel::All => LogDetail::one_in(self.log_every.into(), temporal),
+            LogLevel::Events => LogDetail::events(temporal),
+        }
     }
 
     /// Returns when a monitor's log begins a new file.
@@ -155,6 +203,7 @@ impl ReportSettings {
             bytes: (self.rotate_mb > 0).then(|| u64::from(self.rotate_mb) * MB),
             daily: self.rotate_daily,
             keep: (self.keep > 0).then_some(self.keep as usize),
+            total: (self.total_mb > 0).then(|| u64::from(self.total_mb) * MB),
         }
     }
 }
@@ -167,6 +216,9 @@ impl Default for ReportSettings {
             rotate_mb: 256,
             rotate_daily: true,
             keep: 0,
+            total_mb: 5000,
+            log_level: LogLevel::All,
+            log_every: 1,
         }
     }
 }
@@ -277,6 +329,7 @@ impl Settings {
             ("temporal", self.temporal.check()),
             ("web", self.web.check()),
             ("alarm", self.alarm.check()),
+            ("on_event", self.on_event.check()),
             ("mqtt", self.mqtt.check()),
             ("selfcheck", self.selfcheck.check()),
             ("eyes", self.eyes.check()),

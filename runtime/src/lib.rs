@@ -63,6 +63,8 @@ pub mod channels;
 #[doc(hidden)]
 pub mod cli;
 #[doc(hidden)]
+pub mod collect;
+#[doc(hidden)]
 pub mod config;
 #[doc(hidden)]
 pub mod dashboard;

@@ -9,10 +9,12 @@ use crate::{
     live::{PipelineError, ReaderThread},
 };
 use crossbeam::channel::{Receiver, RecvTimeoutError, bounded};
-use parseye_capture::{FrameSource, SourceError};
+use parseye_capture::{DamagedFrames, FrameSource, Notice, SourceError};
 use parseye_events::{
-    event::{EndEvent, Event, EyesEvent, Outcome},
+    event::{CameraEvent, EndEvent, Event, EyesEvent, Outcome},
     jsonl::EventLog,
+    metrics::FrameLoss,
+    rounding::seconds,
     summary::RunAccumulator,
 };
 use parseye_vision::{eye_monitor::EyeMonitor, frame::Frame, reading::FrameReading};
@@ -46,6 +48,17 @@ pub struct Replayed {
     pub outcome: Outcome,
     /// Why it ended early, where the recording is damaged or cannot be read.
     pub error: Option<SourceError>,
+    /// Frames that were decoded with errors, and left out.
+    pub damaged: DamagedFrames,
+    /// Remarks about the recording, each a sentence.
+    pub notes: Vec<String>,
+}
+
+/// What a recording reported beside its frames.
+#[derive(Debug, Default)]
+struct Reported {
+    damaged: DamagedFrames,
+    notes: Vec<String>,
 }
 
 /// Replays one recording; `eye_monitor` is reset first.
@@ -62,8 +75,16 @@ pub fn replay(
 ) -> Result<Replayed, PipelineError> {
     let begin = Instant::now();
     let mut readings = Readings::default();
+    let mut reported = Reported::default();
     let ended = match source {
-        Ok(source) => replay_frames(clip, source, eye_monitor, &mut outputs, stop, &mut readings)?,
+        Ok(source) => replay_frames(
+            clip,
+            source,
+            eye_monitor,
+            &mut outputs,
+            stop,
+            (&mut readings, &mut reported),
+        )?,
         Err(error) => Some(error),
     };
     let Readings {
@@ -83,7 +104,10 @@ pub fn replay(
             frames: statistics.frames(),
             outcome,
             error: error.as_ref().map(ToString::to_string),
-            lost: None,
+            lost: (reported.damaged.count() > 0).then(|| FrameLoss {
+                decode: reported.damaged.count(),
+                ..FrameLoss::default()
+            }),
             frame_age_ms: None,
             unix_time: None,
         }))?;
@@ -97,6 +121,8 @@ pub fn replay(
         still,
         outcome,
         error,
+        damaged: reported.damaged,
+        notes: reported.notes,
     })
 }
 
@@ -115,7 +141,7 @@ fn replay_frames(
     eye_monitor: &mut EyeMonitor,
     outputs: &mut ReplayOutputs<'_>,
     stop: &Stop,
-    readings: &mut Readings,
+    (readings, reported): (&mut Readings, &mut Reported),
 ) -> Result<Option<SourceError>, PipelineError> {
     eye_monitor.reset();
     let mut annotator = Annotator::default();
@@ -124,6 +150,10 @@ fn replay_frames(
     while stop.requested().is_none() {
         let frame = match frames.next(POLL_EVERY) {
             Decoded::Frame(frame) => frame,
+            Decoded::Notice(notice) => {
+                take_notice(clip, notice, reported, outputs.log.as_deref_mut())?;
+                continue;
+            }
             Decoded::Failed(error) => return Ok(Some(error)),
             Decoded::Ended => break,
             Decoded::Nothing => {
@@ -163,9 +193,38 @@ fn replay_frames(
     Ok(None)
 }
 
+/// Takes what a recording reports beside its frames; a damaged frame has its line in the log as others have.
+fn take_notice(
+    clip: &str,
+    notice: Notice,
+    reported: &mut Reported,
+    log: Option<&mut EventLog>,
+) -> Result<(), PipelineError> {
+    match notice {
+        Notice::Damaged { frame, time } => {
+            reported.damaged.add(frame);
+            if let Some(log) = log {
+                let event = CameraEvent::damaged_frame(clip, seconds(time), frame);
+                log.write(&Event::Camera(event))?;
+            }
+        }
+        Notice::Note(message) | Notice::Gap { message, .. } => reported.notes.push(message),
+        _ => {}
+    }
+    Ok(())
+}
+
+/// What the thread that decodes hands over.
+enum Item {
+    Frame(Frame),
+    Notice(Notice),
+    Failed(SourceError),
+}
+
 /// The outcome of waiting for a frame.
 enum Decoded {
     Frame(Frame),
+    Notice(Notice),
     Failed(SourceError),
     Ended,
     Nothing,
@@ -174,7 +233,7 @@ enum Decoded {
 /// A source that is read by a thread of its own. Dropping it ends the thread; one that hangs in its
 /// source is left behind and ends with the program.
 struct DecodedAhead {
-    frames: Option<Receiver<Result<Frame, SourceError>>>,
+    frames: Option<Receiver<Item>>,
     thread: Option<ReaderThread<()>>,
 }
 
@@ -182,11 +241,22 @@ impl DecodedAhead {
     fn start(mut source: Box<dyn FrameSource>) -> Result<Self, PipelineError> {
         let (sender, frames) = bounded(AHEAD);
         let read = move || {
-            while let Some(item) = source.next_frame().transpose() {
-                let last = item.is_err();
-                // The receiver is gone when the run was stopped or failed.
-                if sender.send(item).is_err() || last {
-                    break;
+            loop {
+                let next = source.next_frame();
+                let notices = source.notices().into_iter().map(Item::Notice);
+                let last = !matches!(next, Ok(Some(_)));
+                let frame = match next {
+                    Ok(frame) => frame.map(Item::Frame),
+                    Err(error) => Some(Item::Failed(error)),
+                };
+                for item in notices.chain(frame) {
+                    // The receiver is gone when the run was stopped or failed.
+                    if sender.send(item).is_err() {
+                        return;
+                    }
+                }
+                if last {
+                    return;
                 }
             }
         };
@@ -202,8 +272,9 @@ impl DecodedAhead {
             return Decoded::Ended;
         };
         match frames.recv_timeout(wait) {
-            Ok(Ok(frame)) => Decoded::Frame(frame),
-            Ok(Err(error)) => Decoded::Failed(error),
+            Ok(Item::Frame(frame)) => Decoded::Frame(frame),
+            Ok(Item::Notice(notice)) => Decoded::Notice(notice),
+            Ok(Item::Failed(error)) => Decoded::Failed(error),
             Err(RecvTimeoutError::Timeout) => Decoded::Nothing,
             Err(RecvTimeoutError::Disconnected) => Decoded::Ended,
         }

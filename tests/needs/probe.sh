@@ -27,6 +27,16 @@ data=${PARSEYE_DATA:-../shared/data}
 case $data in /*) ;; *) data=$root/$data ;; esac
 # In a mount namespace of its own, which ends with the command.
 small_disk() { unshare --mount mount -t tmpfs -o size=32k tmpfs /mnt 2>/dev/null; }
+# The system's own Python: GStreamer's bindings belong to that.
+rtsp_server() {
+    /usr/bin/python3 - 2>/dev/null <<'PYTHON'
+import gi
+gi.require_version("GstRtspServer", "1.0")
+from gi.repository import Gst, GstRtspServer
+Gst.init(None)
+assert all(map(Gst.ElementFactory.find, ["souphttpsrc", "jpegdec", "openh264enc", "h264parse", "rtph264pay"]))
+PYTHON
+}
 font() {
     [ -n "$(find -L /usr/share/fonts /usr/local/share/fonts "${HOME:-/}/.fonts" "${HOME:-/}/.local/share/fonts" \
         \( -name '*.ttf' -o -name '*.otf' -o -name '*.ttc' \) -print -quit 2>/dev/null)" ]
@@ -46,6 +56,7 @@ found browser any_of "${PARSEYE_BROWSER:-chromium}" chromium-browser google-chro
 found jq has jq
 found mosquitto all_of mosquitto mosquitto_sub mosquitto_passwd
 found terminal all_of script stty
+found rtsp_server rtsp_server
 found small_disk small_disk
 found slurm all_of slurmctld slurmd sbatch sinfo squeue munged
 found root test "$(id -u)" = 0

@@ -17,6 +17,7 @@ mod documents;
 mod examples;
 #[cfg(target_os = "linux")]
 mod faults;
+mod inputs;
 #[cfg(unix)]
 mod live;
 mod manual;
@@ -29,4 +30,6 @@ mod replay;
 mod selfcheck;
 #[cfg(target_os = "linux")]
 mod service;
+#[cfg(unix)]
+mod streams;
 mod support;

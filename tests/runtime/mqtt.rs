@@ -11,7 +11,7 @@ use parseye_events::{
     event::{Event, EyeRecord},
     metrics::FrameLoss,
     status::{CheckStatus, LiveStatus, RunningAlert, SourceStatus},
-    summary::BlinkCounts,
+    summary::{BlinkCounts, EventTotals},
 };
 use parseye_test_needs::needs;
 use parseye_vision::temporal::AlertKind;
@@ -190,6 +190,7 @@ fn status(frame: u64) -> LiveStatus {
             right: 2,
             both: 3,
         },
+        events: EventTotals::default(),
         blinks_per_minute: Some(12.0),
         perclos: None,
         alerts: vec![RunningAlert {
@@ -197,6 +198,7 @@ fn status(frame: u64) -> LiveStatus {
             since: 1.0,
         }],
         fps: 30.0,
+        untold: None,
         frame_age_ms: None,
         frames: frame,
         lost: FrameLoss::default(),

@@ -36,6 +36,46 @@ fn folder() -> tempfile::TempDir {
     tempfile::tempdir().expect("a folder for the test")
 }
 
+/// A model of two classes says nothing of partially open or hidden eyes: neither does the log, and the log is read
+/// again as it was written.
+#[needs(face_detector)]
+#[test]
+fn what_an_adopted_model_cannot_say_is_left_out_of_the_log() {
+    let folder = folder();
+    let at = |name: &str| folder.path().join(name);
+    write_clip(&at("drawn.mp4"), 40, &BLINKS[..1]);
+    fs::write(at("two.onnx"), onnx(&ModelForm::adopted(24))).unwrap();
+    let model = ["--model", "two.onnx"];
+    let replay = ["replay", "drawn.mp4", "--log", "log.jsonl"];
+    succeeds(parseye(folder.path()).args(replay).args(model));
+    let events = events(&at("log.jsonl"));
+    let eyes = of_kind(&events, "eyes");
+    assert_eq!(eyes.len(), 40);
+    for event in &eyes {
+        let p = event["left"]["probabilities"].as_object().unwrap();
+        let names: Vec<&str> = p.keys().map(String::as_str).collect();
+        assert_eq!(names, ["open", "closed"]);
+        let sum = p["open"].as_f64().unwrap() + p["closed"].as_f64().unwrap();
+        assert!((sum - 1.0).abs() < 1e-5);
+    }
+    assert!(of_kind(&events, "partial_blink").is_empty());
+    succeeds(parseye(folder.path()).args(["summarize", "log.jsonl"]));
+    // The self-check measures what needs no gradient.
+    let output = parseye(folder.path())
+        .args(["check", "drawn.mp4", "--json", "check.json"])
+        .args(model)
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(text.contains("noise flip SNR"), "{text}");
+    assert!(text.contains("no adversarial margin"), "{text}");
+}
+
 #[needs(face_detector)]
 #[test]
 fn a_drawn_face_is_found_in_every_frame_and_two_runs_write_the_same_bytes() {

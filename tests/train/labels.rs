@@ -258,6 +258,7 @@ fn a_student_follows_its_teacher_as_far_as_it_is_told() {
             teacher: Some(&teacher),
             crops: &wrong,
             base: None,
+            initial: None,
             device: Device::Cpu,
             folder: &folder(name),
             stop: &never,

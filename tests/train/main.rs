@@ -4,6 +4,7 @@
 // Clippy knows test functions, but not the functions that they share.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
+mod adopt;
 mod attacks;
 mod documents;
 mod evaluation;

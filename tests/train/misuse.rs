@@ -84,6 +84,14 @@ fn every_misuse_is_explained() {
         ]),
         &["/nowhere.onnx", "cannot be read"],
     );
+    refuses(&["--data", data], &["--out DIR is missing"]);
+    refuses(&with(&["--old-data", "demo"]), &["--base"]);
+    let default = parseye_testkit::places::repository().join("models/default.onnx");
+    let base = ["--base", default.to_str().unwrap(), "--arch", "cnn-4"];
+    refuses(
+        &[&["--data", data, "--out", out], &base[..]].concat(),
+        &["cnn-4", "wrn-16-1", "leave out --arch"],
+    );
     refuses(&with(&["--folds", "3", "--fold", "3"]), &["the last is 2"]);
     refuses(&with(&["--folds", "3"]), &["--fold"]);
     refuses(&with(&["--dropout", "1"]), &["below 1"]);

@@ -3,9 +3,10 @@
 
 use crate::support::training_runs;
 
+use parseye_testkit::places::repository;
 use parseye_train::{
     crop::Crop,
-    export::{finish::write_model, references},
+    export::{finish::write_model, parity, references},
     fit::{
         FitError, FitSettings, KeptEpoch,
         checkpoint::{Checkpoint, RunState},
@@ -17,7 +18,13 @@ use parseye_train::{
         epsilon::EpsilonRange,
         loss::{Loss, TrainingAttack},
     },
-    network::{constraint::Constraint, onnx::OnnxClassifier},
+    network::{
+        self,
+        constraint::Constraint,
+        initial::Initial,
+        module::{Network, Precision},
+        onnx::OnnxClassifier,
+    },
 };
 use parseye_vision::classify::{EyeStateModel, gradient::GradientModel};
 use std::{
@@ -377,4 +384,116 @@ fn a_training_that_overfits_to_its_own_attack_is_stopped_by_name() {
     );
     // What was learnt up to there is kept.
     assert!(Checkpoint::load(out.path()).unwrap().state.history.len() <= 12);
+}
+
+/// The whole way from nothing: drawn eyes, FGSM in half of each batch, a model that the runtime reads; and then the
+/// same model adapted to other data without forgetting these.
+#[test]
+fn drawn_eyes_are_enough_to_harden_a_model_and_a_finished_one_is_adapted() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let quick = [
+        "--epochs",
+        "1",
+        "--epoch-crops",
+        "512",
+        "--batch-size",
+        "32",
+        "--threads",
+        "2",
+        "--precision",
+        "f32",
+    ];
+    let (first, second) = (at("first"), at("second"));
+    let demo = [
+        "--data",
+        "demo",
+        "--arch",
+        "wrn-10-1",
+        "--fgsm-eps",
+        "0.03",
+        "--out",
+        &first,
+    ];
+    let output = training_runs::train(&[&demo[..], &quick].concat());
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{text}");
+    let path = folder.path().join("first/wrn-10-1.onnx");
+    let model = EyeStateModel::from_file(&path).unwrap();
+    assert!(GradientModel::beside(&path, &model).unwrap().is_some());
+    let card = model.card();
+    assert!(
+        card.training.data_credit.contains("drawn"),
+        "{}",
+        card.training.data_credit
+    );
+    assert!(
+        card.validation.macro_accuracy > 0.4,
+        "{:?}",
+        card.validation
+    );
+
+    // Its training goes on with other data, from the file alone.
+    let (data, _) = drawn();
+    let data = data.path().to_str().unwrap();
+    let base = path.to_str().unwrap();
+    let adapt = [
+        "--data",
+        data,
+        "--base",
+        base,
+        "--old-data",
+        "demo",
+        "--out",
+        &second,
+        "--name",
+        "own",
+    ];
+    let output = training_runs::train(&[&adapt[..], &quick].concat());
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{text}");
+    for what in [
+        "new data, ",
+        "old data (demo), 480 validation crops",
+        " before, ",
+    ] {
+        assert!(text.contains(what), "'{what}' is not in {text}");
+    }
+    let adapted = EyeStateModel::from_file(&folder.path().join("second/own.onnx")).unwrap();
+    let training = &adapted.card().training;
+    assert_eq!(adapted.card().architecture, "wrn-10-1");
+    assert_eq!(training.files_sha256["BASE"], model.file().sha256);
+    assert!(
+        training.command.contains("--base BASE --old-data OLD"),
+        "{}",
+        training.command
+    );
+}
+
+/// A network that begins with a file's weights is that file, batch norms folded and not, and stays it where nothing is
+/// learnt.
+#[test]
+fn a_base_is_gone_on_with_exactly() {
+    let (_data, crops) = drawn();
+    for architecture in ["wrn-10-1", "cnn-4"] {
+        let out = tempfile::tempdir().unwrap();
+        let settings = FitSettings {
+            architecture: architecture.into(),
+            ..quick()
+        };
+        let trained = run(&settings, &crops, out.path(), false).unwrap();
+        let path = out.path().join("base.onnx");
+        write_model(&trained, &crops, &export_context(), &path).unwrap();
+        let initial = Initial::read(&path).unwrap();
+        assert_eq!(initial.architecture, architecture);
+        let spec = network::by_name(architecture).unwrap();
+        let network = Network::new(&spec, Precision::F32, Device::Cpu, 1).unwrap();
+        network.load(&initial.tensors).unwrap();
+        let probes: Vec<&Crop> = crops.val.iter().collect();
+        let model = EyeStateModel::from_file(&path).unwrap();
+        parity::check(&network, &model, &probes, Crop::standardised).unwrap();
+    }
+    let parseval = repository().join("models/parseval-16-1.onnx");
+    let error = Initial::read(&parseval).unwrap_err().to_string();
+    assert!(error.contains("constraints"), "{error}");
 }

@@ -1,8 +1,8 @@
 //! The command line of `train`: its tasks and the arguments of each.
 
 use crate::{
+    card_command::CardArguments,
     data::split::SplitShares,
-    export::references::CardArguments,
     fit_arguments::{FitArguments, share},
     labels::command::LabelArguments,
     robustness::command::EvaluateArguments,
@@ -65,7 +65,8 @@ pub enum Task {
     Import(ImportArguments),
     /// Evaluate models on labelled crops: clean, attacked, under noise and corruptions.
     Evaluate(EvaluateArguments),
-    /// Measure again the reference that live streams of a model are compared with, and write it on its card.
+    /// Measure again the reference that live streams of a model are compared with, and write it on its card; or
+    /// adopt a model of others (--adopt).
     Card(CardArguments),
     /// Do a whole study of many trainings: plan, run, collect.
     Study(StudyArguments),

@@ -1,7 +1,7 @@
 //! Arguments of a training run as they are typed, in groups, and the settings that each group stands for.
 
 use crate::{
-    data::augment::Augmentation,
+    data::{augment::Augmentation, demo},
     device::{self, DeviceChoice},
     fit::{FitSettings, Fold, KeptEpoch, settings::Teacher},
     harden::{
@@ -15,18 +15,21 @@ use crate::{
     schedule::Schedule,
 };
 use clap::Args;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use tch::Device;
+
+/// The network that is trained unless another is given.
+const DEFAULT_ARCHITECTURE: &str = "wrn-16-1";
 
 /// Arguments of a training run.
 #[derive(Clone, Debug, Args)]
 pub struct FitArguments {
-    /// Folder with manifest.csv and the images it lists.
-    #[arg(long, value_name = "DIR")]
+    /// Folder with manifest.csv and the images it lists; `demo` for eyes that are drawn.
+    #[arg(long, value_name = "DIR|demo")]
     pub data: PathBuf,
-    /// Folder for the model, metrics.csv and the checkpoint.
+    /// Folder for the model, metrics.csv and the checkpoint; runs/demo without it for --data demo.
     #[arg(long, value_name = "DIR")]
-    pub out: PathBuf,
+    pub out: Option<PathBuf>,
     /// Name of the model; without it the network's.
     #[arg(long, value_name = "NAME")]
     pub name: Option<String>,
@@ -61,7 +64,7 @@ pub struct FitArguments {
 #[command(next_help_heading = "Network")]
 pub struct NetworkArguments {
     /// Network: wrn-DEPTH-WIDTH, parseval-DEPTH-WIDTH (either with -s2 for half the size) or cnn-4.
-    #[arg(long, default_value = "wrn-16-1", value_name = "NAME")]
+    #[arg(long, default_value = DEFAULT_ARCHITECTURE, value_name = "NAME")]
     pub arch: String,
     /// Constraint on the weights; without it both for parseval networks and none for others.
     #[arg(long, value_enum)]
@@ -116,9 +119,19 @@ pub struct HardeningArguments {
     /// Number of added examples over that of the clean ones, above 0 and at most 1.
     #[arg(long, default_value_t = 0.5, value_parser = fraction)]
     pub fraction: f64,
-    /// Model that the added examples are made from.
-    #[arg(long, value_name = "MODEL.onnx", requires = "augment")]
+    /// Model that the added examples are made from; without --augment the model whose training goes on, with what was
+    /// learnt kept by batch norms that stay as they are.
+    #[arg(long, value_name = "MODEL.onnx")]
     pub base: Option<PathBuf>,
+    /// Data that the base was trained on, or other data that it must not forget: mixed with --data, and reported on
+    /// before and after.
+    #[arg(
+        long,
+        value_name = "DIR|demo",
+        requires = "base",
+        conflicts_with = "augment"
+    )]
+    pub old_data: Option<PathBuf>,
 }
 
 /// What a network learns: labels, smoothed or corrected, and a teacher's predictions.
@@ -184,18 +197,19 @@ pub struct FoldArguments {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Optimisation")]
 pub struct OptimisationArguments {
-    /// Number of epochs.
-    #[arg(long, default_value_t = 15, value_parser = clap::value_parser!(u32).range(1..=100_000))]
-    pub epochs: u32,
-    /// Crops drawn for an epoch, balanced by label and source.
-    #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(1..=100_000_000))]
-    pub epoch_crops: u32,
+    /// Number of epochs; 15 without it, 6 for --data demo and where a training goes on from --base.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub epochs: Option<u32>,
+    /// Crops drawn for an epoch, balanced by label and source; 20000 without it, 4000 for --data demo and where a
+    /// training goes on from --base.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100_000_000))]
+    pub epoch_crops: Option<u32>,
     /// Crops in a batch.
     #[arg(long, default_value_t = 128, value_parser = clap::value_parser!(u32).range(2..=65_536))]
     pub batch_size: u32,
-    /// Learning rate at the start.
-    #[arg(long, default_value_t = 0.1, value_parser = positive)]
-    pub learning_rate: f64,
+    /// Learning rate at the start; 0.1 without it, 0.01 where a training goes on from --base.
+    #[arg(long, value_parser = positive)]
+    pub learning_rate: Option<f64>,
     /// Schedule of the learning rate.
     #[arg(long, value_enum, default_value_t = Schedule::Cosine)]
     pub schedule: Schedule,
@@ -242,9 +256,20 @@ pub(crate) struct FileHashes {
     pub label_fixes: Option<String>,
 }
 
-/// Arguments that contradict each other.
+/// Arguments that contradict each other, or lack one.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub(crate) enum ArgumentError {
+    /// There is no folder to write to.
+    #[error("--out DIR is missing: the folder for the model, metrics.csv and the checkpoint")]
+    NoFolder,
+    /// The base has another architecture.
+    #[error("--arch {given} is not that of --base, which is {base}; leave out --arch")]
+    OtherArchitecture {
+        /// The architecture given.
+        given: String,
+        /// That of the base.
+        base: String,
+    },
     /// No such architecture, or not with this constraint or dropout.
     #[error(transparent)]
     Architecture(#[from] ArchitectureError),
@@ -284,9 +309,15 @@ impl FitArguments {
         let all_cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let (network, target) = (&self.network, &self.target);
         let (optimisation, computation) = (&self.optimisation, &self.computation);
+        let goes_on = self.goes_on_from().is_some();
+        let initial_sha256 = files.base.clone().filter(|_| goes_on);
+        let short = goes_on || demo::is_demo(&self.data);
+        let usual_rate = if goes_on { 0.01 } else { 0.1 };
         let (adversarial, added) = self.hardening.resolve(files.base)?;
         let usual = network::usual_constraint(&network.arch);
         let mut settings = FitSettings {
+            initial_sha256,
+            old_data: self.hardening.old_data.is_some(),
             architecture: network.arch.clone(),
             constraint: network.constraint.unwrap_or(usual),
             retraction: network.retraction(),
@@ -303,10 +334,12 @@ impl FitArguments {
             weight_average: optimisation.ema.unwrap_or(0.0),
             keep: optimisation.keep,
             fold: self.folds.resolve()?,
-            epochs: optimisation.epochs as usize,
-            epoch_crops: optimisation.epoch_crops as usize,
+            epochs: optimisation.epochs.unwrap_or(if short { 6 } else { 15 }) as usize,
+            epoch_crops: optimisation
+                .epoch_crops
+                .unwrap_or(if short { 4_000 } else { 20_000 }) as usize,
             batch_size: optimisation.batch_size as usize,
-            learning_rate: optimisation.learning_rate,
+            learning_rate: optimisation.learning_rate.unwrap_or(usual_rate),
             schedule: optimisation.schedule,
             momentum: optimisation.momentum,
             weight_decay: optimisation.weight_decay,
@@ -321,6 +354,40 @@ impl FitArguments {
             settings.precision = device::faster_precision(&spec, device, settings.threads);
         }
         Ok(settings)
+    }
+
+    /// The model whose training goes on.
+    pub(crate) fn goes_on_from(&self) -> Option<&Path> {
+        let base = self.hardening.base.as_deref();
+        base.filter(|_| self.hardening.augment.is_none())
+    }
+
+    /// Takes over the architecture of the model whose training goes on.
+    ///
+    /// # Errors
+    /// When another one was given.
+    pub(crate) fn go_on_with(&mut self, architecture: &str) -> Result<(), ArgumentError> {
+        let given = &mut self.network.arch;
+        if given != DEFAULT_ARCHITECTURE && given != architecture {
+            return Err(ArgumentError::OtherArchitecture {
+                given: given.clone(),
+                base: architecture.into(),
+            });
+        }
+        architecture.clone_into(given);
+        Ok(())
+    }
+
+    /// Folder of the run.
+    ///
+    /// # Errors
+    /// When none is given for data that are not drawn.
+    pub(crate) fn folder(&self) -> Result<PathBuf, ArgumentError> {
+        match &self.out {
+            Some(out) => Ok(out.clone()),
+            None if demo::is_demo(&self.data) => Ok(Path::new("runs").join(demo::NAME)),
+            None => Err(ArgumentError::NoFolder),
+        }
     }
 
     /// Name of the model to write.

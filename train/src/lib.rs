@@ -5,14 +5,16 @@
 //! [`data`] loads and augments labelled crops ([`crop`]); [`network`] describes networks as data and runs
 //! them in tch; [`attack`] perturbs images and [`harden`] trains against that; [`fit`] is the training loop
 //! with its checkpoints, beside it [`schedule`], [`optimiser`], [`measure`] and [`progress`]; [`export`]
-//! writes ONNX and checks it with the runtime's own engine; [`run`] is a whole training from
+//! writes ONNX and checks it with the runtime's own engine, [`adopt`] makes ONNX of others usable; [`run`] is a whole training from
 //! [`fit_arguments`] to the model file; [`conditions`] runs a finished model under attacks and corruptions
 //! ([`corruption`]), [`labels`] has doubtful labels graded again, and [`robustness`] evaluates, each metric an
 //! [`estimate`] that a [`chart`] can draw; [`study`] runs many trainings and evaluations; [`cli`] is above
 //! them all. A module names only those below it. Labels, preprocessing, metrics and the model card are
 //! [`parseye_vision`]'s.
 
+pub mod adopt;
 pub mod attack;
+pub mod card_command;
 pub mod chart;
 pub mod cli;
 pub mod conditions;
@@ -27,6 +29,7 @@ pub mod fit;
 pub mod fit_arguments;
 mod float_bytes;
 pub mod harden;
+mod kept;
 pub mod labels;
 mod logits;
 pub mod measure;

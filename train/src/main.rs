@@ -4,9 +4,9 @@ use anyhow::{Context, bail};
 use clap::Parser;
 use parseye_command_line::one_line;
 use parseye_train::{
+    card_command,
     cli::{Cli, ImportArguments, Layout, Task},
     data::{import, split::SplitShares},
-    export::references,
     fit::FitError,
     labels, robustness,
     run::train,
@@ -49,7 +49,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
     match (cli.task, cli.fit.0) {
         (Some(Task::Import(arguments)), _) => import_data(&arguments),
         (Some(Task::Evaluate(arguments)), _) => robustness::command::run(&arguments),
-        (Some(Task::Card(arguments)), _) => references::run(&arguments),
+        (Some(Task::Card(arguments)), _) => card_command::run(&arguments),
         (Some(Task::Study(arguments)), _) => {
             study::command::run(&arguments, stop_on_signals()?.as_ref())
         }

@@ -13,8 +13,9 @@ use crate::{
         fit,
     },
     fit_arguments::{FileHashes, FitArguments},
+    kept::Kept,
     labels::fixes::LabelFixes,
-    network::onnx::OnnxClassifier,
+    network::{initial::Initial, onnx::OnnxClassifier},
 };
 use anyhow::{Context, bail};
 use parseye_vision::classify::ModelCard;
@@ -27,6 +28,7 @@ use tch::Device;
 /// Files that the arguments name, besides the data.
 struct NamedFiles {
     base: Option<OnnxClassifier>,
+    initial: Option<Initial>,
     teacher: Option<OnnxClassifier>,
     label_fixes: Option<LabelFixes>,
 }
@@ -40,6 +42,7 @@ impl NamedFiles {
         let label_fixes = arguments.target.label_fixes.as_deref();
         Ok(Self {
             base: model(&arguments.hardening.base)?,
+            initial: arguments.goes_on_from().map(Initial::read).transpose()?,
             teacher: model(&arguments.target.teacher)?,
             label_fixes: label_fixes.map(LabelFixes::read).transpose()?,
         })
@@ -62,9 +65,12 @@ impl NamedFiles {
 pub fn train(arguments: &FitArguments, stop: &AtomicBool) -> anyhow::Result<()> {
     let device = device::choose(arguments.computation.device)?;
     let files = NamedFiles::read(arguments, device)?;
-    let out = &arguments.out;
-    prepare_folder(out, arguments.resume)?;
+    let out = &arguments.folder()?;
     let mut arguments = arguments.clone();
+    if let Some(initial) = &files.initial {
+        arguments.go_on_with(&initial.architecture)?;
+    }
+    prepare_folder(out, arguments.resume)?;
     if arguments.resume && arguments.computation.precision.is_none() {
         // The arithmetic that was measured to be faster when the run began is kept, or its numbers would
         // change.
@@ -72,7 +78,11 @@ pub fn train(arguments: &FitArguments, stop: &AtomicBool) -> anyhow::Result<()> 
     }
     let settings = arguments.resolve(device, files.hashes())?;
     tch::set_num_threads(i32::try_from(settings.threads)?);
-    let crops = read_crops(&arguments.data, files.label_fixes.as_ref(), settings.fold)?;
+    let mut crops = read_crops(&arguments.data, files.label_fixes.as_ref(), settings.fold)?;
+    let kept = match &files.initial {
+        None => None,
+        Some(_) => Some(Kept::read(&arguments, &mut crops)?),
+    };
     announce(&settings, &crops, device)?;
     let context = FitContext {
         crops: &crops,
@@ -81,6 +91,7 @@ pub fn train(arguments: &FitArguments, stop: &AtomicBool) -> anyhow::Result<()> 
             .teacher
             .as_ref()
             .map(|teacher| teacher as &dyn Classifier),
+        initial: files.initial.as_ref().map(|initial| &initial.tensors),
         device,
         folder: out,
         stop,
@@ -99,7 +110,10 @@ pub fn train(arguments: &FitArguments, stop: &AtomicBool) -> anyhow::Result<()> 
     };
     let card = write_model(&run, &crops, &export_context, &path)?;
     print_card(&path, &card);
-    Ok(())
+    match (&kept, arguments.goes_on_from()) {
+        (Some(kept), Some(base)) => kept.compare(base, &path),
+        _ => Ok(()),
+    }
 }
 
 /// Reads the crops, corrects their labels, and divides them into the fold where one is given.

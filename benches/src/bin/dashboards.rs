@@ -268,9 +268,9 @@ fn eye(closed: f64, drooping: f64) -> EyeRecord {
         confidence: Some(confidence),
         probabilities: Some(Probabilities {
             open,
-            partially_open,
+            partially_open: Some(partially_open),
             closed,
-            not_visible: 0.0,
+            not_visible: Some(0.0),
         }),
         ..script::eye(closed)
     }

@@ -19,6 +19,7 @@ pub fn check(input: &[u8]) {
             continue;
         };
         assert!(info.width > 0 && info.height > 0);
+        assert!(info.missing == 0 || log.cause().is_some());
         match raw.read(&info, &mut pixels) {
             RawFrame::Frame(frame) => {
                 assert_eq!(frame.sequence + 1, raw.frames());

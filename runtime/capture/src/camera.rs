@@ -1,21 +1,23 @@
 //! Cameras: chooses one, and reads it frame by frame with true capture times.
 //!
-//! `v4l2` reads cameras on Linux, `nokhwa` those of other systems (and on Linux on request), and
-//! `pipe` the images that a program writes to its standard output. They share the choice of a camera
-//! (`choose`) and of its format (`format_preferences`), and decoding (`pixels`, `mjpeg`). What to do
-//! when a camera stalls or is unplugged is left to the caller: here it is an error with a
-//! [`CameraFault`].
+//! `v4l2` reads cameras on Linux, `nokhwa` those of other systems (and on Linux on request), `pipe` the
+//! images that a program writes to its standard output, and `network` what ffmpeg reads: network cameras,
+//! and streams at the standard input. They share the choice of a camera (`choose`) and of its format
+//! (`format_preferences`), and decoding (`pixels`, `mjpeg`). What to do when a camera stalls or is unplugged
+//! is left to the caller: here it is an error with a [`CameraFault`].
 
 mod choose;
 mod fault;
 mod format_preferences;
 mod frame_reader;
 pub(crate) mod mjpeg;
+mod network;
 #[cfg(feature = "nokhwa")]
 mod nokhwa;
 mod pipe;
 pub(crate) mod pixels;
 mod settings;
+mod stream_clock;
 #[cfg(target_os = "linux")]
 mod v4l2;
 
@@ -23,10 +25,12 @@ pub use fault::CameraFault;
 pub use settings::{Backend, CameraSettings};
 
 use super::{
-    CaptureLoss, FrameSource, MAX_RATE, SourceError,
+    CaptureLoss, FrameSource, MAX_RATE, Notice, PacedRecording, SourceError,
     live::{LiveOpener, LiveSource, Read, STALL_TIMEOUT},
+    url::CameraUrl,
 };
 use choose::{Advice, Node};
+use network::Stream;
 use parseye_vision::frame::Frame;
 use std::{
     path::{Path, PathBuf},
@@ -35,6 +39,13 @@ use std::{
 
 /// Prefix of the id of a camera that is a program which writes Motion JPEG.
 const PIPE: &str = "pipe:";
+
+/// The id of the standard input.
+const STANDARD_INPUT: &str = "-";
+
+/// How long the first opening of a network camera waits for its first frame, so that its user sees at once
+/// why there is none.
+const NETWORK_STARTUP: Duration = Duration::from_secs(10);
 
 /// A camera of this machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -106,12 +117,24 @@ pub fn list_cameras() -> Vec<CameraDescription> {
         .collect()
 }
 
+/// What a request for a camera means.
+enum Chosen {
+    /// A device of this machine.
+    Device(CameraDescription),
+    /// A program that writes Motion JPEG.
+    Program(String),
+    /// A stream that ffmpeg reads.
+    Stream(Stream),
+    /// A recording, played at its own pace.
+    Recording(PacedRecording),
+}
+
 /// Opens one camera, and opens it again when it comes back.
 pub struct CameraOpener {
     request: CameraSettings,
     name: String,
-    /// The camera that the request meant when it was made; `None` for a program.
-    chosen: Option<CameraDescription>,
+    /// What the request meant when it was made.
+    chosen: Chosen,
     /// Whether it was opened before.
     opened_before: bool,
 }
@@ -129,23 +152,14 @@ impl CameraOpener {
     /// Finds the camera that the settings mean, without opening it.
     ///
     /// # Errors
-    /// [`SourceError::Camera`] when there is no such camera, or `pipe:` is not followed by a command.
-    /// Without any camera the error lists the devices and why each is none.
+    /// [`SourceError::Camera`] when there is no such camera, `pipe:` is not followed by a command, or a URL
+    /// is none that can be read. Without any camera the error lists the devices and why each is none.
     pub fn new(request: CameraSettings) -> Result<Self, SourceError> {
-        if let Some(command) = command_of(&request) {
-            return Ok(Self {
-                name: pipe::name(command)?,
-                request,
-                chosen: None,
-                opened_before: false,
-            });
-        }
-        let driver = driver(request.backend)?;
-        let camera = choose::choose(request.id.as_deref(), &driver.nodes(), driver.advice())?;
+        let (name, chosen) = choose_source(&request)?;
         Ok(Self {
-            name: camera.name.clone(),
             request,
-            chosen: Some(camera),
+            name,
+            chosen,
             opened_before: false,
         })
     }
@@ -165,8 +179,53 @@ impl CameraOpener {
     }
 }
 
-fn command_of(request: &CameraSettings) -> Option<&str> {
-    request.id.as_deref()?.strip_prefix(PIPE)
+/// Decides what a request means; returns its name in events, too.
+fn choose_source(request: &CameraSettings) -> Result<(String, Chosen), SourceError> {
+    let id = request.id.as_deref();
+    if let Some(command) = id.and_then(|id| id.strip_prefix(PIPE)) {
+        return Ok((pipe::name(command)?, Chosen::Program(command.into())));
+    }
+    if let Some(stream) = id.map(stream_of).transpose()?.flatten() {
+        return Ok((stream.name(), Chosen::Stream(stream)));
+    }
+    if let Some(path) = id.map(Path::new).filter(|path| path.is_file()) {
+        let recording = PacedRecording::new(path, request.frame_rate, false);
+        return Ok((recording.name().into(), Chosen::Recording(recording)));
+    }
+    let driver = driver(request.backend)?;
+    let camera = choose::choose(id, &driver.nodes(), driver.advice())?;
+    Ok((camera.name.clone(), Chosen::Device(camera)))
+}
+
+/// Returns the stream that an id means, if it means one.
+fn stream_of(id: &str) -> Result<Option<Stream>, SourceError> {
+    if id == STANDARD_INPUT {
+        return Ok(Some(Stream::StandardInput));
+    }
+    if is_named_pipe(Path::new(id)) {
+        return Ok(Some(Stream::NamedPipe(id.into())));
+    }
+    match CameraUrl::parse(id) {
+        None => Ok(None),
+        Some(Ok(url)) => Ok(Some(Stream::Url(url))),
+        Some(Err(reason)) => Err(SourceError::Camera {
+            camera: super::url::without_credentials(id),
+            fault: CameraFault::Missing,
+            reason,
+            remedy: "give a URL such as rtsp://HOST:554/stream or http://HOST/video.mjpg".into(),
+        }),
+    }
+}
+
+#[cfg(unix)]
+fn is_named_pipe(path: &Path) -> bool {
+    use std::os::unix::fs::FileTypeExt;
+    std::fs::metadata(path).is_ok_and(|file| file.file_type().is_fifo())
+}
+
+#[cfg(not(unix))]
+fn is_named_pipe(_: &Path) -> bool {
+    false
 }
 
 impl LiveOpener for CameraOpener {
@@ -174,18 +233,28 @@ impl LiveOpener for CameraOpener {
         &self.name
     }
 
+    fn stall_timeout(&self) -> Option<Duration> {
+        match &self.chosen {
+            Chosen::Recording(recording) => recording.stall_timeout(),
+            // It cannot be opened again: its writer may take its time.
+            Chosen::Stream(stream) if !stream.can_be_reopened() => None,
+            Chosen::Device(_) | Chosen::Program(_) | Chosen::Stream(_) => Some(STALL_TIMEOUT),
+        }
+    }
+
     fn open(&mut self) -> Result<Box<dyn LiveSource>, SourceError> {
-        // When the program starts, its user should see at once why a command fails; later there is
-        // nobody to wait for that.
-        let startup = if self.opened_before {
-            Duration::ZERO
-        } else {
-            STALL_TIMEOUT
-        };
-        self.opened_before = true;
-        match (command_of(&self.request), &self.chosen) {
-            (None, Some(camera)) => self.open_device(camera),
-            (command, _) => pipe::open(command.unwrap_or_default(), &self.name, startup),
+        // When the program starts, its user should see at once why a camera fails; later there is nobody to
+        // wait for that.
+        let first = !std::mem::replace(&mut self.opened_before, true);
+        let startup = |startup| if first { startup } else { Duration::ZERO };
+        match &mut self.chosen {
+            Chosen::Program(command) => pipe::open(command, &self.name, startup(STALL_TIMEOUT)),
+            Chosen::Stream(stream) => network::open(stream.clone(), startup(NETWORK_STARTUP)),
+            Chosen::Recording(recording) => recording.open(),
+            Chosen::Device(camera) => {
+                let camera = camera.clone();
+                self.open_device(&camera)
+            }
         }
     }
 }
@@ -194,6 +263,8 @@ impl LiveOpener for CameraOpener {
 pub struct Camera {
     name: String,
     source: Box<dyn LiveSource>,
+    /// Whether a frame came.
+    delivered: bool,
 }
 
 impl std::fmt::Debug for Camera {
@@ -215,7 +286,11 @@ impl Camera {
         let mut opener = CameraOpener::new(request.clone())?;
         let source = opener.open()?;
         let name = opener.name;
-        Ok(Self { name, source })
+        Ok(Self {
+            name,
+            source,
+            delivered: false,
+        })
     }
 
     /// Returns the frames that were damaged or lost so far.
@@ -239,19 +314,30 @@ impl FrameSource for Camera {
         &self.name
     }
 
-    /// Waits for the next whole frame, at most [`STALL_TIMEOUT`].
+    fn notices(&mut self) -> Vec<Notice> {
+        self.source.notices()
+    }
+
+    /// Waits for the next whole frame, at most [`STALL_TIMEOUT`], and for the first as long as it may take.
     fn next_frame(&mut self) -> Result<Option<Frame>, SourceError> {
         let begin = Instant::now();
         loop {
-            let left = STALL_TIMEOUT.saturating_sub(begin.elapsed());
+            let limit = match self.delivered {
+                true => STALL_TIMEOUT,
+                false => self.source.startup(),
+            };
+            let left = limit.saturating_sub(begin.elapsed());
             match self.source.read(left)? {
-                Read::Frame(frame) => return Ok(Some(frame)),
+                Read::Frame(frame) => {
+                    self.delivered = true;
+                    return Ok(Some(frame));
+                }
                 Read::Ended => return Ok(None),
                 Read::Nothing if left.is_zero() => {
                     return Err(SourceError::Camera {
                         camera: self.name.clone(),
                         fault: CameraFault::Stalled,
-                        reason: format!("no whole frame for {} seconds", STALL_TIMEOUT.as_secs()),
+                        reason: format!("no whole frame for {} seconds", limit.as_secs()),
                         remedy: "check its cable, then plug it in again".into(),
                     });
                 }

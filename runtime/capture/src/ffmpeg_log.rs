@@ -1,16 +1,20 @@
 //! Parses the messages of the ffmpeg program: the presentation time and size of every frame (its
-//! `showinfo` filter), and why decoding failed.
+//! `showinfo` filter), which frames were decoded with errors, and why decoding failed.
 //!
-//! Running ffmpeg is left to `video`, reading the pixels to `raw_video`.
+//! Running ffmpeg is left to `ffmpeg`, reading the pixels to `raw_video`.
 
+pub(crate) mod header;
+
+use header::{Input, Mapping};
 use std::time::Duration;
 
 const NANOSECONDS: i128 = 1_000_000_000;
 
 /// Error messages that undamaged files cause. The frame is right all the same: reference frames managed by
-/// encoders that do not follow the standard to the letter, and timestamps of a clock that was set
-/// back, which raw pixels do not carry.
-const HARMLESS: [&str; 5] = [
+/// encoders that do not follow the standard to the letter, timestamps of a clock that was set back, which
+/// raw pixels do not carry, and a webcam's own data in the header of a JPEG.
+const HARMLESS: [&str; 6] = [
+    "unable to decode APP fields",
     "non monotonically increasing dts to muxer",
     "mmco: unref short failure",
     "co located POCs unavailable",
@@ -30,10 +34,27 @@ const LATE_START: [&str; 7] = [
     "Error while decoding stream",
 ];
 
-/// Lines that only repeat that decoding failed: the line before them has the cause.
-const SUMMARIES: [&str; 8] = [
+/// Lines about a packet that gave no frame at all.
+const NO_FRAME: [&str; 2] = [
     "Error while decoding stream",
     "Error submitting packet to decoder",
+];
+
+/// ffmpeg's warning before a frame whose decoder knows that it is not what was encoded.
+const CORRUPT_FRAME: &str = "corrupt decoded frame";
+
+/// Warnings of Motion JPEG's decoder about a picture of which it shows what it can.
+const DAMAGE_WARNINGS: [&str; 2] = ["bad vlc", "is not implemented"];
+
+/// Decoders that decode each packet to a frame at once and by itself, so that an error message is about the
+/// frame that follows it. Of those that do not say themselves which frames are damaged.
+const FRAME_BY_FRAME: [&str; 13] = [
+    "mjpeg", "mjpegb", "jpeg2000", "jpegls", "png", "bmp", "tiff", "webp", "dvvideo", "huffyuv",
+    "ffvhuff", "utvideo", "prores",
+];
+
+/// Lines that only repeat that decoding failed: the line before them has the cause.
+const SUMMARIES: [&str; 6] = [
     "Error splitting the input into NAL units",
     "Error opening input",
     "Error marking filters as finished",
@@ -67,6 +88,12 @@ pub struct FrameInfo {
     pub width: u32,
     /// Height in pixels, above 0.
     pub height: u32,
+    /// Whether it consists of two fields, captured one after the other.
+    pub interlaced: bool,
+    /// Whether it was decoded with errors.
+    pub damaged: bool,
+    /// Pictures before it that could not be decoded at all.
+    pub missing: u64,
 }
 
 /// The state after the lines so far.
@@ -84,30 +111,88 @@ pub struct FfmpegLog {
     duration_is_estimated: bool,
     too_large: Option<(u32, u32)>,
     is_text: bool,
+    input: Input,
+    decoding: Decoding,
+}
+
+/// What the decoder says about its frames.
+#[derive(Clone, Debug, Default)]
+struct Decoding {
+    /// Its last error that no frame was found to suffer from yet.
+    unexplained: Option<String>,
+    /// Its last error, and whether there was one at all.
+    last_error: Option<String>,
+    /// Whether the next frame is damaged.
+    pending: bool,
+    /// Pictures before the next frame that were not decoded.
+    missing: u64,
+    /// Whether the last frame was damaged, or a picture after it was not decoded.
+    ends_damaged: bool,
+    /// Whether the deinterlacer holds back one frame, and what is said about it.
+    is_delayed: bool,
+    delayed: bool,
 }
 
 impl FfmpegLog {
+    /// Creates the log of an ffmpeg that deinterlaces: its frames come one later, and are made of their
+    /// neighbours too.
+    pub fn deinterlacing() -> Self {
+        let mut log = Self::default();
+        log.decoding.is_delayed = true;
+        log
+    }
+
     /// Parses one line; returns the frame that it announces, if it does.
     pub fn read_line(&mut self, line: &str) -> Option<FrameInfo> {
-        let (filter, level, message) = split(line)?;
+        let (context, level, message) = split(line)?;
         match level {
-            "info" if filter.starts_with("Parsed_showinfo_") => return self.showinfo(message),
+            "info" if context.starts_with("Parsed_showinfo_") => return self.showinfo(message),
+            "info" if message.starts_with("concealing ") => {
+                if self
+                    .input
+                    .decoder()
+                    .is_some_and(|decoder| is_of(context, decoder))
+                {
+                    self.decoding.error(message, false);
+                }
+            }
             "info" => self.header(message),
-            "warning" => self.duration_is_estimated |= message.contains("Estimating duration"),
-            "error" | "fatal" | "panic" => self.error(message),
+            "warning" => {
+                self.duration_is_estimated |= message.contains("Estimating duration");
+                self.warning(context, message);
+            }
+            "error" | "fatal" | "panic" => self.error(context, message),
             _ => {}
         }
         None
     }
 
-    /// Returns the first error, which later ones follow from.
-    pub fn cause(&self) -> Option<&str> {
-        self.first_error.as_deref().or(self.summary.as_deref())
+    /// Takes what ffmpeg decodes of the input, once it is known.
+    pub(super) fn take_mapping(&mut self) -> Option<Mapping> {
+        self.input.take_mapping()
     }
 
-    /// Returns the last error: why decoding ended, where it had begun well.
+    /// Returns the first error, which later ones follow from.
+    pub fn cause(&self) -> Option<&str> {
+        let cause = self.first_error.as_deref();
+        cause
+            .or(self.decoding.last_error.as_deref())
+            .or(self.summary.as_deref())
+    }
+
+    /// Returns why decoding ended, where it had begun well and did not end well: the last error that is not
+    /// about one frame amid others.
     pub fn end(&self) -> Option<&str> {
-        self.last_error.as_deref().or(self.summary.as_deref())
+        let decoding = &self.decoding;
+        let of_the_last = decoding
+            .last_error
+            .as_deref()
+            .filter(|_| decoding.ends_damaged || decoding.pending || decoding.missing > 0);
+        self.last_error
+            .as_deref()
+            .or(of_the_last)
+            .or(decoding.unexplained.as_deref())
+            .or(self.summary.as_deref())
     }
 
     /// Returns the duration that the file claims, where it does: the least time from its first frame to
@@ -141,6 +226,7 @@ impl FfmpegLog {
         }
         let (width, height) = size(value_of(message, " s:")?)?;
         self.frames += 1;
+        let (damaged, missing) = self.decoding.next_frame();
         let time = value_of(message, " pts:")
             .and_then(|pts| pts.parse::<i64>().ok())
             .zip(self.time_base)
@@ -157,10 +243,21 @@ impl FfmpegLog {
             period: self.period,
             width,
             height,
+            interlaced: matches!(value_of(message, " i:"), Some("T" | "B")),
+            damaged,
+            missing,
         })
     }
 
     fn header(&mut self, message: &str) {
+        self.input.read_line(message);
+        if message.starts_with("Stream mapping:") {
+            // What was decoded so far was only to find out about the stream.
+            self.decoding = Decoding {
+                is_delayed: self.decoding.is_delayed,
+                ..Decoding::default()
+            };
+        }
         if message.starts_with("Input #0, tty,") {
             self.is_text = true;
         }
@@ -174,9 +271,31 @@ impl FfmpegLog {
         }
     }
 
-    fn error(&mut self, message: &str) {
+    fn warning(&mut self, context: &str, message: &str) {
+        // Decoders mark frames for reasons that are harmless, too.
+        self.decoding.pending |=
+            message.contains(CORRUPT_FRAME) && self.decoding.last_error.is_some();
+        let is_damage = DAMAGE_WARNINGS
+            .iter()
+            .any(|phrase| message.contains(phrase));
+        if is_damage && self.input.decoder() == Some("mjpeg") && is_of(context, "mjpeg") {
+            self.decoding.error(message, true);
+        }
+    }
+
+    fn error(&mut self, context: &str, message: &str) {
         let has = |phrases: &[&str]| phrases.iter().any(|phrase| message.contains(phrase));
         if has(&HARMLESS) || (self.frames == 0 && has(&LATE_START)) {
+            return;
+        }
+        let decoder = self.input.decoder();
+        let frame_by_frame = decoder.is_some_and(|decoder| FRAME_BY_FRAME.contains(&decoder));
+        if has(&NO_FRAME) {
+            if frame_by_frame {
+                self.decoding.lose_frame();
+            } else {
+                self.summary.get_or_insert_with(|| message.into());
+            }
             return;
         }
         if let Some((_, rest)) = message.split_once("Picture size ")
@@ -194,11 +313,47 @@ impl FfmpegLog {
             // `file:PATH: reason`; the errors of this crate name the path anyway.
             let reason = opening.rsplit(": ").next().unwrap_or(opening);
             self.summary.get_or_insert_with(|| reason.into());
+        } else if decoder.is_some_and(|decoder| is_of(context, decoder)) {
+            self.decoding.error(reason, frame_by_frame);
         } else {
             self.first_error.get_or_insert_with(|| reason.into());
             self.last_error = Some(reason.into());
         }
     }
+}
+
+impl Decoding {
+    fn error(&mut self, reason: &str, frame_by_frame: bool) {
+        self.last_error = Some(reason.into());
+        if frame_by_frame {
+            self.pending = true;
+        } else {
+            self.unexplained = Some(reason.into());
+        }
+    }
+
+    /// Counts a picture that was not decoded at all; its errors are not the next frame's.
+    fn lose_frame(&mut self) {
+        self.pending = false;
+        self.missing += 1;
+    }
+
+    /// Returns whether the next frame is damaged, and how many pictures before it were not decoded.
+    fn next_frame(&mut self) -> (bool, u64) {
+        let pending = std::mem::take(&mut self.pending);
+        if pending {
+            self.unexplained = None;
+        }
+        let damaged = pending || self.delayed;
+        self.delayed = self.is_delayed && pending;
+        self.ends_damaged = damaged;
+        (damaged, std::mem::take(&mut self.missing))
+    }
+}
+
+/// Tells whether a context such as `mjpeg @ 0x5587` is that of a decoder.
+fn is_of(context: &str, decoder: &str) -> bool {
+    context.split(' ').next() == Some(decoder)
 }
 
 /// Splits `[context @ address] ... [level] message` into the first context, the level and the
@@ -274,6 +429,9 @@ mod tests {
                 period: Some(Duration::from_millis(40)),
                 width: 512,
                 height: 288,
+                interlaced: false,
+                damaged: false,
+                missing: 0,
             })
         );
         // Times of long recordings fill their columns, and newer versions print more columns.

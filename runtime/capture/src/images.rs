@@ -1,8 +1,7 @@
 //! Folders of images, or a single one, as a recording with a constant frame rate.
 
-use super::{FrameSource, MAX_RATE, SourceError};
-use image::{DynamicImage, ImageDecoder, ImageError, ImageReader, RgbImage};
-use parseye_vision::frame::{Frame, is_too_large};
+use super::{FrameSource, MAX_RATE, Notice, SourceError, still};
+use parseye_vision::frame::Frame;
 use std::{
     cmp::Ordering,
     fs,
@@ -11,17 +10,8 @@ use std::{
     vec,
 };
 
-/// Extensions of the image files that are read, in lower case.
-const EXTENSIONS: [&str; 4] = ["png", "jpg", "jpeg", "bmp"];
-
-/// Returns whether the path has the extension of an image file.
-pub(crate) fn is_image(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| {
-        EXTENSIONS
-            .iter()
-            .any(|known| extension.eq_ignore_ascii_case(known))
-    })
-}
+/// Most files without an image that are named.
+const NAMED: usize = 3;
 
 /// The images of a folder in the natural order of their names: `frame9` before `frame10`.
 #[derive(Debug)]
@@ -31,6 +21,7 @@ pub struct ImageFolder {
     files: vec::IntoIter<PathBuf>,
     frames: u64,
     rate: f64,
+    notices: Vec<Notice>,
 }
 
 impl ImageFolder {
@@ -48,13 +39,16 @@ impl ImageFolder {
             });
         }
         let metadata = fs::metadata(path).map_err(|error| unreadable(path, &error))?;
-        let files = if metadata.is_dir() {
+        let (files, others) = if metadata.is_dir() {
             images_in(path)?
         } else {
-            vec![path.to_path_buf()]
+            (vec![path.to_path_buf()], Vec::new())
         };
         if files.is_empty() {
-            return Err(SourceError::EmptyFolder { path: path.into() });
+            return Err(SourceError::EmptyFolder {
+                path: path.into(),
+                others: others.len(),
+            });
         }
         Ok(Self {
             path: path.into(),
@@ -62,6 +56,7 @@ impl ImageFolder {
             files: files.into_iter(),
             frames: 0,
             rate: frames_per_second,
+            notices: left_out(path, &others).into_iter().collect(),
         })
     }
 }
@@ -75,7 +70,7 @@ impl FrameSource for ImageFolder {
         let Some(file) = self.files.next() else {
             return Ok(None);
         };
-        let rgb = read_image(&file).inspect_err(|_| self.files = Vec::new().into_iter());
+        let rgb = still::read(&file).inspect_err(|_| self.files = Vec::new().into_iter());
         let rgb = match rgb {
             Err(SourceError::NotAVideo { path, reason }) if self.path != path => {
                 return Err(SourceError::Damaged {
@@ -92,28 +87,67 @@ impl FrameSource for ImageFolder {
         self.frames += 1;
         Ok(Some(frame))
     }
+
+    fn notices(&mut self) -> Vec<Notice> {
+        std::mem::take(&mut self.notices)
+    }
 }
 
-fn unreadable(path: &Path, error: &std::io::Error) -> SourceError {
+/// Says which files of a folder are no images.
+fn left_out(folder: &Path, others: &[PathBuf]) -> Option<Notice> {
+    let named: Vec<String> = others
+        .iter()
+        .take(NAMED)
+        .map(|path| name_text(path))
+        .collect();
+    let named = named.join(", ");
+    let message = match others.len() {
+        0 => return None,
+        1 => format!("left out {named}, which is no image"),
+        count if count <= NAMED => format!("left out {named}, which are no images"),
+        count => format!(
+            "left out {count} files that are no images: {named} and {} others",
+            count - NAMED
+        ),
+    };
+    Some(Notice::Note(format!("{}: {message}", folder.display())))
+}
+
+pub(crate) fn unreadable(path: &Path, error: &std::io::Error) -> SourceError {
     SourceError::Unreadable {
         path: path.into(),
         reason: error.to_string(),
     }
 }
 
-/// Lists the image files of a folder, in order. Hidden files (`._1.png` of other systems) are no frames.
-fn images_in(folder: &Path) -> Result<Vec<PathBuf>, SourceError> {
+/// Lists the images of a folder, and its other files, in order. Hidden files (`._1.png` of other systems) are
+/// no frames.
+fn images_in(folder: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>), SourceError> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder).map_err(|error| unreadable(folder, &error))? {
         let entry = entry.map_err(|error| unreadable(folder, &error))?;
         let hidden = entry.file_name().as_encoded_bytes().starts_with(b".");
         let path = entry.path();
-        if !hidden && is_image(&path) && path.is_file() {
+        if !hidden && path.is_file() {
             files.push(path);
         }
     }
     files.sort_by(|a, b| natural_order(&name_text(a), &name_text(b)).then_with(|| a.cmp(b)));
-    Ok(files)
+    // One that is named as an image and is none is an error when its turn comes.
+    let is_image = |path: &PathBuf| still::is_image(path) || is_named_image(path);
+    Ok(files.into_iter().partition(is_image))
+}
+
+/// Tells whether a name promises an image.
+fn is_named_image(path: &Path) -> bool {
+    const ENDINGS: [&str; 9] = [
+        "png", "jpg", "jpeg", "jpe", "bmp", "gif", "webp", "tif", "tiff",
+    ];
+    path.extension().is_some_and(|ending| {
+        ENDINGS
+            .iter()
+            .any(|known| ending.eq_ignore_ascii_case(known))
+    })
 }
 
 fn name_text(path: &Path) -> String {
@@ -156,42 +190,10 @@ fn leading_digits(text: &str) -> &str {
     &text[..end.unwrap_or(text.len())]
 }
 
-/// Reads an image upright, as its EXIF orientation says.
-fn read_image(path: &Path) -> Result<RgbImage, SourceError> {
-    let undecodable = |error: ImageError| match error {
-        ImageError::IoError(error) if error.kind() != std::io::ErrorKind::UnexpectedEof => {
-            unreadable(path, &error)
-        }
-        error => SourceError::NotAVideo {
-            path: path.into(),
-            reason: error.to_string().replace('\n', " "),
-        },
-    };
-    let reader = ImageReader::open(path)
-        .and_then(ImageReader::with_guessed_format)
-        .map_err(|error| unreadable(path, &error))?;
-    let mut decoder = reader.into_decoder().map_err(undecodable)?;
-    let (width, height) = decoder.dimensions();
-    if is_too_large(width, height) {
-        return Err(SourceError::TooLarge {
-            path: path.into(),
-            width,
-            height,
-        });
-    }
-    // An unreadable orientation counts as none: the pixels themselves are whole.
-    let orientation = decoder.orientation().ok();
-    let mut image = DynamicImage::from_decoder(decoder).map_err(undecodable)?;
-    if let Some(orientation) = orientation {
-        image.apply_orientation(orientation);
-    }
-    Ok(image.into_rgb8())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use image::Rgb;
+    use image::{ImageFormat, Rgb, RgbImage};
     use parseye_vision::frame::MAX_SIDE;
     use proptest::prelude::*;
 
@@ -224,6 +226,75 @@ mod tests {
         }
         assert!(source.next_frame().unwrap().is_none());
         assert!(source.next_frame().unwrap().is_none());
+        let [Notice::Note(note)] = &source.notices()[..] else {
+            unreachable!("one file is no image")
+        };
+        assert!(
+            note.ends_with("left out notes.txt, which is no image"),
+            "{note}"
+        );
+    }
+
+    #[test]
+    fn images_are_told_by_their_content_and_read_in_every_format() {
+        let folder = tempfile::tempdir().unwrap();
+        let image = RgbImage::from_pixel(8, 6, Rgb([200, 100, 50]));
+        // The names say nothing, or something else.
+        for (name, format) in [
+            ("1", ImageFormat::Png),
+            ("2.png", ImageFormat::WebP),
+            ("3.dat", ImageFormat::Tiff),
+            ("4.jpg", ImageFormat::Gif),
+            ("5.webp", ImageFormat::Bmp),
+            ("6.tif", ImageFormat::Jpeg),
+        ] {
+            image
+                .save_with_format(folder.path().join(name), format)
+                .unwrap();
+            let mut single = super::super::open_recording(&folder.path().join(name), 25.0).unwrap();
+            assert!(single.next_frame().unwrap().is_some(), "{name}");
+            assert!(single.next_frame().unwrap().is_none(), "{name}");
+        }
+        let mut source = ImageFolder::open(folder.path(), 25.0).unwrap();
+        for name in 1..=6 {
+            let frame = source.next_frame().unwrap().unwrap();
+            let colour = frame.rgb.get_pixel(4, 3).0;
+            let off = [200, 100, 50].into_iter().zip(colour);
+            assert!(
+                off.clone().all(|(a, b): (u8, u8)| a.abs_diff(b) < 12),
+                "{name}: {colour:?}"
+            );
+        }
+        assert!(source.next_frame().unwrap().is_none());
+        assert_eq!(source.notices(), []);
+    }
+
+    #[test]
+    fn an_image_that_is_cut_off_is_an_error_in_every_format() {
+        let folder = tempfile::tempdir().unwrap();
+        let image = RgbImage::from_fn(64, 48, |x, y| {
+            Rgb([(x * 3) as u8, (y * 5) as u8, (x * y) as u8])
+        });
+        for format in [
+            ImageFormat::Png,
+            ImageFormat::WebP,
+            ImageFormat::Tiff,
+            ImageFormat::Bmp,
+            ImageFormat::Jpeg,
+        ] {
+            let path = folder.path().join("cut");
+            image.save_with_format(&path, format).unwrap();
+            let bytes = fs::read(&path).unwrap();
+            for share in [0.3, 0.7, 0.95] {
+                fs::write(&path, &bytes[..(bytes.len() as f64 * share) as usize]).unwrap();
+                let mut source = ImageFolder::open(&path, 25.0).unwrap();
+                let read = source.next_frame();
+                assert!(
+                    matches!(read, Err(SourceError::NotAVideo { .. })),
+                    "{format:?} {share}: {read:?}"
+                );
+            }
+        }
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! Reads frames with true times: from video files, folders of images, cameras, and programs that write
-//! Motion JPEG.
+//! Reads frames with true times: from video files, folders of images, cameras, network cameras, and programs
+//! that write Motion JPEG.
 //!
 //! [`open_recording`] opens a recording, [`Camera`] a camera; both are a [`FrameSource`], which gives one
 //! frame after the other. Sources that deliver in their own time and may stop doing so are a
@@ -21,14 +21,19 @@
 //! # Ok::<(), parseye_capture::SourceError>(())
 //! ```
 
+mod animation;
 mod camera;
 mod demonstration;
+mod ffmpeg;
 mod ffmpeg_log;
 mod images;
 mod live;
+mod notice;
 mod paced;
 mod raw_video;
 mod shortened;
+mod still;
+mod url;
 mod video;
 
 pub use camera::{
@@ -37,6 +42,7 @@ pub use camera::{
 pub use demonstration::DrawnDemonstration;
 pub use images::ImageFolder;
 pub use live::{CaptureLoss, LiveOpener, LiveSource, Read, STALL_TIMEOUT};
+pub use notice::{DamagedFrames, Notice};
 pub use paced::PacedRecording;
 pub use shortened::ShortenedRecording;
 pub use video::VideoFile;
@@ -54,11 +60,13 @@ pub mod untrusted {
     };
 }
 
+use animation::Animation;
 use parseye_vision::frame::{Frame, MAX_PIXELS, MAX_SIDE};
 use std::{
     io,
     path::{Path, PathBuf},
 };
+use still::ImageKind;
 
 /// Highest frame rate accepted, in frames per second; no camera that shows a face is faster.
 pub const MAX_RATE: f64 = parseye_vision::frame::MAX_FRAME_RATE as f64;
@@ -74,20 +82,32 @@ pub trait FrameSource: Send {
     /// # Errors
     /// When no further frame can be read. Frames delivered before stay valid.
     fn next_frame(&mut self) -> Result<Option<Frame>, SourceError>;
+
+    /// Returns what is to be reported beside the frames, since the last call: frames that were left out,
+    /// remarks. What it returns after a frame is about that frame or what came before it.
+    fn notices(&mut self) -> Vec<Notice> {
+        Vec::new()
+    }
 }
 
-/// Opens a recording: a folder of images, a single image, or a video file. Images are given times
-/// `1 / image_rate` seconds apart.
+/// The path of standard input as a recording.
+pub const STANDARD_INPUT: &str = "/dev/stdin";
+
+/// Opens a recording: a folder of images, a single image, or a video file; what a file is, is decided by
+/// its content. Images are given times `1 / image_rate` seconds apart, those of an animation their own.
 ///
 /// # Errors
 /// When the path cannot be read, the folder holds no image, `image_rate` is not above 0 or exceeds
 /// [`MAX_RATE`], or ffmpeg is missing. Damage inside a file may be reported by
 /// [`FrameSource::next_frame`] instead.
 pub fn open_recording(path: &Path, image_rate: f64) -> Result<Box<dyn FrameSource>, SourceError> {
-    if path.is_dir() || images::is_image(path) {
-        Ok(Box::new(ImageFolder::open(path, image_rate)?))
-    } else {
-        Ok(Box::new(VideoFile::open(path)?))
+    if path.is_dir() {
+        return Ok(Box::new(ImageFolder::open(path, image_rate)?));
+    }
+    match still::kind_of(path) {
+        Some(ImageKind::Animation) => Ok(Box::new(Animation::open(path)?)),
+        Some(ImageKind::Still) => Ok(Box::new(ImageFolder::open(path, image_rate)?)),
+        None => Ok(Box::new(VideoFile::open(path)?)),
     }
 }
 
@@ -139,7 +159,7 @@ pub enum SourceError {
     Damaged {
         /// The path that was given.
         path: PathBuf,
-        /// Frames delivered before the damage.
+        /// Frames before the damage, those amid them that were left out included.
         frames: u64,
         /// The decoder's message.
         reason: String,
@@ -166,11 +186,14 @@ pub enum SourceError {
     },
     /// A folder without a single image.
     #[error(
-        "{path}: no image (png, jpg, jpeg, bmp) in this folder; give a folder of frames or a video file"
+        "{path}: no image (png, jpeg, bmp, gif, webp, tiff) in this folder{}; give a folder of frames or a video file",
+        match .others { 0 => String::new(), 1 => ", one other file".into(), others => format!(", {others} other files") }
     )]
     EmptyFolder {
         /// The path that was given.
         path: PathBuf,
+        /// Number of files in it that are no images.
+        others: usize,
     },
     /// The frame rate of a folder of images is out of range.
     #[error(

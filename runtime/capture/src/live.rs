@@ -4,7 +4,7 @@
 //! Only the traits are here. What to do when such a source is silent or lost, and when to open it
 //! again, is left to the caller.
 
-use super::SourceError;
+use super::{Notice, SourceError, camera::pixels::Damage};
 use parseye_vision::frame::Frame;
 use std::time::{Duration, Instant};
 
@@ -45,6 +45,14 @@ impl CaptureLoss {
         }
     }
 
+    /// Counts a damaged frame.
+    pub(crate) fn count(&mut self, damage: Damage) {
+        match damage {
+            Damage::Truncated => self.corrupt += 1,
+            Damage::Undecodable => self.decode += 1,
+        }
+    }
+
     /// Returns the number of frames that arrived but could not be used.
     pub const fn damaged(&self) -> u64 {
         self.corrupt + self.decode
@@ -62,6 +70,18 @@ pub trait LiveSource: Send {
     /// Returns the frames lost since the source was opened.
     fn lost(&self) -> CaptureLoss;
 
+    /// Returns how long it may take until the first frame. A network camera may begin with one that needs
+    /// the ones before it.
+    fn startup(&self) -> Duration {
+        STALL_TIMEOUT
+    }
+
+    /// Returns what is to be reported beside the frames, since the last call. The numbers of damaged frames
+    /// may be fewer than [`Self::lost`] counts.
+    fn notices(&mut self) -> Vec<Notice> {
+        Vec::new()
+    }
+
     /// Waits for the next frame, for about `wait` at most.
     ///
     /// # Errors
@@ -73,6 +93,12 @@ pub trait LiveSource: Send {
 pub trait LiveOpener: Send {
     /// Returns the name of the source, as events carry it.
     fn name(&self) -> &str;
+
+    /// Returns how long the source may be silent before it counts as stalled; `None` where it may for any
+    /// time.
+    fn stall_timeout(&self) -> Option<Duration> {
+        Some(STALL_TIMEOUT)
+    }
 
     /// Opens the source.
     ///

@@ -1,8 +1,8 @@
 //! A recording played at its own pace, as if a camera delivered it now.
 
 use super::{
-    CaptureLoss, DrawnDemonstration, FrameSource, LiveOpener, LiveSource, Read, SourceError,
-    name_of, open_recording,
+    CaptureLoss, DrawnDemonstration, FrameSource, LiveOpener, LiveSource, Notice, Read,
+    SourceError, name_of, open_recording,
 };
 use parseye_vision::frame::Frame;
 use std::{
@@ -13,6 +13,11 @@ use std::{
 /// Beyond this delay a frame counts as captured when it is delivered: the decoder or the machine was
 /// too slow, which must not add to the frame's age.
 const MAX_DELAY: Duration = Duration::from_millis(50);
+
+/// A longer time without frames in a recording is not waited for but played as this one: a recorder was
+/// stopped, or its clock was set. It is longer than any closure that is joined over a gap, so that nobody
+/// takes the frames before and after it for neighbours.
+const LONGEST_GAP: Duration = Duration::from_secs(5);
 
 /// Shortest time from the last frame back to the first: a single image has no frame interval.
 const MIN_INTERVAL: Duration = Duration::from_millis(10);
@@ -81,11 +86,15 @@ impl LiveOpener for PacedRecording {
         &self.name
     }
 
+    fn stall_timeout(&self) -> Option<Duration> {
+        None
+    }
+
     fn open(&mut self) -> Result<Box<dyn LiveSource>, SourceError> {
         let mut frames = self.recording.open()?;
         // Starting a decoder takes time that is no part of the recording.
         let next = frames.next_frame()?;
-        Ok(Box::new(Paced {
+        let mut paced = Paced {
             recording: self.recording.clone(),
             loop_forever: self.loop_forever && next.is_some(),
             frames,
@@ -96,8 +105,14 @@ impl LiveOpener for PacedRecording {
             begin: Duration::ZERO,
             last: Duration::ZERO,
             interval: Duration::ZERO,
+            first_sequence: 0,
             sequence: 0,
-        }))
+            skipped: Duration::ZERO,
+            notices: Vec::new(),
+            lost: CaptureLoss::default(),
+        };
+        paced.take_notices();
+        Ok(Box::new(paced))
     }
 }
 
@@ -117,20 +132,64 @@ struct Paced {
     last: Duration,
     /// Time between the last two frames.
     interval: Duration,
+    /// Number of the present pass's first frame, and of the frame after the last.
+    first_sequence: u64,
     sequence: u64,
+    /// Time of the present pass that was skipped.
+    skipped: Duration,
+    notices: Vec<Notice>,
+    lost: CaptureLoss,
 }
 
 impl Paced {
-    /// Returns the next frame, after the last one the first if the recording is looped.
+    /// Returns the next frame, after the last one the first if the recording is looped; long times without
+    /// frames are shortened.
     fn decode(&mut self) -> Result<Option<Frame>, SourceError> {
-        let next = self.frames.next_frame()?;
-        if next.is_some() || !self.loop_forever {
-            return Ok(next);
+        let mut next = self.frames.next_frame();
+        self.take_notices();
+        if self.loop_forever && matches!(next, Ok(None)) {
+            self.begin += self.last + self.interval.max(MIN_INTERVAL);
+            (self.last, self.skipped) = (Duration::ZERO, Duration::ZERO);
+            self.first_sequence = self.sequence;
+            self.frames = self.recording.open()?;
+            next = self.frames.next_frame();
+            self.take_notices();
         }
-        self.begin += self.last + self.interval.max(MIN_INTERVAL);
-        self.last = Duration::ZERO;
-        self.frames = self.recording.open()?;
-        self.frames.next_frame()
+        let mut next = next?;
+        if let Some(frame) = &mut next {
+            frame.time = frame.time.saturating_sub(self.skipped);
+            let gap = frame.time.saturating_sub(self.last);
+            if gap > LONGEST_GAP {
+                let skipped = gap - LONGEST_GAP;
+                self.skipped += skipped;
+                frame.time -= skipped;
+                self.notices.push(Notice::Gap {
+                    length: gap,
+                    message: format!(
+                        "{:.1} s without frames in the recording, of which {:.1} s are skipped",
+                        gap.as_secs_f64(),
+                        skipped.as_secs_f64()
+                    ),
+                });
+            }
+        }
+        Ok(next)
+    }
+
+    /// Takes over what the recording reports; its damaged frames count as lost.
+    fn take_notices(&mut self) {
+        for notice in self.frames.notices() {
+            match notice {
+                Notice::Damaged { frame, .. } => {
+                    self.lost.decode += 1;
+                    self.notices.push(Notice::Damaged {
+                        frame: frame + self.first_sequence,
+                        time: self.opened.elapsed(),
+                    });
+                }
+                other => self.notices.push(other),
+            }
+        }
     }
 }
 
@@ -146,7 +205,11 @@ impl LiveSource for Paced {
     }
 
     fn lost(&self) -> CaptureLoss {
-        CaptureLoss::default()
+        self.lost
+    }
+
+    fn notices(&mut self) -> Vec<Notice> {
+        std::mem::take(&mut self.notices)
     }
 
     fn read(&mut self, wait: Duration) -> Result<Read, SourceError> {
@@ -174,8 +237,8 @@ impl LiveSource for Paced {
         self.interval = frame.time.saturating_sub(self.last);
         self.last = frame.time;
         frame.time += self.begin;
-        frame.sequence = self.sequence;
-        self.sequence += 1;
+        frame.sequence += self.first_sequence;
+        self.sequence = frame.sequence + 1;
         Ok(Read::Frame(frame))
     }
 }
@@ -238,6 +301,57 @@ mod tests {
             assert!(pair[0].0 + 1 == pair[1].0);
             assert!(pair[1].1 >= pair[0].1 + Duration::from_millis(19));
         }
+    }
+
+    /// Frames at the times given, in milliseconds.
+    struct Timed(std::vec::IntoIter<u64>, u64);
+
+    impl FrameSource for Timed {
+        fn name(&self) -> &str {
+            "timed"
+        }
+
+        fn next_frame(&mut self) -> Result<Option<Frame>, SourceError> {
+            let next = self.0.next().map(Duration::from_millis);
+            let frame = next.map(|time| Frame::from_rgb(self.1, time, image::RgbImage::new(2, 2)));
+            self.1 += 1;
+            Ok(frame)
+        }
+    }
+
+    #[test]
+    fn a_leap_in_time_is_skipped_and_told() {
+        let mut paced = Paced {
+            recording: Recording::Drawn,
+            loop_forever: false,
+            frames: Box::new(Timed(vec![20, 10_800_040, 10_800_060].into_iter(), 1)),
+            size: None,
+            next: None,
+            ended: false,
+            opened: Instant::now(),
+            begin: Duration::ZERO,
+            last: Duration::ZERO,
+            interval: Duration::ZERO,
+            first_sequence: 0,
+            sequence: 0,
+            skipped: Duration::ZERO,
+            notices: Vec::new(),
+            lost: CaptureLoss::default(),
+        };
+        let mut times = Vec::new();
+        while let Some(frame) = paced.decode().unwrap() {
+            paced.last = frame.time;
+            times.push(frame.time.as_millis());
+        }
+        assert_eq!(times, [20, 5020, 5040]);
+        let [Notice::Gap { length, message }] = &paced.notices()[..] else {
+            unreachable!("one gap")
+        };
+        assert_eq!(length.as_millis(), 10_800_020);
+        assert!(
+            message.contains("10800.0 s") && message.contains("10795.0 s"),
+            "{message}"
+        );
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Raw RGB video as the ffmpeg program writes it: cuts it into frames and gives each its number and
 //! presentation time.
 //!
-//! Parsing what ffmpeg announces is left to [`super::ffmpeg_log`], running it to [`super::video`].
+//! Parsing what ffmpeg announces is left to [`super::ffmpeg_log`], running it to [`super::ffmpeg`].
 
 use super::ffmpeg_log::FrameInfo;
 use image::RgbImage;
@@ -51,7 +51,12 @@ impl RawVideo {
         RawFrame::Frame(frame)
     }
 
-    /// Returns the number of whole frames so far.
+    /// Leaves out the numbers of frames that could not be decoded.
+    pub fn skip(&mut self, frames: u64) {
+        self.frames += frames;
+    }
+
+    /// Returns the number of frames so far, those left out included.
     pub fn frames(&self) -> u64 {
         self.frames
     }
@@ -115,6 +120,9 @@ mod tests {
             period: None,
             width,
             height,
+            interlaced: false,
+            damaged: false,
+            missing: 0,
         }
     }
 
@@ -150,8 +158,7 @@ mod tests {
             let info = FrameInfo {
                 time: Some(milliseconds * 1_000_000),
                 period: Some(Duration::from_millis(40)),
-                width: 1,
-                height: 1,
+                ..info(1, 1)
             };
             timeline.tick(&info).as_millis()
         };
@@ -182,8 +189,7 @@ mod tests {
                 let info = FrameInfo {
                     time,
                     period: period.map(Duration::from_nanos),
-                    width: 1,
-                    height: 1,
+                    ..info(1, 1)
                 };
                 let now = timeline.tick(&info);
                 prop_assert!(last.map_or(now == Duration::ZERO, |last| now >= last));

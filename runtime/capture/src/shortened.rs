@@ -1,6 +1,6 @@
 //! A recording that is read only up to a given time.
 
-use super::{FrameSource, SourceError};
+use super::{FrameSource, Notice, SourceError};
 use parseye_vision::frame::Frame;
 use std::time::Duration;
 
@@ -25,5 +25,9 @@ impl FrameSource for ShortenedRecording {
     fn next_frame(&mut self) -> Result<Option<Frame>, SourceError> {
         let next = self.recording.next_frame()?;
         Ok(next.filter(|frame| frame.time < self.length))
+    }
+
+    fn notices(&mut self) -> Vec<Notice> {
+        self.recording.notices()
     }
 }

@@ -4,17 +4,45 @@
 //! Which flags there are and what they mean is each program's own.
 
 use std::{
+    borrow::Cow,
     fmt::Display,
     io::{self, ErrorKind, Write},
 };
 
-/// Writes text to standard output and flushes it. A reader that has closed its end, as in `| head -1`, is
+/// Returns a text that changes nothing about a terminal: control characters, which names of files, messages
+/// of other programs and model cards may hold, are written as they are in Rust and C (`\u{1b}`), and so are
+/// those that turn the direction of what follows. Ends of lines and tabs stay.
+pub fn printable(text: &str) -> Cow<'_, str> {
+    if !text.contains(is_unprintable) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        match is_unprintable(c) {
+            true => shown.extend(c.escape_default()),
+            false => shown.push(c),
+        }
+    }
+    Cow::Owned(shown)
+}
+
+fn is_unprintable(c: char) -> bool {
+    const DIRECTIONS: [std::ops::RangeInclusive<char>; 4] = [
+        '\u{61c}'..='\u{61c}',
+        '\u{200e}'..='\u{200f}',
+        '\u{202a}'..='\u{202e}',
+        '\u{2066}'..='\u{2069}',
+    ];
+    (c.is_control() && c != '\n' && c != '\t') || DIRECTIONS.iter().any(|range| range.contains(&c))
+}
+
+/// Writes text to standard output and flushes it, [`printable`]. A reader that has closed its end, as in `| head -1`, is
 /// no error.
 ///
 /// # Errors
 /// When it cannot be written for another reason; the error is one line for the user.
 pub fn print(text: &str) -> io::Result<()> {
-    print_to(&mut io::stdout().lock(), text)
+    print_to(&mut io::stdout().lock(), &printable(text))
 }
 
 fn print_to(out: &mut impl Write, text: &str) -> io::Result<()> {
@@ -29,7 +57,7 @@ fn print_to(out: &mut impl Write, text: &str) -> io::Result<()> {
     }
 }
 
-/// Writes an error or a note to standard error, on one line after the program's name.
+/// Writes an error or a note to standard error, on one line after the program's name, [`printable`].
 pub fn complain(program: &str, message: &dyn Display) {
     // When even this cannot be written, the exit status still shows the failure.
     let _ = writeln!(io::stderr(), "{program}: {}", joined(message));
@@ -38,16 +66,32 @@ pub fn complain(program: &str, message: &dyn Display) {
 fn joined(message: &dyn Display) -> String {
     let text = message.to_string();
     let lines: Vec<&str> = text.lines().map(str::trim).collect();
-    lines.join(" ")
+    printable(&lines.join(" ")).into_owned()
 }
 
 /// Returns what is wrong with a command line, on one line that names the nearest known word where there is
 /// one, and where to read more. `program` is the name of the program.
 pub fn one_line(program: &str, error: &clap::Error) -> String {
-    use clap::error::ErrorKind;
+    one_line_with_advice(program, error, |_| None)
+}
+
+/// Does the same; `advice` says what to give in place of a flag that the program does not have, where another
+/// program's is meant.
+pub fn one_line_with_advice(
+    program: &str,
+    error: &clap::Error,
+    advice: impl Fn(&str) -> Option<&'static str>,
+) -> String {
+    use clap::error::{ContextKind, ContextValue, ErrorKind};
     let more = format!("see `{program} --help`");
     if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
         return format!("no command given; {more}");
+    }
+    if error.kind() == ErrorKind::UnknownArgument
+        && let Some(ContextValue::String(flag)) = error.get(ContextKind::InvalidArg)
+        && let Some(advice) = advice(flag)
+    {
+        return format!("unexpected argument '{flag}' found; {advice}; {more}");
     }
     let text = error.render().to_string();
     let parts = text
@@ -101,6 +145,17 @@ mod tests {
     }
 
     #[test]
+    fn no_control_character_reaches_the_terminal() {
+        assert_eq!(
+            printable("b\u{1b}[2Jc\rd\u{7}\u{9b}1m"),
+            r"b\u{1b}[2Jc\rd\u{7}\u{9b}1m"
+        );
+        assert_eq!(printable("gpj.\u{202e}exe"), r"gpj.\u{202e}exe");
+        assert_eq!(printable("é 目\t1\n2\n"), "é 目\t1\n2\n");
+        assert_eq!(joined(&"a\u{1b}[31m\n b"), r"a\u{1b}[31m b");
+    }
+
+    #[test]
     fn an_error_of_several_lines_becomes_one() {
         assert_eq!(joined(&"first\n  second"), "first second");
     }
@@ -112,7 +167,8 @@ mod tests {
                 .arg(Arg::new("eye").long("eye").required(true))
                 .arg_required_else_help(true);
             let error = command.try_get_matches_from(arguments).unwrap_err();
-            one_line("blink", &error)
+            let advice = |flag: &str| (flag == "--lid").then_some("give --eye instead");
+            one_line_with_advice("blink", &error, advice)
         };
         assert_eq!(line(&["blink"]), "no command given; see `blink --help`");
         let unknown = line(&["blink", "--eys", "left"]);
@@ -121,5 +177,11 @@ mod tests {
             "{unknown}"
         );
         assert!(unknown.ends_with("; see `blink --help`"), "{unknown}");
+        for arguments in [&["blink", "--lid", "left"][..], &["blink", "--lid=left"]] {
+            assert_eq!(
+                line(arguments),
+                "unexpected argument '--lid' found; give --eye instead; see `blink --help`"
+            );
+        }
     }
 }

@@ -17,8 +17,8 @@ const FACE_SHARE: f32 = 0.44;
 /// Where the point between the eyes rests, as shares of the frame's width and height.
 const RESTING: [f32; 2] = [0.5, 0.42];
 
-/// A turn away, beyond the profile, and a bend of the neck in sleep, in radians.
-const TURN: f32 = 1.5;
+/// A turn to profile and a bend of the neck in sleep, in radians.
+const PROFILE: f32 = 1.25;
 const SUNK: f32 = 0.16;
 
 /// How long the eyes rest on one spot.
@@ -114,7 +114,7 @@ impl Demonstration {
             head,
             body,
             roll: 0.025 * wave(4.0, 0.0) + 0.10 * scene.sunk + 0.06 * scene.gone,
-            turn: 0.04 * wave(6.0, 0.7) + TURN * scene.turned,
+            turn: 0.04 * wave(6.0, 0.7) + PROFILE * scene.turned,
             nod: 0.02 * wave(9.0, 0.2) + SUNK * scene.sunk + 0.09 * scene.look_down,
             eyes: PerEye::from_fn(eye),
         }

@@ -17,7 +17,7 @@ pub enum Action {
     Squint(f32),
     /// The eyes, and a little the head, look down; the lids follow.
     LookDown,
-    /// The head turns away, beyond the profile.
+    /// The head turns to profile.
     TurnAway,
     /// The person leaves the frame.
     Leave,
@@ -92,7 +92,7 @@ pub struct Scene {
     pub openness: [f32; 2],
     /// How far the eyes look down, 0 to 1.
     pub look_down: f32,
-    /// How far the head is turned away, 0 to 1.
+    /// How far the head is turned to profile, 0 to 1.
     pub turned: f32,
     /// How far the person has left the frame, 0 to 1.
     pub gone: f32,

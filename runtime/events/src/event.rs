@@ -7,6 +7,8 @@ mod camera;
 mod check;
 mod drift;
 mod eyes;
+mod frame_times;
+mod frames;
 mod log_gap;
 mod person;
 mod run;
@@ -16,6 +18,8 @@ pub use camera::{CameraEvent, CameraEventKind};
 pub use check::{AgreementRecord, CheckEvent, CheckRecord};
 pub use drift::DriftRecord;
 pub use eyes::{BoxRecord, EyeRecord, EyesEvent, FaceRecord, Probabilities};
+pub use frame_times::{FrameRateEvent, GapEvent, untold_message};
+pub use frames::{FramesEvent, HighestPerclos};
 pub use log_gap::{GapReason, LogGapEvent};
 pub use person::PersonEvent;
 pub use run::{EndEvent, Mode, ModelName, Outcome, StartEvent, WatchRecord};
@@ -34,14 +38,20 @@ pub const SCHEMA: u32 = 2;
 pub enum Event {
     /// First line of every run.
     Start(StartEvent),
-    /// One for each frame.
+    /// One for each frame, or for each of those that have a line.
     Eyes(EyesEvent),
+    /// What the frames of a minute come to, where not each has a line.
+    Frames(FramesEvent),
     /// A blink ended.
     Blink(ClosureEvent),
     /// A closure too long for a blink ended.
     LongClosure(ClosureEvent),
     /// Lids lowered and reopened without meeting.
     PartialBlink(ClosureEvent),
+    /// Time without a frame.
+    Gap(GapEvent),
+    /// What frames that come so rarely cannot show, changed.
+    FrameRate(FrameRateEvent),
     /// A personal baseline of openness was found or raised.
     Baseline(BaselineEvent),
     /// An alert began, continued or ended.

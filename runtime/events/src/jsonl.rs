@@ -3,13 +3,15 @@
 //! # Layout
 //! [`EventLog`] gathers lines and hands them to the system in one piece at least once a second and
 //! at the end; the writer gets the errors, which suits a replay. [`LogWriter`] is for a monitor: a
-//! thread that keeps lines until they can be written. `file` is where lines end up, and `rotation` says
-//! when a new file begins.
+//! thread that keeps lines until they can be written. `detail` says which events have lines, `file` is where
+//! lines end up, and `rotation` says when a new file begins and which old ones stay.
 
+mod detail;
 mod file;
 mod live;
 mod rotation;
 
+pub use detail::LogDetail;
 pub use live::{LogReport, LogWriter};
 pub use rotation::Rotation;
 
@@ -18,6 +20,7 @@ use super::{
     event::{Event, StartEvent},
 };
 use file::{LineOutput, LogFile, Unwritten};
+pub use parseye_vision::bounded::STANDARD;
 use std::{
     io,
     path::{Path, PathBuf},
@@ -45,19 +48,22 @@ pub enum Existing {
 pub struct EventLog {
     path: PathBuf,
     file: LogFile,
+    detail: LogDetail,
     gathered: Vec<u8>,
     last_flush: Instant,
 }
 
 impl EventLog {
-    /// Opens a log that is one file whatever its length.
+    /// Opens a log that is one file whatever its length; [`STANDARD`] is standard output. A folder that does
+    /// not exist is made.
     ///
     /// # Errors
-    /// When the file cannot be opened for writing.
+    /// When the file cannot be opened for writing, or another program writes it.
     pub fn open(path: &Path, existing: Existing) -> Result<Self, ReportError> {
         Ok(Self {
             file: LogFile::open(path, existing).map_err(|reason| failed(path, reason))?,
             path: path.into(),
+            detail: LogDetail::all(),
             gathered: Vec::with_capacity(GATHER),
             last_flush: Instant::now(),
         })
@@ -70,16 +76,32 @@ impl EventLog {
         self
     }
 
+    /// Returns the same log with lines for these events only.
+    #[must_use]
+    pub fn detailed(mut self, detail: LogDetail) -> Self {
+        self.detail = detail;
+        self
+    }
+
+    /// Takes out which events have lines, for whoever decides on that instead.
+    fn take_detail(&mut self) -> LogDetail {
+        std::mem::take(&mut self.detail)
+    }
+
     /// Adds an event.
     ///
     /// # Errors
     /// When gathered lines cannot be written; those written before stay whole.
     pub fn write(&mut self, event: &Event) -> Result<(), ReportError> {
-        if let Event::Start(start) = event {
-            self.file.begin(start);
-        }
-        self.gathered
-            .extend(line_of(event).map_err(|reason| failed(&self.path, reason))?);
+        let (file, gathered) = (&mut self.file, &mut self.gathered);
+        let added = self.detail.take(event, |event| {
+            if let Event::Start(start) = event {
+                file.begin(start);
+            }
+            gathered.extend(line_of(event)?);
+            Ok(())
+        });
+        added.map_err(|reason| failed(&self.path, reason))?;
         if self.gathered.len() >= GATHER {
             self.flush()?;
         }
@@ -139,6 +161,14 @@ impl LineOutput for EventLog {
         self.file.begin(start);
     }
 
+    fn take_note(&mut self) -> Option<String> {
+        self.file.take_note()
+    }
+
+    fn is_over(&self) -> bool {
+        self.file.is_over()
+    }
+
     fn append(&mut self, lines: &[u8]) -> Result<(), Unwritten> {
         self.flush_gathered().map_err(|unwritten| Unwritten {
             written: 0,
@@ -164,9 +194,10 @@ fn line_of(event: &Event) -> io::Result<Vec<u8>> {
 }
 
 fn failed(path: &Path, reason: io::Error) -> ReportError {
-    ReportError::Log {
-        path: path.into(),
-        reason,
+    let path = path.into();
+    match reason.kind() {
+        io::ErrorKind::ResourceBusy => ReportError::LogInUse { path },
+        _ => ReportError::Log { path, reason },
     }
 }
 
@@ -215,6 +246,36 @@ mod tests {
         assert_eq!(serde_json::from_str::<Event>(last).unwrap(), end(3));
     }
 
+    #[test]
+    fn a_folder_that_does_not_exist_is_made() {
+        let folder = tempfile::tempdir().unwrap();
+        for existing in [Existing::Replace, Existing::Continue] {
+            let path = folder.path().join(format!("{existing:?}/sub/log.jsonl"));
+            let mut log = EventLog::open(&path, existing).unwrap();
+            log.write(&end(1)).unwrap();
+            log.finish().unwrap();
+            assert_eq!(lines(&path).len(), 1);
+        }
+    }
+
+    #[test]
+    fn a_log_that_is_being_written_is_no_second_writer_s_and_stays_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log.jsonl");
+        let mut log = EventLog::open(&path, Existing::Continue).unwrap();
+        log.write(&end(1)).unwrap();
+        log.flush().unwrap();
+        for existing in [Existing::Replace, Existing::Continue] {
+            let error = EventLog::open(&path, existing).unwrap_err();
+            assert!(matches!(error, ReportError::LogInUse { .. }), "{error}");
+            assert!(error.to_string().contains("log.jsonl"), "{error}");
+        }
+        log.write(&end(2)).unwrap();
+        log.finish().unwrap();
+        assert_eq!(lines(&path).len(), 2);
+        assert!(EventLog::open(&path, Existing::Continue).is_ok());
+    }
+
     #[cfg(target_os = "linux")]
     #[test]
     fn a_full_disk_is_one_line_with_the_path() {
@@ -226,6 +287,7 @@ mod tests {
             error.contains("/dev/full") && error.contains("space"),
             "{error}"
         );
-        assert!(EventLog::open(Path::new("/nowhere/log.jsonl"), Existing::Replace).is_err());
+        let nowhere = Path::new("/proc/nowhere/log.jsonl");
+        assert!(EventLog::open(nowhere, Existing::Replace).is_err());
     }
 }

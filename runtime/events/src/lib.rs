@@ -21,7 +21,7 @@ pub mod summary;
 mod test_events;
 
 use std::{
-    io,
+    io::{self, Write},
     path::{Path, PathBuf},
 };
 
@@ -39,6 +39,14 @@ pub enum ReportError {
         /// The system's reason.
         reason: io::Error,
     },
+    /// The event log is another program's.
+    #[error(
+        "{path}: the event log is being written by another parseye; stop that one, or give another path with --log"
+    )]
+    LogInUse {
+        /// The log.
+        path: PathBuf,
+    },
     /// Any other file.
     #[error("{path}: cannot be written: {reason}; free some space or give another path")]
     File {
@@ -49,10 +57,10 @@ pub enum ReportError {
     },
 }
 
-/// Writes a value as indented JSON with a line end.
+/// Writes a value as indented JSON with a line end; [`STANDARD`](jsonl::STANDARD) is standard output.
 ///
 /// # Errors
-/// When the file cannot be written.
+/// When the file cannot be written. A reader of standard output that has gone is none.
 pub fn write_json(path: &Path, value: &impl serde::Serialize) -> Result<(), ReportError> {
     let failed = |reason: io::Error| ReportError::File {
         path: path.into(),
@@ -60,5 +68,20 @@ pub fn write_json(path: &Path, value: &impl serde::Serialize) -> Result<(), Repo
     };
     let mut text = serde_json::to_string_pretty(value).map_err(|error| failed(error.into()))?;
     text.push('\n');
+    if path.as_os_str() == jsonl::STANDARD {
+        return write_standard(text.as_bytes()).map_err(failed);
+    }
     std::fs::write(path, text).map_err(failed)
+}
+
+/// Writes bytes to standard output. A reader that has closed its end, as in `| head -1`, is no error.
+///
+/// # Errors
+/// When they cannot be written for another reason.
+pub fn write_standard(bytes: &[u8]) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    match out.write_all(bytes).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
+        _ => Ok(()),
+    }
 }

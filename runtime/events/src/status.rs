@@ -5,7 +5,7 @@
 
 use super::{
     event::{CheckRecord, DriftRecord, EyeRecord, FaceRecord},
-    summary::BlinkCounts,
+    summary::{BlinkCounts, EventTotals},
 };
 use crate::metrics::{FrameLoss, Percentiles};
 use parseye_vision::{
@@ -37,6 +37,8 @@ pub struct LiveStatus {
     pub right: Option<EyeRecord>,
     /// Blinks since the start, or since another person is watched.
     pub blinks: BlinkCounts,
+    /// Events since the start.
+    pub events: EventTotals,
     /// Blinks of both eyes a minute over the last minute of known time.
     pub blinks_per_minute: Option<f64>,
     /// PERCLOS of the last minute, 0 to 1; `None` where nothing of it is known.
@@ -45,6 +47,8 @@ pub struct LiveStatus {
     pub alerts: Vec<RunningAlert>,
     /// Frames processed a second, over the last second or more.
     pub fps: f64,
+    /// What cannot be told because frames come so rarely, for people; `None` where all can.
+    pub untold: Option<String>,
     /// Frame age in milliseconds, over the last seconds.
     pub frame_age_ms: Option<Percentiles>,
     /// Frames processed since the start.
@@ -165,6 +169,9 @@ impl fmt::Display for LiveStatus {
         write!(f, ", {:.1} frames/s", self.fps)?;
         if let Some(age) = &self.frame_age_ms {
             write!(f, ", {:.0} ms old", age.p50)?;
+        }
+        if let Some(untold) = &self.untold {
+            write!(f, ", {untold}")?;
         }
         write!(f, ", {}", self.lost)
     }

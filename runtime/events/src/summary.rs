@@ -8,12 +8,16 @@ mod stages;
 
 pub use accumulator::RunAccumulator;
 
-use crate::{metrics::Percentiles, per_laterality::PerLaterality};
-use parseye_vision::{evaluate::score::Score, eye_state::PerEye, temporal::AlertKind};
+use crate::{event::untold_message, metrics::Percentiles, per_laterality::PerLaterality};
+use parseye_vision::{
+    evaluate::score::Score,
+    eye_state::PerEye,
+    temporal::{AlertKind, Untold},
+};
 use serde::Serialize;
 use stages::{StageHistograms, histogram_of_times, record};
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt::{self, Write},
 };
 
@@ -34,8 +38,14 @@ pub struct Summary {
     pub blinks: BlinkCounts,
     /// Blinks in which the lids did not meet.
     pub partial_blinks: BlinkCounts,
+    /// Closures too long for blinks.
+    pub long_closures: BlinkCounts,
     /// Closures of one eye while the other was open.
     pub winks: PerEye<u64>,
+    /// Times that the face was lost.
+    pub faces_lost: u64,
+    /// Gaps between frames, of which nothing is known.
+    pub gaps: u64,
     /// Blinks of both eyes a minute of known time.
     pub blinks_per_minute: Option<f64>,
     /// How long the blinks of both eyes lasted.
@@ -44,6 +54,10 @@ pub struct Summary {
     pub alerts: AlertCounts,
     /// Share of the known time with both eyes closed, blinks left out.
     pub perclos: Option<f64>,
+    /// What could not be told for some of the time, since frames came too rarely.
+    pub untold: BTreeSet<Untold>,
+    /// Frames a second when that was so; the lowest.
+    pub frames_per_second: Option<f64>,
     /// How fast it went.
     pub timing: Timing,
     /// Blinks of both eyes against confirmed ones.
@@ -61,8 +75,14 @@ pub struct AlertCounts {
     pub long_closure_warning: u64,
     /// Closures that lasted long enough for an alarm.
     pub long_closure_alarm: u64,
+    /// Sleepers who were lost from sight.
+    pub face_lost_asleep: u64,
     /// Times that PERCLOS rose above its threshold.
     pub drowsiness: u64,
+    /// Reminders to blink.
+    pub low_blink_rate: u64,
+    /// Reminders to take a break.
+    pub screen_time: u64,
 }
 
 impl AlertCounts {
@@ -71,7 +91,10 @@ impl AlertCounts {
         match kind {
             AlertKind::LongClosureWarning => self.long_closure_warning,
             AlertKind::LongClosureAlarm => self.long_closure_alarm,
+            AlertKind::FaceLostAsleep => self.face_lost_asleep,
             AlertKind::Drowsiness => self.drowsiness,
+            AlertKind::LowBlinkRate => self.low_blink_rate,
+            AlertKind::ScreenTime => self.screen_time,
         }
     }
 
@@ -80,9 +103,31 @@ impl AlertCounts {
         match kind {
             AlertKind::LongClosureWarning => &mut self.long_closure_warning,
             AlertKind::LongClosureAlarm => &mut self.long_closure_alarm,
+            AlertKind::FaceLostAsleep => &mut self.face_lost_asleep,
             AlertKind::Drowsiness => &mut self.drowsiness,
+            AlertKind::LowBlinkRate => &mut self.low_blink_rate,
+            AlertKind::ScreenTime => &mut self.screen_time,
         }
     }
+}
+
+/// Numbers of events since the start of a run: all that a reader who looks only now and then would miss.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct EventTotals {
+    /// Blinks.
+    pub blinks: BlinkCounts,
+    /// Partial blinks.
+    pub partial_blinks: BlinkCounts,
+    /// Long closures.
+    pub long_closures: BlinkCounts,
+    /// Blinks and long closures of one eye while the other was open.
+    pub winks: PerEye<u64>,
+    /// Times that the face was lost.
+    pub faces_lost: u64,
+    /// Gaps between frames.
+    pub gaps: u64,
+    /// Alerts that were raised.
+    pub alerts: AlertCounts,
 }
 
 /// How fast a run was. Stages are in milliseconds a frame, see
@@ -113,6 +158,15 @@ pub struct RunSummary {
     pub clips: BTreeMap<String, Summary>,
 }
 
+impl Summary {
+    /// Says what could not be told for some of the time; `None` where all was.
+    pub fn untold_message(&self) -> Option<String> {
+        let untold: Vec<Untold> = self.untold.iter().copied().collect();
+        (!untold.is_empty())
+            .then(|| untold_message(self.frames_per_second.unwrap_or_default(), &untold))
+    }
+}
+
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
@@ -130,6 +184,9 @@ impl fmt::Display for Summary {
         }
         if self.person_changes > 0 {
             write!(f, "; {} changes of person", self.person_changes)?;
+        }
+        if let Some(message) = self.untold_message() {
+            write!(f, "; {message}")?;
         }
         if let Some(score) = &self.truth {
             write!(

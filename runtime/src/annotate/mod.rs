@@ -267,6 +267,7 @@ mod tests {
             angle: 0.0,
         };
         let blink = Closure {
+            unseen: Duration::ZERO,
             kind: ClosureKind::Blink,
             eye: Laterality::Both,
             wink: false,

@@ -1,6 +1,12 @@
-//! Encodes frames as a video with an ffmpeg child process. What is drawn on them is left to [`super`].
+//! Encodes frames as a video with an ffmpeg child process, or a single one as an image. What is drawn on them
+//! is left to [`super`], which frame is shown for how long to [`pace`].
 
+pub(crate) mod format;
+mod pace;
+
+use format::VideoFormat;
 use image::RgbImage;
+use pace::{Pace, rate_of};
 use parseye_capture::SourceError;
 use std::{
     fs::File,
@@ -11,33 +17,9 @@ use std::{
     time::Duration,
 };
 
-/// Usual frame rates of cameras and films; a rate measured from rounded times is replaced by the nearest of
-/// these within [`SAME_RATE`].
-const USUAL_RATES: [f64; 9] = [
-    15.0,
-    24_000.0 / 1001.0,
-    24.0,
-    25.0,
-    30_000.0 / 1001.0,
-    30.0,
-    50.0,
-    60_000.0 / 1001.0,
-    60.0,
-];
-
-/// Containers that round times to milliseconds are off by up to 1.5 % at 30 frames a second.
-const SAME_RATE: f64 = 0.016;
-
-/// Rate of a video of a single frame, and the range of rates that players show.
-const SINGLE_FRAME_RATE: f64 = 25.0;
-const RATES: std::ops::RangeInclusive<f64> = 1.0..=240.0;
-
-/// A frame is held on screen for at most this long; a longer gap in the recording is shortened, so
-/// that a broken time cannot fill the disk.
-const LONGEST_HOLD_S: f64 = 10.0;
-
-/// Quality of the video (x264's constant rate factor): text and lid edges stay sharp.
-const QUALITY: &str = "20";
+/// Frames that are collected before the rate is decided, in number and in bytes.
+const COLLECTED: usize = 8;
+const COLLECTED_BYTES: usize = 64 << 20;
 
 /// Why the video cannot be written.
 #[derive(Debug, thiserror::Error)]
@@ -50,22 +32,30 @@ pub enum VideoError {
         /// The message of the system or of ffmpeg.
         reason: String,
     },
+    /// The name's ending promises something that cannot be written.
+    #[error("--annotate {path}: {reason}")]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and what can be given.
+        reason: String,
+    },
     /// ffmpeg, which writes the video, cannot be started.
     #[error(transparent)]
     NoFfmpeg(SourceError),
 }
 
-/// Encodes frames as an mp4 file with ffmpeg, at a steady rate.
+/// Encodes frames with ffmpeg at a steady rate, in the format that the file's name says.
 ///
 /// Every frame is shown at least once; over a gap the last one is held.
 #[derive(Debug)]
 pub struct VideoWriter {
     path: PathBuf,
+    format: VideoFormat,
     encoder: Option<Encoder>,
-    /// The last frame: how long it is shown is known when the next one comes.
-    held: Option<(RgbImage, Duration)>,
-    first_time: Duration,
-    written: u64,
+    /// The last frame: how long it is shown is known when the next one comes. Before the encoder is started,
+    /// all frames so far.
+    held: Vec<(RgbImage, Duration)>,
 }
 
 #[derive(Debug)]
@@ -73,50 +63,44 @@ struct Encoder {
     child: Child,
     frames: ChildStdin,
     last_message: JoinHandle<String>,
-    rate: f64,
+    pace: Pace,
     size: (u32, u32),
 }
 
 impl VideoWriter {
-    /// Prepares a video; ffmpeg is started with the second frame, when the rate is known.
+    /// Prepares a video; ffmpeg is started when some frames have shown the rate.
     ///
     /// # Errors
-    /// When the file cannot be created.
+    /// When the file's name has no known ending, or it cannot be created.
     pub(crate) fn create(path: &Path) -> Result<Self, VideoError> {
+        let format = VideoFormat::of(path)?;
         File::create(path).map_err(|error| VideoError::Unwritable {
             path: path.into(),
             reason: error.to_string(),
         })?;
         Ok(Self {
             path: path.into(),
+            format,
             encoder: None,
-            held: None,
-            first_time: Duration::ZERO,
-            written: 0,
+            held: Vec::new(),
         })
     }
 
     /// Adds a frame that is shown from `time` on.
     ///
     /// # Errors
-    /// When ffmpeg is missing or gives up.
+    /// When ffmpeg is missing or gives up, or an image would hold a second frame.
     pub(crate) fn write(&mut self, frame: RgbImage, time: Duration) -> Result<(), VideoError> {
-        let Some((last, last_time)) = self.held.take() else {
-            self.first_time = time;
-            self.held = Some((frame, time));
-            return Ok(());
-        };
-        let gap = time.saturating_sub(last_time).as_secs_f64();
-        let rate = match &self.encoder {
-            Some(encoder) => encoder.rate,
-            None => self.start(&last, usual_rate(1.0 / gap))?,
-        };
-        let due = (time.saturating_sub(self.first_time).as_secs_f64() * rate).round() as u64;
-        let most = (LONGEST_HOLD_S * rate) as u64;
-        let times = due.saturating_sub(self.written).clamp(1, most.max(1));
-        self.encode(&last, times)?;
-        self.held = Some((frame, time));
-        Ok(())
+        if self.format == VideoFormat::Png && !self.held.is_empty() {
+            return Err(VideoFormat::holds_one(&self.path));
+        }
+        let bytes: usize = self.held.iter().map(|(held, _)| held.as_raw().len()).sum();
+        self.held.push((frame, time));
+        let enough = self.held.len() >= COLLECTED || bytes > COLLECTED_BYTES;
+        match self.encoder.is_some() || enough {
+            true => self.encode_held(),
+            false => Ok(()),
+        }
     }
 
     /// Shows the last frame and closes the video.
@@ -124,16 +108,49 @@ impl VideoWriter {
     /// # Errors
     /// When ffmpeg is missing or could not finish the file.
     pub(crate) fn finish(mut self) -> Result<(), VideoError> {
-        if let Some((last, _)) = self.held.take() {
-            if self.encoder.is_none() {
-                self.start(&last, SINGLE_FRAME_RATE)?;
-            }
+        if self.format == VideoFormat::Png {
+            return match self.held.pop() {
+                Some((frame, _)) => self.save(&frame),
+                None => Ok(()),
+            };
+        }
+        self.encode_held()?;
+        if let Some((last, _)) = self.held.pop() {
             self.encode(&last, 1)?;
         }
         self.close()
     }
 
-    fn start(&mut self, first: &RgbImage, rate: f64) -> Result<f64, VideoError> {
+    /// Writes the only frame as an image.
+    fn save(&self, frame: &RgbImage) -> Result<(), VideoError> {
+        let saved = frame.save_with_format(&self.path, image::ImageFormat::Png);
+        saved.map_err(|error| self.failed(error.to_string()))
+    }
+
+    /// Encodes all held frames but the last.
+    fn encode_held(&mut self) -> Result<(), VideoError> {
+        if self.encoder.is_none() {
+            let Some((first, time)) = self.held.first() else {
+                return Ok(());
+            };
+            let times = self.held.iter().map(|(_, time)| *time);
+            let pace = Pace::new(rate_of(times), *time);
+            self.encoder = Some(self.start(first, pace)?);
+        }
+        let mut held = std::mem::take(&mut self.held).into_iter();
+        let mut last = held.next();
+        for next in held {
+            if let (Some((frame, _)), Some(encoder)) = (&last, &mut self.encoder) {
+                let times = encoder.pace.shown_until(next.1);
+                self.encode(frame, times)?;
+            }
+            last = Some(next);
+        }
+        self.held.extend(last);
+        Ok(())
+    }
+
+    fn start(&self, first: &RgbImage, pace: Pace) -> Result<Encoder, VideoError> {
         let mut command = Command::new("ffmpeg");
         command
             .args([
@@ -146,13 +163,8 @@ impl VideoWriter {
             ])
             .args(["-f", "rawvideo", "-pixel_format", "rgb24", "-video_size"])
             .arg(format!("{}x{}", first.width(), first.height()))
-            .args(["-framerate", &rate.to_string(), "-i", "pipe:0"])
-            // H.264 in its common 4:2:0 form has even sides only.
-            .args(["-vf", "pad=ceil(iw/2)*2:ceil(ih/2)*2"])
-            .args([
-                "-c:v", "libx264", "-preset", "veryfast", "-crf", QUALITY, "-pix_fmt", "yuv420p",
-            ])
-            .args(["-f", "mp4"])
+            .args(["-framerate", &pace.rate().to_string(), "-i", "pipe:0"])
+            .args(self.format.encoder())
             .arg(absolute(&self.path))
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
@@ -174,14 +186,13 @@ impl VideoWriter {
                 .last()
                 .unwrap_or_default()
         });
-        self.encoder = Some(Encoder {
+        Ok(Encoder {
             child,
             frames,
             last_message,
-            rate,
+            pace,
             size: first.dimensions(),
-        });
-        Ok(rate)
+        })
     }
 
     fn encode(&mut self, frame: &RgbImage, times: u64) -> Result<(), VideoError> {
@@ -205,7 +216,6 @@ impl VideoWriter {
                 return Err(self.failed(error.to_string()));
             }
         }
-        self.written += times;
         Ok(())
     }
 
@@ -254,35 +264,9 @@ fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.into())
 }
 
-/// Returns the usual rate near `measured`, or that rate within [`RATES`].
-fn usual_rate(measured: f64) -> f64 {
-    let off = |rate: &f64| (measured / rate - 1.0).abs();
-    USUAL_RATES
-        .into_iter()
-        .filter(|rate| off(rate) < SAME_RATE)
-        .min_by(|a, b| off(a).total_cmp(&off(b)))
-        .unwrap_or_else(|| {
-            if measured.is_finite() {
-                measured.clamp(*RATES.start(), *RATES.end())
-            } else {
-                SINGLE_FRAME_RATE
-            }
-        })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn rates_from_rounded_times_become_the_usual_ones() {
-        assert_eq!(usual_rate(1.0 / 0.033), 30.0);
-        assert_eq!(usual_rate(1.0 / 0.040), 25.0);
-        assert_eq!(usual_rate(1.0 / 0.033_367), 30_000.0 / 1001.0);
-        assert_eq!(usual_rate(12.5), 12.5);
-        assert_eq!(usual_rate(f64::INFINITY), SINGLE_FRAME_RATE);
-        assert_eq!(usual_rate(1e-9), 1.0);
-    }
 
     #[test]
     fn an_unwritable_video_is_one_line_with_the_path() {

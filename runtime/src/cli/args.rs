@@ -1,5 +1,6 @@
 //! The flags as they are parsed; checking them together is left to [`super::resolve`].
 
+use crate::config::LogLevel;
 use clap::{Args as ClapArgs, Parser, Subcommand};
 use clap_complete::Shell;
 use parseye_capture::Backend;
@@ -44,6 +45,8 @@ pub(crate) enum CommandArgs {
     Config(ConfigArgs),
     /// Attack the predictions: how much noise they withstand, and how much the camera adds
     Check(CheckArgs),
+    /// Record your own eyes for training: a guided two minutes, crops of the eyes alone
+    Collect(CollectArgs),
     /// Write the manual pages
     // Hidden: for those who make packages. README.md names both.
     #[command(hide = true)]
@@ -64,7 +67,8 @@ pub(crate) struct ModelsArgs {
 /// `parseye monitor`.
 #[derive(Debug, ClapArgs)]
 pub(crate) struct MonitorArgs {
-    /// Camera: a number, a device or a part of its name, as `parseye cameras` lists them, or
+    /// Camera: a number, a device or a part of its name, as `parseye cameras` lists them; the URL of a network
+    /// camera (rtsp://..., http://...); a recording; `-`, a stream at the standard input; or
     /// `pipe:COMMAND`, a program that writes Motion JPEG to its standard output
     #[arg(long, value_name = "ID")]
     pub camera: Option<String>,
@@ -74,12 +78,19 @@ pub(crate) struct MonitorArgs {
     /// Eye-state model made by `train`, instead of the one built in
     #[arg(long, value_name = "FILE")]
     pub model: Option<PathBuf>,
-    /// Append events to this file (JSON lines, see docs/EVENTS.md)
+    /// Append events to this file (JSON lines, see docs/EVENTS.md); - is standard output
     #[arg(long, value_name = "FILE")]
     pub log: Option<PathBuf>,
+    /// What the log holds.
+    #[command(flatten)]
+    pub log_detail: LogDetailArgs,
     /// Run this command on alarms, without a shell; it gets the event on standard input and in PARSEYE_ALERT_*
     #[arg(long, value_name = "COMMAND")]
     pub on_alarm: Option<String>,
+    /// Run this command on what eyes do: KIND is blink, double_blink, wink or long_closure. May be given several
+    /// times; the command gets the event on standard input and in PARSEYE_EVENT_*
+    #[arg(long, value_name = "KIND=COMMAND")]
+    pub on_event: Vec<String>,
     /// Publish to this MQTT broker (needs a program built with the feature mqtt)
     #[arg(long, value_name = "HOST[:PORT]")]
     pub mqtt: Option<String>,
@@ -169,26 +180,40 @@ pub(crate) struct DashboardArgs {
     pub self_check: Option<CheckMode>,
 }
 
+/// What the event log holds.
+#[derive(Debug, Default, ClapArgs)]
+pub(crate) struct LogDetailArgs {
+    /// What has lines in the log: all, or events alone, without a line for each frame
+    #[arg(long, value_name = "LEVEL", value_parser = log_level)]
+    pub log_level: Option<LogLevel>,
+    /// Give one frame in N a line in the log
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub log_every: Option<u32>,
+}
+
 /// `parseye replay`.
 #[derive(Debug, ClapArgs)]
 pub(crate) struct ReplayArgs {
-    /// Video files, folders of images, or single images
+    /// Video files, folders of images, or single images; - is standard input
     #[arg(value_name = "SOURCE", required = true)]
     pub sources: Vec<PathBuf>,
     /// Eye-state model made by `train`, instead of the one built in
     #[arg(long, value_name = "FILE")]
     pub model: Option<PathBuf>,
-    /// Write events to this file (JSON lines, see docs/EVENTS.md)
+    /// Write events to this file (JSON lines, see docs/EVENTS.md); - is standard output
     #[arg(long, value_name = "FILE")]
     pub log: Option<PathBuf>,
+    /// What the log holds.
+    #[command(flatten)]
+    pub log_detail: LogDetailArgs,
     /// Score blinks against this file (columns clip, start_frame, end_frame, kind)
     #[arg(long, value_name = "BLINKS.csv")]
     pub truth: Option<PathBuf>,
-    /// Write the frames with their predictions drawn on them as a video; OUT-CLIP.mp4 for each of several
-    /// sources
+    /// Write the frames with their predictions drawn on them: .mp4, .mov, .mkv, .webm or .gif, a single image
+    /// as .png; OUT-CLIP.mp4 for each of several sources
     #[arg(long, value_name = "OUT.mp4")]
     pub annotate: Option<PathBuf>,
-    /// Write the summary to this file instead of the screen
+    /// Write the summary to this file instead of the screen; - is standard output
     #[arg(long, value_name = "OUT.json")]
     pub summary: Option<PathBuf>,
     /// Play one recording at its own pace, as a camera would deliver it
@@ -200,6 +225,10 @@ pub(crate) struct ReplayArgs {
     /// Run this command on alarms, without a shell; it gets the event on standard input and in PARSEYE_ALERT_*
     #[arg(long, value_name = "COMMAND", requires = "realtime")]
     pub on_alarm: Option<String>,
+    /// Run this command on what eyes do: KIND is blink, double_blink, wink or long_closure. May be given several
+    /// times; the command gets the event on standard input and in PARSEYE_EVENT_*
+    #[arg(long, value_name = "KIND=COMMAND", requires = "realtime")]
+    pub on_event: Vec<String>,
     /// Stop after this many seconds: of the recordings, or by the clock with --realtime
     #[arg(long, value_name = "SECONDS", conflicts_with = "truth")]
     pub duration: Option<f64>,
@@ -209,6 +238,23 @@ pub(crate) struct ReplayArgs {
     /// Dashboards and self-check of a recording that is played at its own pace.
     #[command(flatten)]
     pub dashboards: DashboardArgs,
+}
+
+/// `parseye collect`.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct CollectArgs {
+    /// New folder for the crops and manifest.csv, the --data of `train`
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Camera, as `parseye cameras` lists them
+    #[arg(long, value_name = "ID")]
+    pub camera: Option<String>,
+    /// Read this recording in place of a camera: of a person who does what the steps say
+    #[arg(long, value_name = "SOURCE", conflicts_with = "camera")]
+    pub recording: Option<PathBuf>,
+    /// Name of the person in the manifest: letters, digits, - and _
+    #[arg(long, value_name = "NAME", default_value = "me")]
+    pub subject: String,
 }
 
 /// `parseye evaluate`.
@@ -223,7 +269,7 @@ pub(crate) struct EvaluateArgs {
     /// Eye-state model made by `train`, instead of the one built in
     #[arg(long, value_name = "FILE")]
     pub model: Option<PathBuf>,
-    /// Write all metrics to this file
+    /// Write all metrics to this file; - is standard output
     #[arg(long, value_name = "OUT.json")]
     pub json: Option<PathBuf>,
 }
@@ -248,16 +294,22 @@ fn backend(name: &str) -> Result<Backend, de::value::Error> {
     Backend::deserialize(name.into_deserializer())
 }
 
+/// Parses a level of the log by its name in settings files.
+fn log_level(name: &str) -> Result<LogLevel, de::value::Error> {
+    LogLevel::deserialize(name.into_deserializer())
+}
+
 /// `parseye summarize`.
 #[derive(Debug, ClapArgs)]
 pub(crate) struct SummarizeArgs {
-    /// Event logs, or the parts of one; their order does not matter
+    /// Event logs, or the parts of one, also compressed (.gz, .zst); their order does not matter; - is standard
+    /// input
     #[arg(value_name = "LOG", required = true)]
     pub logs: Vec<PathBuf>,
-    /// Write all metrics to this file
+    /// Write all metrics to this file; - is standard output
     #[arg(long, value_name = "OUT.json")]
     pub json: Option<PathBuf>,
-    /// Draw the session over time into this file: OUT.svg or OUT.png
+    /// Draw the session over time into this file: OUT.svg or OUT.png; - is an SVG on standard output
     #[arg(long, value_name = "OUT.svg")]
     pub plot: Option<PathBuf>,
 }
@@ -279,7 +331,7 @@ pub(crate) struct ConfigArgs {
 /// `parseye check`.
 #[derive(Debug, ClapArgs)]
 pub(crate) struct CheckArgs {
-    /// Video file, folder of images, or single image
+    /// Video file, folder of images, or single image; - is standard input
     #[arg(
         value_name = "SOURCE",
         required_unless_present = "manifest",
@@ -307,7 +359,7 @@ pub(crate) struct CheckArgs {
         conflicts_with = "manifest"
     )]
     pub every: f64,
-    /// Write all metrics to this file
+    /// Write all metrics to this file; - is standard output
     #[arg(long, value_name = "OUT.json")]
     pub json: Option<PathBuf>,
     /// Seed of the random draws

@@ -1,12 +1,12 @@
 //! `parseye check`: attacks on the predictions of a recording or of labelled crops, as a table and as JSON.
 
 use super::{
-    complain, exit_status, load_gradient, load_model, print,
+    complain, exit_status, load_gradient, load_model, print_beside,
     resolve::{CheckPlan, CheckSubject},
     stop_on_signals,
 };
 use anyhow::anyhow;
-use parseye_capture::{name_of, open_recording};
+use parseye_capture::{Notice, name_of, open_recording};
 use parseye_events::{event::Outcome, write_json};
 use parseye_vision::{
     classify::EyeStateModel,
@@ -67,11 +67,16 @@ fn recording(
             }
         }
     }
+    for notice in source.notices() {
+        if let Notice::Note(message) | Notice::Gap { message, .. } = notice {
+            complain(&format!("note: {message}"));
+        }
+    }
     let report = check.report(&name_of(path))?;
     if let Some(path) = &plan.json {
         write_json(path, &report)?;
     }
-    print(&text_of(&report)?)?;
+    print_beside([&plan.json], &text_of(&report)?)?;
     Ok(exit_status(outcome, &stop))
 }
 
@@ -93,7 +98,7 @@ fn labelled(
     if let Some(path) = &plan.json {
         write_json(path, &attack)?;
     }
-    print(&table_of(&attack)?)?;
+    print_beside([&plan.json], &table_of(&attack)?)?;
     Ok(ExitCode::SUCCESS)
 }
 

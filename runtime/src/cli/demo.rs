@@ -55,7 +55,7 @@ pub fn play(
         gradient: load_gradient(settings, &model)?,
         model,
     };
-    watch(run, options, stop)
+    watch(run, options, settings, stop)
 }
 
 /// Writes the demonstration as a recording, as fast as it can be drawn and encoded.

@@ -1,6 +1,6 @@
 //! `parseye evaluate`: the classifier alone on labelled crops, as a table and as JSON.
 
-use super::{load_model, print, resolve::EvaluatePlan};
+use super::{load_model, print_beside, resolve::EvaluatePlan};
 use parseye_events::write_json;
 use parseye_vision::{
     evaluate::{
@@ -23,7 +23,7 @@ pub(super) fn run(plan: &EvaluatePlan) -> anyhow::Result<ExitCode> {
     if let Some(path) = &plan.json {
         write_json(path, &evaluation)?;
     }
-    print(&table(&evaluation)?)?;
+    print_beside([&plan.json], &table(&evaluation)?)?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -114,12 +114,16 @@ fn row(place: String, model: Result<EyeStateModel, ModelError>) -> (String, Stri
     let description = match model {
         Ok(model) => {
             let card = model.card();
+            let accuracy = match card.validation.n {
+                0 => "not measured".to_owned(),
+                n => format!(
+                    "accuracy {:.3}, macro {:.3} on {n} crops",
+                    card.validation.accuracy, card.validation.macro_accuracy
+                ),
+            };
             format!(
-                "{}  accuracy {:.3}, macro {:.3} on {} crops, {} parameters, {:.0} kB",
+                "{}  {accuracy}, {} parameters, {:.0} kB",
                 card.name,
-                card.validation.accuracy,
-                card.validation.macro_accuracy,
-                card.validation.n,
                 card.parameters,
                 model.file().bytes as f64 / 1e3
             )

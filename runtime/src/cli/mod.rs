@@ -3,10 +3,12 @@
 
 pub(crate) mod args;
 mod check;
+mod collect;
 mod completions;
 mod config;
 mod demo;
 mod evaluate;
+mod habits;
 mod list;
 mod man;
 mod monitor;
@@ -16,13 +18,21 @@ mod still;
 mod summarize;
 mod watch;
 
-use crate::{channels::Stop, config::Settings};
+use crate::{channels::Stop, config::Settings, live::PipelineError};
 use args::{Args, CommandArgs};
 use clap::{CommandFactory, Parser};
-use parseye_command_line::{one_line, print};
-use parseye_events::event::Outcome;
+use parseye_command_line::{one_line_with_advice, print};
+use parseye_events::{ReportError, event::Outcome};
 use parseye_vision::classify::{EyeStateModel, gradient::GradientModel};
-use std::{ffi::OsString, fmt::Display, process::ExitCode, sync::Arc};
+use resolve::is_standard;
+use std::{
+    ffi::OsString,
+    fmt::Display,
+    io::{self, Write},
+    path::PathBuf,
+    process::ExitCode,
+    sync::Arc,
+};
 
 /// The name of the program in its messages.
 const PROGRAM: &str = "parseye";
@@ -37,6 +47,8 @@ const SIGNAL_BASE: usize = 128;
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     match run(arguments) {
         Ok(code) => code,
+        // As with other outputs, a reader that has closed its end is no error.
+        Err(error) if is_closed_output(&error) => ExitCode::SUCCESS,
         Err(error) => {
             complain(&error);
             ExitCode::FAILURE
@@ -65,8 +77,23 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> anyhow::Result<ExitCode
         CommandArgs::Summarize(args) => summarize::run(&resolve::summarize(args, settings)?),
         CommandArgs::Config(args) => config::run(args, settings, &origins),
         CommandArgs::Check(args) => check::run(&resolve::check(args, settings)?),
+        CommandArgs::Collect(args) => collect::run(&resolve::collect(args, settings)),
         CommandArgs::Man(args) => man::run(args.folder.as_deref()),
         CommandArgs::Completions(args) => completions::run(args.shell),
+    }
+}
+
+/// Whether a log on standard output has lost its reader, as in `| head -1`.
+fn is_closed_output(error: &anyhow::Error) -> bool {
+    let report = match error.downcast_ref() {
+        Some(PipelineError::Report(report)) => Some(report),
+        _ => error.downcast_ref(),
+    };
+    match report {
+        Some(ReportError::Log { path, reason }) => {
+            is_standard(path) && reason.kind() == io::ErrorKind::BrokenPipe
+        }
+        _ => false,
     }
 }
 
@@ -81,8 +108,21 @@ fn usage(error: &clap::Error) -> anyhow::Result<ExitCode> {
         print(&error.render().to_string())?;
         return Ok(ExitCode::SUCCESS);
     }
-    complain(&one_line(PROGRAM, error));
+    complain(&one_line_with_advice(PROGRAM, error, habits::advice));
     Ok(ExitCode::from(USAGE))
+}
+
+/// Writes text for people to standard output, or to standard error where an output of the command is on
+/// standard output, so that a program can read that.
+fn print_beside<'a>(
+    outputs: impl IntoIterator<Item = &'a Option<PathBuf>>,
+    text: &str,
+) -> io::Result<()> {
+    let taken = outputs.into_iter().flatten().any(|path| is_standard(path));
+    match taken {
+        true => io::stderr().lock().write_all(text.as_bytes()),
+        false => print(text),
+    }
 }
 
 fn load_model(settings: &Settings) -> anyhow::Result<EyeStateModel> {

@@ -5,7 +5,7 @@ use super::{
 };
 use crate::live::{LiveOptions, LiveRun};
 use anyhow::anyhow;
-use parseye_capture::{CameraFault, CameraOpener, STALL_TIMEOUT, SourceError, list_cameras};
+use parseye_capture::{CameraFault, CameraOpener, LiveOpener, SourceError, list_cameras};
 use parseye_events::{event::Mode, jsonl::Existing};
 use std::process::ExitCode;
 
@@ -34,15 +34,15 @@ pub fn run(plan: MonitorPlan) -> anyhow::Result<ExitCode> {
     };
     let model = load_model(settings)?;
     let options = LiveOptions {
+        stall_timeout: opener.stall_timeout(),
         opener: Box::new(opener),
         mode: Mode::Monitor,
         existing: Existing::Continue,
-        stall_timeout: Some(STALL_TIMEOUT),
         duration: plan.duration,
         gradient: load_gradient(settings, &model)?,
         model,
     };
-    watch(run, options, &stop)
+    watch(run, options, settings, &stop)
 }
 
 fn with_hint(error: SourceError) -> anyhow::Error {

@@ -1,7 +1,7 @@
 //! `parseye replay`: recordings in; events, statistics and annotated videos out.
 
 use super::{
-    complain, exit_status, load_gradient, load_model, print,
+    complain, exit_status, load_gradient, load_model, print_beside,
     resolve::{ReplayPlan, ReplaySource},
     still, stop_on_signals,
     watch::watch,
@@ -41,8 +41,8 @@ const MIN_DURATION: Duration = Duration::from_millis(10);
 /// Runs the command.
 ///
 /// # Errors
-/// When a model or an output cannot be used. A damaged recording is reported and changes the exit status
-/// only.
+/// When a model or an output cannot be used. A recording that cannot be read to its end is reported and
+/// changes the exit status only; one of which all was read, but for damaged frames amid others, is reported.
 pub fn run(plan: ReplayPlan) -> anyhow::Result<ExitCode> {
     let stop = stop_on_signals()?;
     if let (true, [source]) = (plan.realtime, plan.sources.as_slice()) {
@@ -56,7 +56,10 @@ pub fn run(plan: ReplayPlan) -> anyhow::Result<ExitCode> {
     let model = load_model(&plan.settings)?;
     let mut eye_monitor = EyeMonitor::new(&plan.settings.vision(), &model)?;
     let mut log = match &plan.settings.report.log {
-        Some(path) => Some(EventLog::open(path, Existing::Replace)?),
+        Some(path) => {
+            let detail = plan.settings.report.detail(&plan.settings.temporal);
+            Some(EventLog::open(path, Existing::Replace)?.detailed(detail))
+        }
         None => None,
     };
     if let Some(log) = &mut log {
@@ -75,7 +78,9 @@ pub fn run(plan: ReplayPlan) -> anyhow::Result<ExitCode> {
     }
 
     let mut statistics = ReplayStatistics::default();
-    let mut damaged = BTreeSet::new();
+    // In a loop each source is reported once.
+    let mut known = BTreeSet::new();
+    let mut failed = false;
     let mut left = plan.duration;
     'passes: loop {
         let mut empty = true;
@@ -83,11 +88,10 @@ pub fn run(plan: ReplayPlan) -> anyhow::Result<ExitCode> {
             let log = log.as_mut();
             let replayed =
                 replay_source(source, left, &plan.settings, &mut eye_monitor, log, &stop)?;
-            if let Some(error) = &replayed.error
-                && damaged.insert(&source.clip)
-            {
-                complain(error);
+            if known.insert(&source.clip) {
+                report(source, &replayed);
             }
+            failed |= replayed.error.is_some();
             statistics.add(&source.clip, &replayed, truth.as_ref());
             empty &= replayed.statistics.frames() == 0;
             let duration = replayed.statistics.duration().max(MIN_DURATION);
@@ -110,13 +114,32 @@ pub fn run(plan: ReplayPlan) -> anyhow::Result<ExitCode> {
         Some(path) => write_json(path, &summary)?,
         // Where nothing was read, the errors say all there is to say.
         None if summary.all.frames == 0 && !damaged.is_empty() => {}
-        None => print(&summary.text_with(&stills))?,
+        None => print_beside([&plan.settings.report.log], &summary.text_with(&stills))?,
     }
-    let outcome = match damaged.is_empty() {
-        true => Outcome::Complete,
-        false => Outcome::Failed,
+    let outcome = match failed {
+        false => Outcome::Complete,
+        true => Outcome::Failed,
     };
     Ok(exit_status(outcome, &stop))
+}
+
+/// Reports what was wrong with a recording, and what is to be known of it.
+fn report(source: &ReplaySource, replayed: &Replayed) {
+    if let Some(error) = &replayed.error {
+        complain(error);
+    }
+    for note in &replayed.notes {
+        complain(&format!("note: {note}"));
+    }
+    let damaged = &replayed.damaged;
+    if damaged.count() > 0 {
+        complain(&format!(
+            "note: {}: {} of {} frames are damaged and left out, by number {damaged}",
+            source.path.display(),
+            damaged.count(),
+            replayed.statistics.frames() + damaged.count()
+        ));
+    }
 }
 
 /// Plays a recording at its own pace.
@@ -135,7 +158,7 @@ fn play(source: &ReplaySource, plan: &ReplayPlan, stop: &Stop) -> anyhow::Result
         gradient: load_gradient(settings, &model)?,
         model,
     };
-    watch(run, options, stop)
+    watch(run, options, settings, stop)
 }
 
 fn read_truth(path: &Path, sources: &[ReplaySource]) -> anyhow::Result<Truth> {

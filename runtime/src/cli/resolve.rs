@@ -2,15 +2,20 @@
 //! anything is read or written.
 
 use super::args::{
-    CheckArgs, DashboardArgs, DemoArgs, EvaluateArgs, MonitorArgs, ReplayArgs, SummarizeArgs,
-    WatchArgs,
+    CheckArgs, CollectArgs, DashboardArgs, DemoArgs, EvaluateArgs, LogDetailArgs, MonitorArgs,
+    ReplayArgs, SummarizeArgs, WatchArgs,
 };
-use crate::config::Settings;
+use crate::{
+    annotate::video::format::VideoFormat,
+    config::{LogLevel, Settings},
+    notify::event_commands::Pattern,
+};
 use anyhow::{Context, anyhow, bail, ensure};
-use parseye_capture::name_of;
-use parseye_vision::{evaluate::manifest::Split, snr};
+use parseye_capture::{STANDARD_INPUT, name_of};
+use parseye_vision::{bounded::STANDARD, evaluate::manifest::Split, nearest::hint, snr};
 use std::{
     collections::BTreeMap,
+    io::IsTerminal,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -80,6 +85,19 @@ pub(super) struct EvaluatePlan {
     pub json: Option<PathBuf>,
 }
 
+/// What `parseye collect` does.
+#[derive(Debug)]
+pub(super) struct CollectPlan {
+    /// Settings with the flags' values.
+    pub settings: Settings,
+    /// Folder for crops and manifest.
+    pub out: PathBuf,
+    /// Recording in place of a camera.
+    pub recording: Option<PathBuf>,
+    /// The person.
+    pub subject: String,
+}
+
 /// What `parseye summarize` does.
 #[derive(Debug)]
 pub(super) struct SummarizePlan {
@@ -136,10 +154,11 @@ pub(super) fn monitor(args: MonitorArgs, mut settings: Settings) -> anyhow::Resu
     settings.camera.id = args.camera.or(settings.camera.id);
     settings.camera.backend = args.backend.unwrap_or(settings.camera.backend);
     settings.model.file = args.model.or(settings.model.file);
-    settings.report.log = args.log.or(settings.report.log);
+    event_log(args.log, &args.log_detail, &mut settings)?;
     watch(args.watch, &mut settings);
     dashboards(args.dashboards, &mut settings)?;
     alarm(args.on_alarm, &mut settings)?;
+    on_event(args.on_event, &mut settings)?;
     mqtt(args.mqtt, &mut settings)?;
     Ok(MonitorPlan {
         settings,
@@ -155,7 +174,7 @@ pub(super) fn monitor(args: MonitorArgs, mut settings: Settings) -> anyhow::Resu
 pub(super) fn demo(args: DemoArgs, mut settings: Settings) -> anyhow::Result<DemoPlan> {
     let duration = args.duration.map(duration).transpose()?;
     settings.model.file = args.model.or(settings.model.file);
-    settings.report.log = args.log.or(settings.report.log);
+    event_log(args.log, &LogDetailArgs::default(), &mut settings)?;
     // The frames show nobody.
     settings.web.preview = true;
     dashboards(args.dashboards, &mut settings)?;
@@ -203,6 +222,50 @@ pub(super) fn dashboards(args: DashboardArgs, settings: &mut Settings) -> anyhow
     web.check().map_err(|reason| anyhow!("web.{reason}"))
 }
 
+/// Merges the flags of the event log into the settings. A log on standard output leaves no terminal for a
+/// dashboard.
+///
+/// # Errors
+/// When both flags say which frames have lines.
+fn event_log(
+    log: Option<PathBuf>,
+    detail: &LogDetailArgs,
+    settings: &mut Settings,
+) -> anyhow::Result<()> {
+    let report = &mut settings.report;
+    report.log = log.or(report.log.take());
+    ensure!(
+        !(detail.log_level == Some(LogLevel::Events) && detail.log_every.is_some()),
+        "--log-level events leaves out all frames, --log-every some; give one of them"
+    );
+    if let Some(every) = detail.log_every {
+        (report.log_level, report.log_every) = (LogLevel::All, every);
+    }
+    report.log_level = detail.log_level.unwrap_or(report.log_level);
+    settings.terminal.dashboard &= !report.log.as_deref().is_some_and(is_standard);
+    Ok(())
+}
+
+/// Whether a path stands for standard input or output.
+pub(super) fn is_standard(path: &Path) -> bool {
+    path.as_os_str() == STANDARD
+}
+
+/// The source that a path stands for: `-` is standard input.
+///
+/// # Errors
+/// When that is the keyboard.
+fn source_of(path: PathBuf) -> anyhow::Result<PathBuf> {
+    if !is_standard(&path) {
+        return Ok(path);
+    }
+    ensure!(
+        !std::io::stdin().is_terminal(),
+        "-: standard input is a terminal; give a file, or pipe a recording into it"
+    );
+    Ok(STANDARD_INPUT.into())
+}
+
 fn duration(seconds: f64) -> anyhow::Result<Duration> {
     match Duration::try_from_secs_f64(seconds) {
         Ok(duration) if !duration.is_zero() => Ok(duration),
@@ -223,13 +286,43 @@ pub(super) fn alarm(command: Option<String>, settings: &mut Settings) -> anyhow:
     Ok(())
 }
 
+/// Merges `--on-event` into the settings.
+///
+/// # Errors
+/// When one is no `KIND=COMMAND`, or its kind is given twice.
+pub(super) fn on_event(commands: Vec<String>, settings: &mut Settings) -> anyhow::Result<()> {
+    let names = Pattern::ALL.map(Pattern::name);
+    let mut seen = Vec::new();
+    for text in commands {
+        let Some((kind, command)) = text.split_once('=') else {
+            bail!("--on-event {text}: give KIND=COMMAND, such as wink='xdotool key Right'");
+        };
+        let found = Pattern::ALL.into_iter().find(|known| known.name() == kind);
+        let Some(pattern) = found else {
+            bail!(
+                "--on-event: unknown event '{kind}'{}; known: {}",
+                hint(kind, names),
+                names.join(", ")
+            );
+        };
+        ensure!(
+            !seen.contains(&pattern),
+            "--on-event {kind} is given twice; let one command do both"
+        );
+        seen.push(pattern);
+        settings.on_event.set(pattern, command.to_owned());
+    }
+    let checked = settings.on_event.check();
+    checked.map_err(|reason| anyhow!("--on-event: {reason}"))
+}
+
 /// Resolves `parseye replay`.
 ///
 /// # Errors
 /// When two sources have one name, or an output would overwrite an input or another output.
 pub(super) fn replay(args: ReplayArgs, mut settings: Settings) -> anyhow::Result<ReplayPlan> {
     settings.model.file = args.model.or(settings.model.file);
-    settings.report.log = args.log.or(settings.report.log);
+    event_log(args.log, &args.log_detail, &mut settings)?;
     watch(args.watch, &mut settings);
     let several = args.sources.len() > 1;
     ensure!(
@@ -241,10 +334,17 @@ pub(super) fn replay(args: ReplayArgs, mut settings: Settings) -> anyhow::Result
     }
     dashboards(args.dashboards, &mut settings)?;
     alarm(args.on_alarm, &mut settings)?;
+    args.annotate.as_deref().map(VideoFormat::of).transpose()?;
+    on_event(args.on_event, &mut settings)?;
+    ensure!(
+        !(args.loop_forever && args.sources.iter().any(|path| is_standard(path))),
+        "--loop: standard input can be read only once; give a file"
+    );
     let duration = args.duration.map(duration).transpose()?;
     let mut seen: BTreeMap<String, PathBuf> = BTreeMap::new();
     let mut sources = Vec::new();
     for path in args.sources {
+        let path = source_of(path)?;
         let clip = name_of(&path);
         if let Some(other) = seen.insert(clip.clone(), path.clone()) {
             bail!(
@@ -270,6 +370,14 @@ pub(super) fn replay(args: ReplayArgs, mut settings: Settings) -> anyhow::Result
         .map(PathBuf::as_path)
         .collect();
     let outputs = sources.iter().filter_map(|source| source.annotate.as_ref());
+    if let Some(log) = settings
+        .report
+        .log
+        .as_deref()
+        .filter(|log| !is_standard(log))
+    {
+        make_folder_of(log)?;
+    }
     let outputs: Vec<&Path> = outputs
         .chain(&settings.report.log)
         .chain(&args.summary)
@@ -308,6 +416,17 @@ pub(super) fn evaluate(args: EvaluateArgs, mut settings: Settings) -> anyhow::Re
     })
 }
 
+/// Resolves `parseye collect`.
+pub(super) fn collect(args: CollectArgs, mut settings: Settings) -> CollectPlan {
+    settings.camera.id = args.camera.or(settings.camera.id);
+    CollectPlan {
+        settings,
+        out: args.out,
+        recording: args.recording,
+        subject: args.subject,
+    }
+}
+
 fn split(name: &str) -> anyhow::Result<Split> {
     name.parse::<Split>()
         .map_err(|error| anyhow!("--split: {error}"))
@@ -318,7 +437,7 @@ fn split(name: &str) -> anyhow::Result<Split> {
 /// # Errors
 /// When the plot has an unknown format, or an output would overwrite a log.
 pub(super) fn summarize(args: SummarizeArgs, settings: Settings) -> anyhow::Result<SummarizePlan> {
-    if let Some(plot) = &args.plot {
+    if let Some(plot) = args.plot.as_ref().filter(|plot| !is_standard(plot)) {
         let extension = plot.extension().unwrap_or_default().to_ascii_lowercase();
         ensure!(
             extension == "svg" || extension == "png",
@@ -356,7 +475,7 @@ pub(super) fn check(args: CheckArgs, mut settings: Settings) -> anyhow::Result<C
     let inputs: Vec<PathBuf> = inputs.into_iter().flatten().cloned().collect();
     let subject = match (args.source, args.manifest) {
         (Some(path), _) => CheckSubject::Recording {
-            path,
+            path: source_of(path)?,
             every: Duration::try_from_secs_f64(args.every)
                 .with_context(|| format!("--every is {}; give seconds, 0 or more", args.every))
                 .map_err(|error| anyhow!("{error}"))?,
@@ -397,6 +516,20 @@ fn with_clip(out: &Path, clip: &str) -> PathBuf {
     out.with_file_name(name)
 }
 
+/// Makes the folder of an event log where it is missing.
+fn make_folder_of(log: &Path) -> anyhow::Result<()> {
+    let folder = log.parent().unwrap_or(Path::new(""));
+    if folder.as_os_str().is_empty() || folder.exists() {
+        return Ok(());
+    }
+    std::fs::create_dir_all(folder).map_err(|error| {
+        anyhow!(
+            "{}: the folder of the event log cannot be made: {error}; give another path with --log",
+            folder.display()
+        )
+    })
+}
+
 /// Checks that no output overwrites an input or another output, and that each is writable: hours of work
 /// must not end in a mistyped folder.
 fn check_paths(inputs: &[&Path], outputs: &[&Path]) -> anyhow::Result<()> {
@@ -404,7 +537,18 @@ fn check_paths(inputs: &[&Path], outputs: &[&Path]) -> anyhow::Result<()> {
     let resolved = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
     let mut taken: Vec<(PathBuf, &Path)> =
         inputs.iter().map(|path| (resolved(path), *path)).collect();
-    for path in outputs {
+    for (what, paths) in [("input", inputs), ("output", outputs)] {
+        ensure!(
+            paths
+                .iter()
+                .filter(|path| is_standard(path) || path.as_os_str() == STANDARD_INPUT)
+                .count()
+                < 2,
+            "- is given twice; there is only one standard {what}"
+        );
+    }
+    let files = || outputs.iter().filter(|path| !is_standard(path));
+    for path in files() {
         let this = resolved(path);
         if let Some((_, other)) = taken.iter().find(|(known, _)| *known == this) {
             bail!(
@@ -415,7 +559,7 @@ fn check_paths(inputs: &[&Path], outputs: &[&Path]) -> anyhow::Result<()> {
         }
         taken.push((this, path));
     }
-    for path in outputs {
+    for path in files() {
         ensure!(
             !path.is_dir(),
             "{}: a folder; give a file to write to",

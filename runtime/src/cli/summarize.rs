@@ -1,9 +1,9 @@
 //! `parseye summarize`: reads event logs and writes their statistics and a plot.
 
-use super::{complain, print, resolve::SummarizePlan};
+use super::{complain, is_standard, print_beside, resolve::SummarizePlan};
 use parseye_events::{
     session::{Session, read},
-    write_json,
+    write_json, write_standard,
 };
 use std::{path::Path, process::ExitCode};
 
@@ -31,7 +31,7 @@ pub fn run(plan: &SummarizePlan) -> anyhow::Result<ExitCode> {
     if let Some(path) = &plan.plot {
         write_plot(path, &session, plan)?;
     }
-    print(&session.statistics.text())?;
+    print_beside([&plan.json, &plan.plot], &session.statistics.text())?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -54,13 +54,18 @@ fn write_plot(path: &Path, session: &Session, plan: &SummarizePlan) -> anyhow::R
     let is_svg = path
         .extension()
         .is_some_and(|extension| extension.eq_ignore_ascii_case("svg"));
+    let is_svg = is_svg || is_standard(path);
     let bytes = match is_svg {
         true => svg.into_bytes(),
         false => parseye_plot::Rasterizer::new()
             .map_err(|error| anyhow::anyhow!("{error}, or give a name that ends in .svg"))?
             .png(&svg)?,
     };
-    std::fs::write(path, bytes).map_err(|reason| parseye_events::ReportError::File {
+    let written = match is_standard(path) {
+        true => write_standard(&bytes),
+        false => std::fs::write(path, bytes),
+    };
+    written.map_err(|reason| parseye_events::ReportError::File {
         path: path.into(),
         reason,
     })?;

@@ -1,14 +1,22 @@
 //! What `parseye monitor` and `parseye replay --realtime` share: a live run, and its outcome on stdout.
 
-use super::{exit_status, print};
-use crate::live::{LiveOptions, LiveRun, Stop};
+use super::{exit_status, print_beside};
+use crate::{
+    config::Settings,
+    live::{LiveOptions, LiveRun, Stop},
+};
 use std::process::ExitCode;
 
 /// Runs until the user stops it, the time is over, or the source ends; prints the statistics.
 ///
 /// # Errors
 /// When the run cannot start or failed, or an output is not complete.
-pub fn watch(run: LiveRun<'_>, options: LiveOptions, stop: &Stop) -> anyhow::Result<ExitCode> {
+pub fn watch(
+    run: LiveRun<'_>,
+    options: LiveOptions,
+    settings: &Settings,
+    stop: &Stop,
+) -> anyhow::Result<ExitCode> {
     let report = run.run(options)?;
     let monitored = report.monitored;
     let mut line = format!("{}; {}", monitored.statistics.summary(None), monitored.lost);
@@ -19,7 +27,7 @@ pub fn watch(run: LiveRun<'_>, options: LiveOptions, stop: &Stop) -> anyhow::Res
         );
     }
     line.push('\n');
-    print(&line)?;
+    print_beside([&settings.report.log], &line)?;
     if let Some(trouble) = report.log_trouble {
         anyhow::bail!(trouble);
     }

@@ -93,19 +93,59 @@ fn counts(status: &LiveStatus, registry: &mut Registry) {
             ],
         ),
     );
-    let blinks = &status.blinks;
-    registry.register(
-        "blinks",
-        "Blinks since the start, of each eye and of both together",
-        counted(
-            "eye",
-            &[
-                ("left", blinks.left),
-                ("right", blinks.right),
-                ("both", blinks.both),
-            ],
+    let events = &status.events;
+    for (name, help, counts) in [
+        (
+            "blinks",
+            "Blinks since the start, of each eye and of both together",
+            &events.blinks,
         ),
+        (
+            "partial_blinks",
+            "Blinks since the start in which the lids did not meet",
+            &events.partial_blinks,
+        ),
+        (
+            "long_closures",
+            "Closures since the start that were too long for blinks",
+            &events.long_closures,
+        ),
+    ] {
+        let eyes = [
+            ("left", counts.left),
+            ("right", counts.right),
+            ("both", counts.both),
+        ];
+        registry.register(name, help, counted("eye", &eyes));
+    }
+    let winks = [("left", events.winks.left), ("right", events.winks.right)];
+    registry.register(
+        "winks",
+        "Closures of one eye since the start while the other was open",
+        counted("eye", &winks),
     );
+    let alerts = AlertKind::ALL.map(|kind| (kind.name(), events.alerts.get(kind)));
+    registry.register(
+        "alerts",
+        "Alerts raised since the start, by kind",
+        counted("kind", &alerts),
+    );
+    for (name, help, count) in [
+        (
+            "faces_lost",
+            "Times since the start that the face was lost from sight",
+            events.faces_lost,
+        ),
+        (
+            "gaps",
+            "Gaps between frames since the start, of which nothing is known",
+            events.gaps,
+        ),
+    ] {
+        let counter: Counter = Counter::default();
+        counter.inc_by(count);
+        registry.register(name, help, counter);
+    }
 }
 
 /// Registers what goes up and down.
@@ -135,9 +175,11 @@ fn gauges(status: &LiveStatus, registry: &mut Registry) {
             continue;
         };
         for state in EyeState::ALL {
-            probabilities
-                .get_or_create(&[("eye", eye), ("state", state.name())])
-                .set(measured.of(state));
+            if let Some(probability) = measured.of(state) {
+                probabilities
+                    .get_or_create(&[("eye", eye), ("state", state.name())])
+                    .set(probability);
+            }
         }
         confidence.get_or_create(&[("eye", eye)]).set(*largest);
     }

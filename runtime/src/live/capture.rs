@@ -6,10 +6,14 @@
 //! source. All time is taken from a [`Clock`], so that tests need not wait.
 
 mod event;
+mod held_back;
 
 pub(super) use event::{CaptureEvent, Reason, SourceChange};
 
-use parseye_capture::{CameraFault, CaptureLoss, LiveOpener, LiveSource, Read, SourceError};
+use held_back::HeldBack;
+use parseye_capture::{
+    CameraFault, CaptureLoss, DamagedFrames, LiveOpener, LiveSource, Notice, Read, SourceError,
+};
 use parseye_vision::frame::Frame;
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -47,6 +51,9 @@ pub(super) trait FrameSink {
     fn frame(&mut self, frame: Frame);
     /// Takes a change of the source.
     fn event(&mut self, event: CaptureEvent);
+    /// Takes that a frame was dropped since it was held back on its way, so that nobody knows when it was
+    /// taken.
+    fn late(&mut self);
     /// Takes the number of frames lost since the run began.
     fn lost(&mut self, lost: CaptureLoss);
 }
@@ -166,6 +173,8 @@ pub(super) struct Capture<'a, S: FrameSink> {
 /// Damaged frames that were reported.
 #[derive(Debug, Default)]
 struct Damage {
+    /// Numbers of those that were not reported yet.
+    numbers: DamagedFrames,
     reported: CaptureLoss,
     reported_at: Option<Instant>,
 }
@@ -181,6 +190,7 @@ struct Opening {
     /// Frames damaged before it last delivered.
     damaged_before: u64,
     first_frame: Option<Instant>,
+    held_back: HeldBack,
 }
 
 impl<'a, S: FrameSink> Capture<'a, S> {
@@ -257,6 +267,7 @@ impl<'a, S: FrameSink> Capture<'a, S> {
             silent_since: self.clock.now(),
             damaged_before: 0,
             first_frame: None,
+            held_back: HeldBack::default(),
             source,
         };
         let next = loop {
@@ -264,6 +275,7 @@ impl<'a, S: FrameSink> Capture<'a, S> {
                 break CaptureState::Ended;
             }
             let read = opening.source.read(MAX_WAIT);
+            self.take_notices(&mut opening);
             let lost = opening.source.lost();
             self.report_damage(lost);
             match read {
@@ -309,12 +321,36 @@ impl<'a, S: FrameSink> Capture<'a, S> {
             let time = frame.time;
             self.sink.event(CaptureEvent { time, change });
         }
-        self.sink.frame(frame);
+        // A recording's times are its own, however it comes.
+        let is_live = self.stall_timeout.is_some();
+        match is_live && opening.held_back.is_late(frame.time, frame.sequence) {
+            true => self.sink.late(),
+            false => self.sink.frame(frame),
+        }
+    }
+
+    /// Takes what the source reports beside its frames.
+    fn take_notices(&mut self, opening: &mut Opening) {
+        for notice in opening.source.notices() {
+            match notice {
+                Notice::Damaged { frame, .. } => {
+                    self.damage.numbers.add(frame + opening.sequence_offset);
+                }
+                Notice::Gap { length, message } => {
+                    self.event(SourceChange::Gap { length, message })
+                }
+                Notice::Note(message) => self.event(SourceChange::Note { message }),
+                _ => {}
+            }
+        }
     }
 
     /// Returns why an opening counts as lost, if it has been silent for too long.
     fn stalled(&self, opening: &Opening, lost: CaptureLoss) -> Option<SourceError> {
-        let limit = self.stall_timeout?;
+        let limit = match opening.first_frame {
+            Some(_) => self.stall_timeout?,
+            None => self.stall_timeout?.max(opening.source.startup()),
+        };
         let silent = self
             .clock
             .now()
@@ -327,7 +363,7 @@ impl<'a, S: FrameSink> Capture<'a, S> {
             0 => (
                 CameraFault::Stalled,
                 format!("no frame for {} seconds", limit.as_secs_f64()),
-                "check its cable, then plug it in again",
+                "check its cable or its network, then plug it in again",
             ),
             _ => (
                 CameraFault::Corrupt,
@@ -366,11 +402,17 @@ impl<'a, S: FrameSink> Capture<'a, S> {
                 format!("{corrupt} arrived damaged, {decode} could not be decoded")
             }
         };
+        let numbers = self.damage.numbers.first().to_vec();
         self.damage = Damage {
+            numbers: DamagedFrames::default(),
             reported: lost,
             reported_at: Some(now),
         };
-        self.event(SourceChange::Damaged { frames, message });
+        self.event(SourceChange::Damaged {
+            frames,
+            numbers,
+            message,
+        });
     }
 
     fn event(&mut self, change: SourceChange) {

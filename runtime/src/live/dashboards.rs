@@ -99,6 +99,7 @@ fn alone(settings: &Settings) -> bool {
         && settings.report.log.is_none()
         && settings.mqtt.broker.is_none()
         && settings.alarm.command.is_none()
+        && !settings.on_event.is_any()
 }
 
 fn url(web: &WebServer) -> String {

@@ -126,6 +126,10 @@ impl FrameSink for LatestFrameSink {
         self.vision.unpark();
     }
 
+    fn late(&mut self) {
+        self.shared.dropped.fetch_add(1, Ordering::Relaxed);
+    }
+
     fn event(&mut self, event: CaptureEvent) {
         // The vision thread has left only if the run is over.
         let _ = self.events.send(event);

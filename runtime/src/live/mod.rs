@@ -10,6 +10,7 @@ mod latest_frame;
 mod monitor;
 mod present;
 mod reader_thread;
+mod remarks;
 mod run;
 mod self_check;
 mod status_line;

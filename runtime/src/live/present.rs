@@ -3,7 +3,7 @@
 use super::capture::SourceChange;
 use hdrhistogram::Histogram;
 use parseye_events::{
-    event::{EyeRecord, FaceRecord},
+    event::{EyeRecord, FaceRecord, untold_message},
     metrics::{FrameLoss, Percentiles},
     rounding::{milliseconds, seconds},
     status::{CheckStatus, LiveStatus, RunningAlert, SourceStatus},
@@ -95,7 +95,8 @@ impl Present {
                 self.source.down = Some(reason.message.clone());
                 self.last = None;
             }
-            SourceChange::Damaged { .. } => {}
+            SourceChange::Damaged { .. } | SourceChange::Gap { .. } | SourceChange::Note { .. } => {
+            }
         }
     }
 
@@ -156,10 +157,12 @@ impl Present {
                 right: statistics.blinks_of_person(Laterality::Right),
                 both: statistics.blinks_of_person(Laterality::Both),
             },
+            events: statistics.event_counts(),
             blinks_per_minute: eye_monitor.tracker().blinks_per_minute(),
             perclos: eye_monitor.tracker().perclos_of_last_minute(),
             alerts: self.alerts.clone(),
             fps: self.rate(now),
+            untold: untold(eye_monitor),
             frame_age_ms: self.recent_ages(),
             frames: statistics.frames(),
             lost,
@@ -198,12 +201,23 @@ impl Present {
     }
 }
 
+/// Says what cannot be told at the present rate of frames; `None` where all can.
+fn untold(eye_monitor: &EyeMonitor) -> Option<String> {
+    let tracker = eye_monitor.tracker();
+    let untold = tracker.untold();
+    let rate = tracker.readings_per_second().unwrap_or_default();
+    (!untold.is_empty()).then(|| untold_message(rate, untold))
+}
+
 /// Rank of an alert: the most severe is 0.
 fn severity(kind: AlertKind) -> u8 {
     match kind {
         AlertKind::LongClosureAlarm => 0,
-        AlertKind::LongClosureWarning => 1,
-        AlertKind::Drowsiness => 2,
+        AlertKind::FaceLostAsleep => 1,
+        AlertKind::LongClosureWarning => 2,
+        AlertKind::Drowsiness => 3,
+        AlertKind::LowBlinkRate => 4,
+        AlertKind::ScreenTime => 5,
     }
 }
 

@@ -11,10 +11,15 @@ use crate::{
     dashboard::web::WebError,
     live::{
         MonitorOptions, Monitored, PipelineError, SelfCheckError, SelfCheckSlot, SelfCheckThread,
-        WatchedSource, dashboards::Dashboards, monitor, status_line::StatusLine,
+        WatchedSource,
+        dashboards::Dashboards,
+        monitor,
+        remarks::{self, Remarks},
+        status_line::StatusLine,
     },
     notify::{
         alarm::{self, Alarm, AlarmError},
+        event_commands::{self, EventCommandError, EventCommands},
         mqtt::{self, MqttError, MqttPublisher},
     },
 };
@@ -74,6 +79,9 @@ pub enum LiveRunError {
     /// The alarms cannot be given.
     #[error(transparent)]
     Alarm(#[from] AlarmError),
+    /// The commands on events cannot be run.
+    #[error(transparent)]
+    EventCommands(#[from] EventCommandError),
     /// The models cannot be run.
     #[error(transparent)]
     Vision(#[from] VisionError),
@@ -124,7 +132,9 @@ struct Readers {
     /// Ends the events and the self-check's readings: the readers below take those that wait for them,
     /// then end.
     _events: AtEnd<(Fanout<Event>, Arc<SelfCheckSlot>)>,
+    remarks: Option<Remarks>,
     alarm: Option<AtEnd<Alarm>>,
+    event_commands: Option<AtEnd<EventCommands>>,
     self_check: Option<AtEnd<SelfCheckThread>>,
     /// Restores the terminal, so that what is reported from here on can be read.
     dashboards: Dashboards,
@@ -156,7 +166,9 @@ impl<'a> LiveRun<'a> {
                 events.end();
                 readings.end();
             }),
+            remarks: None,
             alarm: None,
+            event_commands: None,
             self_check: None,
             dashboards: Dashboards::listen(&channels, settings, stop, report)?,
             status_line: None,
@@ -166,6 +178,10 @@ impl<'a> LiveRun<'a> {
         let events = channels.events.subscribe(alarm::CAPACITY);
         let alarm = Alarm::start(&settings.alarm, events, readers.dashboards.reporter())?;
         readers.alarm = Some(AtEnd::new(alarm, Alarm::finish));
+        let events = channels.events.subscribe(event_commands::CAPACITY);
+        let reporter = readers.dashboards.reporter();
+        readers.event_commands = EventCommands::start(&settings.on_event, events, reporter)?
+            .map(|commands| AtEnd::new(commands, EventCommands::finish));
         Ok(Self {
             settings,
             stop,
@@ -225,7 +241,8 @@ impl<'a> LiveRun<'a> {
         let Some(path) = &self.settings.report.log else {
             return Ok(None);
         };
-        let log = EventLog::open(path, options.existing)?;
+        let detail = self.settings.report.detail(&self.settings.temporal);
+        let log = EventLog::open(path, options.existing)?.detailed(detail);
         // A recording's log is as long as the recording; a camera's has no end.
         Ok(Some(match options.mode {
             Mode::Monitor => log.rotated(self.settings.report.rotation()),
@@ -244,9 +261,16 @@ impl Readers {
         (model, gradient): (&EyeStateModel, Option<&GradientModel>),
         (settings, stop): (&Settings, &Stop),
     ) -> Result<(), LiveRunError> {
+        let remarks = channels.events.subscribe(remarks::QUEUE);
+        let remarks = Remarks::start(remarks, self.dashboards.reporter());
+        self.remarks = Some(remarks.map_err(LiveRunError::Thread)?);
         if let Some(log) = log {
             let events = channels.events.subscribe(LogWriter::QUEUE);
-            let writer = LogWriter::start(events, log, self.dashboards.reporter());
+            // As a shell ends a program that writes into a pipe without a reader.
+            const SIGPIPE: usize = 13;
+            let stop = stop.clone();
+            let over = move || stop.request(SIGPIPE);
+            let writer = LogWriter::start(events, log, self.dashboards.reporter(), over);
             self.log = Some(writer.map_err(LiveRunError::Thread)?);
         }
         let checks =

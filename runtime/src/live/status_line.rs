@@ -1,6 +1,7 @@
 //! A line of status now and then on stderr, for runs without a dashboard on the terminal.
 
 use crate::channels::LatestStatus;
+use parseye_command_line::printable;
 use parseye_events::status::LiveStatus;
 use std::{
     io::{self, IsTerminal, Write},
@@ -62,6 +63,8 @@ impl Drop for StatusLine {
 /// On a terminal the line overwrites the last one.
 fn write_line(status: &LiveStatus, on_terminal: bool) {
     const CLEAR_LINE: &str = "\r\x1b[K";
+    let status = status.to_string();
+    let status = printable(&status);
     let mut stderr = io::stderr().lock();
     // A status that nobody can read is no reason to end.
     let _ = if on_terminal {

@@ -5,7 +5,6 @@
 //! delays neither the monitor nor the next alarm, and each failure is reported once. When to warn is
 //! decided by [`parseye_vision::temporal`].
 
-mod command;
 #[cfg(feature = "notifications")]
 mod notification;
 mod policy;
@@ -15,7 +14,7 @@ mod sound;
 
 pub use settings::AlarmSettings;
 
-use command::{AlarmCommand, CommandEnd};
+use super::command::{CommandEnd, UserCommand, fields_of};
 use parseye_events::{
     event::{AlertEvent, Event},
     fanout::{Next, Subscription, locked},
@@ -78,7 +77,7 @@ impl Alarm {
                 .then(io::stderr)
                 .filter(IsTerminal::is_terminal)
                 .map(|stderr| Box::new(stderr) as Box<dyn Write + Send>),
-            command: AlarmCommand::new(settings).map_err(AlarmError::Setting)?,
+            command: settings.user_command()?,
             silence_command: settings.silence_command,
             waiting: None,
             desktop: Desktop::start(settings, &failures)?,
@@ -120,7 +119,7 @@ struct Reader {
     begin: Instant,
     /// Where the bell is written to; `None` where nothing would ring.
     bell: Option<Box<dyn Write + Send>>,
-    command: Option<AlarmCommand>,
+    command: Option<UserCommand>,
     silence_command: bool,
     /// The alert that the command is due for once its run before has ended.
     waiting: Option<AlertEvent>,
@@ -184,7 +183,11 @@ impl Reader {
         }
         if !command.is_running()
             && let Some(alert) = self.waiting.take()
-            && let Err(error) = command.start(&alert)
+            && let Err(error) = command.start(
+                &Event::Alert(alert.clone()),
+                "PARSEYE_ALERT_",
+                fields_of(&alert),
+            )
         {
             self.failures.report_once(&format!(
                 "the alarm's command cannot be started: {error}; check its permissions"

@@ -7,13 +7,20 @@ use std::{
     path::Path,
 };
 
-/// Reads a file of at most `limit` bytes.
+/// Stands for standard input wherever a file to read may be given, and for standard output wherever one to
+/// write may.
+pub const STANDARD: &str = "-";
+
+/// Reads a file of at most `limit` bytes; [`STANDARD`] is standard input.
 ///
 /// Bytes are counted as they are read, since devices and pipes report a size of 0.
 ///
 /// # Errors
 /// Those of the system; of kind [`io::ErrorKind::FileTooLarge`] where the file has more.
 pub fn read(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    if path.as_os_str() == STANDARD {
+        return read_from(io::stdin().lock(), limit);
+    }
     read_from(File::open(path)?, limit)
 }
 

@@ -3,15 +3,12 @@
 //! Where frames come from, and what is done with the results, is left to the caller.
 
 use crate::{
-    classify::{
-        EyeClassifier, EyeStateModel, ModelError, StandardisedCrop,
-        input::{PIXELS, SIDE},
-    },
+    classify::{EyeClassifier, EyeStateModel, ModelError},
+    eye_crop::eye_crop,
     eye_state::PerEye,
     frame::Frame,
     locate::{
         DetectorSettings, Face, FaceTracker, LocateError, PersonChange, WatchRegion,
-        crop::{Roi, sample_gray},
         find_face_detector, watch_area,
     },
     reading::{EyeReading, FrameReading, Unseen},
@@ -254,7 +251,8 @@ impl EyeMonitor {
         if squares.left.side < self.settings.eyes.least_side_px {
             return unmeasured(Unseen::TooSmall);
         }
-        let crops = PerEye::from_fn(|eye| standardised(frame, squares.get(eye)));
+        let detail_side = self.classifier.model().detail_side();
+        let crops = PerEye::from_fn(|eye| eye_crop(&frame.luma, squares.get(eye), detail_side));
         let cropped = Instant::now();
         let mut classify = |crop, square| {
             self.classifier
@@ -270,10 +268,4 @@ impl EyeMonitor {
         };
         Ok((eyes, cropped - begin, cropped.elapsed()))
     }
-}
-
-fn standardised(frame: &Frame, square: &Roi) -> StandardisedCrop {
-    let mut gray = [0.0; PIXELS];
-    sample_gray(&frame.luma, square, SIDE, &mut gray);
-    StandardisedCrop::new(&gray)
 }

@@ -10,6 +10,16 @@ use strum::{Display, IntoStaticStr, VariantArray};
 /// Number of eye states, and of a model's outputs.
 pub const STATES: usize = 4;
 
+/// What stands in the place of the probability of a state that a model has no output for, such as partially open
+/// for one that knows open and closed alone: nothing in any sum, and told from a probability of zero by its sign
+/// ([`is_left_out`]).
+pub const LEFT_OUT: f32 = -0.0;
+
+/// Tells [`LEFT_OUT`] from a probability, which is never negative.
+pub const fn is_left_out(probability: f32) -> bool {
+    probability.is_sign_negative()
+}
+
 /// State of one eye, as a person looking at the image would name it.
 #[derive(
     Clone,

@@ -3,7 +3,7 @@
 //!
 //! # Layout
 //! A frame passes the modules in this order: [`frame`] holds it, [`locate`] finds face and eyes,
-//! [`classify`] predicts each eye's state, [`temporal`] turns states into blinks, closures and PERCLOS;
+//! [`eye_crop`] cuts an eye out, [`classify`] predicts its state, [`temporal`] turns states into blinks, closures and PERCLOS;
 //! [`eye_monitor`] is that way in one struct. [`selfcheck`] measures how far a prediction can be trusted,
 //! [`evaluate`] scores predictions against labels. [`reading`], [`eye_state`] and [`snr`] hold the words
 //! that all share. Cameras, files, logs and dashboards are left to other crates.
@@ -12,6 +12,7 @@ pub mod bounded;
 pub mod classify;
 mod convolution;
 pub mod evaluate;
+pub mod eye_crop;
 pub mod eye_monitor;
 pub mod eye_state;
 pub mod frame;

@@ -4,7 +4,7 @@
 //! down is left to other crates.
 
 use crate::{
-    eye_state::{EyeState, PerEye, STATES},
+    eye_state::{EyeState, PerEye, STATES, is_left_out},
     locate::{Face, crop::Roi},
 };
 use serde::{Deserialize, Serialize};
@@ -27,7 +27,9 @@ pub enum Unseen {
 pub enum EyeReading {
     /// A crop was classified.
     Measured {
-        /// Probabilities of the states in the order of [`EyeState::ALL`], summing to 1.
+        /// Probabilities of the states in the order of [`EyeState::ALL`], summing to 1;
+        /// [`LEFT_OUT`](crate::eye_state::LEFT_OUT) for
+        /// those that the model has no output for.
         probabilities: [f32; STATES],
         /// Where the crop was cut.
         square: Roi,
@@ -50,10 +52,13 @@ impl EyeReading {
         self.probability(self.state())
     }
 
-    /// Probability of a state, 0 to 1, where one was measured.
+    /// Probability of a state, 0 to 1, where one was measured and the model has an output for it.
     pub fn probability(&self, state: EyeState) -> Option<f32> {
         match self {
-            Self::Measured { probabilities, .. } => Some(probabilities[state.index()]),
+            Self::Measured { probabilities, .. } => {
+                let probability = probabilities[state.index()];
+                (!is_left_out(probability)).then_some(probability)
+            }
             Self::Unmeasured(_) => None,
         }
     }

@@ -12,7 +12,7 @@ use std::{
 };
 
 /// Names that tests may need, as `probe.sh` prints them, and what they stand for.
-const NEEDS: [(&str, &str); 12] = [
+const NEEDS: [(&str, &str); 13] = [
     ("face_detector", "the face detector (make models)"),
     ("clips", "clips/ in PARSEYE_DATA"),
     ("crops", "eyes/ in PARSEYE_DATA"),
@@ -20,6 +20,10 @@ const NEEDS: [(&str, &str); 12] = [
     ("jq", "jq"),
     ("mosquitto", "mosquitto and its clients"),
     ("terminal", "`script` of util-linux"),
+    (
+        "rtsp_server",
+        "GStreamer's RTSP server and its Python bindings",
+    ),
     ("small_disk", "the right to mount a tmpfs"),
     ("slurm", "slurm-wlm and munge"),
     ("root", "root"),

@@ -4,6 +4,8 @@
 use parseye_test_needs::needs;
 mod drawn_camera;
 mod library;
+#[cfg(target_os = "linux")]
+mod network;
 use crate::support;
 
 use std::{

@@ -45,6 +45,25 @@ fn unknown_words_name_the_nearest() {
     );
     run(&["evaluate", "--split", "test"], &["--manifest"]);
     run(&["cameras", "x"], &["'x'"]);
+    // What other programs call it.
+    run(
+        &["monitor", "--device", "0"],
+        &["'--device'", "--camera ID"],
+    );
+    run(
+        &["monitor", "--width=640"],
+        &["'--width'", "PARSEYE_CAMERA__WIDTH"],
+    );
+    run(&["monitor", "--fps", "15"], &["PARSEYE_CAMERA__FRAME_RATE"]);
+    run(
+        &["monitor", "--headless"],
+        &["'--headless'", "--no-terminal"],
+    );
+    run(
+        &["replay", "--input", "a.mp4"],
+        &["'--input'", "parseye replay FILE"],
+    );
+    run(&["monitor", "--on-blink", "true"], &["--on-event"]);
     run(&["models", "--all"], &["'--all'"]);
 }
 
@@ -173,12 +192,17 @@ fn an_unwritable_output_is_refused_before_anything_is_judged() {
     let folder = folder();
     image(&folder.path().join("a.png"));
     fs::create_dir(folder.path().join("dir")).unwrap();
-    for flag in ["--log", "--summary", "--annotate"] {
+    for (flag, nowhere) in [
+        // The folder of a log is made, where that is possible.
+        ("--log", "a.png/out"),
+        ("--summary", "nowhere/out"),
+        ("--annotate", "nowhere/out"),
+    ] {
         let mut command = parseye(folder.path());
         refused(
-            command.args(["replay", "a.png", flag, "nowhere/out"]),
+            command.args(["replay", "a.png", flag, nowhere]),
             1,
-            &["nowhere/out"],
+            &[nowhere.trim_end_matches("/out")],
         );
         refused(
             parseye(folder.path()).args(["replay", "a.png", flag, "dir"]),

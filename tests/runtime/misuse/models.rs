@@ -8,7 +8,12 @@ use super::{
     },
 };
 use parseye_vision::classify::{EyeStateModel, gradient::GradientModel};
+use prost::Message;
 use std::fs;
+use tract_onnx::pb::{
+    ModelProto, StringStringEntryProto, tensor_proto::DataType, tensor_shape_proto::dimension,
+    type_proto,
+};
 
 #[test]
 fn every_unusable_model_says_why() {
@@ -31,15 +36,15 @@ fn every_unusable_model_says_why() {
             whole[..whole.len() / 2].to_vec(),
             &["whole ONNX model"],
         ),
-        ("empty", Vec::new(), &["card"]),
-        ("text", b"not a model".to_vec(), &["ONNX"]),
+        ("empty", Vec::new(), &["empty", "download"]),
+        ("text", b"not a model".to_vec(), &["text file", "ONNX"]),
         (
             "no-card",
             onnx(&ModelForm {
                 card: None,
                 ..ModelForm::default()
             }),
-            &["without a card"],
+            &["without a card", "train card --adopt"],
         ),
         (
             "other-shape",
@@ -107,6 +112,176 @@ fn every_unusable_model_says_why() {
     );
     fs::write(folder.path().join("whole.onnx"), whole).unwrap();
     succeeds(parseye(folder.path()).args(arguments).arg("whole.onnx"));
+}
+
+/// What people have at hand and give as a model: each is told in one line what it is and what to do, by its content,
+/// whatever it is called.
+#[test]
+fn a_file_of_another_kind_is_named_and_says_what_to_do() {
+    let folder = folder();
+    image(&folder.path().join("a.png"));
+    let zip = |member: &str| [b"PK\x03\x04", &[0; 26][..], member.as_bytes()].concat();
+    let of = |input: &[i64], outputs| {
+        onnx(&ModelForm {
+            input: input.to_vec(),
+            outputs,
+            card: None,
+            ..ModelForm::default()
+        })
+    };
+    let changed = |form: &ModelForm, change: &dyn Fn(&mut ModelProto)| {
+        let mut model = ModelProto::decode(&onnx(form)[..]).unwrap();
+        change(&mut model);
+        model.encode_to_vec()
+    };
+    let typed = |kind: DataType| {
+        changed(&ModelForm::default(), &|model| {
+            model.graph.as_mut().unwrap().initializer[0].data_type = kind as i32;
+        })
+    };
+    let open_batch = changed(
+        &ModelForm {
+            card: None,
+            ..ModelForm::default()
+        },
+        &|model| {
+            let input = &mut model.graph.as_mut().unwrap().input[0];
+            let kind = input.r#type.as_mut().unwrap().value.as_mut().unwrap();
+            let type_proto::Value::TensorType(tensor) = kind;
+            tensor.shape.as_mut().unwrap().dim[0].value =
+                Some(dimension::Value::DimParam("batch".into()));
+        },
+    );
+    let quantised = changed(&ModelForm::default(), &|model| {
+        model.graph.as_mut().unwrap().node[1].op_type = "QLinearMatMul".into();
+    });
+    let external = changed(&ModelForm::default(), &|model| {
+        let weights = &mut model.graph.as_mut().unwrap().initializer[0];
+        weights.raw_data.clear();
+        weights.external_data = vec![StringStringEntryProto {
+            key: "location".into(),
+            value: "weights.bin".into(),
+        }];
+    });
+    let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:0f\nsize 800000\n";
+    let page = "\n<!DOCTYPE html>\n<html><body>Sign in</body></html>";
+    let cases: [(&str, Vec<u8>, &[&str]); 16] = [
+        ("dynamic", open_batch, &["open batch size", "--adopt"]),
+        (
+            "rgb",
+            of(&[1, 3, 64, 64], 4),
+            &["RGB", "[1, 3, 64, 64]", "--adopt"],
+        ),
+        (
+            "two",
+            of(&[1, 1, 24, 24], 2),
+            &["two classes", "gray", "--adopt"],
+        ),
+        (
+            "fp16",
+            typed(DataType::Float16),
+            &["half precision (fp16", "f32"],
+        ),
+        ("f64", typed(DataType::Double), &["double precision", "f32"]),
+        ("int8", typed(DataType::Int8), &["quantised", "int8", "f32"]),
+        ("qlinear", quantised, &["quantised", "QLinearMatMul"]),
+        ("external", external, &["other files", "onnx.save"]),
+        (
+            "pointer",
+            pointer.into(),
+            &["Git LFS pointer", "git lfs pull"],
+        ),
+        ("page", page.into(), &["web page", "download the file"]),
+        (
+            "weights.pt",
+            zip("archive/data.pkl"),
+            &["PyTorch", "torch.onnx.export"],
+        ),
+        (
+            "old.pth",
+            b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.".to_vec(),
+            &["PyTorch"],
+        ),
+        (
+            "lite",
+            b"\x1c\0\0\0TFL3\0\0\0\0".to_vec(),
+            &["TensorFlow Lite", "tf2onnx"],
+        ),
+        (
+            "keras.h5",
+            b"\x89HDF\r\n\x1a\n\0\0".to_vec(),
+            &["HDF5", "Keras", "tf2onnx"],
+        ),
+        (
+            "saved.pb",
+            b"\x08\x01\x12\x80\x01abc".to_vec(),
+            &["TensorFlow SavedModel"],
+        ),
+        (
+            "packed",
+            b"\x1f\x8b\x08\0\0".to_vec(),
+            &["compressed", "unpack"],
+        ),
+    ];
+    for (name, bytes, words) in cases {
+        let file = if name.contains('.') {
+            name.to_owned()
+        } else {
+            format!("{name}.onnx")
+        };
+        fs::write(folder.path().join(&file), bytes).unwrap();
+        refused(
+            parseye(folder.path()).args(["replay", "a.png", "--model", &file]),
+            1,
+            &[&[file.as_str()], words].concat(),
+        );
+    }
+}
+
+/// The card of an adopted model says what it is fed; one that nothing can be fed to is refused.
+#[test]
+fn a_card_of_an_adopted_model_is_checked() {
+    let folder = folder();
+    image(&folder.path().join("a.png"));
+    type Change = fn(&mut serde_json::Value);
+    let cases: [(&str, Change, &[&str]); 5] = [
+        (
+            "once",
+            |card| card["labels"] = serde_json::json!(["open", "open"]),
+            &["labels", "closed"],
+        ),
+        (
+            "none",
+            |card| card["labels"] = serde_json::json!(["open", "shut"]),
+            &["labels", "shut"],
+        ),
+        (
+            "scale",
+            |card| card["input"]["pixels"]["scale"] = serde_json::json!([0.0]),
+            &["scale"],
+        ),
+        (
+            "mean",
+            |card| card["input"]["pixels"]["mean"] = serde_json::json!([0.0, 0.0]),
+            &["mean"],
+        ),
+        (
+            "side",
+            |card| card["input"]["shape"] = serde_json::json!([1, 1, 24, 25]),
+            &["24, 25", "16 to 128"],
+        ),
+    ];
+    for (name, change, words) in cases {
+        let mut form = ModelForm::adopted(24);
+        change(form.card.as_mut().unwrap());
+        let file = format!("{name}.onnx");
+        fs::write(folder.path().join(&file), onnx(&form)).unwrap();
+        refused(
+            parseye(folder.path()).args(["replay", "a.png", "--model", &file]),
+            1,
+            &[&[file.as_str()], words].concat(),
+        );
+    }
 }
 
 #[test]

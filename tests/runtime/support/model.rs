@@ -34,6 +34,23 @@ impl Default for ModelForm {
     }
 }
 
+impl ModelForm {
+    /// A gray model of two classes as `train card --adopt` makes it usable.
+    pub fn adopted(side: i64) -> Self {
+        let mut card = card();
+        card["labels"] = serde_json::json!(["open", "closed"]);
+        card["input"]["shape"] = serde_json::json!([1, 1, side, side]);
+        card["input"]["pixels"] =
+            serde_json::json!({ "white": 1.0, "mean": [0.5], "scale": [0.25] });
+        Self {
+            input: vec![1, 1, side, side],
+            outputs: 2,
+            card: Some(card),
+            ..Self::default()
+        }
+    }
+}
+
 /// A card that the program accepts.
 pub fn card() -> Value {
     serde_json::json!({

@@ -8,7 +8,7 @@ use parseye_events::{
     },
     metrics::{FrameLoss, Percentiles},
     status::{CheckStatus, EyeCheckStatus, LiveStatus, RunningAlert, SourceStatus},
-    summary::BlinkCounts,
+    summary::{AlertCounts, BlinkCounts, EventTotals},
 };
 use parseye_vision::{
     eye_state::{EyeState, PerEye},
@@ -36,9 +36,9 @@ pub fn end(frames: u64) -> Event {
 pub fn eye(closed: f64) -> EyeRecord {
     let probabilities = Probabilities {
         open: 1.0 - closed,
-        partially_open: 0.0,
+        partially_open: Some(0.0),
         closed,
-        not_visible: 0.0,
+        not_visible: Some(0.0),
     };
     EyeRecord {
         state: if closed > 0.5 {
@@ -162,10 +162,32 @@ pub fn status() -> LiveStatus {
             right: 190,
             both: 188,
         },
+        events: EventTotals {
+            blinks: BlinkCounts {
+                left: 191,
+                right: 190,
+                both: 188,
+            },
+            long_closures: BlinkCounts {
+                left: 3,
+                right: 2,
+                both: 2,
+            },
+            winks: PerEye { left: 4, right: 1 },
+            faces_lost: 6,
+            gaps: 1,
+            alerts: AlertCounts {
+                long_closure_warning: 5,
+                long_closure_alarm: 2,
+                ..AlertCounts::default()
+            },
+            ..EventTotals::default()
+        },
         blinks_per_minute: Some(14.0),
         perclos: Some(0.043),
         alerts: Vec::new(),
         fps: 29.97,
+        untold: None,
         frame_age_ms: Some(Percentiles {
             p50: 21.4,
             p95: 30.2,

@@ -2,6 +2,7 @@
 //! train nothing, a cluster of one node.
 
 pub mod evaluation_bench;
+pub mod foreign;
 pub mod made_up_study;
 pub mod slurm;
 pub mod toy_classifiers;

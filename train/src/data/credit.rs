@@ -1,7 +1,7 @@
 //! Credit for known data sets, which every model card names.
 
 /// Sources by their name in the manifest.
-const CREDITS: [(&str, &str); 7] = [
+const CREDITS: [(&str, &str); 9] = [
     (
         "cew",
         "CEW: Closed Eyes in the Wild (Song et al. 2014), research use",
@@ -13,6 +13,14 @@ const CREDITS: [(&str, &str); 7] = [
     (
         "clip_crops",
         "clips: eye crops of published face videos, research use",
+    ),
+    (
+        super::demo::NAME,
+        "demo: eyes drawn by Parseye, nobody's pictures",
+    ),
+    (
+        "own",
+        "own: eyes recorded by `parseye collect`, for their owner's use",
     ),
     (
         "mrl",

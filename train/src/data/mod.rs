@@ -7,6 +7,7 @@ pub mod batch;
 pub mod cover;
 pub mod credit;
 pub mod crops;
+pub mod demo;
 pub mod evaluation;
 pub mod folds;
 pub mod import;

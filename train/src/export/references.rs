@@ -1,9 +1,9 @@
-//! `train card`: measures again, on the validation split, what a live stream of an existing model is
-//! compared with, and writes it on the model's card. Weights and all other metrics stay as they are.
+//! What a live stream of a model is compared with, measured on the clean validation split and written on the
+//! model's card. Weights and all other metrics stay as they are.
 
 use super::{ExportError, gradient_path};
-use crate::{data::evaluation::EvaluationSet, files::write_atomically};
-use anyhow::{Context, bail};
+use crate::files::write_atomically;
+use anyhow::Context;
 use parseye_vision::{
     classify::{
         EyeStateModel, ModelCard, StandardisedCrop,
@@ -11,57 +11,11 @@ use parseye_vision::{
         gradient::{GRADIENT_OF_KEY, GradientModel},
         model::softmax,
     },
-    evaluate::manifest::Split,
     eye_state::STATES,
 };
 use prost::Message;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use tract_onnx::pb;
-
-/// Arguments of `train card`.
-#[derive(Clone, Debug, clap::Args)]
-pub struct CardArguments {
-    /// The model whose card is rewritten, and that of its gradient graph beside it.
-    #[arg(value_name = "MODEL")]
-    pub model: PathBuf,
-    /// Folder with manifest.csv and the images it lists: the very data the model was trained on.
-    #[arg(long, value_name = "DIR")]
-    pub data: PathBuf,
-}
-
-/// Rewrites the card and prints its references.
-///
-/// # Errors
-/// When the model or the data cannot be read, or the data are not those of the card.
-pub fn run(arguments: &CardArguments) -> anyhow::Result<()> {
-    let model = EyeStateModel::from_file(&arguments.model)?;
-    let val = EvaluationSet::read(&arguments.data, Split::Val)?;
-    let made_from = &model.card().training.data_sha256;
-    if *made_from != val.sha256 {
-        bail!(
-            "{}: the model was made from other data (their hash is {made_from}, here it is {}); give the --data of its training",
-            arguments.data.display(),
-            val.sha256
-        );
-    }
-    let crops: Vec<StandardisedCrop> = val.crops.iter().map(|crop| crop.standardised()).collect();
-    let card = rewrite(&arguments.model, &crops)?;
-    if let Some(quantiles) = &card.reference_quantiles {
-        for ((share, confidence), entropy) in quantiles
-            .shares
-            .iter()
-            .zip(&quantiles.confidence)
-            .zip(&quantiles.entropy_bits)
-        {
-            eprintln!(
-                "{:>4.0} % of {} crops: confidence below {confidence:.3}, entropy below {entropy:.3} bits",
-                100.0 * share,
-                quantiles.n
-            );
-        }
-    }
-    Ok(())
-}
 
 /// Measures the references of the model at `path` on these crops and writes them on its card.
 ///
@@ -91,7 +45,7 @@ pub fn rewrite(path: &Path, crops: &[StandardisedCrop]) -> anyhow::Result<ModelC
 }
 
 /// Fills in the references from raw outputs on the clean validation split, with the card's temperature.
-pub(super) fn measure(card: &mut ModelCard, logits: &[[f32; STATES]]) {
+pub(crate) fn measure(card: &mut ModelCard, logits: &[[f32; STATES]]) {
     let predictions: Vec<[f32; STATES]> = logits
         .iter()
         .map(|logits| softmax(logits, card.temperature))

@@ -23,7 +23,7 @@ use parseye_vision::{classify::StandardisedCrop, eye_state::EyeState};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::{ThreadPool, ThreadPoolBuilder, prelude::*};
-use std::{sync::atomic::Ordering, time::Instant};
+use std::{collections::BTreeMap, sync::atomic::Ordering, time::Instant};
 use tch::{Device, Kind, Reduction, Tensor};
 
 /// State of a run that changes from step to step.
@@ -52,6 +52,15 @@ impl TrainState {
             network,
             average,
         })
+    }
+
+    /// Begins with these tensors in place of random ones.
+    pub fn begin_with(&self, tensors: &BTreeMap<String, Tensor>) -> Result<(), TensorError> {
+        self.network.load(tensors)?;
+        match &self.average {
+            Some(average) => average.load(tensors),
+            None => Ok(()),
+        }
     }
 
     /// Overwrites the state with that of a checkpoint.
@@ -231,14 +240,18 @@ impl Epoch<'_> {
             let target = &minibatch.target;
             logits.cross_entropy_loss::<Tensor>(target, None, Reduction::Mean, -100, smoothing)
         };
-        let logits = network.forward(&minibatch.images, Mode::Train);
+        let mode = match self.settings.initial_sha256 {
+            None => Mode::Train,
+            Some(_) => Mode::Frozen,
+        };
+        let logits = network.forward(&minibatch.images, mode);
         match &self.settings.adversarial {
             Some(Adversarial {
                 loss: Loss::Trades,
                 trades_weight,
                 ..
             }) => {
-                let clean = network.forward(&minibatch.batch.images, Mode::Train);
+                let clean = network.forward(&minibatch.batch.images, mode);
                 let divergence = divergence(&clean, &logits).mean(Kind::Float);
                 (cross_entropy(&clean) + divergence * *trades_weight, logits)
             }

@@ -19,13 +19,13 @@ use crate::{
     corruption::CorruptionError,
     data::{crops::CropSet, sampling::BalancedSampler},
     harden::constraint,
-    network::ArchitectureError,
+    network::{ArchitectureError, TensorError},
     progress::Progress,
 };
 use checkpoint::{Checkpoint, CheckpointError, RunState};
 use epoch::{Epoch, TrainState};
-use std::{path::Path, sync::atomic::AtomicBool};
-use tch::Device;
+use std::{collections::BTreeMap, path::Path, sync::atomic::AtomicBool};
+use tch::{Device, Tensor};
 use validate::Validation;
 
 /// Why a run cannot go on.
@@ -85,6 +85,9 @@ pub enum FitError {
         /// Its value now.
         now: String,
     },
+    /// The tensors of the base are not those of the network.
+    #[error("the base cannot be gone on with: {0}; please report this with the model at hand")]
+    Initial(#[from] TensorError),
     /// A crop cannot be transformed.
     #[error(transparent)]
     Corruption(#[from] CorruptionError),
@@ -105,6 +108,8 @@ pub struct FitContext<'a> {
     pub base: Option<&'a dyn Classifier>,
     /// The model whose predictions are learnt, where one is.
     pub teacher: Option<&'a dyn Classifier>,
+    /// Tensors that the network begins with in place of random ones, where a training goes on.
+    pub initial: Option<&'a BTreeMap<String, Tensor>>,
     /// Where to compute.
     pub device: Device,
     /// Folder of the checkpoint.
@@ -126,6 +131,9 @@ pub fn fit(
 ) -> Result<Checkpoint, FitError> {
     let crops = context.crops;
     let mut train_state = TrainState::new(settings, context.device)?;
+    if let Some(initial) = context.initial {
+        train_state.begin_with(initial)?;
+    }
     let mut run = Checkpoint {
         state: RunState {
             settings: settings.clone(),

@@ -59,6 +59,12 @@ pub struct FitSettings {
     pub adversarial: Option<Adversarial>,
     /// Examples added to the training set.
     pub added: Option<AddedExamples>,
+    /// Hash of the model whose training goes on; its batch norms stay as they are.
+    #[serde(default)]
+    pub initial_sha256: Option<String>,
+    /// Whether data that must not be forgotten are mixed with the others.
+    #[serde(default)]
+    pub old_data: bool,
     /// Share of the target that is spread evenly over all states.
     pub label_smoothing: f64,
     /// Share of the target that goes to the states next to the label as lids close.
@@ -118,6 +124,7 @@ impl FitSettings {
     /// [`Self::command`].
     pub fn files_sha256(&self) -> BTreeMap<String, String> {
         let base = self.added.as_ref().and_then(|a| a.base_sha256.clone());
+        let base = base.or_else(|| self.initial_sha256.clone());
         let teacher = self.teacher.as_ref().map(|teacher| teacher.sha256.clone());
         let named = [
             ("BASE", base),
@@ -131,7 +138,7 @@ impl FitSettings {
     }
 
     /// The command that trains this way, every setting spelt out, so that a changed default does
-    /// not change what it means. DATA, OUT, BASE, TEACHER and FIXES stand for
+    /// not change what it means. DATA, OLD, OUT, BASE, TEACHER and FIXES stand for
     /// the user's folders, models and corrections.
     pub fn command(&self) -> String {
         let mut command = Command(format!("train --data DATA --arch {}", self.architecture));
@@ -169,6 +176,12 @@ impl FitSettings {
             if adversarial.weight_perturbation > 0.0 {
                 command.value("awp", adversarial.weight_perturbation);
             }
+        }
+        if self.initial_sha256.is_some() {
+            command.value("base", "BASE");
+        }
+        if self.old_data {
+            command.value("old-data", "OLD");
         }
         if let Some(added) = &self.added {
             command.choice("augment", added.kind);

@@ -1,6 +1,7 @@
 //! Networks as data, as tch modules, and read back from ONNX.
 
 pub mod constraint;
+pub mod initial;
 pub mod module;
 pub mod onnx;
 pub mod plain_cnn;

@@ -37,6 +37,9 @@ pub enum Precision {
 pub(crate) enum Mode {
     /// Batch norms use and update the batch's statistics.
     Train,
+    /// Training in which batch norms use the running statistics and leave them as they are: what a finished network
+    /// has learnt of its data is kept.
+    Frozen,
     /// Batch norms use the running statistics: the prediction for one image depends on it alone.
     Eval,
 }
@@ -281,7 +284,7 @@ impl Network {
                 let coefficients = coefficients.to_kind(x.kind());
                 x * coefficients.get(0) + inputs[1] * coefficients.get(1)
             }
-            Operation::Dropout { rate } => x.dropout(rate, mode == Mode::Train),
+            Operation::Dropout { rate } => x.dropout(rate, mode != Mode::Eval),
             Operation::MaxPool { side } => {
                 x.max_pool2d([side; 2], [side; 2], [0; 2], [1; 2], false)
             }

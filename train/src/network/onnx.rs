@@ -66,6 +66,11 @@ pub enum GraphReadError {
         /// Name of the node.
         node: String,
     },
+    /// It was adopted.
+    #[error(
+        "it is an adopted model, which is fed other images; `parseye evaluate` and `parseye check` measure it"
+    )]
+    Adopted,
     /// The graph ends with another value.
     #[error("its last node does not compute the logits")]
     NoLogits,
@@ -133,10 +138,14 @@ impl OnnxClassifier {
             path: path.display().to_string(),
             reason: error.to_string(),
         })?;
-        let nodes = nodes_of(&bytes, device).map_err(|error| OnnxError::Graph {
+        let graph = |error| OnnxError::Graph {
             path: path.display().to_string(),
             error,
-        })?;
+        };
+        if model.card().input.pixels.is_some() {
+            return Err(graph(GraphReadError::Adopted));
+        }
+        let nodes = nodes_of(&bytes, device).map_err(graph)?;
         Ok(Self {
             card: model.card().clone(),
             sha256: model.file().sha256.clone(),

@@ -43,6 +43,9 @@ pub(super) enum Absence {
     Unusable(#[from] NodeFault),
 }
 
+/// What to do without a camera.
+pub(super) const WITHOUT_CAMERA: &str = "plug one in, give a network camera (--camera rtsp://HOST/... or http://HOST/...), a recording (--camera FILE) or a program ('pipe:COMMAND'), or use `parseye replay FILE`";
+
 /// The parts of the messages for a missing camera that differ between backends.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Advice {
@@ -102,6 +105,13 @@ pub(super) fn choose(
     let wanted = id.to_lowercase();
     let named = cameras().find(|camera| camera.name.to_lowercase().contains(&wanted));
     named.cloned().ok_or_else(|| {
+        if looks_like_a_file(id) {
+            return missing(
+                id,
+                "there is no such file, nor a camera with this in its name".into(),
+                "check the path, or choose a camera that `parseye cameras` lists",
+            );
+        }
         if cameras().next().is_none() {
             return missing(id, none_because(nodes, advice), advice.without_camera);
         }
@@ -115,6 +125,13 @@ pub(super) fn choose(
             "give a number, a device path or a part of a name that `parseye cameras` lists",
         )
     })
+}
+
+/// Tells whether something that is neither a camera nor there was meant as a recording.
+fn looks_like_a_file(id: &str) -> bool {
+    let ending = id.rsplit_once('.').map_or("", |(_, ending)| ending);
+    id.contains('/')
+        || ((2..=4).contains(&ending.len()) && ending.bytes().all(|b| b.is_ascii_alphanumeric()))
 }
 
 /// Finds a camera again after it was lost: at its former path, or wherever the system has put it since,
@@ -234,6 +251,7 @@ mod tests {
             ("0", "holds no video", CameraFault::Failed),
             ("7", "/dev/video4 (BRIO 4K)", CameraFault::Missing),
             ("BRIO 4X", "did you mean 'BRIO 4K'?", CameraFault::Missing),
+            ("drive.mp4", "no such file", CameraFault::Missing),
         ] {
             let error = choose(Some(id), &nodes(), ADVICE).unwrap_err();
             let line = error.to_string();

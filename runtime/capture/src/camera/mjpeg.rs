@@ -143,13 +143,24 @@ pub fn jpeg_length(bytes: &[u8]) -> Option<usize> {
 /// Returns whether an image has its own Huffman tables.
 pub(super) fn has_huffman_tables(image: &[u8]) -> bool {
     const TABLES: u8 = 0xC4;
+    has_segment(image, TABLES)
+}
+
+/// Returns whether an image comes in several scans, each finer than the one before.
+pub(super) fn is_progressive(image: &[u8]) -> bool {
+    const PROGRESSIVE: u8 = 0xC2;
+    has_segment(image, PROGRESSIVE)
+}
+
+/// Returns whether an image has a segment of this kind before its data.
+fn has_segment(image: &[u8], code: u8) -> bool {
     let mut state = State::Between;
     for byte in image.iter().skip(2) {
         let before = state;
         if state.step(*byte) != Step::Inside || state == State::Data {
             return false;
         }
-        if before == State::Marker && *byte == TABLES {
+        if before == State::Marker && *byte == code {
             return true;
         }
     }
@@ -159,15 +170,19 @@ pub(super) fn has_huffman_tables(image: &[u8]) -> bool {
 /// Splits a stream of JPEG images.
 ///
 /// Bytes between images are skipped; a corrupt image is left out and counted, and the next one is found
-/// again. Memory is bounded by the largest image accepted and the bytes of one call of [`Self::push`].
+/// again. An image without an end marker, as some cameras write them, ends where the next begins or the
+/// stream ends, and gets one; whether its data are complete is only known when it is decoded. Memory is
+/// bounded by the largest image accepted and the bytes of one call of [`Self::push`].
 #[derive(Debug)]
 pub struct Splitter {
     state: State,
     /// The beginning of an image.
     image: Vec<u8>,
-    /// Whole images that were not taken yet.
-    complete: VecDeque<Vec<u8>>,
+    /// Images that were not taken yet, with their places in the stream.
+    complete: VecDeque<(u64, Vec<u8>)>,
     corrupt: u64,
+    /// Number of images so far, corrupt ones included.
+    images: u64,
     max_bytes: usize,
 }
 
@@ -179,6 +194,7 @@ impl Splitter {
             image: Vec::new(),
             complete: VecDeque::new(),
             corrupt: 0,
+            images: 0,
             max_bytes,
         }
     }
@@ -186,11 +202,15 @@ impl Splitter {
     /// Adds the next bytes of the stream.
     pub fn push(&mut self, bytes: &[u8]) {
         for byte in bytes {
+            let before = self.state;
             match self.state.step(*byte) {
                 Step::Skip => {}
                 Step::Begin => {
-                    if !self.image.is_empty() {
-                        self.discard();
+                    match before {
+                        // The FF before the marker is part of the image already.
+                        State::DataMarker => self.complete(&[END_OF_IMAGE]),
+                        _ if !self.image.is_empty() => self.discard(),
+                        _ => {}
                     }
                     self.image.extend([0xFF, START_OF_IMAGE]);
                 }
@@ -201,18 +221,35 @@ impl Splitter {
                         self.discard();
                     }
                 }
-                Step::End => {
-                    self.image.push(*byte);
-                    self.complete.push_back(mem::take(&mut self.image));
-                }
+                Step::End => self.complete(&[*byte]),
                 Step::Corrupt => self.discard(),
             }
         }
     }
 
-    /// Takes the next whole image.
+    /// Ends the stream: an image that has come as far as its data is complete, if it ever is.
+    pub fn finish(&mut self) {
+        match mem::replace(&mut self.state, State::Outside) {
+            State::Data => self.complete(&[0xFF, END_OF_IMAGE]),
+            State::DataMarker => self.complete(&[END_OF_IMAGE]),
+            _ if !self.image.is_empty() => self.discard(),
+            _ => {}
+        }
+    }
+
+    /// Takes the next image.
     pub fn next_image(&mut self) -> Option<Vec<u8>> {
+        self.next_numbered().map(|(_, image)| image)
+    }
+
+    /// Takes the next image with its place in the stream, counted from 0, corrupt ones included.
+    pub(super) fn next_numbered(&mut self) -> Option<(u64, Vec<u8>)> {
         self.complete.pop_front()
+    }
+
+    /// Returns the number of images so far, corrupt ones included.
+    pub(super) fn images(&self) -> u64 {
+        self.images
     }
 
     /// Returns the number of corrupt images so far.
@@ -220,15 +257,23 @@ impl Splitter {
         self.corrupt
     }
 
+    fn complete(&mut self, end: &[u8]) {
+        self.image.extend(end);
+        self.complete
+            .push_back((self.images, mem::take(&mut self.image)));
+        self.images += 1;
+    }
+
     fn discard(&mut self) {
         self.corrupt += 1;
+        self.images += 1;
         self.image.clear();
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::pixels, *};
     use image::{Rgb, RgbImage, codecs::jpeg::JpegEncoder};
     use proptest::prelude::*;
 
@@ -261,6 +306,8 @@ mod tests {
             begin = end;
             images.extend(std::iter::from_fn(|| splitter.next_image()));
         }
+        splitter.finish();
+        images.extend(std::iter::from_fn(|| splitter.next_image()));
         (images, splitter.corrupt())
     }
 
@@ -279,15 +326,37 @@ mod tests {
     }
 
     #[test]
-    fn a_truncated_image_costs_no_other() {
+    fn a_truncated_image_costs_no_other_and_is_found_when_it_is_decoded() {
         let (a, b) = (jpeg(16, 1), jpeg(24, 2));
         let mut stream = a.clone();
         stream.extend(&b[..b.len() - 40]);
         stream.extend(&a);
         stream.extend(&b);
         let (images, corrupt) = split(&stream, &[], MAX_BYTES);
-        assert_eq!(corrupt, 1);
-        assert_eq!(images, [a.clone(), a, b]);
+        assert_eq!((images.len(), corrupt), (4, 0));
+        let whole = images.iter().map(|image| pixels::jpeg(image).is_ok());
+        assert_eq!(whole.collect::<Vec<_>>(), [true, false, true, true]);
+        assert_eq!([&images[0], &images[2], &images[3]], [&a, &a, &b]);
+        // Cut before its data, it is no image at all, but has its place in the stream.
+        let mut splitter = Splitter::new(MAX_BYTES);
+        splitter.push(&[&a[..40], &b[..]].concat());
+        assert_eq!(splitter.corrupt(), 1);
+        assert_eq!(splitter.next_numbered(), Some((1, b)));
+    }
+
+    #[test]
+    fn images_without_an_end_marker_are_read() {
+        let images: Vec<Vec<u8>> = (0..5).map(|shade| jpeg(24, 40 * shade)).collect();
+        let stream: Vec<u8> = images
+            .iter()
+            .flat_map(|image| image[..image.len() - 2].to_vec())
+            .collect();
+        let (found, corrupt) = split(&stream, &[100, 101, 900], MAX_BYTES);
+        assert_eq!((found.len(), corrupt), (5, 0));
+        for (found, image) in found.iter().zip(&images) {
+            assert_eq!(pixels::jpeg(found), pixels::jpeg(image));
+            assert!(pixels::jpeg(found).is_ok());
+        }
     }
 
     #[test]

@@ -5,12 +5,12 @@
 //! answers at last. nokhwa neither counts lost frames nor reports a buffer's true length.
 
 use super::{
-    CameraDescription, CameraFault, CameraSettings, CaptureLoss, Driver, Frame, LiveSource, Read,
-    SourceError,
-    choose::{Advice, Node},
+    CameraDescription, CameraFault, CameraSettings, CaptureLoss, Driver, Frame, LiveSource, Notice,
+    Read, SourceError,
+    choose::{Advice, Node, WITHOUT_CAMERA},
     format_preferences::{FormatCandidate, Offer, candidates, format_rate},
     frame_reader::{FrameReader, FrameReceiver, Received, frame_channel},
-    pixels::{self, Damage, Layout, PixelFormat},
+    pixels::{self, Layout, PixelFormat},
 };
 use crossbeam::channel::{self, RecvTimeoutError, Sender};
 use nokhwa::{
@@ -83,7 +83,7 @@ impl Driver for Nokhwa {
     fn advice(&self) -> Advice {
         Advice {
             no_node: "nokhwa sees none",
-            without_camera: "plug one in, or use `parseye replay FILE` with a recording",
+            without_camera: WITHOUT_CAMERA,
             path_of,
         }
     }
@@ -139,6 +139,7 @@ impl Driver for Nokhwa {
             opened,
             last_time: Duration::ZERO,
             lost: CaptureLoss::default(),
+            damaged: Vec::new(),
         }))
     }
 }
@@ -163,7 +164,7 @@ fn read_frames(
     index: CameraIndex,
     request: &CameraSettings,
     opened: &Sender<Result<Negotiated, NokhwaFault>>,
-    mut reader: FrameReader,
+    mut reader: FrameReader<Vec<u8>>,
     error: &Sender<NokhwaFault>,
 ) {
     let mut camera = match start(index, request) {
@@ -293,7 +294,7 @@ fn fault_of(message: &str) -> CameraFault {
 
 struct NokhwaDevice {
     name: String,
-    frames: FrameReceiver,
+    frames: FrameReceiver<Vec<u8>>,
     /// Why the thread has ended.
     error: channel::Receiver<NokhwaFault>,
     layout: Layout,
@@ -302,6 +303,8 @@ struct NokhwaDevice {
     opened: Instant,
     last_time: Duration,
     lost: CaptureLoss,
+    /// Damaged frames that were not reported yet.
+    damaged: Vec<Notice>,
 }
 
 impl LiveSource for NokhwaDevice {
@@ -341,7 +344,7 @@ impl LiveSource for NokhwaDevice {
                 });
             }
         };
-        match pixels::decode(&self.layout, &encoded.bytes) {
+        match pixels::decode(&self.layout, &encoded.content) {
             Ok(rgb) => {
                 let time = encoded.captured.saturating_duration_since(self.opened);
                 self.last_time = self.last_time.max(time);
@@ -352,13 +355,18 @@ impl LiveSource for NokhwaDevice {
                 )))
             }
             Err(damage) => {
-                match damage {
-                    Damage::Truncated => self.lost.corrupt += 1,
-                    Damage::Undecodable => self.lost.decode += 1,
-                }
+                self.lost.count(damage);
+                let (frame, time) = (encoded.sequence, self.opened.elapsed());
+                self.damaged.push(Notice::Damaged { frame, time });
                 Ok(Read::Nothing)
             }
         }
+    }
+
+    fn notices(&mut self) -> Vec<Notice> {
+        let mut notices = self.frames.notices(self.opened.elapsed());
+        notices.append(&mut self.damaged);
+        notices
     }
 }
 

@@ -5,8 +5,8 @@
 //! time, so the time of their arrival counts.
 
 use super::{
-    CameraFault, CaptureLoss, Frame, LiveSource, Read, SourceError,
-    frame_reader::{EncodedFrame, FrameReader, FrameReceiver, Received, frame_channel},
+    CameraFault, CaptureLoss, Frame, LiveSource, Notice, Read, SourceError,
+    frame_reader::{CapturedFrame, FrameReader, FrameReceiver, Received, frame_channel},
     mjpeg::{self, Splitter},
     pixels,
 };
@@ -96,6 +96,7 @@ pub(super) fn open(
         size: None,
         lost: CaptureLoss::default(),
         waiting: None,
+        notices: Vec::new(),
     };
     let thread = |name: &str| std::thread::Builder::new().name(name.into());
     if let (Some(stdout), Some(stderr)) = (stdout, stderr) {
@@ -115,21 +116,27 @@ pub(super) fn open(
 }
 
 /// Reads frames until the program closes its output or the camera is dropped.
-fn read_frames(mut stdout: ChildStdout, mut reader: FrameReader) {
+fn read_frames(mut stdout: ChildStdout, mut reader: FrameReader<Vec<u8>>) {
     let mut splitter = Splitter::new(mjpeg::MAX_BYTES);
     let mut chunk = vec![0; CHUNK];
     while !reader.is_disconnected() {
         let read = match stdout.read(&mut chunk) {
-            Ok(0) => return,
             Ok(read) => read,
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
-            Err(_) => return,
+            Err(_) => 0,
         };
-        splitter.push(&chunk[..read]);
+        match read {
+            0 => splitter.finish(),
+            _ => splitter.push(&chunk[..read]),
+        }
         let arrived = Instant::now();
-        reader.set_corrupt(splitter.corrupt());
-        while let Some(image) = splitter.next_image() {
+        while let Some((number, image)) = splitter.next_numbered() {
+            reader.count_corrupt(number.saturating_sub(reader.next_sequence()));
             reader.send(image, arrived);
+        }
+        reader.count_corrupt(splitter.images().saturating_sub(reader.next_sequence()));
+        if read == 0 {
+            return;
         }
     }
 }
@@ -180,14 +187,15 @@ impl LastMessage {
 struct Pipe {
     name: String,
     child: Child,
-    frames: FrameReceiver,
+    frames: FrameReceiver<Vec<u8>>,
     last_message: LastMessage,
     opened: Instant,
     /// Width and height of the last frame in pixels.
     size: Option<(u32, u32)>,
     lost: CaptureLoss,
     /// The frame that arrived while the program was started.
-    waiting: Option<EncodedFrame>,
+    waiting: Option<CapturedFrame<Vec<u8>>>,
+    notices: Vec<Notice>,
 }
 
 impl Pipe {
@@ -232,9 +240,15 @@ impl LiveSource for Pipe {
     fn lost(&self) -> CaptureLoss {
         CaptureLoss {
             driver: self.frames.dropped(),
-            corrupt: self.frames.corrupt(),
+            corrupt: self.lost.corrupt + self.frames.corrupt(),
             ..self.lost
         }
+    }
+
+    fn notices(&mut self) -> Vec<Notice> {
+        let mut notices = self.frames.notices(self.opened.elapsed());
+        notices.append(&mut self.notices);
+        notices
     }
 
     fn read(&mut self, wait: Duration) -> Result<Read, SourceError> {
@@ -247,13 +261,17 @@ impl LiveSource for Pipe {
             Received::Nothing => return Ok(Read::Nothing),
             Received::Ended => return Err(self.ended()),
         };
-        // The splitter delivers whole images only.
-        let Ok(rgb) = pixels::jpeg(&encoded.bytes) else {
-            self.lost.decode += 1;
-            return Ok(Read::Nothing);
+        let time = encoded.captured.saturating_duration_since(self.opened);
+        let rgb = match pixels::jpeg(&encoded.content) {
+            Ok(rgb) => rgb,
+            Err(damage) => {
+                self.lost.count(damage);
+                let frame = encoded.sequence;
+                self.notices.push(Notice::Damaged { frame, time });
+                return Ok(Read::Nothing);
+            }
         };
         self.size = Some(rgb.dimensions());
-        let time = encoded.captured.saturating_duration_since(self.opened);
         Ok(Read::Frame(Frame::from_rgb(encoded.sequence, time, rgb)))
     }
 }
@@ -323,6 +341,61 @@ mod tests {
         assert_eq!(frames + source.lost().driver, 20);
         assert!(error.to_string().contains("exit status: 0"), "{error}");
         assert_eq!(error.fault(), Some(CameraFault::Failed));
+    }
+
+    #[test]
+    fn images_without_an_end_are_frames_and_a_damaged_one_is_told_with_its_number() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("stream");
+        let mut stream = Vec::new();
+        for shade in 0..10_u8 {
+            let image = RgbImage::from_fn(160, 120, |x, y| {
+                Rgb([(x * 31) as u8, (y * 57) as u8, shade])
+            });
+            let mut bytes = Vec::new();
+            JpegEncoder::new(&mut bytes).encode_image(&image).unwrap();
+            let end = match shade {
+                4 => bytes.len() / 2,
+                _ => bytes.len() - 2,
+            };
+            stream.push(bytes[..end].to_vec());
+        }
+        // At a pace at which each is received.
+        std::fs::write(&path, stream.concat()).unwrap();
+        let lengths: Vec<String> = stream.iter().map(|part| part.len().to_string()).collect();
+        let script = format!(
+            "exec 3<{}; for n in {}; do head -c $n <&3; sleep 0.05; done",
+            path.display(),
+            lengths.join(" ")
+        );
+        std::fs::write(folder.path().join("play"), script).unwrap();
+        let command = format!("sh '{}'", folder.path().join("play").display());
+        let mut source = open(&command, "sh", SOON).unwrap();
+        let (mut numbers, mut notices) = (Vec::new(), Vec::new());
+        loop {
+            let read = source.read(SOON);
+            notices.extend(source.notices());
+            match read {
+                Ok(Read::Frame(frame)) => numbers.push(frame.sequence),
+                Ok(_) => {}
+                Err(_) => break,
+            }
+        }
+        let lost = source.lost();
+        assert_eq!(
+            numbers.len() as u64 + lost.driver + lost.damaged(),
+            10,
+            "{lost:?}"
+        );
+        assert!(
+            !numbers.contains(&4) && numbers.last() == Some(&9),
+            "{numbers:?}"
+        );
+        let damaged = notices.iter().filter_map(|notice| match notice {
+            Notice::Damaged { frame, .. } => Some(*frame),
+            _ => None,
+        });
+        assert_eq!(damaged.collect::<Vec<_>>(), [4]);
     }
 
     #[test]

@@ -178,42 +178,68 @@ fn yuv(y: u8, u: u8, v: u8, full_range: bool) -> [u8; 3] {
     ]
 }
 
+/// Bytes after an image's data from which the decoder may read ahead; data that lack more are missed.
+const READ_AHEAD: usize = 16;
+
 /// Decodes the JPEG that a buffer begins with. What follows it is ignored: cameras pad their buffers,
-/// or leave the end of an older image there.
+/// or leave the end of an older image there. It may lack its end marker, as some cameras' images do, but
+/// none of its data.
 ///
 /// # Errors
-/// When it is not whole, cannot be decoded, or [`is_too_large`].
+/// When it is not whole, cannot be decoded without an error, or [`is_too_large`].
 pub fn jpeg(bytes: &[u8]) -> Result<RgbImage, Damage> {
-    // A decoder fills what a truncated transfer lacks with gray, so the end is looked for first.
-    let length = mjpeg::jpeg_length(bytes).ok_or(Damage::Truncated)?;
-    let bytes = &bytes[..length];
+    const START: [u8; 2] = [0xFF, 0xD8];
+    const END: usize = 2;
+    if !bytes.starts_with(&START) {
+        return Err(Damage::Truncated);
+    }
+    let length = mjpeg::jpeg_length(bytes);
+    let bytes = &bytes[..length.unwrap_or(bytes.len())];
+    let progressive = mjpeg::is_progressive(bytes);
+    let data = match length {
+        None if progressive => return Err(Damage::Truncated),
+        // The decoder looks for the end between scans.
+        _ if progressive => bytes,
+        // Where the end comes before the last pixel, the decoder fills the rest with gray. Without the
+        // end it runs out of data, which is an error.
+        Some(length) => &bytes[..length - END],
+        None => bytes,
+    };
     // Webcams leave out the Huffman tables, which are always the same, to save bandwidth. The
     // decoder knows them but uses them only for an image that is marked as part of an AVI file.
     const AVI: [u8; 10] = *b"\xFF\xE0\x00\x08AVI1\x00\x00";
-    if mjpeg::has_huffman_tables(bytes) {
-        return decode_jpeg(bytes);
-    }
-    let (start, rest) = bytes.split_at(2);
-    decode_jpeg(&[start, &AVI, rest].concat())
+    let (start, rest) = data.split_at(START.len());
+    let mark: &[u8] = match mjpeg::has_huffman_tables(bytes) {
+        true => &[],
+        false => &AVI,
+    };
+    let decoded = decode_jpeg(&[start, mark, rest, &[0; READ_AHEAD]].concat());
+    decoded.ok_or(match length {
+        Some(_) => Damage::Undecodable,
+        None => Damage::Truncated,
+    })
 }
 
-fn decode_jpeg(bytes: &[u8]) -> Result<RgbImage, Damage> {
+fn decode_jpeg(bytes: &[u8]) -> Option<RgbImage> {
     let most = MAX_SIDE as usize;
     let options = DecoderOptions::default()
         .jpeg_set_out_colorspace(ColorSpace::RGB)
+        .set_strict_mode(false)
         .set_max_width(most)
         .set_max_height(most);
     let mut decoder = JpegDecoder::new_with_options(ZCursor::new(bytes), options);
     // The size first: a header of a few bytes can make the decoder allocate and fill any memory.
-    decoder.decode_headers().map_err(|_| Damage::Undecodable)?;
-    let (width, height) = decoder.dimensions().ok_or(Damage::Undecodable)?;
-    let side = |pixels: usize| u32::try_from(pixels).map_err(|_| Damage::Undecodable);
+    decoder.decode_headers().ok()?;
+    let (width, height) = decoder.dimensions()?;
+    let side = |pixels: usize| u32::try_from(pixels).ok();
     let (width, height) = (side(width)?, side(height)?);
     if is_too_large(width, height) {
-        return Err(Damage::Undecodable);
+        return None;
     }
-    let raw = decoder.decode().map_err(|_| Damage::Undecodable)?;
-    RgbImage::from_raw(width, height, raw).ok_or(Damage::Undecodable)
+    // Cameras' headers are not always by the book; wrong data are damage.
+    decoder.set_options(options.set_strict_mode(true));
+    let raw = decoder.decode().ok()?;
+    RgbImage::from_raw(width, height, raw)
 }
 
 #[cfg(test)]
@@ -281,6 +307,14 @@ mod tests {
         assert_eq!(whole.dimensions(), (64, 48));
         let truncated = &bytes[..bytes.len() * 2 / 3];
         assert_eq!(decode(&layout, truncated), Err(Damage::Truncated));
+        // With an end, as where the middle was lost.
+        let holed = [truncated, &[0xFF, 0xD9]].concat();
+        assert_eq!(decode(&layout, &holed), Err(Damage::Undecodable));
+        // Nothing but the end marker is missing, also where zeros or an older image's rest follow.
+        let data = &bytes[..bytes.len() - 2];
+        assert_eq!(decode(&layout, data).as_ref(), Ok(&whole));
+        let padded = [data, &[0; 100]].concat();
+        assert_eq!(decode(&layout, &padded).as_ref(), Ok(&whole));
         bytes.extend([0; 100]);
         assert_eq!(decode(&layout, &bytes), Ok(whole));
         let other = jpeg_of(32, 48);

@@ -1,11 +1,13 @@
 //! Which camera is wanted, and how it should deliver.
 
 use super::MAX_RATE;
+use crate::url;
 use parseye_vision::{
     frame::MAX_SIDE,
     settings::{SettingError, check_range},
 };
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::fmt;
 
 /// The library or interface that cameras are read through.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,12 +23,17 @@ pub enum Backend {
 }
 
 /// The wanted camera and its format.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct CameraSettings {
-    /// A number (`0`), a device path (`/dev/video0`), a part of the camera's name, or `pipe:` and a command;
-    /// `None` takes the first camera that delivers frames.
-    #[serde(deserialize_with = "text_or_number")]
+    /// A number (`0`), a device path (`/dev/video0`), a part of the camera's name, `pipe:` and a command, the
+    /// URL of a network camera (`rtsp://...`, `http://...`), a recording's path, or `-` for a stream at the
+    /// standard input; `None` takes the first camera that delivers frames. It is written and shown without the
+    /// user, password and query of a URL.
+    #[serde(
+        deserialize_with = "text_or_number",
+        serialize_with = "without_credentials"
+    )]
     pub id: Option<String>,
     /// What reads the camera. V4L2 reports lost frames and true times, so nokhwa is for systems without
     /// it.
@@ -69,6 +76,27 @@ impl Default for CameraSettings {
             frame_rate: 30.0,
         }
     }
+}
+
+impl fmt::Debug for CameraSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CameraSettings")
+            .field("id", &self.id.as_deref().map(url::without_credentials))
+            .field("backend", &self.backend)
+            .field("width", &self.width)
+            .field("height", &self.height)
+            .field("frame_rate", &self.frame_rate)
+            .finish()
+    }
+}
+
+fn without_credentials<S: Serializer>(
+    id: &Option<String>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    id.as_deref()
+        .map(url::without_credentials)
+        .serialize(serializer)
 }
 
 /// A camera may be given as `"/dev/video0"` or as the number 0.

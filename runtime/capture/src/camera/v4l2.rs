@@ -1,11 +1,12 @@
 //! Cameras on Linux, read through V4L2 with true capture times and exact counts of lost frames.
 
 mod device_error;
+mod holders;
 mod nodes;
 
 use super::{
-    CameraFault, CameraSettings, CaptureLoss, Driver, Frame, LiveSource, Read, SourceError,
-    choose::{Advice, Node},
+    CameraFault, CameraSettings, CaptureLoss, Driver, Frame, LiveSource, Notice, Read, SourceError,
+    choose::{Advice, Node, WITHOUT_CAMERA},
     format_preferences::{FormatCandidate, candidates, format_rate},
     pixels::{self, Damage, Layout, PixelFormat},
 };
@@ -51,7 +52,7 @@ impl Driver for V4l2 {
     fn advice(&self) -> Advice {
         Advice {
             no_node: "there is no /dev/video* device",
-            without_camera: "plug one in, or use `parseye replay FILE` with a recording",
+            without_camera: WITHOUT_CAMERA,
             path_of: |number| PathBuf::from(format!("/dev/video{number}")),
         }
     }
@@ -81,6 +82,8 @@ struct Device {
     last_time: Duration,
     sequence: Sequence,
     lost: CaptureLoss,
+    /// Damaged frames that were not reported yet.
+    damaged: Vec<Notice>,
     /// Number of buffers read since it was opened.
     read: u32,
     /// When it was started, on the clock of the driver's timestamps.
@@ -106,7 +109,7 @@ impl Device {
             remedy: remedy.into(),
         };
         let of_device =
-            |error: &DeviceError| failed(error.fault(), error.to_string(), error.remedy());
+            |error: &DeviceError| failed(error.fault(), reason(error, path), error.remedy());
         let of_io = |error: io::Error| of_device(&error.into());
         let device = v4l::Device::with_path(path).map_err(of_io)?;
         let name = nodes::check_capability(path, &device).map_err(|reason| {
@@ -132,6 +135,7 @@ impl Device {
                         last_time: Duration::ZERO,
                         sequence: Sequence::default(),
                         lost: CaptureLoss::default(),
+                        damaged: Vec::new(),
                         read: 0,
                         started: monotonic_now(),
                     });
@@ -158,7 +162,7 @@ impl Device {
     ///
     /// # Errors
     /// When the device fails.
-    fn take(&mut self) -> io::Result<Option<Result<Frame, Damage>>> {
+    fn take(&mut self) -> io::Result<Option<Result<Frame, (u64, Damage)>>> {
         let Some(stream) = &mut self.stream else {
             return Err(Errno::NODEV.into());
         };
@@ -172,11 +176,11 @@ impl Device {
         self.lost.driver += lost;
         let used = (about.bytesused as usize).min(bytes.len());
         if about.flags.contains(buffer::Flags::ERROR) {
-            return Ok(Some(Err(Damage::Truncated)));
+            return Ok(Some(Err((number, Damage::Truncated))));
         }
         let rgb = match pixels::decode(&self.layout, &bytes[..used]) {
             Ok(rgb) => rgb,
-            Err(damage) => return Ok(Some(Err(damage))),
+            Err(damage) => return Ok(Some(Err((number, damage)))),
         };
         let captured = capture_time(about, arrived);
         let time = captured.saturating_sub(self.opened_monotonic);
@@ -198,9 +202,20 @@ impl Device {
         SourceError::Camera {
             camera: format!("{} ({})", self.path.display(), self.name),
             fault: error.fault(),
-            reason: error.to_string(),
+            reason: reason(&error, &self.path),
             remedy: error.remedy().into(),
         }
+    }
+}
+
+/// Describes what went wrong with a device; who uses one that is busy, where the system tells.
+fn reason(error: &DeviceError, path: &Path) -> String {
+    match error {
+        DeviceError::Busy => match holders::of(path) {
+            Some(holders) => format!("{error}: {holders}"),
+            None => error.to_string(),
+        },
+        _ => error.to_string(),
     }
 }
 
@@ -229,6 +244,10 @@ impl LiveSource for Device {
         self.lost
     }
 
+    fn notices(&mut self) -> Vec<Notice> {
+        std::mem::take(&mut self.damaged)
+    }
+
     fn read(&mut self, wait: Duration) -> Result<Read, SourceError> {
         let milliseconds = i32::try_from(wait.as_millis()).unwrap_or(i32::MAX);
         // The stream's own wait cannot be repeated after it has timed out, since it queues a buffer
@@ -242,8 +261,11 @@ impl LiveSource for Device {
         match ready {
             Ok(None) => {}
             Ok(Some(Ok(frame))) => return Ok(Read::Frame(frame)),
-            Ok(Some(Err(Damage::Truncated))) => self.lost.corrupt += 1,
-            Ok(Some(Err(Damage::Undecodable))) => self.lost.decode += 1,
+            Ok(Some(Err((frame, damage)))) => {
+                self.lost.count(damage);
+                let time = self.opened.elapsed();
+                self.damaged.push(Notice::Damaged { frame, time });
+            }
             // A signal interrupted the wait, or a buffer that was announced did not come. The state of
             // the buffers is then unknown, so the stream is started anew.
             Err(error)

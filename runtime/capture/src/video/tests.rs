@@ -1,9 +1,11 @@
 //! Decodes small clips that ffmpeg generates.
 
 use super::*;
+use crate::ffmpeg::version;
 use parseye_test_needs::needs;
 use parseye_testkit::places::recordings;
 use parseye_vision::frame::MAX_SIDE;
+use std::process::Command;
 use tempfile::TempDir;
 
 /// Runs ffmpeg to make a file below `folder`.
@@ -269,12 +271,8 @@ fn an_enormous_frame_is_refused() {
 fn without_ffmpeg_the_error_names_the_remedy() {
     let folder = tempfile::tempdir().unwrap();
     let program = folder.path().join("no-ffmpeg-here");
-    for error in [
-        passthrough_option(program.as_os_str()).unwrap_err(),
-        VideoFile::start(program.as_os_str(), "-fps_mode", folder.path()).unwrap_err(),
-    ] {
-        assert!(error.to_string().contains("apt install ffmpeg"), "{error}");
-    }
+    let error = Ffmpeg::at(program.as_os_str()).unwrap_err();
+    assert!(error.to_string().contains("apt install ffmpeg"), "{error}");
 }
 
 #[test]
@@ -290,21 +288,6 @@ fn leaving_early_ends_ffmpeg() {
     let id = source.decoder.as_ref().unwrap().child.id();
     drop(source);
     assert!(!Path::new(&format!("/proc/{id}")).exists());
-}
-
-#[test]
-fn the_version_decides_which_option_is_used() {
-    assert_eq!(
-        version("ffmpeg version 4.4.2-0ubuntu0.22.04.1 Copyright"),
-        Some((4, 4))
-    );
-    assert_eq!(
-        version("ffmpeg version 5.1.9-0+deb12u1 Copyright"),
-        Some((5, 1))
-    );
-    assert_eq!(version("ffmpeg version n7.0 Copyright"), Some((7, 0)));
-    assert_eq!(version("ffmpeg version 8 Copyright"), Some((8, 0)));
-    assert_eq!(version("ffmpeg version N-113-gabc Copyright"), None);
 }
 
 #[needs(clips)]
@@ -347,7 +330,8 @@ fn a_file_on_which_ffmpeg_hangs_times_out() {
     fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
     let clip = folder.path().join("clip.mkv");
     fs::write(&clip, "x").unwrap();
-    let mut source = VideoFile::start(program.as_os_str(), "-fps_mode", &clip).unwrap();
+    let ffmpeg = Ffmpeg::of(program.as_os_str(), None);
+    let mut source = VideoFile::start(ffmpeg, &clip).unwrap();
     assert_eq!(source.timeout, FRAME_TIMEOUT);
     source.timeout = Duration::from_millis(20);
     let line = source.next_frame().unwrap_err().to_string();
@@ -356,4 +340,198 @@ fn a_file_on_which_ffmpeg_hangs_times_out() {
         "{line}"
     );
     assert!(source.next_frame().unwrap().is_none());
+}
+
+/// The numbers of the damaged frames, and the remarks, of a whole recording that has no error.
+fn reports_of(path: &Path) -> (Vec<Frame>, Vec<u64>, Vec<String>) {
+    let mut source = super::super::open_recording(path, 25.0).unwrap();
+    let (mut frames, mut damaged, mut notes) = (Vec::new(), Vec::new(), Vec::new());
+    loop {
+        let next = source.next_frame();
+        for notice in source.notices() {
+            match notice {
+                Notice::Damaged { frame, .. } => damaged.push(frame),
+                Notice::Note(note) => notes.push(note),
+                Notice::Gap { .. } => unreachable!("a recording's leaps are in its times"),
+            }
+        }
+        match next.unwrap() {
+            Some(frame) => frames.push(frame),
+            None => return (frames, damaged, notes),
+        }
+    }
+}
+
+#[test]
+fn pixels_that_are_not_square_are_made_square() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, aspect, size) in [
+        ("wide.mkv", "2", (128, 48)),
+        ("pal.mp4", "16/15", (68, 48)),
+        ("narrow.mkv", "1/2", (32, 48)),
+        // Nobody means these.
+        ("hostile.mkv", "200", (64, 48)),
+    ] {
+        let source = "-f lavfi -i testsrc=size=64x48 -frames:v 3 -c:v mpeg4";
+        let clip = make(&folder, name, &format!("{source} -vf setsar={aspect}"));
+        let (frames, _, _) = reports_of(&clip);
+        let sizes: Vec<_> = frames.iter().map(|frame| frame.rgb.dimensions()).collect();
+        assert_eq!(sizes, [size; 3], "{name}");
+    }
+}
+
+/// How much lines differ from their neighbours rather than from the lines beyond those: the comb of two fields.
+fn comb(frame: &Frame) -> f64 {
+    let luma = |x, y| f64::from(frame.luma.get_pixel(x, y).0[0]);
+    let (width, height) = frame.luma.dimensions();
+    let mut sum = 0.0;
+    for y in 2..height {
+        for x in 0..width {
+            sum += (luma(x, y) - luma(x, y - 1)).abs() - (luma(x, y) - luma(x, y - 2)).abs();
+        }
+    }
+    sum / f64::from(width * (height - 2))
+}
+
+#[test]
+fn interlaced_frames_are_deinterlaced_and_none_is_lost() {
+    let folder = tempfile::tempdir().unwrap();
+    // A bar that moves by eight pixels from field to field.
+    let moving = "-f lavfi -i nullsrc=size=128x96:rate=50,geq=lum='255*lt(mod(X+8*N,64),32)':cb=128:cr=128 -t 1";
+    let interlaced = make(
+        &folder,
+        "interlaced.mpg",
+        &format!(
+            "{moving} -vf tinterlace=interleave_top,fieldorder=tff -flags +ildct+ilme -c:v mpeg2video -q:v 1"
+        ),
+    );
+    let progressive = make(
+        &folder,
+        "progressive.mkv",
+        &format!("{moving} -r 25 -c:v mpeg2video -q:v 1"),
+    );
+    let mut plain = VideoFile::open(&interlaced).unwrap();
+    plain.can_restart = false;
+    let combed = comb(&plain.next_frame().unwrap().unwrap());
+    assert!(
+        combed > 20.0,
+        "the test's own clip is not interlaced: {combed}"
+    );
+    for (path, count) in [(interlaced, 25), (progressive, 25)] {
+        let (frames, damaged, _) = reports_of(&path);
+        assert_eq!(
+            (frames.len(), damaged.len()),
+            (count, 0),
+            "{}",
+            path.display()
+        );
+        assert!(
+            frames
+                .iter()
+                .enumerate()
+                .all(|(number, frame)| frame.sequence == number as u64)
+        );
+        assert!(frames.windows(2).all(|pair| pair[0].time < pair[1].time));
+        let worst = frames.iter().map(comb).fold(f64::MIN, f64::max);
+        assert!(
+            worst < combed / 4.0,
+            "{}: {worst} of {combed}",
+            path.display()
+        );
+    }
+}
+
+#[test]
+fn the_default_stream_of_several_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let sources = "-f lavfi -i color=c=red:size=64x48 -f lavfi -i color=c=blue:size=64x48";
+    for (name, marks, is_blue) in [
+        (
+            "second.mkv",
+            "-disposition:v:0 0 -disposition:v:1 default",
+            true,
+        ),
+        (
+            "first.mkv",
+            "-disposition:v:0 default -disposition:v:1 0",
+            false,
+        ),
+        (
+            "neither.mkv",
+            "-disposition:v:0 0 -disposition:v:1 0 -default_mode infer_no_subs",
+            false,
+        ),
+    ] {
+        let clip = make(
+            &folder,
+            name,
+            &format!("{sources} -map 0 -map 1 -frames:v 4 -c:v mpeg4 {marks}"),
+        );
+        let (frames, _, notes) = reports_of(&clip);
+        assert!(frames.len() >= 3);
+        for frame in &frames {
+            let [red, _, blue] = frame.rgb.get_pixel(30, 20).0;
+            assert_eq!(blue > red, is_blue, "{name}");
+        }
+        let number = usize::from(is_blue);
+        assert!(
+            matches!(&notes[..], [note] if note.contains("of 2 video streams") && note.ends_with(&format!("number {number}"))),
+            "{name}: {notes:?}"
+        );
+    }
+}
+
+#[test]
+fn damaged_pictures_amid_others_are_left_out_and_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let clip = make(
+        &folder,
+        "clip.avi",
+        "-f lavfi -i testsrc2=size=160x120:rate=25 -frames:v 30 -c:v mjpeg",
+    );
+    let whole = fs::read(&clip).unwrap();
+    let starts: Vec<usize> = (0..whole.len() - 3)
+        .filter(|at| whole[*at..].starts_with(&[0xFF, 0xD8, 0xFF]))
+        .collect();
+    assert_eq!(starts.len(), 30);
+    let (all, damaged, _) = reports_of(&clip);
+    assert_eq!((all.len(), damaged.len()), (30, 0));
+    // Data overwritten with what is no code, and a picture of which nothing is left.
+    let mut bytes = whole;
+    for number in [0, 3, 4, 17] {
+        let middle = starts[number] + (starts[number + 1] - starts[number]) / 2;
+        bytes[middle..middle + 200].fill(0xFE);
+    }
+    bytes[starts[9]..starts[10] - 8].fill(0);
+    fs::write(&clip, bytes).unwrap();
+    let (frames, damaged, _) = reports_of(&clip);
+    assert_eq!(damaged, [0, 3, 4, 9, 17]);
+    assert_eq!(frames.len(), 25);
+    for frame in frames {
+        let other = &all[usize::try_from(frame.sequence).unwrap()];
+        assert!(frame.rgb == other.rgb, "frame {}", frame.sequence);
+    }
+}
+
+#[test]
+fn a_length_that_disagrees_with_the_frames_is_a_remark() {
+    let folder = tempfile::tempdir().unwrap();
+    let part = |name, offset: u32| {
+        let source = "-f lavfi -i testsrc=size=64x48:rate=25 -frames:v 50 -c:v mpeg2video";
+        let path = make(
+            &folder,
+            name,
+            &format!("{source} -output_ts_offset {offset}"),
+        );
+        fs::read(path).unwrap()
+    };
+    let path = folder.path().join("joined.ts");
+    fs::write(&path, [part("a.ts", 7_000), part("b.ts", 0)].concat()).unwrap();
+    let (frames, damaged, notes) = reports_of(&path);
+    assert_eq!((frames.len(), damaged.len()), (100, 0));
+    assert!(frames.last().unwrap().time < Duration::from_secs(6));
+    assert!(
+        matches!(&notes[..], [note] if note.contains("joined.ts") && note.contains("claims")),
+        "{notes:?}"
+    );
 }

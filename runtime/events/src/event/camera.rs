@@ -3,7 +3,7 @@
 use parseye_capture::CameraFault;
 use serde::{Deserialize, Serialize};
 
-/// The state of the camera, changed.
+/// The state of the camera, changed; of a recording, damaged frames.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CameraEvent {
     /// Source.
@@ -24,9 +24,43 @@ pub struct CameraEvent {
     /// Number of damaged frames since the last report.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub frames: Option<u64>,
+    /// Numbers of the first 20 of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub numbers: Vec<u64>,
+    /// Length in seconds of a time without frames.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub length: Option<f64>,
     /// Wall clock in seconds since 1970.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unix_time: Option<f64>,
+}
+
+impl CameraEvent {
+    /// Creates an event that says nothing but its kind.
+    pub fn new(clip: &str, time: f64, kind: CameraEventKind) -> Self {
+        Self {
+            clip: clip.into(),
+            time,
+            kind,
+            reason: None,
+            message: None,
+            format: None,
+            frames: None,
+            numbers: Vec::new(),
+            length: None,
+            unix_time: None,
+        }
+    }
+
+    /// Creates the event of a damaged frame in a recording.
+    pub fn damaged_frame(clip: &str, time: f64, frame: u64) -> Self {
+        Self {
+            reason: Some(CameraFault::Corrupt),
+            frames: Some(1),
+            numbers: vec![frame],
+            ..Self::new(clip, time, CameraEventKind::Damaged)
+        }
+    }
 }
 
 /// What happened to the camera.
@@ -44,4 +78,8 @@ pub enum CameraEventKind {
     Reopened,
     /// Frames arrived damaged and were left out.
     Damaged,
+    /// For some time there are no frames, though it delivers.
+    Gap,
+    /// A remark about the source.
+    Note,
 }

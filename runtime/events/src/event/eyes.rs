@@ -65,17 +65,19 @@ pub struct EyeRecord {
     pub reason: Option<Unseen>,
 }
 
-/// Probability of each state, 0 to 1, summing to 1.
+/// Probability of each state, 0 to 1, summing to 1; states that an adopted model has no output for are absent.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Probabilities {
     /// Open.
     pub open: f64,
     /// Partially open.
-    pub partially_open: f64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub partially_open: Option<f64>,
     /// Closed.
     pub closed: f64,
     /// Not visible.
-    pub not_visible: f64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_visible: Option<f64>,
 }
 
 /// A square in the frame.
@@ -116,12 +118,12 @@ impl EyesEvent {
 }
 
 impl Probabilities {
-    /// Returns the probability of a state.
-    pub const fn of(&self, state: EyeState) -> f64 {
+    /// Returns the probability of a state; `None` where the model has no output for it.
+    pub const fn of(&self, state: EyeState) -> Option<f64> {
         match state {
-            EyeState::Open => self.open,
+            EyeState::Open => Some(self.open),
             EyeState::PartiallyOpen => self.partially_open,
-            EyeState::Closed => self.closed,
+            EyeState::Closed => Some(self.closed),
             EyeState::NotVisible => self.not_visible,
         }
     }
@@ -146,11 +148,12 @@ impl From<&EyeReading> for EyeRecord {
                 square,
             } => {
                 let of = |state: EyeState| millionths(probabilities[state.index()].into());
+                let said = |state| reading.probability(state).map(|_| of(state));
                 let named = Probabilities {
                     open: of(EyeState::Open),
-                    partially_open: of(EyeState::PartiallyOpen),
+                    partially_open: said(EyeState::PartiallyOpen),
                     closed: of(EyeState::Closed),
-                    not_visible: of(EyeState::NotVisible),
+                    not_visible: said(EyeState::NotVisible),
                 };
                 (Some(named), Some(BoxRecord::from(square)), None)
             }

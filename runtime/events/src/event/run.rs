@@ -29,6 +29,9 @@ pub struct StartEvent {
     /// whose line is otherwise the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub part: Option<u64>,
+    /// How many frames have one `eyes` line among them, 0 where none has; absent where each has its own.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub log_every: u64,
     /// Wall clock in seconds since 1970, in a monitor's log.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unix_time: Option<f64>,
@@ -113,9 +116,18 @@ impl StartEvent {
             watch: Some(watch.into()),
             clips,
             part: None,
+            log_every: one(),
             unix_time,
         }
     }
+}
+
+const fn one() -> u64 {
+    1
+}
+
+const fn is_one(every: &u64) -> bool {
+    *every == 1
 }
 
 /// How a source ended.

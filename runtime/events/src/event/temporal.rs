@@ -1,6 +1,9 @@
 //! The events of what eyes do over time: closures, baselines and alerts.
 
-use super::Event;
+use super::{
+    Event,
+    frame_times::{of_frame_rate, of_gap},
+};
 use crate::rounding::{millionths, seconds};
 use parseye_vision::{
     eye_state::Eye,
@@ -32,6 +35,9 @@ pub struct ClosureEvent {
     /// Whether the other eye was open all the while; absent if not.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub wink: bool,
+    /// Seconds of it in which the eye could not be seen; absent where there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unseen: Option<f64>,
     /// Wall clock in seconds since 1970, in a monitor's log.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unix_time: Option<f64>,
@@ -84,13 +90,20 @@ impl Event {
         changes: &TemporalUpdate,
         unix_time: Option<f64>,
     ) -> impl Iterator<Item = Self> {
+        let gap = changes.gap.iter();
+        let gap = gap.map(move |gap| of_gap(clip, gap, unix_time));
+        let frame_rate = changes.frame_rate.iter();
+        let frame_rate = frame_rate.map(move |change| of_frame_rate(clip, change, unix_time));
         let closures = changes.ended.iter();
         let closures = closures.map(move |closure| of_closure(clip, closure, unix_time));
         let baselines = changes.baselines.iter();
         let baselines = baselines.map(move |change| of_baseline(clip, change, unix_time));
         let alerts = changes.alerts.iter();
         let alerts = alerts.map(move |alert| of_alert(clip, alert, unix_time));
-        closures.chain(baselines).chain(alerts)
+        gap.chain(frame_rate)
+            .chain(closures)
+            .chain(baselines)
+            .chain(alerts)
     }
 }
 
@@ -104,6 +117,7 @@ pub(super) fn of_closure(clip: &str, closure: &Closure, unix_time: Option<f64>) 
         first_frame: closure.first_frame,
         last_frame: closure.last_frame,
         wink: closure.wink,
+        unseen: (!closure.unseen.is_zero()).then(|| seconds(closure.unseen)),
         unix_time,
     };
     match closure.kind {

@@ -2,12 +2,12 @@
 //! it, a pipe, a device. Lines go in whole; what to do when they do not is left to the modules above.
 
 use super::{
-    Existing,
-    rotation::{Day, Rotation, put_aside, remove_oldest},
+    Existing, STANDARD,
+    rotation::{Day, Removed, Rotation, put_aside, remove_oldest},
 };
 use crate::event::{Event, StartEvent};
 use std::{
-    fs::{self, File, OpenOptions},
+    fs::{self, File, OpenOptions, TryLockError},
     io::{self, Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
     time::{Duration, Instant, SystemTime},
@@ -20,6 +20,17 @@ pub trait LineOutput: Send {
 
     /// Notes the line that every further file of this run begins with.
     fn begin(&mut self, start: &StartEvent);
+
+    /// Takes out a line for the user, where there is something to tell.
+    fn take_note(&mut self) -> Option<String> {
+        None
+    }
+
+    /// Returns whether nobody can read what is written any more: standard output is a pipe whose reader is
+    /// gone.
+    fn is_over(&self) -> bool {
+        false
+    }
 
     /// Writes lines, each with its line end.
     ///
@@ -58,6 +69,12 @@ pub struct LogFile {
     length: u64,
     /// Day of the last line.
     day: Option<Day>,
+    /// Whether standard output has lost its reader.
+    over: bool,
+    /// Something to tell the user.
+    note: Option<String>,
+    /// Whether the user was told that old parts are removed.
+    told_of_removal: bool,
 }
 
 /// Pause before rotating is tried again after it failed: the log continues in its present file.
@@ -88,7 +105,14 @@ impl LogFile {
             filled: 0,
             length: 0,
             day: None,
+            over: false,
+            note: None,
+            told_of_removal: false,
         };
+        // Once only: a folder that goes later may be that of a disk that was taken out.
+        if !log.is_standard() {
+            make_folder_of(path)?;
+        }
         match log.connect() {
             Err(error) if has_no_reader(&error) => {}
             outcome => outcome?,
@@ -101,13 +125,22 @@ impl LogFile {
         self.rotation = rotation;
     }
 
+    fn is_standard(&self) -> bool {
+        self.path.as_os_str() == STANDARD
+    }
+
     fn connect(&mut self) -> io::Result<()> {
-        let file = match self.existing {
-            Existing::Replace => File::create(&self.path)?,
-            Existing::Continue => {
-                let mut file = open_to_continue(&self.path)?;
-                end_last_line(&mut file)?;
-                file
+        let file = if self.is_standard() {
+            standard_output()?
+        } else {
+            match self.existing {
+                Existing::Replace => open_to_replace(&self.path)?,
+                Existing::Continue => {
+                    let mut file = open_to_continue(&self.path)?;
+                    lock(&file)?;
+                    end_last_line(&mut file)?;
+                    file
+                }
             }
         };
         let about = file.metadata()?;
@@ -145,6 +178,7 @@ impl LogFile {
             if reason.kind() == io::ErrorKind::BrokenPipe {
                 // The reader is gone; the next one gets a pipe of its own.
                 self.file = None;
+                self.over = self.is_standard();
             }
             Unwritten { written, reason }
         })
@@ -153,7 +187,8 @@ impl LogFile {
     /// Opens the log again when its name leads elsewhere: it was deleted, or moved by another
     /// program that keeps logs short.
     fn find_again(&mut self) -> io::Result<()> {
-        if self.existing == Existing::Replace && self.file.is_some() {
+        let kept = self.existing == Existing::Replace || self.is_standard();
+        if kept && self.file.is_some() {
             return Ok(());
         }
         let lost = match &self.file {
@@ -161,10 +196,25 @@ impl LogFile {
             Some(file) => self.regular && !is_at(file, &self.path)?,
         };
         if !lost {
-            return Ok(());
+            return self.begin_if_truncated();
         }
         self.file = None;
         self.connect()?;
+        self.begin_part()
+    }
+
+    /// Begins a further part where another program has emptied the file in its place, as `: > LOG` does and
+    /// some that keep logs short.
+    fn begin_if_truncated(&mut self) -> io::Result<()> {
+        let Some(file) = self.file.as_mut().filter(|_| self.regular) else {
+            return Ok(());
+        };
+        let length = file.metadata()?.len();
+        if length >= self.length {
+            return Ok(());
+        }
+        end_last_line(file)?;
+        (self.length, self.filled) = (length, length);
         self.begin_part()
     }
 
@@ -177,7 +227,8 @@ impl LogFile {
         let blocked = self
             .no_rotation_before
             .is_some_and(|then| Instant::now() < then);
-        if !(too_long || new_day) || self.filled == 0 || !self.regular || blocked {
+        let can_be = self.regular && !self.is_standard();
+        if !(too_long || new_day) || self.filled == 0 || !can_be || blocked {
             return Ok(());
         }
         if put_aside(&self.path, self.day.unwrap_or(today)).is_err() {
@@ -187,12 +238,24 @@ impl LogFile {
         }
         self.no_rotation_before = None;
         self.file = None;
-        if let Some(keep) = self.rotation.keep {
-            // What cannot be removed now is removed with the next part.
-            let _ = remove_oldest(&self.path, keep);
+        // What cannot be removed now is removed with the next part.
+        if let Ok(removed) = remove_oldest(&self.path, self.rotation) {
+            self.tell_of_removal(removed);
         }
         self.connect()?;
         self.begin_part()
+    }
+
+    fn tell_of_removal(&mut self, removed: Removed) {
+        let (1.., Some(reason)) = (removed.parts, removed.reason) else {
+            return;
+        };
+        if !std::mem::replace(&mut self.told_of_removal, true) {
+            self.note = Some(format!(
+                "note: {}: the oldest parts of the event log are removed, {reason}",
+                self.path.display()
+            ));
+        }
     }
 
     /// Begins a further file of the run with its own first line, so that it can be read alone.
@@ -234,9 +297,67 @@ impl LineOutput for LogFile {
         self.start = Some(start.clone());
     }
 
+    fn take_note(&mut self) -> Option<String> {
+        self.note.take()
+    }
+
+    fn is_over(&self) -> bool {
+        self.over
+    }
+
     fn append(&mut self, lines: &[u8]) -> Result<(), Unwritten> {
         self.append_at(lines, SystemTime::now())
     }
+}
+
+/// Makes the folder of a log where it is missing.
+fn make_folder_of(path: &Path) -> io::Result<()> {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() && !folder.exists() => {
+            fs::create_dir_all(folder)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Locks a log for this program alone, until it is closed.
+///
+/// # Errors
+/// Of kind [`io::ErrorKind::ResourceBusy`] when another program has locked it. File systems that know no locks
+/// are used without.
+fn lock(file: &File) -> io::Result<()> {
+    match (file.metadata()?.is_file(), file.try_lock()) {
+        (true, Err(TryLockError::WouldBlock)) => Err(io::ErrorKind::ResourceBusy.into()),
+        _ => Ok(()),
+    }
+}
+
+/// Standard output as a file of its own, which is not closed with this one.
+fn standard_output() -> io::Result<File> {
+    #[cfg(unix)]
+    {
+        use std::os::fd::AsFd;
+        Ok(io::stdout().as_fd().try_clone_to_owned()?.into())
+    }
+    #[cfg(windows)]
+    {
+        use std::os::windows::io::AsHandle;
+        Ok(io::stdout().as_handle().try_clone_to_owned()?.into())
+    }
+}
+
+/// Opens a log and empties it, once it is locked.
+fn open_to_replace(path: &Path) -> io::Result<File> {
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(path)?;
+    lock(&file)?;
+    if file.metadata()?.is_file() {
+        file.set_len(0)?;
+    }
+    Ok(file)
 }
 
 /// Opens a log to add to it. A pipe is opened without waiting for its reader, and written to

@@ -8,7 +8,7 @@
 mod waiting;
 
 use super::{
-    EventLog, FLUSH_EVERY, GATHER,
+    EventLog, FLUSH_EVERY, GATHER, LogDetail,
     file::{LineOutput, Unwritten},
     line_of,
 };
@@ -69,22 +69,30 @@ impl LogWriter {
     pub const QUEUE: usize = (30 * FRAME_RATE * 2).next_power_of_two();
 
     /// Starts a thread that writes what `events` brings. `report` gets one line when the log cannot be
-    /// written, and one when it can again.
+    /// written, and one when it can again; `over` is called when nobody can read it any more.
     ///
     /// # Errors
     /// When the system refuses a thread.
     pub fn start(
         events: Subscription<Event>,
-        log: EventLog,
+        mut log: EventLog,
         report: impl FnMut(&str) + Send + 'static,
+        over: impl FnOnce() + Send + 'static,
     ) -> io::Result<Self> {
         let name = log.name();
         let (sender, outcome) = channel::bounded(1);
+        let detail = log.take_detail();
         let mut log = LiveLog::new(log, report, MEMORY);
+        log.detail = detail;
         std::thread::Builder::new()
             .name("log".into())
             .spawn(move || {
                 log.follow(&events);
+                if log.output.is_over() {
+                    over();
+                    let _ = sender.send(LogReport::default());
+                    return;
+                }
                 // Nobody waits any more when the disk took too long.
                 let _ = sender.send(log.end(LAST_TRIES));
             })?;
@@ -110,6 +118,7 @@ impl LogWriter {
 struct LiveLog<O, R> {
     output: O,
     report: R,
+    detail: LogDetail,
     waiting: WaitingLines,
     /// Number of events that did not fit into the subscription's queue and are accounted for.
     missed: u64,
@@ -125,6 +134,7 @@ impl<O: LineOutput, R: FnMut(&str)> LiveLog<O, R> {
         Self {
             output,
             report,
+            detail: LogDetail::all(),
             waiting: WaitingLines::new(memory),
             missed: 0,
             dropped_before: 0,
@@ -153,11 +163,24 @@ impl<O: LineOutput, R: FnMut(&str)> LiveLog<O, R> {
             if much || self.last_flush.elapsed() >= FLUSH_EVERY {
                 self.flush();
             }
+            if self.output.is_over() {
+                return;
+            }
         }
     }
 
-    /// Keeps an event until it is written.
+    /// Keeps an event, or what the log holds in its place, until it is written.
     fn take(&mut self, event: &Event) {
+        let mut detail = std::mem::take(&mut self.detail);
+        // Keeping cannot fail.
+        let _ = detail.take::<std::convert::Infallible>(event, |event| {
+            self.keep(event);
+            Ok(())
+        });
+        self.detail = detail;
+    }
+
+    fn keep(&mut self, event: &Event) {
         if let Event::Start(start) = event {
             self.output.begin(start);
         }
@@ -187,7 +210,11 @@ impl<O: LineOutput, R: FnMut(&str)> LiveLog<O, R> {
     /// Writes what waits, as far as possible.
     fn flush(&mut self) {
         self.last_flush = Instant::now();
-        match self.write_all() {
+        let outcome = self.write_all();
+        if let Some(note) = self.output.take_note() {
+            (self.report)(&note);
+        }
+        match outcome {
             Ok(()) => self.recovered(),
             Err(reason) => self.failed(&reason.to_string()),
         }
@@ -216,6 +243,9 @@ impl<O: LineOutput, R: FnMut(&str)> LiveLog<O, R> {
     }
 
     fn failed(&mut self, reason: &str) {
+        if self.output.is_over() {
+            return;
+        }
         if self.trouble.replace(reason.into()).is_none() {
             (self.report)(&format!(
                 "{}: the event log cannot be written: {reason}; events are kept in memory and \

@@ -19,6 +19,41 @@ pub struct Rotation {
     pub daily: bool,
     /// Old parts that stay; `None` for all.
     pub keep: Option<usize>,
+    /// Bytes of all parts together, the newest at its longest; the oldest are removed beyond. `None` for any
+    /// number.
+    pub total: Option<u64>,
+}
+
+/// Old parts that were removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Removed {
+    /// How many.
+    pub parts: usize,
+    /// Why.
+    pub reason: Option<RemovalReason>,
+}
+
+/// Why old parts are removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RemovalReason {
+    /// There were more than [`Rotation::keep`].
+    Number(usize),
+    /// Together they were longer than [`Rotation::total`].
+    Total(u64),
+}
+
+impl fmt::Display for RemovalReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const MB: u64 = 1_000_000;
+        match self {
+            Self::Number(parts) => write!(f, "of which {parts} are kept (report.keep)"),
+            Self::Total(bytes) => write!(
+                f,
+                "so that all together stay below {} MB (report.total_mb)",
+                bytes / MB
+            ),
+        }
+    }
 }
 
 /// A day of the Gregorian calendar, UTC.
@@ -142,17 +177,40 @@ pub fn put_aside(log: &Path, day: Day) -> io::Result<PathBuf> {
     Ok(aside)
 }
 
-/// Removes the oldest parts until `keep` are left.
+/// Removes the oldest parts until those that may stay are left.
 ///
 /// # Errors
 /// When one cannot be removed.
-pub fn remove_oldest(log: &Path, keep: usize) -> io::Result<()> {
+pub fn remove_oldest(log: &Path, rotation: Rotation) -> io::Result<Removed> {
     let parts = old_parts(log)?;
-    let surplus = parts.len().saturating_sub(keep);
+    let too_many = rotation
+        .keep
+        .map_or(0, |keep| parts.len().saturating_sub(keep));
+    let too_long = match rotation.total {
+        None => 0,
+        Some(total) => {
+            let newest = rotation.bytes.unwrap_or(0);
+            let mut room = total.saturating_sub(newest);
+            let stays = |part: &&OldPart| {
+                let length = fs::metadata(&part.path).map_or(0, |about| about.len());
+                let fits = length <= room;
+                room = room.saturating_sub(length);
+                fits
+            };
+            parts.len() - parts.iter().rev().take_while(stays).count()
+        }
+    };
+    let surplus = too_many.max(too_long);
     for part in parts.iter().take(surplus) {
         fs::remove_file(&part.path)?;
     }
-    Ok(())
+    Ok(Removed {
+        parts: surplus,
+        reason: match (rotation.keep, rotation.total) {
+            (Some(keep), _) if too_many >= too_long => Some(RemovalReason::Number(keep)),
+            (_, total) => total.map(RemovalReason::Total),
+        },
+    })
 }
 
 fn folder_of(log: &Path) -> &Path {
@@ -227,7 +285,11 @@ mod tests {
                 .collect()
         };
         assert_eq!(numbers(&log).len(), 13);
-        remove_oldest(&log, 3).unwrap();
+        let keep = Rotation {
+            keep: Some(3),
+            ..Rotation::default()
+        };
+        assert_eq!(remove_oldest(&log, keep).unwrap().parts, 10);
         assert_eq!(
             numbers(&log),
             ["2026-11-24.9", "2026-11-24.10", "2026-11-24.11"]
@@ -240,5 +302,37 @@ mod tests {
                 .ends_with("log.jsonl.2026-11-24.12")
         );
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 7);
+    }
+
+    #[test]
+    fn all_parts_together_stay_below_the_total_and_the_newest_ones_stay() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("log.jsonl");
+        let day = Day::parse("2026-11-23").unwrap();
+        for length in [10, 500, 100, 200, 300] {
+            fs::write(&log, "x".repeat(length)).unwrap();
+            put_aside(&log, day).unwrap();
+        }
+        let bounded = |total| Rotation {
+            bytes: Some(300),
+            total: Some(total),
+            ..Rotation::default()
+        };
+        let left = |total| {
+            let removed = remove_oldest(&log, bounded(total)).unwrap();
+            assert!(
+                removed
+                    .reason
+                    .unwrap()
+                    .to_string()
+                    .contains("report.total_mb")
+            );
+            old_parts(&log).unwrap().len()
+        };
+        assert_eq!(left(10_000), 5);
+        // 300 are the newest part's own.
+        assert_eq!(left(900), 3);
+        assert_eq!(left(899), 2);
+        assert_eq!(left(100), 0);
     }
 }

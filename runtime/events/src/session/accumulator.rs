@@ -16,28 +16,29 @@ use super::{
     line::{LONGEST_EVENT, LineDefect, LoggedEvent},
     listed::Listed,
     note::SessionNote,
-    record::{check_closure, check_time},
+    record::{check_closure, check_frames, check_time},
     statistics::{LogStatistics, SCHEMA as SESSION_SCHEMA, SessionStatistics, SourceStatistics},
     timeline::{Span, SpanKind, Timeline},
 };
 use crate::{
     event::{
-        AlertEvent, CheckEvent, ClosureEvent, EndEvent, Event, EyesEvent, LogGapEvent, PersonEvent, SCHEMA,
-        StartEvent,
+        AlertEvent, CheckEvent, ClosureEvent, EndEvent, Event, EyesEvent, FramesEvent, LogGapEvent,
+        PersonEvent, SCHEMA, StartEvent,
     },
     rounding::millionths,
 };
 use alerts::AlertList;
 use closures::ClosureAccumulator;
 use event_counts::EventCounts;
-use frames::FrameAccumulator;
+pub(super) use frames::FrameAccumulator;
 use parseye_vision::{
     eye_state::PerEye,
     temporal::{AlertPhase, Laterality, TemporalSettings},
 };
 use runs::RunList;
 use serde_json::{Map, Value};
-use source::{Interval, OpenSource};
+use source::Interval;
+pub(super) use source::OpenSource;
 
 /// Why an event was not added.
 #[derive(Clone, Debug, PartialEq)]
@@ -131,8 +132,17 @@ impl SessionAccumulator {
             Event::Start(start) => self.add_start(start)?,
             Event::Eyes(eyes) => {
                 check_time(eyes.time)?;
-                self.add_eyes(&eyes);
+                match self.runs.has_all_frames() {
+                    true => self.add_eyes(&eyes),
+                    false => self.add_sample(&eyes),
+                }
             }
+            Event::Frames(frames) => {
+                check_frames(&frames)?;
+                self.add_frames(&frames);
+            }
+            Event::Gap(gap) => self.add_notice(kind, gap.from, &Event::Gap(gap))?,
+            Event::FrameRate(rate) => self.add_notice(kind, rate.time, &Event::FrameRate(rate))?,
             Event::Blink(blink) => {
                 check_closure(&blink)?;
                 self.timeline
@@ -203,10 +213,40 @@ impl SessionAccumulator {
         if !self.runs.is_replay() {
             self.frames.add_skipped(source.skipped_before(eyes));
         }
-        let before = source.add(eyes, self.settings.longest_gap_s);
+        let before = source.add(eyes);
         self.frames.add(eyes, source.perclos());
         self.source = Some(source);
         self.hold(before);
+    }
+
+    /// Adds frames that have no lines of their own.
+    fn add_frames(&mut self, frames: &FramesEvent) {
+        let mut source = match self.source.take() {
+            Some(source) if source.counts_on(frames) => source,
+            other => {
+                self.source = other;
+                self.end_source(None);
+                if self.begins > 0.0 {
+                    self.timeline.boundary(self.begins);
+                }
+                OpenSource::counted(frames, self.begins, &self.settings)
+            }
+        };
+        let times = source.count(frames);
+        self.source = Some(source);
+        let shares = self.frames.add_event(frames);
+        let perclos = frames.perclos_highest.map(|highest| highest.value);
+        self.timeline.hold_shares(times, &shares, perclos);
+    }
+
+    /// Adds the line of a frame that is counted otherwise.
+    fn add_sample(&mut self, eyes: &EyesEvent) {
+        self.frames.add_confidence(eyes);
+        let source = self.source.as_mut();
+        let before = source.and_then(|source| source.add_sample(eyes));
+        if let Some(interval) = before {
+            self.timeline.sample(interval.times, &interval.moment);
+        }
     }
 
     /// Adds what held during an interval.

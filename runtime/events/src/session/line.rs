@@ -111,6 +111,9 @@ impl LoggedEvent {
         match named.event.as_ref() {
             "start" => known("start", line, Event::Start),
             "eyes" => known("eyes", line, Event::Eyes),
+            "frames" => known("frames", line, Event::Frames),
+            "gap" => known("gap", line, Event::Gap),
+            "frame_rate" => known("frame_rate", line, Event::FrameRate),
             "blink" => known("blink", line, Event::Blink),
             "partial_blink" => known("partial_blink", line, Event::PartialBlink),
             "long_closure" => known("long_closure", line, Event::LongClosure),

@@ -1,7 +1,10 @@
 //! Puts logs in the order of their times.
 
 use super::{SessionError, line::LoggedEvent, log_reader::LogReader};
-use crate::event::{Event, StartEvent};
+use crate::{
+    event::{Event, StartEvent},
+    jsonl::STANDARD,
+};
 use std::{
     cmp::Ordering,
     path::{Path, PathBuf},
@@ -16,14 +19,19 @@ pub(super) fn in_order(logs: &[PathBuf]) -> Result<Vec<PathBuf>, SessionError> {
     let mut seen = Vec::new();
     let mut keyed = Vec::new();
     for path in logs {
-        let real = path
-            .canonicalize()
-            .map_err(|reason| SessionError::unreadable(path, reason))?;
+        // A pipe has no other path than the one given, `-` none at all.
+        let is_file = path.as_os_str() != STANDARD && path.is_file();
+        let real = match is_file {
+            true => path
+                .canonicalize()
+                .map_err(|reason| SessionError::unreadable(path, reason))?,
+            false => path.clone(),
+        };
         if seen.contains(&real) {
             return Err(SessionError::Twice { path: path.clone() });
         }
         // A pipe can be read once only.
-        let key = match real.is_file() {
+        let key = match is_file {
             true => first_start(path)?.and_then(|start| Some((start.unix_time?, start.part))),
             false => None,
         };

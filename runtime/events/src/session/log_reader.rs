@@ -3,44 +3,62 @@
 
 use super::{
     SessionError,
+    compressed::{LogText, text_of},
     line::{LONGEST_LINE, LineDefect, LoggedEvent},
 };
+use crate::jsonl::STANDARD;
 use std::{
     fs::File,
-    io::{self, BufRead, BufReader, Read},
+    io::{self, BufRead, Read},
     path::{Path, PathBuf},
 };
 
 /// An open log.
-#[derive(Debug)]
-pub(super) struct LogReader<R = File> {
+pub(super) struct LogReader<'a> {
     path: PathBuf,
-    reader: BufReader<R>,
+    log: LogText<'a>,
     line: Vec<u8>,
+    /// What became of compressed text.
+    text: TextState,
 }
 
-/// Bytes read at a time.
-const BUFFER: usize = 256 << 10;
+/// What became of compressed text.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum TextState {
+    /// Nothing was read yet.
+    New,
+    /// Something was read.
+    Read,
+    /// It broke off, which is still to be reported.
+    Broken,
+    /// It broke off, and a line that was cut off was reported.
+    Reported,
+}
 
-impl LogReader {
-    /// Opens a log.
+impl<'a> LogReader<'a> {
+    /// Opens a log; `-` is standard input.
     ///
     /// # Errors
     /// When it cannot be opened.
     pub(super) fn open(path: &Path) -> Result<Self, SessionError> {
-        let file = File::open(path).map_err(|reason| SessionError::unreadable(path, reason))?;
-        Ok(Self::new(file, path))
-    }
-}
-
-impl<R: Read> LogReader<R> {
-    /// Reads a log that is already open; `path` is named in errors.
-    pub(super) fn new(log: R, path: &Path) -> Self {
-        Self {
-            path: path.into(),
-            reader: BufReader::with_capacity(BUFFER, log),
-            line: Vec::new(),
+        if path.as_os_str() == STANDARD {
+            return Self::new(io::stdin(), path);
         }
+        let file = File::open(path).map_err(|reason| SessionError::unreadable(path, reason))?;
+        Self::new(file, path)
+    }
+
+    /// Reads a log that is already open; `path` is named in errors.
+    ///
+    /// # Errors
+    /// When its beginning cannot be read.
+    pub(super) fn new(log: impl Read + 'a, path: &Path) -> Result<Self, SessionError> {
+        Ok(Self {
+            path: path.into(),
+            log: text_of(log).map_err(|reason| SessionError::unreadable(path, reason))?,
+            line: Vec::new(),
+            text: TextState::New,
+        })
     }
 
     /// Reads the next line; `None` after the last.
@@ -54,7 +72,9 @@ impl<R: Read> LogReader<R> {
             .read_line()
             .map_err(|reason| SessionError::unreadable(&self.path, reason))?;
         if length == 0 {
-            return Ok(None);
+            let broken = self.text == TextState::Broken;
+            self.text = TextState::Reported;
+            return Ok(broken.then_some(Err(LineDefect::CutOff)));
         }
         if length > LONGEST_LINE as u64 {
             return Ok(Some(Err(LineDefect::TooLong(LONGEST_LINE))));
@@ -72,16 +92,29 @@ impl<R: Read> LogReader<R> {
         self.line.clear();
         let mut length = 0;
         loop {
-            let bytes = match self.reader.fill_buf() {
+            if matches!(self.text, TextState::Broken | TextState::Reported) {
+                return Ok(length);
+            }
+            let bytes = match self.log.text.fill_buf() {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                // A compressed log that is still being written, or is damaged: what there is of it counts.
+                Err(_) if self.log.compressed && self.text == TextState::Read => {
+                    self.text = match length {
+                        0 => TextState::Broken,
+                        // That line is cut off, and reported so.
+                        _ => TextState::Reported,
+                    };
+                    return Ok(length);
+                }
                 other => other?,
             };
+            self.text = TextState::Read;
             let end = bytes.iter().position(|byte| *byte == b'\n');
             let taken = end.map_or(bytes.len(), |end| end + 1);
             let room = (LONGEST_LINE + 1).saturating_sub(self.line.len());
             self.line.extend_from_slice(&bytes[..taken.min(room)]);
             length += taken as u64;
-            self.reader.consume(taken);
+            self.log.text.consume(taken);
             if taken == 0 || end.is_some() {
                 return Ok(length);
             }

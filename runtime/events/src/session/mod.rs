@@ -6,13 +6,16 @@
 //! [`parseye_vision::temporal`].
 //!
 //! # Layout
-//! [`log_order`] puts the parts of a log in order, [`log_reader`] reads lines, whole and damaged ones,
-//! `line` makes events of them; [`accumulator`] adds them up. [`statistics`] is what is written,
+//! [`log_order`] puts the parts of a log in order, [`log_reader`] reads lines, whole and damaged ones, out of
+//! what [`compressed`] decompresses, `line` makes events of them; [`accumulator`] adds them up. [`digest`] adds frames up for logs that do
+//! not have them. [`statistics`] is what is written,
 //! [`text`] what people read; [`timeline`] keeps the session over time in a fixed number of columns, which
 //! `timeline_plot` draws (feature `plots`).
 
 mod accumulator;
+mod compressed;
 mod condition;
+mod digest;
 mod line;
 mod listed;
 mod log_order;
@@ -28,6 +31,7 @@ mod timeline;
 #[cfg(feature = "plots")]
 mod timeline_plot;
 
+pub(crate) use digest::FrameDigest;
 pub use line::LineDefect;
 pub use listed::{Listed, MOST_LISTED};
 pub use note::SessionNote;
@@ -156,7 +160,11 @@ pub fn read_open(
     settings: &TemporalSettings,
 ) -> Result<Session, SessionError> {
     let mut accumulator = SessionAccumulator::new(settings);
-    let logs_read = vec![read_log(LogReader::new(log, path), path, &mut accumulator)?];
+    let logs_read = vec![read_log(
+        LogReader::new(log, path)?,
+        path,
+        &mut accumulator,
+    )?];
     let (statistics, timeline) = accumulator.finish(logs_read);
     Ok(Session {
         statistics,
@@ -165,7 +173,7 @@ pub fn read_open(
 }
 
 fn read_log(
-    mut log: LogReader<impl Read>,
+    mut log: LogReader<'_>,
     path: &Path,
     accumulator: &mut SessionAccumulator,
 ) -> Result<LogStatistics, SessionError> {

@@ -1,9 +1,9 @@
 //! Records of the log, checked and turned back into the readings that they were made of.
 
 use super::line::LineDefect;
-use crate::event::{ClosureEvent, EyesEvent};
+use crate::event::{ClosureEvent, EyesEvent, FramesEvent};
 use parseye_vision::{
-    eye_state::{EyeState, PerEye},
+    eye_state::{EyeState, LEFT_OUT, PerEye},
     locate::crop::Roi,
     reading::{EyeReading, FrameReading, Unseen},
 };
@@ -41,6 +41,28 @@ pub(super) fn check_closure(closure: &ClosureEvent) -> Result<(), LineDefect> {
     check_time(closure.duration)
 }
 
+/// Checks the times of frames that are counted together, and how long they say that anything lasted.
+///
+/// # Errors
+/// As [`check_time`], or when they end before they begin.
+pub(super) fn check_frames(frames: &FramesEvent) -> Result<(), LineDefect> {
+    let states = frames.left.values().chain(frames.right.values());
+    for time in [frames.from, frames.to, frames.known_s, frames.closed_s]
+        .iter()
+        .chain(states)
+    {
+        check_time(*time)?;
+    }
+    if let Some(highest) = frames.perclos_highest {
+        check_time(highest.time)?;
+        check_time(highest.value)?;
+    }
+    match frames.to < frames.from {
+        true => Err(LineDefect::ImpossibleTime(frames.to)),
+        false => Ok(()),
+    }
+}
+
 /// Returns the reading that a line was made of, as far as [`parseye_vision::temporal`] needs it.
 pub(super) fn reading_of(eyes: &EyesEvent) -> FrameReading {
     FrameReading {
@@ -53,7 +75,8 @@ pub(super) fn reading_of(eyes: &EyesEvent) -> FrameReading {
                 return EyeReading::Unmeasured(record.reason.unwrap_or(Unseen::NoFace));
             };
             EyeReading::Measured {
-                probabilities: EyeState::ALL.map(|state| probabilities.of(state) as f32),
+                probabilities: EyeState::ALL
+                    .map(|state| probabilities.of(state).map_or(LEFT_OUT, |p| p as f32)),
                 square: record.square.map_or(UNKNOWN_ROI, |square| Roi {
                     centre: [square.x as f32, square.y as f32],
                     side: square.side as f32,

@@ -102,6 +102,8 @@ pub struct RunStatistics {
     pub unix_time: Option<f64>,
     /// Number of the part with which the logs begin, where the first are missing.
     pub first_part: Option<u64>,
+    /// One frame in so many has a line; 0 where none has, null without a `start` line.
+    pub log_every: Option<u64>,
     /// Its sources.
     pub sources: Vec<SourceStatistics>,
 }

@@ -109,6 +109,18 @@ pub struct Column {
 }
 
 impl Column {
+    /// Adds P(closed) and confidence of a frame that held for so many seconds.
+    fn add_values(&mut self, moment: &Moment, seconds: f64) {
+        for eye in Eye::ALL {
+            if let Some(value) = moment.closed.get(eye) {
+                self.closed.get_mut(eye).add(*value, seconds);
+            }
+            if let Some(value) = moment.confidence.get(eye) {
+                self.confidence.get_mut(eye).add(*value, seconds);
+            }
+        }
+    }
+
     fn join(&mut self, other: &Self) {
         for eye in Eye::ALL {
             let seconds = self.seconds.get_mut(eye).iter_mut();
@@ -136,11 +148,12 @@ pub(super) enum SpanKind {
 }
 
 impl SpanKind {
-    /// All, in the order of the plot's rows.
-    pub(super) const ALL: [Self; 4] = [
+    /// Those that have a row in the plot, in their order; reminders have none.
+    pub(super) const ALL: [Self; 5] = [
         Self::LongClosure,
         Self::Alert(AlertKind::LongClosureWarning),
         Self::Alert(AlertKind::LongClosureAlarm),
+        Self::Alert(AlertKind::FaceLostAsleep),
         Self::Alert(AlertKind::Drowsiness),
     ];
 }
@@ -215,17 +228,40 @@ impl Timeline {
             for eye in Eye::ALL {
                 let condition = *moment.conditions.get(eye);
                 column.seconds.get_mut(eye)[condition.index()] += seconds;
-                if let Some(value) = moment.closed.get(eye) {
-                    column.closed.get_mut(eye).add(*value, seconds);
-                }
-                if let Some(value) = moment.confidence.get(eye) {
-                    column.confidence.get_mut(eye).add(*value, seconds);
-                }
             }
+            column.add_values(moment, seconds);
             if let Some(value) = moment.perclos {
                 column.perclos.add(value, seconds);
             }
         });
+    }
+
+    /// Adds the seconds that each eye spent in each condition at unknown times of an interval, spread evenly over
+    /// it, and PERCLOS.
+    pub(super) fn hold_shares(
+        &mut self,
+        times: Range<f64>,
+        shares: &PerEye<[f64; CONDITIONS]>,
+        perclos: Option<f64>,
+    ) {
+        self.length = self.length.max(times.end);
+        let length = times.end - times.start;
+        self.each(times, |column, seconds| {
+            for eye in Eye::ALL {
+                let sums = column.seconds.get_mut(eye).iter_mut();
+                for (sum, share) in sums.zip(shares.get(eye)) {
+                    *sum += share * seconds / length;
+                }
+            }
+            if let Some(value) = perclos {
+                column.perclos.add(value, seconds);
+            }
+        });
+    }
+
+    /// Adds the values of a frame that stands for those of an interval, but not its conditions.
+    pub(super) fn sample(&mut self, times: Range<f64>, moment: &Moment) {
+        self.each(times, |column, seconds| column.add_values(moment, seconds));
     }
 
     /// Adds a camera SNR in dB that held from one time to another.
@@ -245,9 +281,9 @@ impl Timeline {
         *self.columns[index].blinks.get_mut(eye) += 1;
     }
 
-    /// Adds a long closure or an alert.
+    /// Adds a long closure or an alert, where the plot has a row for it.
     pub(super) fn span(&mut self, span: Span) {
-        if self.spans.len() < MOST_SPANS {
+        if self.spans.len() < MOST_SPANS && SpanKind::ALL.contains(&span.kind) {
             self.spans.push(span);
         }
     }

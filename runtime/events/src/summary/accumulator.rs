@@ -1,7 +1,8 @@
 //! Adds up what a run did, frame by frame.
 
 use super::{
-    AlertCounts, BlinkCounts, StageHistograms, Summary, Timing, histogram_of_times, record,
+    AlertCounts, BlinkCounts, EventTotals, StageHistograms, Summary, Timing, histogram_of_times,
+    record,
 };
 use crate::{
     metrics::Percentiles,
@@ -15,10 +16,40 @@ use parseye_vision::{
     reading::FrameReading,
     temporal::{
         Alert, AlertKind, AlertPhase, Closure, ClosureKind, Laterality, TemporalTracker,
-        TemporalUpdate,
+        TemporalUpdate, Untold,
     },
 };
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
+
+/// A longer time between two frames is a leap, not the rate of a recording.
+const LONGEST_STEP: Duration = Duration::from_secs(1);
+
+/// The usual time between two frames.
+#[derive(Clone, Copy, Debug, Default)]
+struct UsualStep {
+    /// Steps that are no leaps.
+    sum: Duration,
+    count: u32,
+    shortest: Option<Duration>,
+}
+
+impl UsualStep {
+    fn add(&mut self, step: Duration) {
+        if step <= LONGEST_STEP {
+            self.sum += step;
+            self.count = self.count.saturating_add(1);
+        }
+        self.shortest = Some(self.shortest.map_or(step, |shortest| shortest.min(step)));
+    }
+
+    /// Returns the mean step, leaps left out; where all are that long, the shortest.
+    fn get(&self) -> Duration {
+        match self.count {
+            0 => self.shortest.unwrap_or_default(),
+            count => self.sum / count,
+        }
+    }
+}
 
 /// Accumulates the statistics of one source, or with [`Self::merge`] of several.
 ///
@@ -30,6 +61,7 @@ pub struct RunAccumulator {
     frames_with_face: u64,
     first_time: Option<Duration>,
     last_time: Duration,
+    step: UsualStep,
     duration: Duration,
     states: PerEye<[u64; STATES]>,
     person_changes: u64,
@@ -37,7 +69,15 @@ pub struct RunAccumulator {
     /// Blinks of all who were watched before the present person.
     blinks_of_others: BlinkCounts,
     partial_blinks: BlinkCounts,
+    long_closures: BlinkCounts,
     winks: PerEye<u64>,
+    faces_lost: u64,
+    /// Whether the last frame showed a face.
+    face_seen: bool,
+    gaps: u64,
+    untold: BTreeSet<Untold>,
+    /// Frames a second when something could not be told, the lowest.
+    lowest_rate: Option<f64>,
     blinks_of_both: Vec<FrameRange>,
     /// Of the blinks of both eyes; created with the first.
     blink_durations: Option<Histogram<u32>>,
@@ -53,7 +93,13 @@ impl RunAccumulator {
     /// Adds a frame and how long its stages took.
     pub fn add_frame(&mut self, reading: &FrameReading, times: &StageTimes) {
         self.frames += 1;
-        self.frames_with_face += u64::from(reading.face.is_some());
+        let face_seen = reading.face.is_some();
+        self.frames_with_face += u64::from(face_seen);
+        self.faces_lost += u64::from(self.face_seen && !face_seen);
+        self.face_seen = face_seen;
+        if self.first_time.is_some() {
+            self.step.add(reading.time.saturating_sub(self.last_time));
+        }
         self.first_time.get_or_insert(reading.time);
         self.last_time = reading.time;
         for eye in Eye::ALL {
@@ -83,6 +129,14 @@ impl RunAccumulator {
             .alerts
             .iter()
             .for_each(|alert| self.add_alert(alert));
+        self.gaps += u64::from(changes.gap.is_some());
+        if let Some(change) = &changes.frame_rate
+            && !change.untold.is_empty()
+        {
+            self.untold.extend(change.untold);
+            let lowest = self.lowest_rate.unwrap_or(f64::INFINITY);
+            self.lowest_rate = Some(lowest.min(change.frames_per_second));
+        }
     }
 
     fn add_closure(&mut self, closure: &Closure) {
@@ -94,7 +148,7 @@ impl RunAccumulator {
         match closure.kind {
             ClosureKind::Blink => *self.blinks.get_mut(closure.eye) += 1,
             ClosureKind::PartialBlink => *self.partial_blinks.get_mut(closure.eye) += 1,
-            ClosureKind::LongClosure => {}
+            ClosureKind::LongClosure => *self.long_closures.get_mut(closure.eye) += 1,
         }
         if closure.kind == ClosureKind::Blink && closure.eye == Laterality::Both {
             self.blinks_of_both.push(FrameRange {
@@ -121,12 +175,9 @@ impl RunAccumulator {
     pub fn end(&mut self, tracker: &TemporalTracker, busy: Duration) {
         (self.known, self.closed) = tracker.known_and_closed();
         self.busy = busy;
-        // The last frame is shown as long as the frames before it on average.
+        // The last frame is shown as long as the frames before it usually are.
         let first = self.first_time.unwrap_or_default();
-        let shown = self.last_time.saturating_sub(first);
-        if self.frames > 1 {
-            self.duration = shown.mul_f64(self.frames as f64 / (self.frames - 1) as f64);
-        }
+        self.duration = self.last_time.saturating_sub(first) + self.step.get();
     }
 
     /// Returns the number of frames so far.
@@ -143,6 +194,19 @@ impl RunAccumulator {
     /// Borrows the frames of every blink of both eyes so far.
     pub fn blinks_of_both(&self) -> &[FrameRange] {
         &self.blinks_of_both
+    }
+
+    /// Returns the numbers of events so far.
+    pub fn event_counts(&self) -> EventTotals {
+        EventTotals {
+            blinks: self.blinks,
+            partial_blinks: self.partial_blinks,
+            long_closures: self.long_closures,
+            winks: self.winks,
+            faces_lost: self.faces_lost,
+            gaps: self.gaps,
+            alerts: self.alerts,
+        }
     }
 
     /// Returns the number of blinks of the person who is watched now.
@@ -170,7 +234,13 @@ impl RunAccumulator {
         for eye in Laterality::ALL {
             *self.blinks.get_mut(eye) += other.blinks.get(eye);
             *self.partial_blinks.get_mut(eye) += other.partial_blinks.get(eye);
+            *self.long_closures.get_mut(eye) += other.long_closures.get(eye);
         }
+        self.faces_lost += other.faces_lost;
+        self.gaps += other.gaps;
+        self.untold.extend(&other.untold);
+        let rates = [self.lowest_rate, other.lowest_rate].into_iter().flatten();
+        self.lowest_rate = rates.reduce(f64::min);
         self.winks.left += other.winks.left;
         self.winks.right += other.winks.right;
         match (&mut self.blink_durations, &other.blink_durations) {
@@ -210,11 +280,16 @@ impl RunAccumulator {
             person_changes: self.person_changes,
             blinks: self.blinks,
             partial_blinks: self.partial_blinks,
+            long_closures: self.long_closures,
             winks: self.winks,
+            faces_lost: self.faces_lost,
+            gaps: self.gaps,
             blinks_per_minute: of_known(60.0 * self.blinks.both as f64).map(thousandths),
             blink_duration_ms: self.blink_durations.as_ref().map(Percentiles::of),
             alerts: self.alerts,
             perclos: of_known(self.closed.as_secs_f64()),
+            untold: self.untold.clone(),
+            frames_per_second: self.lowest_rate.map(thousandths),
             timing: self.timing(),
             truth,
         }

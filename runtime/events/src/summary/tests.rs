@@ -47,6 +47,38 @@ fn counts_and_percentiles() {
 }
 
 #[test]
+fn a_leap_in_time_does_not_lengthen_the_last_frame() {
+    for (milliseconds, duration) in [
+        (vec![0, 40, 80, 10_800_080, 10_800_120], 10_800.16),
+        (vec![0, 2000, 4000], 6.0),
+        (vec![0], 0.0),
+        (vec![0, 10_800_000], 21_600.0),
+    ] {
+        let mut run = RunAccumulator::default();
+        for (frame, time) in milliseconds.iter().enumerate() {
+            let eye = EyeReading::Unmeasured(Unseen::NoFace);
+            let reading = FrameReading {
+                frame: frame as u64,
+                time: Duration::from_millis(*time),
+                face: None,
+                eyes: PerEye {
+                    left: eye,
+                    right: eye,
+                },
+            };
+            run.add_frame(&reading, &StageTimes::default());
+        }
+        let tracker = TemporalTracker::new(&TemporalSettings::default());
+        run.end(&tracker, Duration::from_secs(1));
+        let seconds = run.duration().as_secs_f64();
+        assert!(
+            (seconds - duration).abs() < 1e-6,
+            "{milliseconds:?}: {seconds}"
+        );
+    }
+}
+
+#[test]
 fn sources_add_up() {
     let mut all = run_of(100);
     all.merge(&run_of(50));

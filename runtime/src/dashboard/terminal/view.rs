@@ -184,7 +184,10 @@ impl View<'_> {
                 self.theme.alarm(),
             ),
             None if status.face.is_none() => Line::from(" No face in the frame."),
-            None => Line::styled(" No alert.", self.theme.quiet()),
+            None => match &status.untold {
+                Some(untold) => Line::styled(format!(" ! {untold} "), self.theme.alarm()),
+                None => Line::styled(" No alert.", self.theme.quiet()),
+            },
         }
     }
 
@@ -260,7 +263,7 @@ impl View<'_> {
             };
             let share = record
                 .and_then(|record| record.probabilities.as_ref())
-                .map(|probabilities| probabilities.of(state));
+                .and_then(|probabilities| probabilities.of(state));
             let value = share.map_or_else(|| "-".into(), |share| format!("{share:.2}"));
             let bar = self.theme.bar(share.unwrap_or(0.0), room);
             lines.push(Line::from(vec![
@@ -477,7 +480,10 @@ fn alert_text(alert: &RunningAlert, now: f64) -> String {
     match alert.kind {
         AlertKind::LongClosureAlarm => format!("ALARM: eyes closed for {lasted:.1} s"),
         AlertKind::LongClosureWarning => format!("WARNING: eyes closed for {lasted:.1} s"),
+        AlertKind::FaceLostAsleep => format!("ALARM: asleep and out of sight for {lasted:.0} s"),
         AlertKind::Drowsiness => format!("DROWSY for {lasted:.0} s"),
+        AlertKind::LowBlinkRate => format!("Blink: few blinks for {lasted:.0} s"),
+        AlertKind::ScreenTime => format!("Take a break: {:.0} min without one", lasted / 60.0),
     }
 }
 

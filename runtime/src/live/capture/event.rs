@@ -26,8 +26,17 @@ pub(in crate::live) enum SourceChange {
     Waiting(Reason),
     /// It delivers again.
     Reopened { format: String },
-    /// Damaged frames were left out: how many since the last report, and of what kind.
-    Damaged { frames: u64, message: String },
+    /// Damaged frames were left out: how many since the last report, the first of their numbers, and of what
+    /// kind.
+    Damaged {
+        frames: u64,
+        numbers: Vec<u64>,
+        message: String,
+    },
+    /// For a time there are no frames, though it delivers.
+    Gap { length: Duration, message: String },
+    /// A remark about it.
+    Note { message: String },
 }
 
 /// Why a source delivers nothing.
@@ -50,47 +59,47 @@ impl Reason {
 impl CaptureEvent {
     /// Converts to an event of the log, with the present wall-clock time.
     pub(in crate::live) fn into_event(self, clip: &str) -> Event {
-        let (kind, reason, message, format, frames) = match self.change {
-            SourceChange::Opened { format } => {
-                (CameraEventKind::Opened, None, None, Some(format), None)
-            }
-            SourceChange::Reopened { format } => {
-                (CameraEventKind::Reopened, None, None, Some(format), None)
-            }
-            SourceChange::Lost(Reason { fault, message }) => (
-                CameraEventKind::Lost,
-                Some(fault),
-                Some(message),
-                None,
-                None,
-            ),
-            SourceChange::Waiting(Reason { fault, message }) => (
-                CameraEventKind::Waiting,
-                Some(fault),
-                Some(message),
-                None,
-                None,
-            ),
-            SourceChange::Damaged { frames, message } => {
-                let fault = Some(CameraFault::Corrupt);
-                (
-                    CameraEventKind::Damaged,
-                    fault,
-                    Some(message),
-                    None,
-                    Some(frames),
-                )
-            }
-        };
-        Event::Camera(CameraEvent {
-            clip: clip.into(),
-            time: seconds(self.time),
-            kind,
-            reason,
-            message,
-            format,
-            frames,
+        let of = |kind| CameraEvent {
             unix_time: unix_time(),
+            ..CameraEvent::new(clip, seconds(self.time), kind)
+        };
+        let because = |kind, Reason { fault, message }| CameraEvent {
+            reason: Some(fault),
+            message: Some(message),
+            ..of(kind)
+        };
+        Event::Camera(match self.change {
+            SourceChange::Opened { format } => CameraEvent {
+                format: Some(format),
+                ..of(CameraEventKind::Opened)
+            },
+            SourceChange::Reopened { format } => CameraEvent {
+                format: Some(format),
+                ..of(CameraEventKind::Reopened)
+            },
+            SourceChange::Lost(reason) => because(CameraEventKind::Lost, reason),
+            SourceChange::Waiting(reason) => because(CameraEventKind::Waiting, reason),
+            SourceChange::Damaged {
+                frames,
+                numbers,
+                message,
+            } => {
+                let fault = CameraFault::Corrupt;
+                CameraEvent {
+                    frames: Some(frames),
+                    numbers,
+                    ..because(CameraEventKind::Damaged, Reason { fault, message })
+                }
+            }
+            SourceChange::Gap { length, message } => CameraEvent {
+                message: Some(message),
+                length: Some(seconds(length)),
+                ..of(CameraEventKind::Gap)
+            },
+            SourceChange::Note { message } => CameraEvent {
+                message: Some(message),
+                ..of(CameraEventKind::Note)
+            },
         })
     }
 }

@@ -65,6 +65,27 @@ fn silence_of_two_seconds_is_a_stall_and_less_is_not() {
 }
 
 #[test]
+fn frames_that_were_held_back_are_dropped_and_leave_a_gap() {
+    let acts = vec![
+        Act::Frames(30),
+        Act::Silent(seconds(1.8)),
+        Act::Burst(40),
+        Act::Frames(10),
+        Act::Finish,
+    ];
+    let played = play(vec![Attempt::Opens(acts.clone())], Some(STALL_TIMEOUT));
+    assert_eq!(played.story(), ["opened"]);
+    assert_eq!(played.record.late, 39);
+    let times: Vec<Duration> = played.record.frames.iter().map(|(_, time)| *time).collect();
+    assert_eq!(times.len(), 41);
+    let shortest = times.windows(2).map(|pair| pair[1] - pair[0]).min();
+    assert_eq!(shortest, Some(FRAME_EVERY));
+    // A recording's own times are believed.
+    let played = play(vec![Attempt::Opens(acts)], None);
+    assert_eq!(played.record.late, 0);
+}
+
+#[test]
 fn a_source_that_may_be_silent_is_never_lost() {
     let acts = vec![
         Act::Frames(1),
@@ -160,6 +181,23 @@ fn damaged_frames_are_all_counted_and_reported_once_a_second() {
         .collect();
     assert_eq!(reported.len(), 4, "{reported:?}");
     assert_eq!(reported[0], 1);
+    let numbers = played
+        .record
+        .events
+        .iter()
+        .flat_map(|event| match &event.change {
+            SourceChange::Damaged { numbers, .. } => numbers.clone(),
+            _ => Vec::new(),
+        });
+    // Every second one, each once, in order.
+    let numbers: Vec<u64> = numbers.collect();
+    assert_eq!(numbers.len() as u64, reported.iter().sum::<u64>());
+    assert!(
+        numbers
+            .iter()
+            .enumerate()
+            .all(|(place, number)| *number == 2 * place as u64 + 1)
+    );
     assert_eq!(played.record.frames.len(), 50);
 }
 
@@ -276,6 +314,7 @@ proptest! {
                     last = Some(reason.fault);
                 }
                 SourceChange::Damaged { frames, .. } => prop_assert!(*frames > 0),
+                SourceChange::Gap { .. } | SourceChange::Note { .. } => {}
             }
         }
         let times = played.record.events.windows(2);

@@ -46,10 +46,16 @@ fn show(alert: &AlertEvent) -> Result<(), notify_rust::error::Error> {
         AlertKind::LongClosureWarning | AlertKind::LongClosureAlarm => {
             format!("Eyes closed for {:.1} s", alert.time - alert.since)
         }
+        AlertKind::FaceLostAsleep => "Out of sight since the eyes closed".into(),
         AlertKind::Drowsiness => match alert.perclos {
             Some(perclos) => format!("Drowsy: PERCLOS {:.0} %", 100.0 * perclos),
             None => "Drowsy".into(),
         },
+        AlertKind::LowBlinkRate => "Blink now and then".into(),
+        AlertKind::ScreenTime => format!(
+            "Take a break: {:.0} minutes without one",
+            (alert.time - alert.since) / 60.0
+        ),
     };
     Notification::new()
         .appname("Parseye")

@@ -44,7 +44,7 @@ impl Policy {
     pub(super) fn take(&mut self, now: Duration, alert: &AlertEvent) -> Action {
         match alert.phase {
             AlertPhase::Raised | AlertPhase::Repeated => {
-                if alert.kind != AlertKind::Drowsiness {
+                if alert.kind.is_of_closed_eyes() {
                     self.closures.insert(alert.kind);
                 }
                 if self.kinds.contains(&alert.kind) {
@@ -54,8 +54,10 @@ impl Policy {
             }
             AlertPhase::Cleared => {
                 self.forget(alert.kind);
-                // Drowsiness ends when PERCLOS falls, which may be while the eyes are closed again.
-                if self.closures.is_empty() {
+                // Drowsiness ends when PERCLOS falls, which may be while the eyes are closed again; and a
+                // reminder that set nothing off has nothing to silence.
+                let is_alarm = alert.kind.is_of_closed_eyes() || self.kinds.contains(&alert.kind);
+                if is_alarm && self.closures.is_empty() {
                     Action::Silence
                 } else {
                     Action::Nothing
@@ -150,10 +152,32 @@ mod tests {
         assert_eq!(at(8, LongClosureAlarm, Lost), Action::Nothing);
     }
 
+    #[test]
+    fn a_sleeper_who_is_out_of_sight_is_alarmed_of_until_seen() {
+        use AlertKind::FaceLostAsleep;
+        let mut policy = Policy::new(&AlarmSettings::default());
+        let mut at = |second, kind, phase| policy.take(seconds(second), &alert(kind, phase));
+        let alarm = |kind, phase| Action::Alarm(alert(kind, phase));
+        assert_eq!(
+            at(1, LongClosureAlarm, Raised),
+            alarm(LongClosureAlarm, Raised)
+        );
+        assert_eq!(at(2, LongClosureAlarm, Lost), Action::Nothing);
+        assert_eq!(at(2, FaceLostAsleep, Raised), Action::Nothing);
+        assert_eq!(
+            at(7, FaceLostAsleep, Repeated),
+            alarm(FaceLostAsleep, Repeated)
+        );
+        // Found asleep: the alarm goes on under its other name.
+        assert_eq!(at(9, LongClosureAlarm, Raised), Action::Nothing);
+        assert_eq!(at(9, FaceLostAsleep, Cleared), Action::Nothing);
+        assert_eq!(at(10, LongClosureAlarm, Cleared), Action::Silence);
+    }
+
     proptest! {
         #[test]
         fn alarms_are_never_closer_than_the_rate(
-            steps in prop::collection::vec((0_u64..4000, 0_usize..3, 0_u8..4), 1..100),
+            steps in prop::collection::vec((0_u64..4000, 0..AlertKind::ALL.len(), 0_u8..4), 1..100),
         ) {
             let mut policy = Policy::new(&AlarmSettings::default());
             let (mut now, mut last) = (Duration::ZERO, None);
@@ -163,7 +187,7 @@ mod tests {
                 let taken = policy.take(now, &alert(AlertKind::ALL[kind], phase));
                 for action in [taken, policy.poll(now)] {
                     if let Action::Alarm(alert) = action {
-                        prop_assert!(alert.kind != LongClosureWarning);
+                        prop_assert!(AlarmSettings::default().on.contains(&alert.kind));
                         prop_assert!(last.is_none_or(|last| now - last >= seconds(5)));
                         last = Some(now);
                     }

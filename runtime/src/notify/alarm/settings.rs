@@ -1,5 +1,6 @@
 //! Settings of what an alert sets off.
 
+use crate::notify::command::{UserCommand, words};
 use parseye_vision::{
     seconds,
     settings::{SettingError, check_seconds},
@@ -15,7 +16,7 @@ pub struct AlarmSettings {
     /// Alerts that set anything off.
     ///
     /// The warning of half a second is left out: blinks confirmed by eye last up to 0.56 s, and a
-    /// bell that rings at blinks is soon turned off.
+    /// bell that rings at blinks is soon turned off. So are reminders, which are better read than heard.
     pub on: Vec<AlertKind>,
     /// Whether the terminal's bell rings.
     pub bell: bool,
@@ -43,7 +44,11 @@ pub struct AlarmSettings {
 impl Default for AlarmSettings {
     fn default() -> Self {
         Self {
-            on: vec![AlertKind::LongClosureAlarm, AlertKind::Drowsiness],
+            on: vec![
+                AlertKind::LongClosureAlarm,
+                AlertKind::FaceLostAsleep,
+                AlertKind::Drowsiness,
+            ],
             bell: true,
             command: None,
             command_limit_s: 10.0,
@@ -96,27 +101,24 @@ impl AlarmSettings {
     ///
     /// # Errors
     /// When a quotation does not end, or there is no word.
-    pub(super) fn words(&self) -> Result<Option<Vec<String>>, SettingError> {
-        let Some(command) = &self.command else {
-            return Ok(None);
-        };
-        match shlex::split(command) {
-            None => Err(SettingError::new(
-                "command",
-                command,
-                "it a closing quotation mark, or double a backslash at its end",
-            )),
-            Some(words) if words.first().is_none_or(String::is_empty) => Err(SettingError::new(
-                "command",
-                "empty",
-                "a program and its arguments, or leave the key out",
-            )),
-            Some(words) => Ok(Some(words)),
-        }
+    fn words(&self) -> Result<Option<Vec<String>>, SettingError> {
+        let command = self.command.as_deref();
+        command.map(|command| words("command", command)).transpose()
+    }
+
+    /// Prepares [`Self::command`], where there is one.
+    ///
+    /// # Errors
+    /// When it cannot be run.
+    pub(super) fn user_command(&self) -> Result<Option<UserCommand>, SettingError> {
+        let command = self.command.as_deref();
+        command
+            .map(|command| UserCommand::new("command", command, self.command_limit()))
+            .transpose()
     }
 
     /// [`Self::command_limit_s`].
-    pub(super) fn command_limit(&self) -> Duration {
+    fn command_limit(&self) -> Duration {
         seconds::duration(self.command_limit_s)
     }
 

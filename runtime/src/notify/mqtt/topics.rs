@@ -107,6 +107,11 @@ pub(super) fn discovery(settings: &MqttSettings) -> Vec<(String, Value)> {
             "long_closure_alarm",
             "Eyes closed, alarm",
         ),
+        (
+            AlertKind::FaceLostAsleep,
+            "face_lost_asleep",
+            "Face lost while asleep",
+        ),
         (AlertKind::Drowsiness, "drowsiness", "Drowsiness"),
     ] {
         // The name in the template is the one that alerts have in the state.
@@ -184,7 +189,7 @@ mod tests {
             ..MqttSettings::default()
         };
         let entities = discovery(&settings);
-        assert_eq!(entities.len(), 8);
+        assert_eq!(entities.len(), 9);
         let topics: BTreeSet<&String> = entities.iter().map(|(topic, _)| topic).collect();
         assert_eq!(topics.len(), entities.len());
         assert!(topics.contains(&"homeassistant/sensor/parseye_desk/left_eye/config".to_owned()));

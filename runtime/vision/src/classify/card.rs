@@ -3,12 +3,13 @@
 //!
 //! Reading it from a file is left to [`super::model`], writing it to `train`.
 
+use super::adopted::{ADOPTED_SIDES, ImageLayout, PixelFault, PixelScaling};
 use crate::{
     eye_state::{EyeState, STATES},
     statistics,
 };
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Key of the card among an ONNX file's metadata properties.
 pub const METADATA_KEY: &str = "parseye.card";
@@ -52,6 +53,21 @@ pub enum CardError {
         /// That of this program.
         expected: f32,
     },
+    /// States that an adopted model cannot have.
+    #[error(
+        "the card's labels are {0:?}, where two to four different states of {known:?} are needed, open and closed among them",
+        known = EyeState::ALL.map(EyeState::name)
+    )]
+    States(Vec<String>),
+    /// An input that nothing can be fed to.
+    #[error(
+        "the card's input has shape {0:?}, where [1, C, S, S] or [1, S, S, C] with 1 or 3 channels and {min} to {max} pixels is needed",
+        min = ADOPTED_SIDES.start(), max = ADOPTED_SIDES.end()
+    )]
+    Shape([usize; 4]),
+    /// A scaling of pixels that gives no numbers.
+    #[error(transparent)]
+    Pixels(#[from] PixelFault),
     /// A temperature that logits cannot be divided by.
     #[error("the card's temperature is {0}, where a number above 0 is needed")]
     Temperature(f32),
@@ -106,6 +122,10 @@ pub struct InputCard {
     pub preprocessing: String,
     /// Smallest standard deviation that a crop is divided by, in gray levels.
     pub contrast_floor: f32,
+    /// How pixels become the input of an adopted model; models of `train` have none, and are fed the
+    /// standardised crop.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pixels: Option<PixelScaling>,
 }
 
 impl Default for InputCard {
@@ -118,6 +138,7 @@ impl Default for InputCard {
                             minus its mean, over its standard deviation"
                 .into(),
             contrast_floor: CONTRAST_FLOOR,
+            pixels: None,
         }
     }
 }
@@ -297,6 +318,44 @@ impl ModelCard {
         if self.format != FORMAT {
             return Err(CardError::Format(self.format));
         }
+        if let Some(pixels) = &self.input.pixels {
+            self.check_adopted(pixels)?;
+        } else {
+            self.check_own()?;
+        }
+        if !(self.temperature.is_finite() && self.temperature > 0.0) {
+            return Err(CardError::Temperature(self.temperature));
+        }
+        self.reference_quantiles
+            .as_ref()
+            .map_or(Ok(()), ReferenceQuantiles::check)
+    }
+
+    /// The states of the outputs in their order.
+    pub fn states(&self) -> Vec<EyeState> {
+        let parsed = self.labels.iter().map(|label| label.parse());
+        parsed.filter_map(Result::ok).collect()
+    }
+
+    /// Checks a model that was adopted: an input of its own, and some of the states.
+    fn check_adopted(&self, pixels: &PixelScaling) -> Result<(), CardError> {
+        let states = self.states();
+        let different: BTreeSet<EyeState> = states.iter().copied().collect();
+        let speaks_of = |state| different.contains(&state);
+        if self.labels.len() != states.len()
+            || states.len() != different.len()
+            || !(speaks_of(EyeState::Open) && speaks_of(EyeState::Closed))
+        {
+            let most = self.labels.iter().take(STATES + 1);
+            return Err(CardError::States(most.cloned().collect()));
+        }
+        let layout = ImageLayout::of(self.input.shape);
+        let layout = layout.ok_or(CardError::Shape(self.input.shape))?;
+        Ok(pixels.check(layout.channels)?)
+    }
+
+    /// Checks a model of `train`.
+    fn check_own(&self) -> Result<(), CardError> {
         let expected = EyeState::ALL.map(EyeState::name);
         if self.labels != expected {
             return Err(CardError::Labels {
@@ -318,12 +377,7 @@ impl ModelCard {
                 expected: input.contrast_floor,
             });
         }
-        if !(self.temperature.is_finite() && self.temperature > 0.0) {
-            return Err(CardError::Temperature(self.temperature));
-        }
-        self.reference_quantiles
-            .as_ref()
-            .map_or(Ok(()), ReferenceQuantiles::check)
+        Ok(())
     }
 }
 

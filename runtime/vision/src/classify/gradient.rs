@@ -9,7 +9,7 @@ use super::{
     engine::{self, Plan, root_cause},
     graph::{self, Interface},
     input::{PIXELS, SIDE},
-    model::ModelFault,
+    model::{ModelFault, check_graph, no_card},
     onnx_file,
 };
 use crate::eye_state::{EyeState, STATES};
@@ -106,12 +106,13 @@ impl GradientModel {
 
     fn load(bytes: &[u8], model: &EyeStateModel) -> Result<Plan, ModelFault> {
         let proto = onnx_file::decode(bytes)?;
+        check_graph(&proto)?;
         let property = |key: &str| {
             let found = proto.metadata_props.iter().find(|entry| entry.key == key);
             found.map(|entry| entry.value.as_str())
         };
         if property(METADATA_KEY).is_none() {
-            return Err(ModelFault::NoCard);
+            return Err(no_card(&proto));
         }
         match property(GRADIENT_OF_KEY) {
             Some(sha256) if sha256 == model.file().sha256 => {}

@@ -8,8 +8,10 @@ use super::{
     card::{CardError, METADATA_KEY, ModelCard},
     engine::{self, Plan, root_cause},
     graph::{self, GraphError, Interface},
-    input::{PIXELS, SIDE, StandardisedCrop},
+    input::StandardisedCrop,
+    input_format::InputFormat,
     onnx_file::{self, OnnxFileError},
+    precision::{self, PrecisionFault},
 };
 use crate::{convolution, eye_state::STATES};
 use sha2::{Digest, Sha256};
@@ -46,8 +48,11 @@ pub enum ModelFault {
     #[error(transparent)]
     File(#[from] OnnxFileError),
     /// It has no card.
-    #[error("an ONNX model without a card (metadata `{METADATA_KEY}`)")]
-    NoCard,
+    #[error("is an ONNX model without a card (metadata `{METADATA_KEY}`): {0}")]
+    NoCard(String),
+    /// It does not compute in f32.
+    #[error(transparent)]
+    Precision(#[from] PrecisionFault),
     /// Its card is not JSON of a card's layout.
     #[error("the card cannot be read: {0}")]
     UnreadableCard(#[from] serde_json::Error),
@@ -87,6 +92,22 @@ impl From<GraphError> for ModelFault {
     }
 }
 
+impl ModelFault {
+    /// What to do, where that is another thing than to give a file that `train` made.
+    const fn remedy(&self) -> Option<&'static str> {
+        match self {
+            Self::File(error) => error.remedy(),
+            Self::NoCard(_) => Some(
+                "`train card --adopt FILE` makes a model of others usable; or leave out --model to use the one built in",
+            ),
+            Self::Precision(_) => {
+                Some("export it again with f32 weights, before any conversion or quantisation")
+            }
+            _ => None,
+        }
+    }
+}
+
 const MAKE_WITH_TRAIN: &str =
     "give a model made by `train`, or leave out --model to use the one built in";
 
@@ -104,6 +125,7 @@ pub struct ModelFile {
 pub struct EyeStateModel {
     card: Arc<ModelCard>,
     file: Arc<ModelFile>,
+    format: Arc<InputFormat>,
     plan: Plan,
 }
 
@@ -146,19 +168,21 @@ impl EyeStateModel {
     pub fn from_bytes(bytes: &[u8], origin: &str) -> Result<Self, ModelError> {
         Self::load(bytes).map_err(|reason| ModelError {
             origin: origin.into(),
+            remedy: reason.remedy().unwrap_or(MAKE_WITH_TRAIN),
             reason,
-            remedy: MAKE_WITH_TRAIN,
         })
     }
 
     fn load(bytes: &[u8]) -> Result<Self, ModelFault> {
         let proto = onnx_file::decode(bytes)?;
+        check_graph(&proto)?;
         let card = read_card(&proto)?;
         card.check()?;
-        let image = [1, 1, SIDE, SIDE];
+        let format = InputFormat::of(&card);
+        let image = format.shape();
         let interface = Interface {
             inputs: &[("image", &image)],
-            outputs: &[("logits", &[1, STATES])],
+            outputs: &[("logits", &[1, format.outputs()])],
         };
         graph::admit(&proto, interface)?;
         let plan = engine::read(proto, &[&image])
@@ -171,6 +195,7 @@ impl EyeStateModel {
                 sha256: hex::encode(Sha256::digest(bytes)),
                 bytes: bytes.len(),
             }),
+            format: Arc::new(format),
             plan,
         })
     }
@@ -183,6 +208,12 @@ impl EyeStateModel {
     /// The file that it was loaded from.
     pub fn file(&self) -> &ModelFile {
         &self.file
+    }
+
+    /// Side in pixels in which an eye's crop is to be sampled besides 32x32 pixels ([`crate::eye_crop`]); `None`
+    /// for models of `train`, and adopted ones of the same size.
+    pub fn detail_side(&self) -> Option<usize> {
+        self.format.detail_side()
     }
 
     /// Creates a classifier for the calling thread; the plan is shared, the scratch memory is its own.
@@ -215,23 +246,20 @@ pub struct EyeClassifier {
 
 impl EyeClassifier {
     /// Computes the network's raw outputs for one standardised crop, in the order of
-    /// [`crate::eye_state::EyeState::ALL`].
+    /// [`crate::eye_state::EyeState::ALL`]; minus infinity for a state that an adopted model has no output for.
     ///
     /// # Errors
     /// When inference fails or gives a number that is not finite.
     pub fn logits(&mut self, crop: &StandardisedCrop) -> Result<[f32; STATES], ModelError> {
+        let format = Arc::clone(&self.model.format);
         let run = |state: &mut TypedSimpleState| -> TractResult<[f32; STATES]> {
-            let input = Tensor::from_shape(&[1, 1, SIDE, SIDE], &crop.values as &[f32; PIXELS])?;
-            let outputs = state.run(tvec!(input.into_tvalue()))?;
+            let outputs = state.run(tvec!(format.tensor(crop)?.into_tvalue()))?;
             let logits = outputs[0].to_plain_array_view::<f32>()?;
-            let mut values = [f32::NAN; STATES];
-            for (value, logit) in values.iter_mut().zip(logits.iter()) {
-                *value = *logit;
-            }
-            Ok(values)
+            let logits: TVec<f32> = logits.iter().copied().collect();
+            Ok(format.logits(&logits))
         };
         let logits = run(&mut self.state).map_err(|error| self.model.failed(&error))?;
-        if logits.iter().all(|logit| logit.is_finite()) {
+        if self.model.format.are_finite(&logits) {
             Ok(logits)
         } else {
             Err(ModelError {
@@ -242,13 +270,15 @@ impl EyeClassifier {
         }
     }
 
-    /// Predicts the probabilities of the four states: softmax of the logits over the card's temperature.
+    /// Predicts the probabilities of the four states: softmax of the logits over the card's temperature. A state
+    /// that an adopted model has no output for has [`crate::eye_state::LEFT_OUT`].
     ///
     /// # Errors
     /// As [`Self::logits`].
     pub fn probabilities(&mut self, crop: &StandardisedCrop) -> Result<[f32; STATES], ModelError> {
         let logits = self.logits(crop)?;
-        Ok(softmax(&logits, self.model.card.temperature))
+        let probabilities = softmax(&logits, self.model.card.temperature);
+        Ok(self.model.format.leave_out(probabilities))
     }
 
     /// The model that this runs.
@@ -265,12 +295,28 @@ pub fn softmax(logits: &[f32; STATES], temperature: f32) -> [f32; STATES] {
     powers.map(|power| power / sum)
 }
 
+/// Says plainly what a graph is that has other numbers than f32.
+pub(super) fn check_graph(proto: &pb::ModelProto) -> Result<(), ModelFault> {
+    let graph = proto.graph.as_ref().ok_or_else(|| GraphError::Missing)?;
+    Ok(precision::check_precision(graph)?)
+}
+
+/// The fault of a file that has no card.
+pub(super) fn no_card(proto: &pb::ModelProto) -> ModelFault {
+    ModelFault::NoCard(
+        proto
+            .graph
+            .as_ref()
+            .map_or_else(String::new, precision::describe),
+    )
+}
+
 fn read_card(proto: &pb::ModelProto) -> Result<ModelCard, ModelFault> {
     let json = proto
         .metadata_props
         .iter()
         .find(|property| property.key == METADATA_KEY)
-        .ok_or(ModelFault::NoCard)?;
+        .ok_or_else(|| no_card(proto))?;
     Ok(serde_json::from_str(&json.value)?)
 }
 

@@ -3,6 +3,7 @@
 //! Decoding a protobuf message makes hundreds of bytes of memory out of two bytes of a file, so the parts of
 //! a file are counted before it is decoded. What its graph computes is checked by [`super::graph`].
 
+use super::foreign_file::ForeignFile;
 use crate::bounded;
 use prost::Message as _;
 use std::{io, path::Path};
@@ -26,6 +27,14 @@ pub enum OnnxFileError {
     /// It has more messages, names and integers than any model of `train`.
     #[error("the file has more than {MAX_PARTS} parts, too many for an eye-state model")]
     Parts,
+    /// It is a file of another format.
+    #[error("{0}")]
+    Foreign(ForeignFile),
+    /// Its weights are in files beside it.
+    #[error(
+        "keeps its weights in other files (ONNX external data), where one whole file is needed"
+    )]
+    ExternalData,
     /// It is cut off, damaged or no ONNX file.
     #[error("not a whole ONNX model ({0})")]
     Malformed(String),
@@ -37,6 +46,17 @@ pub enum OnnxFileError {
 impl OnnxFileError {
     fn malformed(reason: &str) -> Self {
         Self::Malformed(reason.into())
+    }
+
+    /// What to do, where that is another thing than with any file that `train` did not make.
+    pub const fn remedy(&self) -> Option<&'static str> {
+        match self {
+            Self::Foreign(file) => Some(file.remedy()),
+            Self::ExternalData => Some(
+                "write it as one file in Python: onnx.save(onnx.load('FILE.onnx'), 'WHOLE.onnx')",
+            ),
+            _ => None,
+        }
     }
 }
 
@@ -51,11 +71,14 @@ pub(super) fn read(path: &Path) -> io::Result<Vec<u8>> {
 /// Decodes the bytes of a model file.
 ///
 /// # Errors
-/// When the file is too large, is no ONNX or not whole, or has parts that no model of `train` has:
+/// When the file is too large, is no ONNX or not whole, or has parts that no model has that can be run here:
 /// functions, graphs within graphs, data in other files.
-pub(crate) fn decode(bytes: &[u8]) -> Result<pb::ModelProto, OnnxFileError> {
+pub fn decode(bytes: &[u8]) -> Result<pb::ModelProto, OnnxFileError> {
     if bytes.len() as u64 > MAX_BYTES {
         return Err(OnnxFileError::Large(bytes.len()));
+    }
+    if let Some(file) = ForeignFile::recognise(bytes) {
+        return Err(OnnxFileError::Foreign(file));
     }
     let mut parts = 0;
     count(Message::Model, bytes, &mut parts)?;
@@ -89,6 +112,8 @@ enum Field {
     Packed,
     /// Nothing that a model of `train` has.
     Unsupported(&'static str),
+    /// The place of data outside of the file.
+    ExternalData,
 }
 
 impl Message {
@@ -106,10 +131,13 @@ impl Message {
             (Self::Node, 5) => Field::Holds(Self::Attribute),
             (Self::Attribute, 8) | (Self::Tensor, 1 | 5 | 7 | 11) => Field::Packed,
             (Self::Attribute, 6 | 11) => Field::Unsupported("graphs within its graph"),
-            (Self::Attribute, 5 | 10 | 14 | 15 | 22 | 23) => {
-                Field::Unsupported("tensors or types as attributes")
+            // Exporters write constants as nodes. No operator that is run reads one.
+            (Self::Attribute, 5) => Field::Holds(Self::Tensor),
+            (Self::Attribute, 10 | 14 | 15 | 22 | 23) => {
+                Field::Unsupported("lists of tensors, or types, as attributes")
             }
-            (Self::Tensor, 3 | 13) => Field::Unsupported("data in other places or files"),
+            (Self::Tensor, 3) => Field::Unsupported("constants in several parts"),
+            (Self::Tensor, 13) => Field::ExternalData,
             (Self::ValueInfo, 2) => Field::Holds(Self::Type),
             (Self::Type, 1) => Field::Holds(Self::TensorType),
             (Self::TensorType, 2) => Field::Holds(Self::Shape),
@@ -158,6 +186,7 @@ fn count(message: Message, mut bytes: &[u8], parts: &mut usize) -> Result<(), On
             Field::Packed => take(parts, content.len())?,
             Field::AsItIs => {}
             Field::Unsupported(what) => return Err(OnnxFileError::Unsupported(what)),
+            Field::ExternalData => return Err(OnnxFileError::ExternalData),
         }
     }
     Ok(())
@@ -242,12 +271,7 @@ mod tests {
                 value: "/dev/zero".into(),
             }];
         });
-        assert!(
-            decode(&outside)
-                .unwrap_err()
-                .to_string()
-                .contains("other places")
-        );
+        assert_eq!(decode(&outside), Err(OnnxFileError::ExternalData));
     }
 
     #[test]

@@ -8,13 +8,11 @@ use super::{
     metrics::{Confusion, Interval, clustered_interval, expected_calibration_error},
 };
 use crate::{
-    classify::{
-        EyeClassifier, EyeStateModel, ModelError, StandardisedCrop,
-        input::{PIXELS, SIDE},
-    },
+    classify::{EyeClassifier, EyeStateModel, ModelError, StandardisedCrop},
+    eye_crop::eye_crop,
     eye_state::{EyeState, STATES},
     frame::{is_too_large, luma_of},
-    locate::crop::{Roi, sample_gray},
+    locate::crop::Roi,
 };
 use image::{DynamicImage, GrayImage, ImageDecoder};
 use serde::Serialize;
@@ -193,7 +191,8 @@ fn classify_one<'a>(
     sample: &'a Sample,
     classifier: &mut EyeClassifier,
 ) -> Result<Prediction<'a>, EvaluateError> {
-    let crop = standardised(&read_gray(&folder.join(&sample.path))?);
+    let image = read_gray(&folder.join(&sample.path))?;
+    let crop = standardised(&image, classifier.model().detail_side());
     Ok(Prediction {
         sample,
         probabilities: classifier.probabilities(&crop)?,
@@ -226,17 +225,15 @@ pub(crate) fn read_gray(path: &Path) -> Result<GrayImage, EvaluateError> {
     })
 }
 
-/// The whole crop as the network's input; one that is not square is taken by its longer side.
-pub(crate) fn standardised(image: &GrayImage) -> StandardisedCrop {
+/// The whole crop as the network's input, see [`eye_crop`]; one that is not square is taken by its longer side.
+pub(crate) fn standardised(image: &GrayImage, detail_side: Option<usize>) -> StandardisedCrop {
     let (width, height) = (image.width() as f32, image.height() as f32);
     let square = Roi {
         centre: [width / 2.0, height / 2.0],
         side: width.max(height),
         angle: 0.0,
     };
-    let mut gray = [0.0; PIXELS];
-    sample_gray(image, &square, SIDE, &mut gray);
-    StandardisedCrop::new(&gray)
+    eye_crop(image, &square, detail_side)
 }
 
 fn confusion<'a>(predictions: impl IntoIterator<Item = &'a Prediction<'a>>) -> Confusion {
@@ -394,7 +391,7 @@ mod tests {
         gray.save(&a).unwrap();
         DynamicImage::from(gray.clone()).to_rgb8().save(&b).unwrap();
         let (a, b) = (read_gray(&a).unwrap(), read_gray(&b).unwrap());
-        assert_eq!(standardised(&a), standardised(&b));
+        assert_eq!(standardised(&a, None), standardised(&b, None));
         assert!(read_gray(&folder.path().join("c.png")).is_err());
     }
 }

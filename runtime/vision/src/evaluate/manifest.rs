@@ -4,6 +4,7 @@
 //! `split`, `label_kind`, `openness`, `note`. Splits are by subject, never by image: a subject in
 //! two splits is an error, for it would let a network be tested on people it was trained on.
 
+use super::heading::{Columns, reason_of};
 use crate::{
     bounded,
     eye_state::{Eye, EyeState},
@@ -20,6 +21,13 @@ use strum::{Display, IntoStaticStr, VariantArray};
 
 /// Largest manifest accepted, in bytes: two million rows.
 const MOST_BYTES: u64 = 256 << 20;
+
+const COLUMNS: Columns = Columns {
+    required: &["path", "label", "source", "subject", "split", "label_kind"],
+    optional: &["eye", "openness", "note"],
+    // What is written is read again as it was.
+    trim: csv::Trim::Headers,
+};
 
 /// Part of the data for which a subject's crops are set aside.
 #[derive(
@@ -136,6 +144,18 @@ pub enum ManifestError {
         /// The system's words.
         reason: String,
     },
+    /// The heading is wrong.
+    #[error(
+        "{path}, line {line}: {reason}; the first line names the columns path, label, source, subject, eye, split, label_kind, openness, note"
+    )]
+    Heading {
+        /// The manifest.
+        path: PathBuf,
+        /// Line of the heading, from 1.
+        line: u64,
+        /// What was wrong.
+        reason: String,
+    },
     /// A row is wrong.
     #[error("{path}, line {line}: {reason}; correct or remove this row")]
     Row {
@@ -174,7 +194,6 @@ pub enum ManifestError {
 
 /// A row as it stands in the file.
 #[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 struct Row {
     path: String,
     label: String,
@@ -230,12 +249,15 @@ impl Manifest {
             line,
             reason,
         };
+        let (mut reader, heading) = COLUMNS.read(text).map_err(|error| ManifestError::Heading {
+            path: path.into(),
+            line: error.line,
+            reason: error.reason,
+        })?;
         let of_csv = |error: csv::Error| {
             let line = error.position().map_or(1, csv::Position::line);
-            wrong(line, error.to_string())
+            wrong(line, reason_of(&error, &heading))
         };
-        let mut reader = csv::Reader::from_reader(text);
-        let headers = reader.headers().map_err(of_csv)?.clone();
         let (mut samples, mut lines) = (Vec::new(), Vec::new());
         let mut split_of: HashMap<String, Split> = HashMap::new();
         let mut seen = HashSet::new();
@@ -243,7 +265,7 @@ impl Manifest {
             let record = record.map_err(of_csv)?;
             // Not the number of samples: a quoted field may span several lines.
             let line = record.position().map_or(1, csv::Position::line);
-            let row: Row = record.deserialize(Some(&headers)).map_err(of_csv)?;
+            let row: Row = record.deserialize(Some(&heading)).map_err(of_csv)?;
             let sample = row.check().map_err(|reason| wrong(line, reason))?;
             if !seen.insert(sample.path.clone()) {
                 let reason = format!("{} is listed twice", sample.path.display());
@@ -455,6 +477,12 @@ mod tests {
         refused("../a.png,open,s,p,,train,human,,\n", &["not below"]);
         refused("a.png,open\n", &["line 2"]);
         refused("", &["no sample"]);
+        let headless = Manifest::parse(b"path,label\n", Path::new("m.csv")).unwrap_err();
+        let headless = headless.to_string();
+        assert!(
+            headless.starts_with("m.csv, line 1: ") && headless.contains("no column 'source'"),
+            "{headless}"
+        );
         refused(
             "a.png,open,s,p,,train,human,,\na.png,open,s,p,,train,human,,\n",
             &["line 3", "twice"],

@@ -3,6 +3,7 @@
 //! Nothing here is part of a live run.
 
 pub mod crops;
+mod heading;
 pub mod manifest;
 pub mod metrics;
 pub mod score;

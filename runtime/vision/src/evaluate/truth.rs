@@ -1,8 +1,10 @@
 //! Confirmed blinks of recordings: the truth file, `BLINKS.csv`.
 //!
 //! Columns: `clip` (the recording's file name without ending), `start_frame`, `end_frame` (decoded
-//! frames from 0, both included), `kind`. What counts as a hit is [`super::score`]'s.
+//! frames from 0, both included), `kind`; further ones are left alone. What counts as a hit is
+//! [`super::score`]'s.
 
+use super::heading::{Columns, reason_of};
 use crate::{bounded, names};
 use serde::Deserialize;
 use std::{
@@ -13,6 +15,12 @@ use strum::{IntoStaticStr, VariantArray};
 
 /// Largest truth file accepted, in bytes: half a million rows.
 const MOST_BYTES: u64 = 16 << 20;
+
+const COLUMNS: Columns = Columns {
+    required: &["clip", "start_frame", "end_frame", "kind"],
+    optional: &[],
+    trim: csv::Trim::All,
+};
 
 /// Kind of an interval of a truth file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, IntoStaticStr, VariantArray)]
@@ -73,6 +81,18 @@ pub enum TruthError {
         /// The system's message.
         reason: String,
     },
+    /// The heading is wrong.
+    #[error(
+        "{path}, line {line}: {reason}; the first line names the columns clip, start_frame, end_frame, kind"
+    )]
+    Heading {
+        /// The truth file.
+        path: PathBuf,
+        /// Line of the heading, from 1.
+        line: u64,
+        /// What was wrong.
+        reason: String,
+    },
     /// A row is wrong.
     #[error("{path}, line {line}: {reason}; correct or remove this row")]
     Row {
@@ -98,7 +118,6 @@ pub enum TruthError {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct TruthRow {
     clip: String,
     start_frame: u64,
@@ -133,24 +152,22 @@ impl Truth {
             line,
             reason,
         };
-        let mut reader = csv::ReaderBuilder::new()
-            .trim(csv::Trim::All)
-            .from_reader(text);
-        let headers = reader
-            .headers()
-            .map_err(|error| wrong(1, plain(&error)))?
-            .clone();
+        let (mut reader, heading) = COLUMNS.read(text).map_err(|error| TruthError::Heading {
+            path: path.into(),
+            line: error.line,
+            reason: error.reason,
+        })?;
         for record in reader.records() {
             let record = record.map_err(|error| {
                 wrong(
                     error.position().map_or(0, csv::Position::line),
-                    plain(&error),
+                    reason_of(&error, &heading),
                 )
             })?;
             let line = record.position().map_or(0, csv::Position::line);
             let row: TruthRow = record
-                .deserialize(Some(&headers))
-                .map_err(|error| wrong(line, plain(&error)))?;
+                .deserialize(Some(&heading))
+                .map_err(|error| wrong(line, reason_of(&error, &heading)))?;
             let kind: TruthKind =
                 names::parse("kind", &row.kind).map_err(|error| wrong(line, error.to_string()))?;
             if row.clip.is_empty() {
@@ -215,23 +232,6 @@ impl Truth {
     }
 }
 
-/// The csv crate's message without its own position, which the caller gives.
-fn plain(error: &csv::Error) -> String {
-    match error.kind() {
-        csv::ErrorKind::Deserialize { err, .. } => match err.field() {
-            Some(field) => format!("column {}: {}", field + 1, err.kind()),
-            None => err.kind().to_string(),
-        },
-        csv::ErrorKind::UnequalLengths {
-            expected_len, len, ..
-        } => {
-            format!("{len} columns where the heading has {expected_len}")
-        }
-        csv::ErrorKind::Utf8 { .. } => "not UTF-8 text".into(),
-        _ => error.to_string(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -279,7 +279,17 @@ mod tests {
             Path::new("b.csv"),
         );
         let error = other.unwrap_err().to_string();
-        assert!(error.contains("start"), "{error}");
+        assert!(
+            error.starts_with("b.csv, line 1: ") && error.contains("no column 'start_frame'"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_table_of_a_spreadsheet_with_notes_is_read() {
+        let text = "note;clip;kind;start_frame;end_frame\nmine, all mine;a;blink;3;5\n";
+        let truth = Truth::parse(text.as_bytes(), Path::new("b.csv")).unwrap();
+        assert_eq!(truth.clips["a"].blinks, [FrameRange { first: 3, last: 5 }]);
     }
 
     #[test]

@@ -9,7 +9,6 @@ mod eye_check;
 use super::{
     CheckFrame, CheckReading, Missing, SelfCheckSettings,
     camera_snr::{CameraNoise, FrameNoise},
-    corruptions::cut,
     noise::NoiseShape,
     quantisation::QUANTISATION_VARIANCE,
 };
@@ -19,6 +18,7 @@ use crate::{
         gradient::{GradientModel, GradientRunner},
         input::CONTRAST_FLOOR,
     },
+    eye_crop::eye_crop,
     eye_state::{Eye, PerEye},
     locate::Roi,
 };
@@ -170,7 +170,7 @@ impl Checker {
         square: &Roi,
         noise: Result<&FrameNoise, &Missing>,
     ) -> EyeWork {
-        let crop = cut(&frame.luma, square);
+        let crop = eye_crop(&frame.luma, square, self.classifier.model().detail_side());
         if crop.contrast <= CONTRAST_FLOOR {
             return EyeWork::done(CheckReading::missing(if crop.mean < BLACK {
                 Missing::Black

@@ -4,9 +4,10 @@
 use crate::{
     classify::{
         StandardisedCrop,
-        input::{PIXELS, SIDE},
+        input::{Detail, PIXELS, SIDE},
     },
-    locate::crop::{Roi, sample_gray},
+    eye_crop::eye_crop,
+    locate::crop::Roi,
     names,
 };
 use image::GrayImage;
@@ -69,7 +70,9 @@ impl Corruption {
         square: &Roi,
         crop: &StandardisedCrop,
     ) -> StandardisedCrop {
-        let gray = || crop.values.map(|value| crop.mean + crop.contrast * value);
+        let gray = || crop.gray();
+        let detail_side = crop.detail.as_ref().map(Detail::side);
+        let cut = |luma, square: &Roi| eye_crop(luma, square, detail_side);
         match self {
             Self::ShiftLeft => cut(luma, &moved(square, [-SHIFT, 0.0], 1.0)),
             Self::ShiftRight => cut(luma, &moved(square, [SHIFT, 0.0], 1.0)),
@@ -77,10 +80,13 @@ impl Corruption {
             Self::ShiftDown => cut(luma, &moved(square, [0.0, SHIFT], 1.0)),
             Self::Closer => cut(luma, &moved(square, [0.0; 2], 1.0 - SCALE)),
             Self::Farther => cut(luma, &moved(square, [0.0; 2], 1.0 + SCALE)),
-            Self::Brighter => StandardisedCrop::new(&gray().map(|v| (v * GAIN).min(255.0))),
+            Self::Brighter => StandardisedCrop::new(&gray().map(|v| (v * GAIN).min(255.0)))
+                .with_detail_of(crop, GAIN),
             Self::Darker => StandardisedCrop::new(
                 &gray().map(|v| 255.0 * (v.clamp(0.0, 255.0) / 255.0).powf(GAMMA)),
-            ),
+            )
+            .with_detail_of(crop, 1.0),
+            // What 32x32 pixels do not show is blurred away.
             Self::Blurred => StandardisedCrop::new(&blurred(&gray())),
         }
     }
@@ -94,11 +100,9 @@ fn moved(square: &Roi, by: [f32; 2], scale: f32) -> Roi {
     }
 }
 
-/// Cuts and standardises the crop of a square.
+/// Cuts and standardises the crop of a square for a model of `train`, see [`eye_crop`].
 pub fn cut(luma: &GrayImage, square: &Roi) -> StandardisedCrop {
-    let mut gray = [0.0; PIXELS];
-    sample_gray(luma, square, SIDE, &mut gray);
-    StandardisedCrop::new(&gray)
+    eye_crop(luma, square, None)
 }
 
 /// Applies twice the binomial filter [1 2 1] / 4 along both axes: a sigma of one pixel.

@@ -145,7 +145,8 @@ fn attack_some(
     let (mut classifier, mut runner) = (model.classifier()?, gradient.runner()?);
     let mut all = Vec::with_capacity(samples.len());
     for sample in samples {
-        let crop = standardised(&read_gray(&manifest.folder.join(&sample.path))?);
+        let image = read_gray(&manifest.folder.join(&sample.path))?;
+        let crop = standardised(&image, model.detail_side());
         let mut state_of = |crop: &StandardisedCrop| -> Result<EyeState, EvaluateError> {
             Ok(EyeState::most_likely(&classifier.logits(crop)?))
         };

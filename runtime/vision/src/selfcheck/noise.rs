@@ -130,7 +130,7 @@ pub fn noisy(crop: &StandardisedCrop, noise: &[f64], snr_db: f64) -> Standardise
         let moved = f64::from(*value) + size * noise;
         *gray = (crop.mean + crop.contrast * moved as f32).clamp(0.0, 255.0);
     }
-    StandardisedCrop::new(&gray)
+    StandardisedCrop::new(&gray).with_detail_of(crop, 1.0)
 }
 
 /// Rate of changed predictions that defines the noise flip SNR: one draw of ten.

@@ -6,7 +6,7 @@ use super::{
     adversarial::fgsm_direction,
     agreement::{Agreement, AgreementRecord},
     camera_snr::CameraSnr,
-    corruptions::{Corruption, cut},
+    corruptions::Corruption,
     noise::{NoiseShape, noisy},
 };
 use crate::{
@@ -15,6 +15,7 @@ use crate::{
         gradient::{GradientModel, GradientRunner},
         input::CONTRAST_FLOOR,
     },
+    eye_crop::eye_crop,
     eye_state::{Eye, EyeState, PerEye},
     frame::Frame,
     reading::FrameReading,
@@ -284,7 +285,7 @@ impl OfflineCheck {
         }));
         for eye in Eye::ALL {
             if let (Ok(square), Some(state)) = (frame.squares.get(eye), readings.get(eye).state) {
-                let crop = cut(&frame.luma, square);
+                let crop = eye_crop(&frame.luma, square, self.table.detail_side());
                 if crop.contrast > CONTRAST_FLOOR {
                     self.table
                         .add(&crop, state, 2 * frame.number + eye.index() as u64)?;
@@ -344,6 +345,10 @@ impl OfflineCheck {
 }
 
 impl Table {
+    fn detail_side(&self) -> Option<usize> {
+        self.classifier.model().detail_side()
+    }
+
     fn add(
         &mut self,
         crop: &StandardisedCrop,

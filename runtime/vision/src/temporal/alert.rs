@@ -1,9 +1,13 @@
-//! When somebody should be warned: a closure that lasts too long, and a minute with too much of it.
+//! When somebody should be warned: a closure that lasts too long, a sleeper who is lost from sight, and a
+//! minute with too much of it.
 //!
 //! A function of time-stamped readings, like the rest of [`super`]; what an alert sets off (a bell, a
-//! command) is left to the program.
+//! command) is left to the program. Reminders, which are alerts too, are [`super::reminders`]'.
 
-use super::{TemporalSettings, closure::LidState};
+use super::{
+    TemporalSettings,
+    closure::{Lasting, LidState},
+};
 use crate::seconds;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -16,16 +20,26 @@ pub enum AlertKind {
     LongClosureWarning,
     /// Both eyes have been closed for [`TemporalSettings::alarm_after_s`].
     LongClosureAlarm,
+    /// The eyes were lost from sight while a [`Self::LongClosureAlarm`] was on, for longer than
+    /// [`TemporalSettings::longest_unseen_s`], and have not been seen since.
+    FaceLostAsleep,
     /// PERCLOS of the last minute is above [`TemporalSettings::drowsy_above`].
     Drowsiness,
+    /// A reminder: fewer blinks than [`TemporalSettings::remind_below_blinks`].
+    LowBlinkRate,
+    /// A reminder: no break for [`TemporalSettings::remind_screen_s`].
+    ScreenTime,
 }
 
 impl AlertKind {
     /// All kinds.
-    pub const ALL: [Self; 3] = [
+    pub const ALL: [Self; 6] = [
         Self::LongClosureWarning,
         Self::LongClosureAlarm,
+        Self::FaceLostAsleep,
         Self::Drowsiness,
+        Self::LowBlinkRate,
+        Self::ScreenTime,
     ];
 
     /// Name used in logs and metrics.
@@ -33,8 +47,19 @@ impl AlertKind {
         match self {
             Self::LongClosureWarning => "long_closure_warning",
             Self::LongClosureAlarm => "long_closure_alarm",
+            Self::FaceLostAsleep => "face_lost_asleep",
             Self::Drowsiness => "drowsiness",
+            Self::LowBlinkRate => "low_blink_rate",
+            Self::ScreenTime => "screen_time",
         }
+    }
+
+    /// Whether it says that the eyes are closed now, as far as anybody knows.
+    pub const fn is_of_closed_eyes(self) -> bool {
+        matches!(
+            self,
+            Self::LongClosureWarning | Self::LongClosureAlarm | Self::FaceLostAsleep
+        )
     }
 }
 
@@ -44,9 +69,10 @@ impl AlertKind {
 pub enum AlertPhase {
     /// It begins.
     Raised,
-    /// It goes on, [`TemporalSettings::repeat_after_s`] after it was last reported.
+    /// It goes on, [`TemporalSettings::repeat_after_s`] after it was last reported, or a reminder
+    /// [`TemporalSettings::remind_again_s`] after.
     Repeated,
-    /// The eyes opened, or PERCLOS fell.
+    /// The eyes opened, a lost face was seen again, PERCLOS fell, or a reminder was followed.
     Cleared,
     /// The eyes cannot be seen any more, so that nobody knows whether it goes on: no face, a
     /// turned head, hidden eyes, a long gap. Not the same as [`AlertPhase::Cleared`]: a head that
@@ -63,7 +89,8 @@ pub struct Alert {
     pub phase: AlertPhase,
     /// Time of the reading that showed it.
     pub time: Duration,
-    /// Since when: the first closed frame, or the reading that raised the drowsiness.
+    /// Since when: the first closed frame, the first frame without the lost face, the reading that raised
+    /// the drowsiness or showed too few blinks, or the beginning of the time without a break.
     pub since: Duration,
     /// PERCLOS of the last minute at this time, where any time of it is known.
     pub perclos: Option<f64>,
@@ -80,14 +107,24 @@ pub(super) struct Alerter {
     drowsy_known: Duration,
     warning: Running,
     alarm: Running,
+    face_lost: Running,
     drowsiness: Running,
+    /// Since when the lids cannot be seen; `None` while they can.
+    unseen_since: Option<Duration>,
 }
 
 /// An alert that may be on.
 #[derive(Clone, Copy, Debug)]
-enum Running {
+pub(super) enum Running {
+    /// It is not.
     Off,
-    On { since: Duration, reported: Duration },
+    /// It is.
+    On {
+        /// Since when.
+        since: Duration,
+        /// When it was last reported.
+        reported: Duration,
+    },
 }
 
 impl Alerter {
@@ -102,7 +139,9 @@ impl Alerter {
             drowsy_known: seconds::duration(settings.drowsy_known_s),
             warning: Running::Off,
             alarm: Running::Off,
+            face_lost: Running::Off,
             drowsiness: Running::Off,
+            unseen_since: None,
         }
     }
 
@@ -116,43 +155,94 @@ impl Alerter {
         known: Duration,
     ) -> Vec<Alert> {
         let mut alerts = Vec::new();
-        let mut report = |kind, phase, since| {
-            alerts.push(Alert {
-                kind,
-                phase,
-                time,
-                since,
-                perclos,
-            });
+        self.unseen_since = match lids {
+            LidState::Unknown | LidState::Unseen(_) => self.unseen_since.or(Some(time)),
+            LidState::NotClosed | LidState::Closed(_) | LidState::Reopening(_) => None,
         };
-        for (kind, after, running) in [
-            (
-                AlertKind::LongClosureWarning,
-                self.warn_after,
-                &mut self.warning,
-            ),
-            (
-                AlertKind::LongClosureAlarm,
-                self.alarm_after,
-                &mut self.alarm,
-            ),
+        let was_asleep = self.alarm.is_on();
+        let due = self.due_of_closure(time, lids, self.warn_after, self.warning, true);
+        let mut report = AlertReport::new(&mut alerts, time, perclos);
+        let mut follow = |running: &mut Running, kind, due, repeat_after| {
+            running.follow(due, repeat_after, kind, &mut report);
+        };
+        let (warning, repeat_after) = (AlertKind::LongClosureWarning, self.repeat_after);
+        follow(&mut self.warning, warning, due, repeat_after);
+        // Out of sight, an alarm is due only after the warning was: a blink before the face was lost is
+        // nobody's sleep.
+        let warned = self.warning.is_on();
+        let due = self.due_of_closure(time, lids, self.alarm_after, self.alarm, !warned);
+        let alarm = AlertKind::LongClosureAlarm;
+        follow(&mut self.alarm, alarm, due, repeat_after);
+        let due = self.due_of_lost_face(time, lids, was_asleep);
+        let lost = AlertKind::FaceLostAsleep;
+        follow(&mut self.face_lost, lost, due, repeat_after);
+        let due = self.due_of_drowsiness(time, perclos, known);
+        // A minute's share moves slowly: reporting it once is enough.
+        let drowsiness = AlertKind::Drowsiness;
+        follow(&mut self.drowsiness, drowsiness, due, Duration::MAX);
+        alerts
+    }
+
+    /// Takes that nothing can be known of the eyes from `time` on, since no frame comes: alerts that say that
+    /// they are closed are lost.
+    pub(super) fn interrupt(&mut self, time: Duration, perclos: Option<f64>) -> Vec<Alert> {
+        let mut alerts = Vec::new();
+        let mut report = AlertReport::new(&mut alerts, time, perclos);
+        for (kind, running) in [
+            (AlertKind::LongClosureWarning, &mut self.warning),
+            (AlertKind::LongClosureAlarm, &mut self.alarm),
+            (AlertKind::FaceLostAsleep, &mut self.face_lost),
         ] {
-            let due = match lids {
-                LidState::Closed { since } if time.saturating_sub(since) >= after => Due::On(since),
-                // It may go on or not: nothing is raised, and nothing ends.
-                LidState::Reopening { since } => match running {
-                    Running::On { since: running, .. } if *running == since => Due::On(since),
-                    _ => Due::Off,
-                },
-                // A new closure after a gap: the one that was reported cannot be followed.
-                LidState::Closed { .. } | LidState::Unknown => Due::Lost,
-                LidState::NotClosed => Due::Off,
-            };
-            running.follow(due, time, self.repeat_after, |phase, since| {
-                report(kind, phase, since);
-            });
+            running.follow(Due::Lost, Duration::MAX, kind, &mut report);
         }
-        let due = match (perclos, self.drowsiness) {
+        self.unseen_since = None;
+        alerts
+    }
+
+    /// What an alert of a closure should be that is due `after` its beginning. `in_sight_only` is whether it
+    /// is raised only while the lids can be seen.
+    fn due_of_closure(
+        &self,
+        time: Duration,
+        lids: LidState,
+        after: Duration,
+        running: Running,
+        in_sight_only: bool,
+    ) -> Due {
+        let is_due =
+            |lasting: Lasting| lasting.is_sure() && time.saturating_sub(lasting.since) >= after;
+        let goes_on = |lasting: Lasting| match running {
+            Running::On { since, .. } if since == lasting.since => Due::On(since),
+            _ => Due::Off,
+        };
+        match lids {
+            LidState::Closed(lasting) if is_due(lasting) => Due::On(lasting.since),
+            LidState::Unseen(lasting) if is_due(lasting) && !in_sight_only => {
+                Due::On(lasting.since)
+            }
+            // It may go on or not: nothing is raised, and nothing ends.
+            LidState::Reopening(lasting) | LidState::Unseen(lasting) => goes_on(lasting),
+            // A new closure after a gap: the one that was reported cannot be followed.
+            LidState::Closed(_) | LidState::Unknown => Due::Lost,
+            LidState::NotClosed => Due::Off,
+        }
+    }
+
+    /// What the alert of a sleeper who is out of sight should be; `was_asleep` is whether the alarm was on at
+    /// the last reading. Closed eyes that are seen again keep it on until their own alarm takes over.
+    fn due_of_lost_face(&self, time: Duration, lids: LidState, was_asleep: bool) -> Due {
+        match (self.face_lost, lids) {
+            (Running::Off, LidState::Unknown) if was_asleep => {
+                Due::On(self.unseen_since.unwrap_or(time))
+            }
+            (Running::Off, _) | (_, LidState::NotClosed) => Due::Off,
+            (Running::On { .. }, _) if self.alarm.is_on() => Due::Off,
+            (Running::On { since, .. }, _) => Due::On(since),
+        }
+    }
+
+    fn due_of_drowsiness(&self, time: Duration, perclos: Option<f64>, known: Duration) -> Due {
+        match (perclos, self.drowsiness) {
             (Some(share), Running::Off)
                 if share > self.drowsy_above && known >= self.drowsy_known =>
             {
@@ -161,32 +251,66 @@ impl Alerter {
             (Some(share), Running::On { since, .. }) if share > self.drowsy_until => Due::On(since),
             (Some(_), _) => Due::Off,
             (None, _) => Due::Lost,
-        };
-        // A minute's share moves slowly: reporting it once is enough.
-        self.drowsiness
-            .follow(due, time, Duration::MAX, |phase, since| {
-                report(AlertKind::Drowsiness, phase, since);
-            });
-        alerts
+        }
+    }
+}
+
+/// The alerts of one reading, while they are gathered.
+pub(super) struct AlertReport<'a> {
+    alerts: &'a mut Vec<Alert>,
+    time: Duration,
+    perclos: Option<f64>,
+}
+
+impl<'a> AlertReport<'a> {
+    /// Starts a report at the time of a reading, with PERCLOS of the last minute.
+    pub(super) fn new(alerts: &'a mut Vec<Alert>, time: Duration, perclos: Option<f64>) -> Self {
+        Self {
+            alerts,
+            time,
+            perclos,
+        }
+    }
+
+    fn add(&mut self, kind: AlertKind, phase: AlertPhase, since: Duration) {
+        self.alerts.push(Alert {
+            kind,
+            phase,
+            time: self.time,
+            since,
+            perclos: self.perclos,
+        });
     }
 }
 
 /// What an alert should be at this reading.
 #[derive(Clone, Copy, Debug)]
-enum Due {
+pub(super) enum Due {
+    /// On, since then.
     On(Duration),
+    /// Off.
     Off,
+    /// Nobody knows.
     Lost,
 }
 
 impl Running {
-    fn follow(
+    /// Whether it is on.
+    pub(super) const fn is_on(self) -> bool {
+        matches!(self, Self::On { .. })
+    }
+
+    /// Brings it to what it should be and reports what that changes; one that stays on is reported again
+    /// after `repeat_after`.
+    pub(super) fn follow(
         &mut self,
         due: Due,
-        time: Duration,
         repeat_after: Duration,
-        mut report: impl FnMut(AlertPhase, Duration),
+        kind: AlertKind,
+        report: &mut AlertReport<'_>,
     ) {
+        let time = report.time;
+        let mut report = |phase, since| report.add(kind, phase, since);
         *self = match (*self, due) {
             (Self::Off, Due::On(since)) => {
                 report(AlertPhase::Raised, since);
@@ -237,6 +361,13 @@ mod tests {
         Duration::from_secs_f64(value)
     }
 
+    fn lasting(since: f64) -> Lasting {
+        Lasting {
+            since: seconds(since),
+            frames: 10,
+        }
+    }
+
     /// Alerts of lids over time at 10 readings a second: (time in s, kind, phase).
     fn alerts(lids: impl Fn(f64) -> LidState, until: f64) -> Vec<(f64, AlertKind, AlertPhase)> {
         let mut alerter = Alerter::new(&TemporalSettings::default());
@@ -252,9 +383,7 @@ mod tests {
     fn closed_between(from: f64, to: f64) -> impl Fn(f64) -> LidState {
         move |time| {
             if (from..to).contains(&time) {
-                LidState::Closed {
-                    since: seconds(from),
-                }
+                LidState::Closed(lasting(from))
             } else {
                 LidState::NotClosed
             }
@@ -296,18 +425,17 @@ mod tests {
     }
 
     #[test]
-    fn eyes_lost_from_sight_end_an_alarm_without_clearing_it() {
+    fn eyes_lost_from_sight_end_an_alarm_without_clearing_it_and_the_sleeper_is_not_forgotten() {
         let lids = |time: f64| {
             if time < 2.0 {
-                LidState::Closed {
-                    since: Duration::ZERO,
-                }
+                LidState::Closed(lasting(0.0))
             } else {
                 LidState::Unknown
             }
         };
         let all = alerts(lids, 4.0);
         assert!(all.contains(&(2.0, AlertKind::LongClosureAlarm, AlertPhase::Lost)));
+        assert!(all.contains(&(2.0, AlertKind::FaceLostAsleep, AlertPhase::Raised)));
         assert!(!all.iter().any(|(.., phase)| *phase == AlertPhase::Cleared));
     }
 
@@ -337,25 +465,29 @@ mod tests {
         ) {
             let mut alerter = Alerter::new(&TemporalSettings::default());
             let mut time = Duration::ZERO;
-            let mut on = [false; 3];
+            let mut on = [false; AlertKind::ALL.len()];
             for (phase, readings) in phases {
                 let since = time;
                 for _ in 0..readings {
                     let lids = match phase {
                         0 => LidState::NotClosed,
                         1 => LidState::Unknown,
-                        _ => LidState::Closed { since },
+                        _ => LidState::Closed(Lasting { since, frames: 9 }),
                     };
                     for alert in alerter.update(time, lids, None, Duration::ZERO) {
                         let kind = AlertKind::ALL.iter().position(|kind| *kind == alert.kind);
                         let on = &mut on[kind.unwrap()];
                         prop_assert!(alert.since <= alert.time);
+                        let fits = match alert.kind {
+                            AlertKind::FaceLostAsleep => phase != 0,
+                            _ => phase == 2,
+                        };
                         match alert.phase {
                             AlertPhase::Raised => {
-                                prop_assert!(!*on && phase == 2);
+                                prop_assert!(!*on && fits);
                                 *on = true;
                             }
-                            AlertPhase::Repeated => prop_assert!(*on && phase == 2),
+                            AlertPhase::Repeated => prop_assert!(*on && fits),
                             AlertPhase::Cleared | AlertPhase::Lost => {
                                 prop_assert!(*on);
                                 *on = false;
@@ -365,7 +497,7 @@ mod tests {
                     time += Duration::from_millis(100);
                 }
                 if phase == 0 {
-                    prop_assert_eq!(on, [false; 3]);
+                    prop_assert_eq!(on, [false; AlertKind::ALL.len()]);
                 }
             }
         }

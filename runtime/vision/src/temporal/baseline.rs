@@ -36,7 +36,6 @@ pub struct BaselineChange {
 pub(super) struct Baseline {
     window: Duration,
     forget_after: Duration,
-    longest_gap: Duration,
     least: f64,
     quantile: f64,
     closed_above: f64,
@@ -54,7 +53,6 @@ impl Baseline {
         Self {
             window: seconds::duration(settings.baseline_window_s),
             forget_after: seconds::duration(settings.baseline_forget_s),
-            longest_gap: seconds::duration(settings.longest_gap_s),
             least: settings.baseline_least,
             quantile: settings.baseline_quantile,
             closed_above: settings.closed_above,
@@ -73,15 +71,17 @@ impl Baseline {
     }
 
     /// Takes an eye's signal, not yet relative to its reference; `None` where it is hidden or closed.
+    /// `followed` says whether the reading before still counts until this one.
     pub(super) fn update(
         &mut self,
         eye: Eye,
         time: Duration,
         signal: Option<LidSignal>,
+        followed: bool,
     ) -> Option<BaselineChange> {
         if let Some((since, bin)) = self.last.take() {
             let held = time.saturating_sub(since);
-            if held <= self.longest_gap {
+            if followed {
                 self.times[bin] += held;
                 self.known += held;
             }
@@ -162,7 +162,7 @@ mod tests {
                     closed: 0.0,
                     openness,
                 });
-                changes.extend(baseline.update(Eye::Left, time, signal));
+                changes.extend(baseline.update(Eye::Left, time, signal, true));
                 tenth += 1;
             }
         }

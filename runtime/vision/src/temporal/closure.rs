@@ -5,8 +5,12 @@
 //! Lids that part for a moment without opening have not ended their closure: readings of closed
 //! eyes flicker between closed and partially open, and lids flutter. Nothing is ever smoothed, for
 //! that would erase blinks of one frame; benches/temporal_filters.sh compares the ways.
+//!
+//! Closed eyes that are lost from sight for a moment (a nod, a hand, a detector that flickers) go on with
+//! their closure when they are seen closed again. Where frames are missing altogether nothing is joined;
+//! [`super::frame_rate`] says how far apart frames may be.
 
-use super::{TemporalSettings, eyelids::LidSample};
+use super::{TemporalSettings, eyelids::LidSample, frame_rate::Spacing};
 use crate::{eye_state::Eye, seconds};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -68,6 +72,8 @@ pub struct Closure {
     pub first_frame: u64,
     /// Last closed frame.
     pub last_frame: u64,
+    /// The part of it in which the eye could not be seen; zero for most.
+    pub unseen: Duration,
 }
 
 impl Closure {
@@ -85,6 +91,7 @@ pub(super) struct UnnamedClosure {
     pub(super) end: Duration,
     pub(super) first_frame: u64,
     pub(super) last_frame: u64,
+    pub(super) unseen: Duration,
 }
 
 impl UnnamedClosure {
@@ -97,9 +104,15 @@ impl UnnamedClosure {
             end: self.end,
             first_frame: self.first_frame,
             last_frame: self.last_frame,
+            unseen: self.unseen,
         }
     }
 }
+
+/// Closed frames from which on a closure counts as one that lasts. In fewer, blinks that happen to meet
+/// frames far apart look the same: at one frame a second, an eye that blinks for 0.2 s fifteen times a
+/// minute is closed in one frame of twenty, in three in a row once in two hours.
+pub(super) const LEAST_FRAMES: u32 = 3;
 
 /// What is known of the lids at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,17 +121,30 @@ pub(super) enum LidState {
     Unknown,
     /// Not closed.
     NotClosed,
-    /// Closed since a time.
-    Closed {
-        /// Time of the first closed frame.
-        since: Duration,
-    },
-    /// Closed since a time, and now not closed, but not open either and for so short a time that the
+    /// Closed.
+    Closed(Lasting),
+    /// Closed until a moment ago, and now not closed, but not open either and for so short a time that the
     /// closure may go on.
-    Reopening {
-        /// Time of the first closed frame.
-        since: Duration,
-    },
+    Reopening(Lasting),
+    /// Closed until a moment ago, and now out of sight, but for so short a time that the closure is taken to
+    /// go on.
+    Unseen(Lasting),
+}
+
+/// A closure so far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Lasting {
+    /// Time of the first closed frame.
+    pub(super) since: Duration,
+    /// Number of closed frames.
+    pub(super) frames: u32,
+}
+
+impl Lasting {
+    /// Whether enough frames show it for it to be one that lasts, however long it is.
+    pub(super) const fn is_sure(self) -> bool {
+        self.frames >= LEAST_FRAMES
+    }
 }
 
 /// What one reading changed.
@@ -142,9 +168,8 @@ pub(super) struct ClosureDetector {
     open_at_or_below: f64,
     open_above: f64,
     longest_reopening: Duration,
+    longest_unseen: Duration,
     long_closure: Duration,
-    longest_gap: Duration,
-    last_time: Option<Duration>,
     state: State,
 }
 
@@ -161,25 +186,34 @@ struct Running {
     start: Duration,
     first_frame: u64,
     last_frame: u64,
-    /// Whether the frame before the closure was known and not closed.
+    /// Number of closed frames.
+    frames: u32,
+    /// Whether the frame before the closure was known and not closed, and its end, where there is one, was
+    /// seen.
     whole: bool,
     /// Time of the first of the latest frames that show the lids not closed; `None` while they are closed.
     reopening_since: Option<Duration>,
+    /// Time of the first of the latest frames that do not show the lids.
+    unseen_since: Option<Duration>,
+    /// How long they were out of sight before.
+    unseen: Duration,
 }
 
 impl State {
     fn lids(self) -> LidState {
-        match self {
-            Self::Unknown => LidState::Unknown,
-            Self::NotClosed => LidState::NotClosed,
-            Self::Closed(Running {
-                start: since,
-                reopening_since,
-                ..
-            }) => match reopening_since {
-                None => LidState::Closed { since },
-                Some(_) => LidState::Reopening { since },
-            },
+        let running = match self {
+            Self::Unknown => return LidState::Unknown,
+            Self::NotClosed => return LidState::NotClosed,
+            Self::Closed(running) => running,
+        };
+        let lasting = Lasting {
+            since: running.start,
+            frames: running.frames,
+        };
+        match (running.unseen_since, running.reopening_since) {
+            (Some(_), _) => LidState::Unseen(lasting),
+            (None, Some(_)) => LidState::Reopening(lasting),
+            (None, None) => LidState::Closed(lasting),
         }
     }
 }
@@ -192,53 +226,55 @@ impl ClosureDetector {
             open_at_or_below: settings.open_at_or_below,
             open_above: settings.open_above,
             longest_reopening: seconds::duration(settings.longest_reopening_s),
+            longest_unseen: seconds::duration(settings.longest_unseen_s),
             long_closure: seconds::duration(settings.long_closure_s),
-            longest_gap: seconds::duration(settings.longest_gap_s),
-            last_time: None,
             state: State::Unknown,
         }
     }
 
     /// Takes the lids from `time` on: a frame's, or `None` where they are unknown.
-    pub(super) fn update(&mut self, time: Duration, lids: Option<LidSample>) -> LidChange {
-        let gap = self.last_time.map(|last| time.saturating_sub(last));
-        let followed = gap.is_some_and(|gap| gap <= self.longest_gap);
-        self.last_time = Some(time);
+    pub(super) fn update(
+        &mut self,
+        time: Duration,
+        lids: Option<LidSample>,
+        spacing: Spacing,
+    ) -> LidChange {
+        let followed = spacing != Spacing::Gap;
         let before = self.state;
         let until_now = if followed {
             before.lids()
         } else {
             LidState::Unknown
         };
-        let running = match before {
-            State::Closed(running) => Some(running),
-            State::Unknown | State::NotClosed => None,
+        let step = match (before, lids.filter(|_| followed)) {
+            (State::Unknown | State::NotClosed, _) => Step::Over,
+            (State::Closed(running), None) if !followed => Step::lost(running),
+            (State::Closed(running), None) => self.lose_sight(running, time),
+            (State::Closed(running), Some(sample)) => self.follow(running, time, sample),
         };
-        let (running, reopened) = match (running, lids.filter(|_| followed)) {
-            (None, _) => (None, None),
-            // Nobody sees how it ends, unless its end was seen already.
-            (Some(running), None) => (None, running.reopening_since),
-            (Some(running), Some(sample)) => self.follow(running, time, sample),
-        };
-        let ended = match before {
-            State::Closed(running) if running.whole => {
-                reopened.map(|end| self.closure(&running, end))
+        let (ended, reopened) = match step {
+            Step::Ended(running, end) if running.whole => {
+                (self.closure(&running, end, spacing), Some(end))
             }
-            _ => None,
+            Step::Ended(_, end) => (None, Some(end)),
+            Step::Over | Step::On(_) => (None, None),
         };
-        self.state = match (running, lids) {
-            (Some(running), _) => State::Closed(running),
-            (None, None) => State::Unknown,
-            (None, Some(LidSample { frame, signal })) if signal.closed > self.closed_above => {
+        self.state = match (step, lids) {
+            (Step::On(running), _) => State::Closed(running),
+            (_, None) => State::Unknown,
+            (_, Some(LidSample { frame, signal })) if signal.closed > self.closed_above => {
                 State::Closed(Running {
                     start: time,
                     first_frame: frame,
                     last_frame: frame,
+                    frames: 1,
                     whole: followed && (reopened.is_some() || matches!(before, State::NotClosed)),
                     reopening_since: None,
+                    unseen_since: None,
+                    unseen: Duration::ZERO,
                 })
             }
-            (None, Some(_)) => State::NotClosed,
+            (_, Some(_)) => State::NotClosed,
         };
         LidChange {
             until_now,
@@ -248,40 +284,99 @@ impl ClosureDetector {
         }
     }
 
-    /// A running closure after the next frame, or when it ended.
+    /// A running closure after a frame that does not show the lids.
+    fn lose_sight(&self, mut running: Running, time: Duration) -> Step {
+        // Nobody sees how it ends, unless its end was seen already.
+        if running.reopening_since.is_some() {
+            return Step::lost(running);
+        }
+        let since = *running.unseen_since.get_or_insert(time);
+        match !self.longest_unseen.is_zero() && time.saturating_sub(since) <= self.longest_unseen {
+            true => Step::On(running),
+            false => Step::Over,
+        }
+    }
+
+    /// A running closure after the next frame that shows the lids.
     fn follow(
         &self,
         mut running: Running,
         time: Duration,
         LidSample { frame, signal }: LidSample,
-    ) -> (Option<Running>, Option<Duration>) {
+    ) -> Step {
+        let closed = signal.closed > self.open_at_or_below;
+        if let Some(since) = running.unseen_since.take() {
+            let unseen = time.saturating_sub(since);
+            if unseen > self.longest_unseen {
+                return Step::Over;
+            }
+            running.unseen += unseen;
+            if !closed {
+                if signal.openness > self.open_above {
+                    return Step::Over;
+                }
+                // They may flicker; but had they opened, nobody saw when.
+                running.whole = false;
+            }
+        }
         let reopening_since = running.reopening_since.unwrap_or(time);
         let too_long = time.saturating_sub(reopening_since) > self.longest_reopening;
-        let closed = signal.closed > self.open_at_or_below;
         if too_long || (!closed && signal.openness > self.open_above) {
-            return (None, Some(reopening_since));
+            return Step::Ended(running, reopening_since);
         }
         if closed {
             running.reopening_since = None;
             running.last_frame = frame;
+            running.frames = running.frames.saturating_add(1);
         } else {
             running.reopening_since = Some(reopening_since);
         }
-        (Some(running), None)
+        Step::On(running)
     }
 
-    fn closure(&self, running: &Running, end: Duration) -> UnnamedClosure {
-        let long = end.saturating_sub(running.start) >= self.long_closure;
-        UnnamedClosure {
-            kind: if long {
-                ClosureKind::LongClosure
-            } else {
-                ClosureKind::Blink
-            },
+    /// The closure that ended, unless frames are too far apart, or it was out of sight for too much of its
+    /// length, to say what it was.
+    fn closure(
+        &self,
+        running: &Running,
+        end: Duration,
+        spacing: Spacing,
+    ) -> Option<UnnamedClosure> {
+        let duration = end.saturating_sub(running.start);
+        let long = duration >= self.long_closure;
+        let kind = match (long, spacing) {
+            (true, Spacing::Sparse) if running.frames < LEAST_FRAMES => return None,
+            (true, _) => ClosureKind::LongClosure,
+            (false, Spacing::Sparse) => return None,
+            (false, _) => ClosureKind::Blink,
+        };
+        (running.unseen <= duration / 2).then_some(UnnamedClosure {
+            kind,
             start: running.start,
             end,
             first_frame: running.first_frame,
             last_frame: running.last_frame,
-        }
+            unseen: running.unseen,
+        })
+    }
+}
+
+/// What became of a running closure.
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    /// There is none, or nobody saw how it ended.
+    Over,
+    /// It goes on.
+    On(Running),
+    /// It turned out to have ended then.
+    Ended(Running, Duration),
+}
+
+impl Step {
+    /// A closure that is not followed any further: it ended if its lids had parted already.
+    fn lost(running: Running) -> Self {
+        running
+            .reopening_since
+            .map_or(Self::Over, |end| Self::Ended(running, end))
     }
 }

@@ -77,13 +77,17 @@ struct LidObservation {
 
 impl LidObservation {
     fn of(reading: &EyeReading, reference: f64, settings: &TemporalSettings) -> Option<Self> {
-        let p = |state| reading.probability(state).map(f64::from);
-        let hidden = p(EyeState::NotVisible)?;
+        let EyeReading::Measured { probabilities, .. } = reading else {
+            return None;
+        };
+        // A state that the model has no output for adds nothing.
+        let p = |state: EyeState| f64::from(probabilities[state.index()]);
+        let hidden = p(EyeState::NotVisible);
         // An eye that is surely hidden has no openness; its weight is then zero too.
         let visible = (1.0 - hidden).max(f64::EPSILON);
         let signal = LidSignal {
-            closed: p(EyeState::Closed)? / visible,
-            openness: (p(EyeState::Open)? + p(EyeState::PartiallyOpen)? / 2.0) / visible,
+            closed: p(EyeState::Closed) / visible,
+            openness: (p(EyeState::Open) + p(EyeState::PartiallyOpen) / 2.0) / visible,
         };
         Some(Self {
             signal: signal.relative_to(reference),

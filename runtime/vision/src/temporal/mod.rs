@@ -1,5 +1,5 @@
 //! Events and measures over time: blinks whole and partial, winks, long closures, PERCLOS, blink rate, a
-//! personal baseline, and alerts.
+//! personal baseline, and alerts; and where readings come too rarely or not at all, what cannot be told.
 //!
 //! Everything here is a function of time-stamped readings: no clock is read and no thread is started, so a
 //! recording gives the same result on every run. Where readings come from and what an alert sets off is
@@ -9,28 +9,33 @@ mod alert;
 mod baseline;
 mod closure;
 mod eyelids;
+mod frame_rate;
 mod partial;
 mod perclos;
 mod rate;
+mod reminders;
 mod settings;
 
 pub use alert::{Alert, AlertKind, AlertPhase};
 pub use baseline::BaselineChange;
 pub use closure::{Closure, ClosureKind, Laterality};
+pub use frame_rate::{FrameRateChange, Gap, Untold};
 pub use settings::TemporalSettings;
 
 use crate::{
-    eye_state::{Eye, EyeState, PerEye},
+    eye_state::{Eye, EyeState, PerEye, is_left_out},
     reading::{EyeReading, FrameReading},
     seconds,
 };
 use alert::Alerter;
 use baseline::Baseline;
-use closure::{ClosureDetector, LidChange, LidState, UnnamedClosure};
+use closure::{ClosureDetector, Lasting, LidChange, LidState, UnnamedClosure};
 use eyelids::{LidSample, LidSignal, LidSignals};
+use frame_rate::{FrameRate, Spacing};
 use partial::PartialDetector;
 use perclos::Perclos;
 use rate::BlinkRate;
+use reminders::{Habits, Reminders};
 use std::time::Duration;
 
 /// Events that one reading completed or started.
@@ -42,6 +47,12 @@ pub struct TemporalUpdate {
     pub alerts: Vec<Alert>,
     /// Personal baselines that it completed.
     pub baselines: Vec<BaselineChange>,
+    /// Whether what the reading before it showed holds until it.
+    pub followed: bool,
+    /// Time without a reading that it ended.
+    pub gap: Option<Gap>,
+    /// What can be told at the present rate of readings, where that changed.
+    pub frame_rate: Option<FrameRateChange>,
 }
 
 /// Follows both eyes of one person through one source.
@@ -57,6 +68,8 @@ pub struct TemporalTracker {
     last_minute: Perclos,
     blink_rate: BlinkRate,
     alerter: Alerter,
+    reminders: Reminders,
+    frame_rate: FrameRate,
     last_time: Option<Duration>,
 }
 
@@ -72,12 +85,17 @@ impl TemporalTracker {
             last_minute: Perclos::of_last_minute(settings),
             blink_rate: BlinkRate::new(settings),
             alerter: Alerter::new(settings),
+            reminders: Reminders::new(settings),
+            frame_rate: FrameRate::new(settings),
             last_time: None,
         }
     }
 
     /// Takes the next reading. One that is earlier than the last is of a clock that was set back, or
     /// of another source: what was going on is broken off, and the last minute begins anew.
+    ///
+    /// Where the model has no output for partially open eyes, lids that come near each other cannot be told from
+    /// doubt, and no partial blinks are reported.
     pub fn update(&mut self, reading: &FrameReading) -> TemporalUpdate {
         let frame = FrameEyes {
             number: reading.frame,
@@ -87,7 +105,19 @@ impl TemporalTracker {
                 .face
                 .is_none_or(|face| face.frontality() >= self.settings.wink_frontal),
         };
-        self.advance(reading.time, Some(&frame))
+        let mut update = self.advance(reading.time, Some(&frame));
+        let is_unsaid = |eye: Eye| match reading.eyes.get(eye) {
+            EyeReading::Measured { probabilities, .. } => {
+                is_left_out(probabilities[EyeState::PartiallyOpen.index()])
+            }
+            EyeReading::Unmeasured(_) => false,
+        };
+        if Eye::ALL.into_iter().any(is_unsaid) {
+            update
+                .ended
+                .retain(|closure| closure.kind != ClosureKind::PartialBlink);
+        }
+        update
     }
 
     /// Takes that no frame comes any more: from `time` on nothing is known of the eyes. A closure that was
@@ -102,6 +132,13 @@ impl TemporalTracker {
             _ => Vec::new(),
         };
         self.last_time = Some(time);
+        let (spacing, gap, frame_rate) = match frame {
+            Some(_) => self.frame_rate.update(time),
+            None => {
+                self.frame_rate.interrupt();
+                (Spacing::Gap, None, None)
+            }
+        };
         let references = PerEye::from_fn(|eye| self.baselines.get(eye).reference());
         let lids = self.lids(frame, &references);
         let is_open = PerEye::from_fn(|eye| {
@@ -117,11 +154,12 @@ impl TemporalTracker {
             let other_open = *is_open.get(eye.other());
             let surely = frame.is_some_and(|frame| frame.is_surely_closed(eye, &self.settings));
             let stream = self.eyes.get_mut(eye);
-            let (change, events) = stream.update(time, *lids.eyes.get(eye), other_open, surely);
-            *closed.get_mut(eye) = matches!(change.now, LidState::Closed { .. });
+            let (change, events) =
+                stream.update(time, *lids.eyes.get(eye), other_open, surely, spacing);
+            *closed.get_mut(eye) = matches!(change.now, LidState::Closed(_));
             ended.extend(events.map(|(event, wink)| event.of(eye.into(), wink)));
         }
-        let (change, events) = self.both.update(time, lids.both, false, false);
+        let (change, events) = self.both.update(time, lids.both, false, false, spacing);
         let events: Vec<_> = events
             .map(|(event, wink)| event.of(Laterality::Both, wink))
             .collect();
@@ -130,14 +168,33 @@ impl TemporalTracker {
         let blinked = |closure: &Closure| closure.kind == ClosureKind::Blink;
         self.blink_rate.update(time, events.iter().any(blinked));
         ended.extend(events);
-        let (known, _) = self.last_minute.known_and_closed();
-        let perclos = self.last_minute.value();
-        alerts.extend(self.alerter.update(time, change.now, perclos, known));
+        let seen = lids.both.is_some();
+        alerts.extend(self.alerts(time, change.now, frame.is_some(), seen));
         TemporalUpdate {
             ended,
             alerts,
-            baselines: self.learn(time, frame, &closed),
+            baselines: self.learn(time, frame, &closed, spacing),
+            followed: spacing != Spacing::Gap,
+            gap,
+            frame_rate,
         }
+    }
+
+    /// Alerts and reminders of the reading at `time`, or of none.
+    fn alerts(&mut self, time: Duration, lids: LidState, is_frame: bool, seen: bool) -> Vec<Alert> {
+        let (known, _) = self.last_minute.known_and_closed();
+        let perclos = self.last_minute.value();
+        let mut alerts = match is_frame {
+            true => self.alerter.update(time, lids, perclos, known),
+            false => self.alerter.interrupt(time, perclos),
+        };
+        let habits = Habits {
+            seen,
+            blinks_per_minute: self.blinks_per_minute(),
+            known,
+        };
+        alerts.extend(self.reminders.update(time, habits, perclos));
+        alerts
     }
 
     /// The lids of a frame, each eye relative to its reference; all unknown without a frame.
@@ -170,14 +227,20 @@ impl TemporalTracker {
     /// Forgets whatever holds a time, which could not be compared with those to come; totals and
     /// baselines stay. Returns the alerts that are lost by it.
     fn break_off(&mut self, last: Duration) -> Vec<Alert> {
-        let lost = self
+        let mut lost = self.alerter.interrupt(last, None);
+        // Without PERCLOS nobody knows of drowsiness either.
+        let drowsiness = self
             .alerter
             .update(last, LidState::Unknown, None, Duration::ZERO);
+        lost.extend(drowsiness);
+        lost.extend(self.reminders.interrupt(last));
         self.session.break_off();
+        self.frame_rate.interrupt();
         let fresh = Self::new(&self.settings);
         let before = std::mem::replace(self, fresh);
         self.session = before.session;
         self.baselines = before.baselines;
+        self.frame_rate = before.frame_rate;
         lost
     }
 
@@ -187,6 +250,7 @@ impl TemporalTracker {
         time: Duration,
         frame: Option<&FrameEyes<'_>>,
         closed: &PerEye<bool>,
+        spacing: Spacing,
     ) -> Vec<BaselineChange> {
         let average = PerEye {
             left: 1.0,
@@ -199,7 +263,8 @@ impl TemporalTracker {
                 let baseline = self.baselines.get_mut(eye);
                 let signal = lids.eyes.get(eye).map(|sample| sample.signal);
                 baseline.seen(time, signal.is_some());
-                baseline.update(eye, time, signal.filter(|_| !closed.get(eye)))
+                let awake = signal.filter(|_| !closed.get(eye));
+                baseline.update(eye, time, awake, spacing != Spacing::Gap)
             })
             .collect()
     }
@@ -216,8 +281,11 @@ impl TemporalTracker {
     }
 
     /// Blinks of both eyes a minute, over the known part of the last minute; `None` before
-    /// [`TemporalSettings::rate_known_s`] of it are known.
+    /// [`TemporalSettings::rate_known_s`] of it are known, and where blinks fall between readings.
     pub fn blinks_per_minute(&self) -> Option<f64> {
+        if self.untold().contains(&Untold::Blinks) {
+            return None;
+        }
         let (known, _) = self.last_minute.known_and_closed();
         self.blink_rate.per_minute(known)
     }
@@ -225,6 +293,17 @@ impl TemporalTracker {
     /// Known time and the part of it with closed eyes, over the whole session.
     pub fn known_and_closed(&self) -> (Duration, Duration) {
         self.session.known_and_closed()
+    }
+
+    /// What cannot be told at present because readings come too rarely, as the last
+    /// [`TemporalUpdate::frame_rate`] said; empty at first.
+    pub fn untold(&self) -> &'static [Untold] {
+        self.frame_rate.untold()
+    }
+
+    /// Readings a second at present, by the usual distance of the last ones; `None` before the first ones.
+    pub fn readings_per_second(&self) -> Option<f64> {
+        self.frame_rate.per_second()
     }
 
     /// The openness by which each eye's is divided, 0 to 1: its personal baseline, 1 until that is known.
@@ -292,24 +371,25 @@ impl Stream {
         lids: Option<LidSample>,
         other_open: bool,
         surely_closed: bool,
+        spacing: Spacing,
     ) -> (
         LidChange,
         impl Iterator<Item = (UnnamedClosure, bool)> + use<>,
     ) {
-        let change = self.closures.update(time, lids);
+        let change = self.closures.update(time, lids, spacing);
         if let Some(since) = self.surely_since.take() {
             self.surely_for += time.saturating_sub(since);
         }
         let is_wink = self.other_open && self.surely_for >= self.shortest_wink;
         let wink = change.ended.is_some() && is_wink;
-        if let LidState::Closed { since } = change.now {
+        if let LidState::Closed(Lasting { since, .. }) = change.now {
             if since == time {
                 self.surely_for = Duration::ZERO;
             }
             self.other_open = other_open && (since == time || self.other_open);
             self.surely_since = surely_closed.then_some(time);
         }
-        let partial = self.partial.update(time, lids, &change);
+        let partial = self.partial.update(time, lids, &change, spacing);
         let closure = change.ended.map(|closure| (closure, wink));
         let partial = partial.map(|partial| (partial, false));
         (change, closure.into_iter().chain(partial))

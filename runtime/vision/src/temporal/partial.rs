@@ -5,6 +5,7 @@ use super::{
     TemporalSettings,
     closure::{ClosureKind, LidChange, LidState, UnnamedClosure},
     eyelids::LidSample,
+    frame_rate::Spacing,
 };
 use crate::seconds;
 use std::time::Duration;
@@ -42,21 +43,22 @@ impl PartialDetector {
 
     /// Takes the same lids as the closure detector of this stream, after it, with what they changed there;
     /// returns the partial blink that they ended. Lids that stay low for longer than a blink droop, which is
-    /// no event.
+    /// no event; nor is anything in frames so far apart that whole blinks fall between them.
     pub(super) fn update(
         &mut self,
         time: Duration,
         lids: Option<LidSample>,
         change: &LidChange,
+        spacing: Spacing,
     ) -> Option<UnnamedClosure> {
-        if change.until_now == LidState::Unknown {
+        if spacing != Spacing::Close || change.until_now == LidState::Unknown {
             self.state = State::Unknown;
         }
         let Some(LidSample { frame, signal }) = lids else {
             self.state = State::Unknown;
             return None;
         };
-        let closed = matches!(change.now, LidState::Closed { .. });
+        let closed = matches!(change.now, LidState::Closed(_));
         let open = !closed && signal.openness > self.open_above;
         let before = self.state;
         self.state = match before {
@@ -91,6 +93,7 @@ impl PartialDetector {
                 end: time,
                 first_frame,
                 last_frame,
+                unseen: Duration::ZERO,
             }),
             _ => None,
         }

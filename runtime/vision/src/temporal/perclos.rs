@@ -2,7 +2,8 @@
 //! MCRT-98-006, 1998).
 //!
 //! Time counts as closed when it belongs to a closure of at least
-//! [`TemporalSettings::long_closure_s`]. Time with unknown eyes counts neither way:
+//! [`TemporalSettings::long_closure_s`] that enough frames show. Time with unknown eyes counts neither way,
+//! but for moments out of sight that a closure goes on through:
 //!
 //! ```text
 //! PERCLOS = closed time / known time
@@ -10,7 +11,7 @@
 
 use super::{
     TemporalSettings,
-    closure::{LidChange, LidState},
+    closure::{Lasting, LidChange, LidState},
 };
 use crate::{
     frame::MAX_FRAME_RATE,
@@ -91,19 +92,30 @@ impl Perclos {
     pub(super) fn update(&mut self, time: Duration, change: &LidChange) {
         let start = self.last_time.replace(time).unwrap_or(time);
         match change.until_now {
-            LidState::Closed { since } | LidState::Reopening { since } => {
+            LidState::Closed(lasting) | LidState::Reopening(lasting) => {
                 let end = change.reopened.unwrap_or(time);
-                self.running = Some(self.stretch_of_closure(since, end));
+                self.running = Some(self.stretch_of_closure(lasting, end));
                 if change.reopened.is_some() || change.now == LidState::Unknown {
                     self.settle();
                 }
                 self.keep_not_closed(end, time);
             }
+            LidState::Unseen(lasting) => match change.now {
+                LidState::Unseen(_) => {}
+                // Seen closed again: it was so in between.
+                LidState::Closed(now) | LidState::Reopening(now) if now.since == lasting.since => {
+                    self.running = Some(self.stretch_of_closure(now, time));
+                }
+                // What was seen of it is kept.
+                _ => self.settle(),
+            },
             LidState::NotClosed => self.keep_not_closed(start, time),
             // A long gap hides how the running closure ended: what was seen of it is kept.
             LidState::Unknown => {
-                if let (Some(running), Some(end)) = (self.running, change.reopened) {
-                    self.running = Some(self.stretch_of_closure(running.start, end));
+                if let (Some(running), Some(end)) = (&mut self.running, change.reopened) {
+                    // Its lids had parted before the gap.
+                    running.end = end;
+                    running.closed &= end.saturating_sub(running.start) >= self.long_closure;
                 }
                 self.settle();
                 if let Some(end) = change.reopened {
@@ -140,8 +152,9 @@ impl Perclos {
         (totals.known, totals.closed)
     }
 
-    fn stretch_of_closure(&self, start: Duration, end: Duration) -> Stretch {
-        let closed = end.saturating_sub(start) >= self.long_closure;
+    fn stretch_of_closure(&self, lasting: Lasting, end: Duration) -> Stretch {
+        let start = lasting.since;
+        let closed = lasting.is_sure() && end.saturating_sub(start) >= self.long_closure;
         Stretch { start, end, closed }
     }
 

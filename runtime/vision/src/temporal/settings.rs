@@ -61,10 +61,21 @@ pub struct TemporalSettings {
     /// 0.34: heads that face the camera measure 0.35 to 0.5; below 0.3 no eye is classified at all.
     pub wink_frontal: f32,
     /// Readings further apart than this many seconds are not joined: what the eyes did in between
-    /// is unknown.
+    /// is unknown. Unless they always come so rarely, see `sparse_gap_s`.
     ///
     /// 0.5: a usual blink (0.1 to 0.4 s) fits into a longer gap unseen.
     pub longest_gap_s: f64,
+    /// Readings that usually come up to this many seconds apart still show closures that last, though no
+    /// blinks, and are joined.
+    ///
+    /// 1.5: three readings that show closed eyes then span 3 s, the longest microsleeps.
+    pub sparse_gap_s: f64,
+    /// Eyes that are lost from sight while they are closed count as closed for up to this many seconds: no
+    /// face, a turned head, hidden eyes. 0 ends their closure at once.
+    ///
+    /// 1.0: a nod, a hand over the face and a detector that loses a tilted head for some frames are
+    /// shorter, and an alarm that is due in that time is better given.
+    pub longest_unseen_s: f64,
     /// Both eyes closed for this many seconds are worth a warning. 0.5: the longest usual blink
     /// (Stern et al. 1984 count longer ones as closures).
     pub warn_after_s: f64,
@@ -73,6 +84,19 @@ pub struct TemporalSettings {
     pub alarm_after_s: f64,
     /// Seconds after which an alert that goes on is reported again.
     pub repeat_after_s: f64,
+    /// Blinks a minute below which a reminder to blink is due, over the last
+    /// [`Self::perclos_window_s`]; 0, the default, for none.
+    ///
+    /// People blink about 22 times a minute when relaxed and 7 times at a screen (Tsubota and Nakamori 1993), so
+    /// 6 reminds those who nearly stop.
+    pub remind_below_blinks: f64,
+    /// Seconds in front of the camera after which a reminder to take a break is due; 0, the default, for
+    /// none. 1200, twenty minutes, is the usual advice.
+    pub remind_screen_s: f64,
+    /// A break is this many seconds without a face, or with the head turned away. 20 is the usual advice.
+    pub screen_break_s: f64,
+    /// Seconds after which a reminder that goes on is given again.
+    pub remind_again_s: f64,
     /// PERCLOS of the last minute above this is drowsiness, 0 to 1. 0.15: the usual border between
     /// awake and questionable (Wierwille et al. 1994).
     pub drowsy_above: f64,
@@ -117,9 +141,15 @@ impl Default for TemporalSettings {
             wink_closed_above: 0.7,
             wink_frontal: 0.34,
             longest_gap_s: 0.5,
+            sparse_gap_s: 1.5,
+            longest_unseen_s: 1.0,
             warn_after_s: 0.5,
             alarm_after_s: 1.5,
             repeat_after_s: 5.0,
+            remind_below_blinks: 0.0,
+            remind_screen_s: 0.0,
+            screen_break_s: 20.0,
+            remind_again_s: 300.0,
             drowsy_above: 0.15,
             drowsy_until: 0.1,
             drowsy_known_s: 30.0,
@@ -135,6 +165,9 @@ impl Default for TemporalSettings {
 
 /// Longest time setting accepted, in seconds: a day. Beyond it a value is a mistake.
 const LONGEST_S: f64 = 86_400.0;
+
+/// Greatest blink rate that a reminder can ask for, in blinks a minute: nobody blinks more often for long.
+const MOST_BLINKS: f64 = 60.0;
 
 impl TemporalSettings {
     /// Checks that every value means something.
@@ -178,10 +211,18 @@ impl TemporalSettings {
     }
 
     fn check_times(&self) -> Result<(), SettingError> {
-        check_seconds(
-            "longest_reopening_s",
-            self.longest_reopening_s,
-            0.0..=LONGEST_S,
+        for (key, value) in [
+            ("longest_reopening_s", self.longest_reopening_s),
+            ("longest_unseen_s", self.longest_unseen_s),
+            ("remind_screen_s", self.remind_screen_s),
+        ] {
+            check_seconds(key, value, 0.0..=LONGEST_S)?;
+        }
+        check_range(
+            "remind_below_blinks",
+            self.remind_below_blinks,
+            0.0..=MOST_BLINKS,
+            format!("blinks a minute, at most {MOST_BLINKS}, or 0 for no reminder"),
         )?;
         at_most(
             ("warn_after_s", self.warn_after_s),
@@ -194,6 +235,9 @@ impl TemporalSettings {
             ("drowsy_known_s", self.drowsy_known_s),
             ("long_closure_s", self.long_closure_s),
             ("longest_gap_s", self.longest_gap_s),
+            ("sparse_gap_s", self.sparse_gap_s),
+            ("screen_break_s", self.screen_break_s),
+            ("remind_again_s", self.remind_again_s),
             ("perclos_window_s", self.perclos_window_s),
             ("shortest_wink_s", self.shortest_wink_s),
             ("rate_known_s", self.rate_known_s),
@@ -240,6 +284,9 @@ mod tests {
         assert!(of(|s| s.shortest_wink_s = 0.0).contains("shortest_wink_s is 0"));
         assert!(of(|s| s.baseline_least = 0.0).contains("baseline_least is 0"));
         assert!(of(|s| s.baseline_quantile = 80.0).contains("baseline_quantile is 80"));
+        assert!(of(|s| s.longest_unseen_s = -1.0).contains("longest_unseen_s is -1"));
+        assert!(of(|s| s.remind_below_blinks = 600.0).contains("remind_below_blinks is 600"));
+        assert!(of(|s| s.screen_break_s = 0.0).contains("screen_break_s is 0"));
         assert!(of(|s| s.perclos_window_s = f64::INFINITY).contains("perclos_window_s"));
     }
 }

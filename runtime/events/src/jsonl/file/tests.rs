@@ -21,6 +21,7 @@ fn start() -> StartEvent {
         watch: None,
         clips: vec!["cam".into()],
         part: None,
+        log_every: 1,
         unix_time: None,
     }
 }
@@ -58,6 +59,7 @@ fn every_part_begins_with_the_run_s_first_line_and_no_line_is_lost() {
         bytes: Some(400),
         daily: true,
         keep: None,
+        total: None,
     });
     log.begin(&start());
     let mut first = serde_json::to_vec(&Event::Start(start())).unwrap();
@@ -91,6 +93,7 @@ fn a_log_of_yesterday_is_put_aside_and_only_so_many_stay() {
             bytes: None,
             daily: true,
             keep: Some(2),
+            total: None,
         });
         // The file's own time says of which day it is.
         log.append_at(&line(day.into()), now + (day + 1) * DAY)
@@ -115,6 +118,7 @@ fn a_clock_that_is_set_loses_no_line_and_removes_no_newer_part() {
         bytes: None,
         daily: true,
         keep: Some(4),
+        total: None,
     });
     let now = SystemTime::now();
     // Before 1970 and its first day, as after a start without a clock; then what is right, and too late.
@@ -141,6 +145,7 @@ fn a_log_that_cannot_be_rotated_goes_on() {
         bytes: Some(10),
         daily: false,
         keep: None,
+        total: None,
     });
     log.no_rotation_before = Some(Instant::now() + ROTATE_AGAIN_AFTER);
     (0..3).for_each(|n| log.append(&line(n)).unwrap());

@@ -46,6 +46,7 @@ fn start() -> Event {
         watch: None,
         clips: vec!["cam".into()],
         part: None,
+        log_every: 1,
         unix_time: Some(1.0),
     })
 }
@@ -239,7 +240,7 @@ fn monitored(path: &Path, rotation: Rotation) -> (Fanout<Event>, LogWriter, Mess
     let messages = Messages::default();
     let mine = Arc::clone(&messages);
     let report = move |line: &str| mine.lock().unwrap().push(line.to_owned());
-    let writer = LogWriter::start(fanout.subscribe(LogWriter::QUEUE), log, report).unwrap();
+    let writer = LogWriter::start(fanout.subscribe(LogWriter::QUEUE), log, report, || ()).unwrap();
     (fanout, writer, messages)
 }
 

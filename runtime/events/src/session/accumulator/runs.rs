@@ -38,6 +38,7 @@ impl RunList {
             version: Some(start.version),
             unix_time: start.unix_time,
             first_part: start.part,
+            log_every: Some(start.log_every),
             sources: Vec::new(),
         });
     }
@@ -47,6 +48,12 @@ impl RunList {
         self.present
             .as_ref()
             .is_some_and(|run| run.mode == Some(Mode::Replay))
+    }
+
+    /// Returns whether each frame of the present run has a line of its own.
+    pub(super) fn has_all_frames(&self) -> bool {
+        let every = self.present.as_ref().and_then(|run| run.log_every);
+        every.is_none_or(|every| every == 1)
     }
 
     /// Lists a source of the present run, or of one without a `start` line.

@@ -37,7 +37,10 @@ fn events(session: &SessionStatistics, out: &mut String) -> fmt::Result {
         let kind = match it.kind {
             AlertKind::LongClosureWarning => "long closure, warning",
             AlertKind::LongClosureAlarm => "long closure, alarm",
+            AlertKind::FaceLostAsleep => "face lost while asleep",
             AlertKind::Drowsiness => "drowsiness",
+            AlertKind::LowBlinkRate => "reminder to blink",
+            AlertKind::ScreenTime => "reminder to take a break",
         };
         write!(out, "{} {}: {kind}", it.clip, clock(it.time))?;
         match (it.until, it.ended) {

@@ -55,6 +55,16 @@ fn write_run(run: &RunStatistics, out: &mut String) -> fmt::Result {
             "; begins with its part {part}, name the earlier parts as well to have all of it"
         )?;
     }
+    match run.log_every {
+        Some(0) => out.push_str("; frames are counted by the minute"),
+        Some(every) if every > 1 => {
+            write!(
+                out,
+                "; one frame in {every} has a line, all are counted by the minute"
+            )?;
+        }
+        _ => {}
+    }
     out.push('\n');
     Ok(())
 }

@@ -80,6 +80,8 @@ fn name_of(kind: SpanKind) -> &'static str {
         SpanKind::LongClosure => "long closure",
         SpanKind::Alert(AlertKind::LongClosureWarning) => "warning",
         SpanKind::Alert(AlertKind::LongClosureAlarm) => "alarm",
+        SpanKind::Alert(AlertKind::FaceLostAsleep) => "face lost",
         SpanKind::Alert(AlertKind::Drowsiness) => "drowsy",
+        SpanKind::Alert(AlertKind::LowBlinkRate | AlertKind::ScreenTime) => "reminder",
     }
 }

@@ -90,12 +90,12 @@ function showEye(side, eye) {
   const tracks = card.querySelectorAll(".track div");
   const values = card.querySelectorAll(".value");
   STATES.forEach(([key], at) => {
-    const share = probabilities ? probabilities[key] : 0;
-    tracks[at].style.transform = `scaleX(${share})`;
-    values[at].textContent = probabilities ? share.toFixed(2) : "–";
+    const share = probabilities?.[key];
+    tracks[at].style.transform = `scaleX(${share ?? 0})`;
+    values[at].textContent = share === undefined ? "–" : share.toFixed(2);
   });
-  const openness = probabilities ? probabilities.open + 0.45 * probabilities.partially_open : 0.5;
-  const seen = probabilities ? 1 - probabilities.not_visible : 0;
+  const openness = probabilities ? probabilities.open + 0.45 * (probabilities.partially_open ?? 0) : 0.5;
+  const seen = probabilities ? 1 - (probabilities.not_visible ?? 0) : 0;
   drawEye(card.querySelector("svg"), seen > 0.05 ? Math.min(1, openness / seen) : 0.5);
 }
 
@@ -110,13 +110,19 @@ function currentAlert() {
   if (status && status.source.down) return [`No frames: ${status.source.down}`, "", true];
   if (problem && problem !== "no frame yet") return [`No frames: ${problem}`, "", true];
   const alert = status && status.alerts[0];
-  if (!alert) return [null, "", false];
+  if (!alert) return [status && status.untold, "", false];
   const lasted = Math.max(0, status.time - alert.since);
   switch (alert.kind) {
     case "long_closure_alarm":
       return ["Alarm: eyes closed", `for ${lasted.toFixed(1)} s`, true];
     case "long_closure_warning":
       return ["Warning: eyes closed", `for ${lasted.toFixed(1)} s`, false];
+    case "face_lost_asleep":
+      return ["Alarm: asleep and out of sight", `for ${clock(lasted)}`, true];
+    case "low_blink_rate":
+      return ["Reminder: blink now and then", `for ${clock(lasted)}`, false];
+    case "screen_time":
+      return ["Reminder: take a break", `after ${clock(lasted)}`, false];
     default:
       return ["Drowsy", `for ${clock(lasted)}`, false];
   }
@@ -198,7 +204,7 @@ function showSession() {
       ...STATES.map(([, name], at) => [name, `left ${share(left, at)}, right ${share(right, at)}`]),
       ["Blinks", `${session.blinks}${minutes >= 1 ? `, ${(session.blinks / minutes).toFixed(1)}/min` : ""}${session.blink_mean_s === null ? "" : `, ${(1000 * session.blink_mean_s).toFixed(0)} ms on average`}`],
       ["Long closures", `${session.long_closures}${session.longest_closure_s === null ? "" : `, longest closure ${session.longest_closure_s.toFixed(2)} s`}`],
-      ["Alerts", `${session.alerts.long_closure_warning} warnings, ${session.alerts.long_closure_alarm} alarms, ${session.alerts.drowsiness} of drowsiness`],
+      ["Alerts", `${session.alerts.long_closure_warning} warnings, ${session.alerts.long_closure_alarm} alarms, ${session.alerts.face_lost_asleep} of a lost face, ${session.alerts.drowsiness} of drowsiness`],
     ]);
   }
   if (status) {

@@ -47,6 +47,8 @@ impl Clock for FakeClock {
 #[derive(Clone, Debug)]
 pub(super) enum Act {
     Frames(u64),
+    /// Frames that were held back and come all at once.
+    Burst(u64),
     Corrupt(u64),
     Lose(u64),
     Silent(Duration),
@@ -100,6 +102,7 @@ impl LiveOpener for Opener {
                 acts: acts.into_iter().rev().collect(),
                 sequence: 0,
                 lost: CaptureLoss::default(),
+                notices: Vec::new(),
             })),
         }
     }
@@ -112,9 +115,24 @@ pub(super) struct Scripted {
     acts: Vec<Act>,
     sequence: u64,
     lost: CaptureLoss,
+    notices: Vec<Notice>,
+}
+
+impl Scripted {
+    fn frame_after(&mut self, time: Duration) -> Frame {
+        self.clock.pass(time);
+        let sequence = self.sequence;
+        self.sequence += 1;
+        let time = self.clock.now() - self.opened;
+        Frame::from_rgb(sequence, time, image::RgbImage::new(2, 2))
+    }
 }
 
 impl LiveSource for Scripted {
+    fn notices(&mut self) -> Vec<Notice> {
+        std::mem::take(&mut self.notices)
+    }
+
     fn format(&self) -> String {
         "MJPG 2x2".into()
     }
@@ -134,19 +152,20 @@ impl LiveSource for Scripted {
                 self.clock.pass(wait);
                 Ok(Read::Nothing)
             }
-            Some(Act::Frames(0) | Act::Corrupt(0)) => Ok(Read::Nothing),
+            Some(Act::Frames(0) | Act::Burst(0) | Act::Corrupt(0)) => Ok(Read::Nothing),
             Some(Act::Frames(count)) => {
                 self.acts.push(Act::Frames(count - 1));
-                self.clock.pass(FRAME_EVERY);
-                let sequence = self.sequence;
-                self.sequence += 1;
-                let time = self.clock.now() - self.opened;
-                let rgb = image::RgbImage::new(2, 2);
-                Ok(Read::Frame(Frame::from_rgb(sequence, time, rgb)))
+                Ok(Read::Frame(self.frame_after(FRAME_EVERY)))
+            }
+            Some(Act::Burst(count)) => {
+                self.acts.push(Act::Burst(count - 1));
+                Ok(Read::Frame(self.frame_after(Duration::from_millis(4))))
             }
             Some(Act::Corrupt(count)) => {
                 self.acts.push(Act::Corrupt(count - 1));
                 self.clock.pass(FRAME_EVERY);
+                let (frame, time) = (self.sequence, self.clock.passed());
+                self.notices.push(Notice::Damaged { frame, time });
                 self.sequence += 1;
                 self.lost.corrupt += 1;
                 Ok(Read::Nothing)
@@ -175,6 +194,7 @@ pub(super) struct Record {
     pub(super) frames: Vec<(u64, Duration)>,
     pub(super) events: Vec<CaptureEvent>,
     pub(super) lost: CaptureLoss,
+    pub(super) late: usize,
     leave_after: Option<(FakeClock, Duration)>,
 }
 
@@ -191,6 +211,10 @@ impl FrameSink for Record {
 
     fn event(&mut self, event: CaptureEvent) {
         self.events.push(event);
+    }
+
+    fn late(&mut self) {
+        self.late += 1;
     }
 
     fn lost(&mut self, lost: CaptureLoss) {
@@ -215,6 +239,8 @@ impl Played {
                 SourceChange::Lost(reason) => format!("lost {}", reason.fault),
                 SourceChange::Waiting(reason) => format!("waiting {}", reason.fault),
                 SourceChange::Damaged { frames, .. } => format!("damaged {frames}"),
+                SourceChange::Gap { .. } => "gap".into(),
+                SourceChange::Note { .. } => "note".into(),
             })
             .collect()
     }

@@ -6,15 +6,20 @@ use crate::{
     temporal::{AlertKind, AlertPhase, TemporalSettings, TemporalTracker},
 };
 use AlertKind::{Drowsiness, LongClosureAlarm, LongClosureWarning};
-use AlertPhase::{Cleared, Lost, Raised, Repeated};
+use AlertPhase::{Cleared, Raised, Repeated};
 use std::time::Duration;
 
 /// An alert and the second at which it was reported, to the frame.
-type Reported = (f64, AlertKind, AlertPhase);
+pub(super) type Reported = (f64, AlertKind, AlertPhase);
 
 /// Alerts of runs of (seconds, scene) at [`FPS`].
 fn alerts(script: &[(f64, Scene)]) -> Vec<Reported> {
-    let mut tracker = TemporalTracker::new(&TemporalSettings::default());
+    alerts_with(&TemporalSettings::default(), script)
+}
+
+/// The same with other settings.
+fn alerts_with(settings: &TemporalSettings, script: &[(f64, Scene)]) -> Vec<Reported> {
+    let mut tracker = TemporalTracker::new(settings);
     let mut reported = Vec::new();
     let mut frame = 0_u64;
     for (seconds, scene) in script {
@@ -38,8 +43,17 @@ fn alerts(script: &[(f64, Scene)]) -> Vec<Reported> {
 }
 
 /// Asserts alerts at their seconds, to within a frame.
-fn expect(script: &[(f64, Scene)], expected: &[Reported]) {
-    let reported = alerts(script);
+pub(super) fn expect(script: &[(f64, Scene)], expected: &[Reported]) {
+    expect_with(&TemporalSettings::default(), script, expected);
+}
+
+/// The same with other settings.
+pub(super) fn expect_with(
+    settings: &TemporalSettings,
+    script: &[(f64, Scene)],
+    expected: &[Reported],
+) {
+    let reported = alerts_with(settings, script);
     let kinds = |all: &[Reported]| -> Vec<_> { all.iter().map(|(_, k, p)| (*k, *p)).collect() };
     assert_eq!(kinds(&reported), kinds(expected), "{reported:?}");
     for ((time, ..), (due, ..)) in reported.iter().zip(expected) {
@@ -48,7 +62,7 @@ fn expect(script: &[(f64, Scene)], expected: &[Reported]) {
 }
 
 /// Blinks of `closed` seconds, one every `every` seconds, for `minutes`.
-fn blinking(closed: f64, every: f64, minutes: f64) -> Vec<(f64, Scene)> {
+pub(super) fn blinking(closed: f64, every: f64, minutes: f64) -> Vec<(f64, Scene)> {
     let count = (minutes * 60.0 / every) as usize;
     let blink = [(every - closed, Scene::Open), (closed, Scene::Closed)];
     std::iter::repeat_n(blink, count).flatten().collect()
@@ -118,25 +132,6 @@ fn sunglasses_and_a_turned_head_raise_nothing() {
             &[],
         );
     }
-}
-
-#[test]
-fn a_face_lost_while_the_eyes_are_closed_loses_the_alarm_rather_than_clearing_it() {
-    let script = [
-        (10.0, Scene::Open),
-        (2.0, Scene::Closed),
-        (5.0, Scene::NoFace),
-        (5.0, Scene::Open),
-    ];
-    expect(
-        &script,
-        &[
-            (10.5, LongClosureWarning, Raised),
-            (11.5, LongClosureAlarm, Raised),
-            (12.0, LongClosureWarning, Lost),
-            (12.0, LongClosureAlarm, Lost),
-        ],
-    );
 }
 
 #[test]

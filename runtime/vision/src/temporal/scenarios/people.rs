@@ -40,6 +40,7 @@ fn watch_eyes(script: &[(f64, PerEye<EyeReading>)]) -> Seen {
                 ended,
                 alerts,
                 baselines,
+                ..
             } = seen.tracker.update(&FrameReading {
                 frame,
                 time,

@@ -1,8 +1,8 @@
 //! The user's command: one run at a time, for a limited time, never waited for.
 
-use super::AlarmSettings;
-use parseye_events::event::{AlertEvent, Event};
+use parseye_events::event::Event;
 use parseye_vision::settings::SettingError;
+use serde_json::{Map, Value};
 use std::{
     io::{self, Write},
     path::Path,
@@ -24,9 +24,9 @@ pub(super) enum CommandEnd {
     AtItsLimit,
 }
 
-/// Runs a command on alerts.
+/// A command of the user, run on events.
 #[derive(Debug)]
-pub(super) struct AlarmCommand {
+pub(super) struct UserCommand {
     words: Vec<String>,
     limit: Duration,
     running: Option<Running>,
@@ -40,29 +40,27 @@ struct Running {
     asked: Option<(Instant, CommandEnd)>,
 }
 
-impl AlarmCommand {
-    /// Prepares the command of the settings, where there is one.
+impl UserCommand {
+    /// Prepares a command that is ended after `limit`; `key` is the setting that holds it.
     ///
     /// # Errors
     /// When it cannot be split into words, or its program is not to be found: better now than at
-    /// the first alarm.
-    pub(super) fn new(settings: &AlarmSettings) -> Result<Option<Self>, SettingError> {
-        let Some(words) = settings.words()? else {
-            return Ok(None);
-        };
+    /// the first event.
+    pub(super) fn new(key: &str, command: &str, limit: Duration) -> Result<Self, SettingError> {
+        let words = words(key, command)?;
         let program = &words[0];
         if !is_there(program) {
             return Err(SettingError::new(
-                "command",
+                key,
                 format_args!("'{program}', and there is no program of that name"),
                 "a program that PATH leads to, or its whole path",
             ));
         }
-        Ok(Some(Self {
+        Ok(Self {
             words,
-            limit: settings.command_limit(),
+            limit,
             running: None,
-        }))
+        })
     }
 
     /// Returns whether a run has not ended.
@@ -70,18 +68,24 @@ impl AlarmCommand {
         self.running.is_some()
     }
 
-    /// Starts a run, unless one is still running.
+    /// Starts a run, unless one is still running. It gets the event as a line of JSON on its standard input, and
+    /// `fields` in its environment under their names in capitals after `prefix`, where they are not null.
     ///
     /// # Errors
     /// When the system cannot start it.
-    pub(super) fn start(&mut self, alert: &AlertEvent) -> io::Result<()> {
+    pub(super) fn start(
+        &mut self,
+        event: &Event,
+        prefix: &str,
+        fields: Map<String, Value>,
+    ) -> io::Result<()> {
         if self.is_running() {
             return Ok(());
         }
         let mut command = Command::new(&self.words[0]);
         command
             .args(&self.words[1..])
-            .envs(environment(alert))
+            .envs(environment(prefix, fields))
             .stdin(Stdio::piped())
             // The terminal may be a dashboard.
             .stdout(Stdio::null())
@@ -91,7 +95,7 @@ impl AlarmCommand {
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
         let mut child = command.spawn()?;
         if let Some(mut stdin) = child.stdin.take() {
-            let mut line = serde_json::to_string(&Event::Alert(alert.clone()))?;
+            let mut line = serde_json::to_string(event)?;
             line.push('\n');
             // A pipe takes this much at once, so a command that does not read delays nothing; one that
             // has closed its input does not want it.
@@ -153,7 +157,7 @@ impl Running {
     }
 }
 
-impl Drop for AlarmCommand {
+impl Drop for UserCommand {
     fn drop(&mut self) {
         self.end();
     }
@@ -174,22 +178,46 @@ fn signal(child: &Child, name: &str) {
 #[cfg(not(unix))]
 fn signal(_: &Child, _: &str) {}
 
-/// Returns the event's fields as `PARSEYE_ALERT_*`, for commands that read no JSON.
-fn environment(alert: &AlertEvent) -> impl Iterator<Item = (String, String)> {
-    let fields = match serde_json::to_value(alert) {
-        Ok(serde_json::Value::Object(fields)) => fields,
+/// The words of a command: split as a shell does, but without its expansions.
+///
+/// # Errors
+/// When a quotation does not end, or there is no word; `key` is the setting that holds the command.
+pub(super) fn words(key: &str, command: &str) -> Result<Vec<String>, SettingError> {
+    match shlex::split(command) {
+        None => Err(SettingError::new(
+            key,
+            command,
+            "it a closing quotation mark, or double a backslash at its end",
+        )),
+        Some(words) if words.first().is_none_or(String::is_empty) => Err(SettingError::new(
+            key,
+            "empty",
+            "a program and its arguments, or leave the key out",
+        )),
+        Some(words) => Ok(words),
+    }
+}
+
+/// Returns the fields of an event, for commands that read no JSON.
+pub(super) fn fields_of(event: &impl serde::Serialize) -> Map<String, Value> {
+    match serde_json::to_value(event) {
+        Ok(Value::Object(fields)) => fields,
         // An event is always an object.
-        _ => serde_json::Map::new(),
-    };
+        _ => Map::new(),
+    }
+}
+
+/// Returns fields as variables, for commands that read no JSON.
+fn environment(prefix: &str, fields: Map<String, Value>) -> impl Iterator<Item = (String, String)> {
     fields
         .into_iter()
         .filter(|(_, value)| !value.is_null())
-        .map(|(name, value)| {
+        .map(move |(name, value)| {
             let text = match value {
-                serde_json::Value::String(text) => text,
+                Value::String(text) => text,
                 other => other.to_string(),
             };
-            (format!("PARSEYE_ALERT_{}", name.to_uppercase()), text)
+            (format!("{prefix}{}", name.to_uppercase()), text)
         })
 }
 
