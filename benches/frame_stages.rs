@@ -123,7 +123,11 @@ impl Stages {
             );
             self.face
         };
-        PerEye::from_fn(|eye| self.classifier.probabilities(&crop(&self.frame.luma, &face, eye)).ok())
+        PerEye::from_fn(|eye| {
+            self.classifier
+                .probabilities(&crop(&self.frame.luma, &face, eye))
+                .ok()
+        })
     }
 }
 

@@ -27,7 +27,6 @@ declare -A printed=(
     [fgsm-libtorch]='train evaluate models/default.onnx --data $PARSEYE_DATA/eyes --split test --attack fgsm --snr 50,45,40,33,30 --noise-snr 20 --threads 1 --json runs/results/evaluation.json'
     [blinks]='parseye replay $PARSEYE_DATA/clips/*.mp4 --truth $PARSEYE_DATA/clips/blinks.csv'
     [detection-interval]='clip_robustness detection-interval $PARSEYE_DATA; clip_robustness goals $PARSEYE_DATA'
-    [people]='people faces $PARSEYE_DATA; people scenes $PARSEYE_DATA; people cost $PARSEYE_DATA; people crop-size $PARSEYE_DATA'
     [live-latency]='make bench-live ARGS=30'
     [network-cameras]='make bench-network'
     [soak]='make soak'

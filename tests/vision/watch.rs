@@ -124,7 +124,12 @@ fn a_region_outside_of_the_picture_is_an_error_that_says_so() {
 #[needs(face_detector)]
 #[test]
 fn the_user_is_watched_again_after_half_a_second_and_the_portrait_never() {
-    let blinks: Vec<Blink> = (1..9).map(|n| Blink { first: 35 * n, last: 35 * n + 3 }).collect();
+    let blinks: Vec<Blink> = (1..9)
+        .map(|n| Blink {
+            first: 35 * n,
+            last: 35 * n + 3,
+        })
+        .collect();
     let portrait = drawn(0, 110.0, &[]);
     let mut monitor = monitor(|_| {});
     for number in 0..240 {

@@ -39,7 +39,8 @@ pub struct EyeSettings {
     pub crop_side: f32,
     /// Side in pixels below which a crop is not classified, 0 to 64: its eye is not visible.
     ///
-    /// 12: see docs/results/people.txt.
+    /// 12: scaled down to it, 93 % of the validation split's open eyes and 82 % of its closed ones are read as such,
+    /// at 32 pixels 97 and 86 % (`people crop-size`).
     pub least_side_px: f32,
 }
 
@@ -218,9 +219,7 @@ impl EyeMonitor {
     fn check_region(&self, frame: &Frame) -> Result<(), VisionError> {
         let (width, height) = frame.rgb.dimensions();
         match self.settings.detector.roi {
-            Some(region)
-                if watch_area(Some(&region), [width as f32, height as f32]).is_empty() =>
-            {
+            Some(region) if watch_area(Some(&region), [width as f32, height as f32]).is_empty() => {
                 Err(VisionError::Region {
                     region,
                     width,

@@ -26,12 +26,18 @@ pub fn run(data: &Path) -> anyhow::Result<()> {
     for path in paths.iter().take(3) {
         actors.extend(Actor::read(path, 200)?);
     }
-    print_line(&format!("{MEASURED} frames at {FPS} frames/s, finding the face only"))?;
-    print_line("frame      picture                      runs a frame: mean max   ms a frame: mean   p99   share of a core")?;
+    print_line(&format!(
+        "{MEASURED} frames at {FPS} frames/s, finding the face only"
+    ))?;
+    print_line(
+        "frame      picture                      runs a frame: mean max   ms a frame: mean   p99   share of a core",
+    )?;
     for size in SIZES {
         let empty = room(size, 1);
         measure(size, "nobody, still", |_| empty.clone())?;
-        measure(size, "nobody, noise of 5 gray levels", |number| noisy(&empty, number))?;
+        measure(size, "nobody, noise of 5 gray levels", |number| {
+            noisy(&empty, number)
+        })?;
         let moved = room([size[0] + 200, size[1]], 1);
         measure(size, "nobody, a camera that pans", |number| {
             let x = 100 + (100.0 * (f64::from(number) / 20.0).sin()) as u32;
@@ -41,7 +47,9 @@ pub fn run(data: &Path) -> anyhow::Result<()> {
             measure(size, "somebody is followed", |number| {
                 let mut scene = empty.clone();
                 let middle = size.map(|length| length as f32 / 2.0);
-                actor.at(number, 0.35 * size[1] as f32).paste(&mut scene, middle);
+                actor
+                    .at(number, 0.35 * size[1] as f32)
+                    .paste(&mut scene, middle);
                 scene
             })?;
         }

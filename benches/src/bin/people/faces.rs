@@ -18,7 +18,13 @@ const SIDES_PX: [f32; 5] = [48.0, 56.0, 70.0, 100.0, 150.0];
 const SIDES: [f32; 4] = [0.4, 0.7, 1.0, 1.3];
 
 /// Places of the face's centre: from 0, as far at the left or upper edge as nine tenths of the face allow, to 1.
-const PLACES: [[f32; 2]; 5] = [[0.5, 0.5], [0.0, 0.4], [1.0, 0.0], [0.27, 1.0], [0.68, 0.63]];
+const PLACES: [[f32; 2]; 5] = [
+    [0.5, 0.5],
+    [0.0, 0.4],
+    [1.0, 0.0],
+    [0.27, 1.0],
+    [0.68, 0.63],
+];
 
 /// Quiet frames before the face appears, and frames within a quarter of a second.
 const QUIET: u32 = 12;
@@ -37,7 +43,11 @@ struct Model {
 fn models(data: &Path) -> anyhow::Result<Vec<Model>> {
     let mut images = stills(&data.join("stills"))?;
     for path in videos(&data.join("clips"))? {
-        images.extend(open_recording(&path, FPS.into())?.next_frame()?.map(|frame| frame.rgb));
+        images.extend(
+            open_recording(&path, FPS.into())?
+                .next_frame()?
+                .map(|frame| frame.rgb),
+        );
     }
     let mut models = Vec::new();
     for rgb in images {
@@ -75,10 +85,14 @@ pub fn run(data: &Path) -> anyhow::Result<()> {
         models.len(),
         PLACES.len()
     ))?;
-    print_line("frame       side   found of each turn: 0     90    180    270    all  frames: median max   runs a frame: mean  max")?;
+    print_line(
+        "frame       side   found of each turn: 0     90    180    270    all  frames: median max   runs a frame: mean  max",
+    )?;
     for size in SIZES {
         let height = size[1] as f32;
-        let sides = SIDES_PX.into_iter().chain(SIDES.map(|share| share * height));
+        let sides = SIDES_PX
+            .into_iter()
+            .chain(SIDES.map(|share| share * height));
         for side in sides {
             row(&models, size, side)?;
         }

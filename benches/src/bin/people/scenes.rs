@@ -52,49 +52,73 @@ fn all() -> Vec<Scene> {
         Scene {
             name: "user leaves for 0.5 s, portrait of 90 px",
             seconds: 10.0,
-            roles: vec![role(false, USER, 150.0, (5.0, 5.5)), role(true, WALL, 90.0, HERE)],
+            roles: vec![
+                role(false, USER, 150.0, (5.0, 5.5)),
+                role(true, WALL, 90.0, HERE),
+            ],
             right: |time| (!(5.0..5.5).contains(&time)).then_some(0),
         },
         Scene {
             name: "user leaves for 0.5 s, portrait of 150 px",
             seconds: 10.0,
-            roles: vec![role(false, USER, 150.0, (5.0, 5.5)), role(true, WALL, 150.0, HERE)],
+            roles: vec![
+                role(false, USER, 150.0, (5.0, 5.5)),
+                role(true, WALL, 150.0, HERE),
+            ],
             right: |time| (!(5.0..5.5).contains(&time)).then_some(0),
         },
         Scene {
             name: "user leaves after 2 s for 0.5 s",
             seconds: 7.0,
-            roles: vec![role(false, USER, 150.0, (2.0, 2.5)), role(true, WALL, 90.0, HERE)],
+            roles: vec![
+                role(false, USER, 150.0, (2.0, 2.5)),
+                role(true, WALL, 90.0, HERE),
+            ],
             right: |time| (!(2.0..2.5).contains(&time)).then_some(0),
         },
         Scene {
             name: "user leaves for 6 s",
             seconds: 18.0,
-            roles: vec![role(false, USER, 150.0, (8.0, 14.0)), role(true, WALL, 90.0, HERE)],
+            roles: vec![
+                role(false, USER, 150.0, (8.0, 14.0)),
+                role(true, WALL, 90.0, HERE),
+            ],
             right: |time| (!(8.0..14.0).contains(&time)).then_some(0),
         },
         Scene {
             name: "portrait alone, user comes after 8 s",
             seconds: 16.0,
-            roles: vec![role(false, USER, 150.0, (0.0, 8.0)), role(true, WALL, 120.0, HERE)],
+            roles: vec![
+                role(false, USER, 150.0, (0.0, 8.0)),
+                role(true, WALL, 120.0, HERE),
+            ],
             right: |time| Some(usize::from(time < 8.0)),
         },
         Scene {
             name: "user before a larger poster",
             seconds: 20.0,
-            roles: vec![role(false, [400.0, 280.0], 120.0, HERE), role(true, [150.0, 200.0], 200.0, HERE)],
+            roles: vec![
+                role(false, [400.0, 280.0], 120.0, HERE),
+                role(true, [150.0, 200.0], 200.0, HERE),
+            ],
             right: |_| Some(0),
         },
         Scene {
             name: "small face, nearer person from 1.5 s",
             seconds: 8.0,
-            roles: vec![role(false, [130.0, 200.0], 70.0, HERE), role(false, [420.0, 260.0], 175.0, (0.0, 1.5))],
+            roles: vec![
+                role(false, [130.0, 200.0], 70.0, HERE),
+                role(false, [420.0, 260.0], 175.0, (0.0, 1.5)),
+            ],
             right: |time| Some(usize::from(time >= 1.5)),
         },
         Scene {
             name: "two people of one size",
             seconds: 15.0,
-            roles: vec![role(false, [160.0, 240.0], 125.0, HERE), role(false, [480.0, 240.0], 125.0, HERE)],
+            roles: vec![
+                role(false, [160.0, 240.0], 125.0, HERE),
+                role(false, [480.0, 240.0], 125.0, HERE),
+            ],
             // Either; whom it begins with.
             right: |_| None,
         },
@@ -123,12 +147,18 @@ pub fn run(data: &Path) -> anyhow::Result<()> {
         SIZE[0],
         SIZE[1]
     ))?;
-    print_line("scene                                       wrong face     right face missed   changes: mean most  runs a frame")?;
+    print_line(
+        "scene                                       wrong face     right face missed   changes: mean most  runs a frame",
+    )?;
     for scene in all() {
         let mut outcomes = Vec::new();
         for index in 0..actors.len() {
             let other = (index + 1) % actors.len();
-            outcomes.push(play(&scene, &[&actors[index], &actors[other]], index as u64)?);
+            outcomes.push(play(
+                &scene,
+                &[&actors[index], &actors[other]],
+                index as u64,
+            )?);
         }
         print_row(&scene, &outcomes)?;
     }
@@ -149,7 +179,11 @@ fn print_row(scene: &Scene, outcomes: &[Outcome]) -> anyhow::Result<()> {
         "{:43} {wrong:5.2} {most_wrong:5.2}       {none:5.2} {most_none:5.2} {:18.2} {:4} {:12.2}",
         scene.name,
         f64::from(changes) / outcomes.len().max(1) as f64,
-        outcomes.iter().map(|outcome| outcome.changes).max().unwrap_or(0),
+        outcomes
+            .iter()
+            .map(|outcome| outcome.changes)
+            .max()
+            .unwrap_or(0),
         runs as f64 / frames.max(1) as f64
     ))
 }
@@ -177,7 +211,13 @@ fn play(scene: &Scene, actors: &[&Actor; 2], seed: u64) -> anyhow::Result<Outcom
             }
             let cut = actor.at(if role.portrait { 0 } else { number }, role.side);
             cut.paste(&mut canvas, role.at);
-            there.push((index, Placed { centre: role.at, side: role.side }));
+            there.push((
+                index,
+                Placed {
+                    centre: role.at,
+                    side: role.side,
+                },
+            ));
         }
         let tracked = tracker.track(&frame(number, canvas));
         outcome.changes += u32::from(tracked.change.is_some());

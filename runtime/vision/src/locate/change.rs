@@ -166,9 +166,8 @@ mod tests {
     fn wall(spot: Option<[i32; 2]>, noise: f32, seed: u64) -> GrayImage {
         let mut chance = ChaCha8Rng::seed_from_u64(seed);
         GrayImage::from_fn(SIZE.0, SIZE.1, |x, y| {
-            let in_spot = spot.is_some_and(|[cx, cy]| {
-                (x as i32 - cx).abs() < 24 && (y as i32 - cy).abs() < 24
-            });
+            let in_spot = spot
+                .is_some_and(|[cx, cy]| (x as i32 - cx).abs() < 24 && (y as i32 - cy).abs() < 24);
             let level = 90.0 + 50.0 * f32::from(in_spot) + noise * chance.random_range(-1.0..1.0);
             Luma([level.round() as u8])
         })
@@ -187,12 +186,18 @@ mod tests {
         for noise in [0.0, 12.0] {
             let mut grid = ChangeGrid::new(SIZE);
             grid.observe(&wall(None, noise, 0));
-            assert!(grid.has_changed(&square(320.0, 240.0, 100.0), 0, None), "all is new");
+            assert!(
+                grid.has_changed(&square(320.0, 240.0, 100.0), 0, None),
+                "all is new"
+            );
             for frame in 1..10 {
                 grid.observe(&wall(None, noise, frame));
             }
             let before = grid.frame();
-            assert!(!grid.has_changed(&square(320.0, 240.0, 700.0), 1, None), "{noise}");
+            assert!(
+                !grid.has_changed(&square(320.0, 240.0, 700.0), 1, None),
+                "{noise}"
+            );
             grid.observe(&wall(Some([500, 100]), noise, 10));
             assert!(grid.has_changed(&square(480.0, 120.0, 120.0), before, None));
             assert!(!grid.has_changed(&square(160.0, 240.0, 320.0), before, None));

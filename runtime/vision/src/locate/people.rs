@@ -242,10 +242,7 @@ impl People {
             .watched
             .as_ref()
             .is_some_and(|watched| self.rule.is_clearly_better(&face, &watched.face));
-        let known = self
-            .others
-            .iter_mut()
-            .find(|other| other.can_be(&face));
+        let known = self.others.iter_mut().find(|other| other.can_be(&face));
         let Some(person) = known else {
             let mut person = Person::new(face, time);
             person.better_since = better.then_some(time);
@@ -375,9 +372,7 @@ impl People {
                 rank(a).total_cmp(&rank(b))
             })?;
         let mut next = self.others.swap_remove(index);
-        let known_beside = self
-            .absent
-            .is_some_and(|absent| next.since < absent.since);
+        let known_beside = self.absent.is_some_and(|absent| next.since < absent.since);
         let reason = known_beside.then_some(ChangeReason::Left);
         let is_back = |absent: Absent| absent.alive && is_same(&absent.face, &next.face);
         if self.absent.is_some_and(is_back) {
@@ -411,7 +406,9 @@ impl People {
     /// Watches a person; the change, where it is not the one who was watched.
     fn watch(&mut self, mut next: Person, reason: Option<ChangeReason>) -> Option<PersonChange> {
         next.better_since = None;
-        self.others.iter_mut().for_each(|other| other.better_since = None);
+        self.others
+            .iter_mut()
+            .for_each(|other| other.better_since = None);
         self.watched = Some(next);
         if self.person == 0 {
             self.person = 1;

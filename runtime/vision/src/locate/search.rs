@@ -104,8 +104,7 @@ impl Search {
         self.last = Some(time);
         let most = self.views.len() as f32;
         self.credit = (self.credit + RUNS_PER_SECOND * self.step).min(most);
-        self.unchanged_credit =
-            (self.unchanged_credit + UNCHANGED_PER_SECOND * self.step).min(1.0);
+        self.unchanged_credit = (self.unchanged_credit + UNCHANGED_PER_SECOND * self.step).min(1.0);
     }
 
     /// Whether the frame is the first of its source or size.
@@ -205,7 +204,10 @@ impl Search {
         let turn = self.nearest_angle(face.roll());
         self.turn = Some(turn);
         let smallest = SMALLEST_BESIDE * face.square.side;
-        let levels = self.views.iter().filter(|view| view.smallest_face() <= smallest);
+        let levels = self
+            .views
+            .iter()
+            .filter(|view| view.smallest_face() <= smallest);
         // The widest views that show faces so small; where there are none, all.
         let finest = levels.map(|view| view.level).min().unwrap_or(usize::MAX);
         let own = Roi {
@@ -220,7 +222,9 @@ impl Search {
             })
             .collect();
         let oldest = |indices: Vec<usize>| {
-            let searched = indices.into_iter().map(|index| (self.searched[index], index));
+            let searched = indices
+                .into_iter()
+                .map(|index| (self.searched[index], index));
             searched.min().map(|(_, index)| index)
         };
         // A view that changes all the time must not keep the others from being searched.

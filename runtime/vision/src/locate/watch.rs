@@ -371,7 +371,15 @@ mod tests {
 
     #[test]
     fn a_region_that_means_nothing_is_explained() {
-        for text in ["", "1,2,3", "a,b,c,d", "0,0,0,1", "-1,0,5,5", "1,0,1,1", "0,0,nan,1"] {
+        for text in [
+            "",
+            "1,2,3",
+            "a,b,c,d",
+            "0,0,0,1",
+            "-1,0,5,5",
+            "1,0,1,1",
+            "0,0,nan,1",
+        ] {
             let reason = text.parse::<WatchRegion>().unwrap_err().to_string();
             assert!(reason.contains("X,Y,WIDTH,HEIGHT"), "{text}: {reason}");
         }
@@ -394,7 +402,11 @@ mod tests {
     #[test]
     fn each_rule_has_its_own_best_face() {
         let area = PixelRect::whole([640.0, 480.0]);
-        let faces = [face(100.0, 200.0, 60.0), face(330.0, 240.0, 80.0), face(560.0, 200.0, 120.0)];
+        let faces = [
+            face(100.0, 200.0, 60.0),
+            face(330.0, 240.0, 80.0),
+            face(560.0, 200.0, 120.0),
+        ];
         for (watch, best) in [
             (Watch::Largest, 2),
             (Watch::Centre, 1),

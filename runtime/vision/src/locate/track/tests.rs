@@ -73,10 +73,13 @@ impl Actor {
         // Every two seconds a blink of a quarter, and a glance to the side in between.
         let moves = self.who == Who::Person;
         let blinks = moves && (time + f64::from(self.side)).rem_euclid(2.0) < 0.25;
-        let glance = if moves && time.rem_euclid(1.4) < 0.5 { 0.03 } else { 0.0 };
-        let spot = |x: f32, y: f32, r: f32| {
-            (-((u - x).powi(2) + (v - y).powi(2)) / (2.0 * r * r)).exp()
+        let glance = if moves && time.rem_euclid(1.4) < 0.5 {
+            0.03
+        } else {
+            0.0
         };
+        let spot =
+            |x: f32, y: f32, r: f32| (-((u - x).powi(2) + (v - y).powi(2)) / (2.0 * r * r)).exp();
         let eyes = spot(glance - 0.2, -0.1, 0.07) + spot(glance + 0.2, -0.1, 0.07);
         let mouth = spot(0.0, 0.25, 0.1);
         180.0 - if blinks { 0.0 } else { 90.0 * eyes } - 50.0 * mouth
@@ -144,10 +147,18 @@ impl Stage {
     /// Plays one frame of a background that changes everywhere where `restless`.
     pub(super) fn frame(&mut self, actors: &[Actor], restless: bool) -> Seen {
         let time = self.frame as f64 / FPS;
-        let there: Vec<Actor> = actors.iter().filter(|actor| actor.is_there(time)).copied().collect();
+        let there: Vec<Actor> = actors
+            .iter()
+            .filter(|actor| actor.is_there(time))
+            .copied()
+            .collect();
         *self.faces.0.borrow_mut() = there.iter().map(Actor::face).collect();
         let (width, height) = self.size;
-        let flicker = if restless { 40 * (self.frame % 2) as u8 } else { 0 };
+        let flicker = if restless {
+            40 * (self.frame % 2) as u8
+        } else {
+            0
+        };
         let mut luma = GrayImage::from_pixel(width, height, Luma([80 + flicker]));
         for actor in &there {
             draw(&mut luma, actor, time);

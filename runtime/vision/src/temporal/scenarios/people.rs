@@ -299,7 +299,11 @@ fn a_wink_needs_a_head_that_faces_the_camera() {
         let mut tracker = TemporalTracker::new(&TemporalSettings::default());
         let mut seen = 0;
         for frame in 0..60_u64 {
-            let left = if (30..40).contains(&frame) { 0.98 } else { 0.02 };
+            let left = if (30..40).contains(&frame) {
+                0.98
+            } else {
+                0.02
+            };
             let update = tracker.update(&FrameReading {
                 frame,
                 time: Duration::from_secs_f64(frame as f64 / FPS),
@@ -343,7 +347,10 @@ fn another_person_begins_without_the_first_one_s_alerts_closures_and_baseline() 
     use AlertKind::*;
     assert_eq!(
         lost,
-        [(LongClosureWarning, AlertPhase::Lost), (LongClosureAlarm, AlertPhase::Lost)]
+        [
+            (LongClosureWarning, AlertPhase::Lost),
+            (LongClosureAlarm, AlertPhase::Lost)
+        ]
     );
     assert_eq!(tracker.references().left, 1.0);
     assert_eq!(tracker.perclos_of_last_minute(), None);

@@ -52,7 +52,13 @@ fn from(actor: &Actor, time: f64) -> Actor {
 #[test]
 fn a_user_who_leaves_for_half_a_second_is_watched_again_though_a_portrait_hangs_there() {
     for leaves in [1.0, 3.0, 8.0] {
-        for portrait in [PORTRAIT, Actor { side: 140.0, ..PORTRAIT }] {
+        for portrait in [
+            PORTRAIT,
+            Actor {
+                side: 140.0,
+                ..PORTRAIT
+            },
+        ] {
             let scene = [until(&USER, leaves), from(&USER, leaves + 0.5), portrait];
             let seen = stage().play(&scene, leaves + 4.0);
             assert_eq!(changes(&seen), [], "{leaves}");
@@ -75,10 +81,16 @@ fn while_the_user_is_away_the_portrait_is_nobody() {
 #[test]
 fn who_sits_down_before_a_portrait_is_watched_instead_of_it() {
     for (side, portrait) in [(150.0, 90.0), (100.0, 150.0)] {
-        let portrait = Actor { side: portrait, ..PORTRAIT };
+        let portrait = Actor {
+            side: portrait,
+            ..PORTRAIT
+        };
         let user = from(&Actor { side, ..USER }, 8.0);
         let seen = stage().play(&[portrait, user], 14.0);
-        assert!(seconds_of(&seen, &portrait) > 7.0, "it is all that there is");
+        assert!(
+            seconds_of(&seen, &portrait) > 7.0,
+            "it is all that there is"
+        );
         let since = watched_since(&seen, &user);
         assert!((8.2..9.5).contains(&since), "{since}");
         assert_eq!(changes(&seen), [(since, ChangeReason::Alive)]);
@@ -87,7 +99,10 @@ fn who_sits_down_before_a_portrait_is_watched_instead_of_it() {
 
 #[test]
 fn a_larger_portrait_that_was_there_first_does_not_stay_watched() {
-    let portrait = Actor { side: 200.0, ..PORTRAIT };
+    let portrait = Actor {
+        side: 200.0,
+        ..PORTRAIT
+    };
     let seen = stage().play(&[portrait, USER], 15.0);
     let since = watched_since(&seen, &USER);
     assert!(since < 8.0, "{since}");
@@ -168,8 +183,8 @@ fn the_seat_that_is_asked_for_is_watched() {
 fn the_seat_that_is_asked_for_is_taken_up_when_somebody_sits_down_there() {
     let middle = actor(Who::Person, ALWAYS, [330.0, 240.0], 90.0);
     let left = actor(Who::Person, (4.0, 1e9), [100.0, 240.0], 90.0);
-    let seen = stage_with(|settings| settings.watch = "left".parse().unwrap())
-        .play(&[middle, left], 8.0);
+    let seen =
+        stage_with(|settings| settings.watch = "left".parse().unwrap()).play(&[middle, left], 8.0);
     let since = watched_since(&seen, &left);
     assert!((4.6..5.6).contains(&since), "{since}");
     assert_eq!(changes(&seen), [(since, ChangeReason::Preferred)]);
@@ -179,8 +194,8 @@ fn the_seat_that_is_asked_for_is_taken_up_when_somebody_sits_down_there() {
 fn outside_of_the_region_nobody_is_watched() {
     let large = actor(Who::Person, ALWAYS, [120.0, 240.0], 200.0);
     let small = actor(Who::Person, (2.0, 4.0), [520.0, 240.0], 80.0);
-    let seen = stage_with(|settings| settings.roi = "0.5,0,0.5,1".parse().ok())
-        .play(&[large, small], 6.0);
+    let seen =
+        stage_with(|settings| settings.roi = "0.5,0,0.5,1".parse().ok()).play(&[large, small], 6.0);
     assert_eq!(seconds_of(&seen, &large), 0.0);
     assert!(seconds_of(&seen, &small) > 1.75);
 }
