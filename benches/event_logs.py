@@ -36,6 +36,7 @@ LETTERS = {
     "not_visible": "n",
     "no_face": "f",
     "profile": "t",
+    "too_small": "s",
 }
 
 # Fields of events that are numbers of the network, rounded otherwise by another processor.

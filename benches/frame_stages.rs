@@ -14,15 +14,15 @@ use parseye_vision::{
         input::{PIXELS, SIDE, StandardisedCrop},
     },
     eye_state::{Eye, PerEye, STATES},
-    frame::luma_of,
+    frame::{Frame, luma_of},
     locate::{
-        FACE_DETECTOR_FILE, Face, FaceTracker, Roi, blazeface,
+        DetectorSettings, FACE_DETECTOR_FILE, Face, FaceTracker, Roi, blazeface,
         blazeface::BlazeFace,
         crop::{Averaging, sample_gray, sample_rgb_letterboxed},
         track::region_around,
     },
 };
-use std::{error::Error, ffi::OsString, hint::black_box, path::Path};
+use std::{error::Error, ffi::OsString, hint::black_box, path::Path, time::Duration};
 
 const WIDTH: u32 = 640;
 const HEIGHT: u32 = 480;
@@ -69,10 +69,17 @@ fn assumed_face() -> Face {
     }
 }
 
+/// Detection in every frame.
+fn every_frame() -> DetectorSettings {
+    DetectorSettings {
+        detect_every: 1,
+        ..DetectorSettings::default()
+    }
+}
+
 /// What the stages work on: a frame, its luma, the face in it, and the networks.
 struct Stages {
-    frame: RgbImage,
-    luma: GrayImage,
+    frame: Frame,
     /// Whether the tracker found the face; else it is an assumed one.
     found: bool,
     face: Face,
@@ -85,12 +92,10 @@ impl Stages {
     fn open() -> Result<Self, Box<dyn Error>> {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
         let file = root.join("models/face-detector").join(FACE_DETECTOR_FILE);
-        let frame = frame()?;
-        let luma = luma_of(&frame);
-        let mut tracker = FaceTracker::open(&file, 1)?;
-        let found = tracker.track(&frame, &luma);
+        let frame = Frame::from_rgb(0, Duration::ZERO, frame()?);
+        let mut tracker = FaceTracker::open(&file, &every_frame())?;
+        let found = tracker.track(&frame).face;
         Ok(Self {
-            luma,
             found: found.is_some(),
             face: found.unwrap_or_else(assumed_face),
             detector: BlazeFace::open(&file)?,
@@ -101,24 +106,28 @@ impl Stages {
     }
 
     fn crop(&self, eye: Eye) -> StandardisedCrop {
-        crop(&self.luma, &self.face, eye)
+        crop(&self.frame.luma, &self.face, eye)
     }
 
     /// All stages of a frame whose face is followed. Without a face in the frame, the same work on the assumed
     /// one, so that no stage is left out.
     fn whole(&mut self) -> PerEye<Option<[f32; STATES]>> {
-        let luma = luma_of(black_box(&self.frame));
+        self.frame.luma = luma_of(black_box(&self.frame.rgb));
         let face = if self.found {
-            self.tracker.track(&self.frame, &luma).unwrap_or(self.face)
+            self.tracker.track(&self.frame).face.unwrap_or(self.face)
         } else {
             let region = region_around(&self.face);
             black_box(
                 self.detector
-                    .detect(&self.frame, &region, Averaging::Sparse, 0.5),
+                    .detect(&self.frame.rgb, &region, Averaging::Sparse, 0.5),
             );
             self.face
         };
-        PerEye::from_fn(|eye| self.classifier.probabilities(&crop(&luma, &face, eye)).ok())
+        PerEye::from_fn(|eye| {
+            self.classifier
+                .probabilities(&crop(&self.frame.luma, &face, eye))
+                .ok()
+        })
     }
 }
 
@@ -159,7 +168,7 @@ fn measure(criterion: &mut Criterion) -> Result<(), Box<dyn Error>> {
 
 /// The stages from the frame to the face.
 fn measure_detection(group: &mut BenchmarkGroup<'_, WallTime>, stages: &mut Stages) {
-    let frame = &stages.frame;
+    let frame = &stages.frame.rgb;
     let region = region_around(&stages.face);
     let whole = Roi {
         centre: [320.0, 240.0],

@@ -160,6 +160,7 @@ fn measure(seconds: f64, checked: bool) -> Result<Measured, Box<dyn Error>> {
         duration: Some(Duration::try_from_secs_f64(seconds)?),
         stall_timeout: None,
         model: model.card().name.clone(),
+        watching: String::new(),
         self_check,
     };
     let source = WatchedSource::opened(Box::new(NoOpener), Box::new(camera));

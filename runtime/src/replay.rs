@@ -166,11 +166,17 @@ fn replay_frames(
         let decode_wait = begin.elapsed();
         let mut result = eye_monitor.process(&frame)?;
         result.times.decode_wait = decode_wait;
+        if result.change.is_some() {
+            readings.statistics.begin_person();
+        }
         readings
             .statistics
             .add_frame(&result.reading, &result.times);
         readings.statistics.add_changes(&result.update);
         if let Some(log) = &mut outputs.log {
+            if let Some(person) = Event::of_person(clip, &result, None) {
+                log.write(&person)?;
+            }
             log.write(&Event::Eyes(EyesEvent::new(clip, &result.reading, None)))?;
             for event in Event::of_changes(clip, &result.update, None) {
                 log.write(&event)?;

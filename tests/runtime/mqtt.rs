@@ -176,6 +176,7 @@ fn status(frame: u64) -> LiveStatus {
         time: frame as f64,
         frame: Some(frame),
         model: "m".into(),
+        watching: "largest face".into(),
         source: SourceStatus {
             name: "cam".into(),
             format: String::new(),

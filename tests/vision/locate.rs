@@ -5,10 +5,24 @@ use parseye_capture::{FrameSource, VideoFile};
 use parseye_demo::{Exposure, FaceRenderer, Person, Pose};
 use parseye_test_needs::needs;
 use parseye_testkit::places::{face_detector, recordings};
-use parseye_vision::{frame::luma_of, locate::FaceTracker};
+use parseye_vision::{
+    frame::Frame,
+    locate::{DetectorSettings, Face, FaceTracker},
+};
+use std::time::Duration;
 
 fn tracker(detect_every: u32) -> FaceTracker {
-    FaceTracker::open(&face_detector(), detect_every).unwrap()
+    let settings = DetectorSettings {
+        detect_every,
+        ..DetectorSettings::default()
+    };
+    FaceTracker::open(&face_detector(), &settings).unwrap()
+}
+
+/// Tracks pictures that come at 30 frames a second.
+fn track(tracker: &mut FaceTracker, number: u64, picture: RgbImage) -> Option<Face> {
+    let time = Duration::from_secs(number) / 30;
+    tracker.track(&Frame::from_rgb(number, time, picture)).face
 }
 
 #[needs(face_detector, clips)]
@@ -28,7 +42,7 @@ fn nearly_every_frame_of_the_real_clips_has_a_face() {
         let (mut frames, mut found, mut profiles) = (0_u32, 0_u32, 0_u32);
         while let Some(frame) = source.next_frame().unwrap() {
             frames += 1;
-            if let Some(face) = tracker.track(&frame.rgb, &frame.luma) {
+            if let Some(face) = tracker.track(&frame).face {
                 found += 1;
                 profiles += u32::from(face.is_profile());
                 assert!(
@@ -63,7 +77,7 @@ fn a_face_is_followed_through_heavy_noise() {
             ..Exposure::default()
         };
         exposure.apply(&mut rgb);
-        found += u32::from(tracker.track(&rgb, &luma_of(&rgb)).is_some());
+        found += u32::from(track(&mut tracker, frame.into(), rgb).is_some());
     }
     assert!(found > 57, "{found} of 60");
 }
@@ -76,13 +90,14 @@ fn pictures_without_a_face_have_none() {
         let hash = x.wrapping_mul(73_856_093) ^ y.wrapping_mul(19_349_663);
         image::Rgb([hash as u8, (hash >> 8) as u8, (hash >> 16) as u8])
     });
-    for picture in [
+    let pictures = [
         RgbImage::new(640, 480),
         noise,
         RgbImage::new(1, 1),
         RgbImage::new(0, 0),
-    ] {
-        assert_eq!(tracker.track(&picture, &luma_of(&picture)), None);
+    ];
+    for (number, picture) in (0..).zip(pictures) {
+        assert_eq!(track(&mut tracker, number, picture), None);
     }
 }
 
@@ -99,9 +114,10 @@ fn a_face_that_jumps_is_found_again_in_the_same_frame() {
         picture
     };
     let far = i64::from(2 * face.width());
+    let mut number = 0;
     let mut locate = |picture: RgbImage| {
-        let luma = luma_of(&picture);
-        tracker.track(&picture, &luma)
+        number += 1;
+        track(&mut tracker, number, picture)
     };
     let first = locate(place(0)).unwrap();
     let second = locate(place(far)).unwrap();

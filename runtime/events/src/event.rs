@@ -10,6 +10,7 @@ mod eyes;
 mod frame_times;
 mod frames;
 mod log_gap;
+mod person;
 mod run;
 mod temporal;
 
@@ -20,7 +21,8 @@ pub use eyes::{BoxRecord, EyeRecord, EyesEvent, FaceRecord, Probabilities};
 pub use frame_times::{FrameRateEvent, GapEvent, untold_message};
 pub use frames::{FramesEvent, HighestPerclos};
 pub use log_gap::{GapReason, LogGapEvent};
-pub use run::{EndEvent, Mode, ModelName, Outcome, StartEvent};
+pub use person::PersonEvent;
+pub use run::{EndEvent, Mode, ModelName, Outcome, StartEvent, WatchRecord};
 pub use temporal::{AlertEvent, BaselineEvent, ClosureEvent};
 
 use serde::{Deserialize, Serialize};
@@ -54,6 +56,8 @@ pub enum Event {
     Baseline(BaselineEvent),
     /// An alert began, continued or ended.
     Alert(AlertEvent),
+    /// Another person is watched.
+    Person(PersonEvent),
     /// The state of the camera changed.
     Camera(CameraEvent),
     /// The predictions of a frame were checked.

@@ -25,6 +25,8 @@ pub struct LiveStatus {
     pub frame: Option<u64>,
     /// Name of the eye-state model.
     pub model: String,
+    /// Whom it watches, in a few words, such as `largest face, person 2`.
+    pub watching: String,
     /// The camera or recording.
     pub source: SourceStatus,
     /// The face, where one was found.
@@ -33,7 +35,7 @@ pub struct LiveStatus {
     pub left: Option<EyeRecord>,
     /// The subject's right eye.
     pub right: Option<EyeRecord>,
-    /// Blinks since the start.
+    /// Blinks since the start, or since another person is watched.
     pub blinks: BlinkCounts,
     /// Events since the start.
     pub events: EventTotals,

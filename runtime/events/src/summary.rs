@@ -32,6 +32,8 @@ pub struct Summary {
     pub duration_s: f64,
     /// Frames in each state.
     pub states: PerEye<BTreeMap<&'static str, u64>>,
+    /// How often another person was watched than before.
+    pub person_changes: u64,
     /// Blinks.
     pub blinks: BlinkCounts,
     /// Blinks in which the lids did not meet.
@@ -179,6 +181,9 @@ impl fmt::Display for Summary {
         )?;
         if let Some(perclos) = self.perclos {
             write!(f, "; PERCLOS {:.1} %", 100.0 * perclos)?;
+        }
+        if self.person_changes > 0 {
+            write!(f, "; {} changes of person", self.person_changes)?;
         }
         if let Some(message) = self.untold_message() {
             write!(f, "; {message}")?;

@@ -120,6 +120,9 @@ fn describe(eye: Eye, reading: &EyeReading) -> String {
             format!("{name} {} {confidence:.2}", reading.state())
         }
         (EyeReading::Unmeasured(Unseen::Profile), _) => format!("{name} not_visible (profile)"),
+        (EyeReading::Unmeasured(Unseen::TooSmall), _) => {
+            format!("{name} not_visible (too small)")
+        }
         _ => format!("{name} not_visible (no face)"),
     }
 }

@@ -4,7 +4,10 @@ use crate::config::LogLevel;
 use clap::{Args as ClapArgs, Parser, Subcommand};
 use clap_complete::Shell;
 use parseye_capture::Backend;
-use parseye_vision::selfcheck::schedule::CheckMode;
+use parseye_vision::{
+    locate::{Rotation, Watch, WatchRegion},
+    selfcheck::schedule::CheckMode,
+};
 use serde::de::{self, Deserialize, IntoDeserializer};
 use std::path::PathBuf;
 
@@ -97,6 +100,9 @@ pub(crate) struct MonitorArgs {
     /// Where no camera is found, play the demonstration of `parseye demo` instead
     #[arg(long)]
     pub or_demo: bool,
+    /// Whom to watch.
+    #[command(flatten)]
+    pub watch: WatchArgs,
     /// Dashboards and self-check.
     #[command(flatten)]
     pub dashboards: DashboardArgs,
@@ -133,6 +139,24 @@ pub(crate) struct DemoArgs {
     /// Dashboards and self-check.
     #[command(flatten)]
     pub dashboards: DashboardArgs,
+}
+
+/// Whom to watch, and how the camera stands.
+#[derive(Debug, Default, ClapArgs)]
+pub(crate) struct WatchArgs {
+    /// Which of several faces is watched: largest, centre, left or right (of the picture)
+    #[arg(long, value_name = "FACE")]
+    pub watch: Option<Watch>,
+    /// Watch faces in this part of the picture alone: as shares of it, such as 0.5,0,0.5,1 for its right half,
+    /// or in pixels
+    #[arg(long, value_name = "X,Y,W,H")]
+    pub roi: Option<WatchRegion>,
+    /// Degrees by which the picture must be turned clockwise to be upright: 0, 90, 180, 270, or auto
+    #[arg(long, value_name = "DEGREES")]
+    pub rotate: Option<Rotation>,
+    /// The picture is mirrored: what seems to be the left eye is the right one
+    #[arg(long)]
+    pub mirror: bool,
 }
 
 /// Dashboards and self-check of a live run.
@@ -208,6 +232,9 @@ pub(crate) struct ReplayArgs {
     /// Stop after this many seconds: of the recordings, or by the clock with --realtime
     #[arg(long, value_name = "SECONDS", conflicts_with = "truth")]
     pub duration: Option<f64>,
+    /// Whom to watch.
+    #[command(flatten)]
+    pub watch: WatchArgs,
     /// Dashboards and self-check of a recording that is played at its own pace.
     #[command(flatten)]
     pub dashboards: DashboardArgs,

@@ -71,6 +71,7 @@ pub fn run(plan: ReplayPlan) -> anyhow::Result<ExitCode> {
         log.write(&Event::Start(StartEvent::new(
             Mode::Replay,
             &model,
+            &plan.settings.detector,
             clips,
             None,
         )))?;

@@ -4,7 +4,7 @@
 use super::{
     args::{
         CheckArgs, CollectArgs, DashboardArgs, DemoArgs, EvaluateArgs, LogDetailArgs, MonitorArgs,
-        ReplayArgs, SummarizeArgs,
+        ReplayArgs, SummarizeArgs, WatchArgs,
     },
     paths::{check_paths, is_standard, make_folder_of, source_of, with_clip},
 };
@@ -157,6 +157,7 @@ pub(super) fn monitor(args: MonitorArgs, mut settings: Settings) -> anyhow::Resu
     settings.camera.backend = args.backend.unwrap_or(settings.camera.backend);
     settings.model.file = args.model.or(settings.model.file);
     event_log(args.log, &args.log_detail, &mut settings)?;
+    watch(args.watch, &mut settings);
     dashboards(args.dashboards, &mut settings)?;
     alarm(args.on_alarm, &mut settings)?;
     on_event(args.on_event, &mut settings)?;
@@ -198,6 +199,15 @@ fn mqtt(broker: Option<String>, settings: &mut Settings) -> anyhow::Result<()> {
     settings.mqtt.broker = broker.or(settings.mqtt.broker.take());
     let checked = settings.mqtt.check();
     checked.map_err(|reason| anyhow!("--mqtt: mqtt.{reason}"))
+}
+
+/// Merges whom to watch into the settings.
+fn watch(args: WatchArgs, settings: &mut Settings) {
+    let detector = &mut settings.detector;
+    detector.watch = args.watch.unwrap_or(detector.watch);
+    detector.roi = args.roi.or(detector.roi);
+    detector.rotate = args.rotate.unwrap_or(detector.rotate);
+    detector.mirror |= args.mirror;
 }
 
 /// Merges the flags of a live run into the settings.
@@ -295,6 +305,7 @@ pub(super) fn on_event(commands: Vec<String>, settings: &mut Settings) -> anyhow
 pub(super) fn replay(args: ReplayArgs, mut settings: Settings) -> anyhow::Result<ReplayPlan> {
     settings.model.file = args.model.or(settings.model.file);
     event_log(args.log, &args.log_detail, &mut settings)?;
+    watch(args.watch, &mut settings);
     let several = args.sources.len() > 1;
     ensure!(
         !(several && args.realtime),

@@ -27,6 +27,7 @@ fn detail(eye: &EyeReading) -> String {
         }
         EyeReading::Unmeasured(Unseen::NoFace) => "no face was found".into(),
         EyeReading::Unmeasured(Unseen::Profile) => "the head is turned to profile".into(),
+        EyeReading::Unmeasured(Unseen::TooSmall) => "the face is too small".into(),
     }
 }
 

@@ -42,6 +42,8 @@ pub struct MonitorOptions {
     pub stall_timeout: Option<Duration>,
     /// Name of the eye-state model, for the status.
     pub model: String,
+    /// Whom the run watches, in a few words, for the status.
+    pub watching: String,
     /// Where frames are offered to the self-check, and its results are found.
     pub self_check: Arc<SelfCheckSlot>,
 }
@@ -87,7 +89,7 @@ pub fn monitor(
     raise_priority();
 
     let mut run = VisionLoop {
-        present: Present::new(&options.model, &name),
+        present: Present::new(&options.model, &name, &options.watching),
         name,
         channels,
         options,
@@ -225,6 +227,10 @@ impl VisionLoop<'_> {
                 rgb: frame.rgb.clone(),
                 reading: result.reading.clone(),
             });
+        }
+        if let Some(person) = Event::of_person(&self.name, &result, unix_time()) {
+            self.statistics.begin_person();
+            self.channels.events.publish(person);
         }
         self.statistics.add_frame(&result.reading, &result.times);
         let mut eyes = EyesEvent::new(&self.name, &result.reading, unix_time());

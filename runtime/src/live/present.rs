@@ -33,6 +33,7 @@ const MAX_AGE_NS: u64 = 60_000_000_000;
 #[derive(Debug)]
 pub(super) struct Present {
     model: String,
+    watching: String,
     source: SourceStatus,
     last: Option<FrameReading>,
     alerts: Vec<RunningAlert>,
@@ -43,9 +44,10 @@ pub(super) struct Present {
 }
 
 impl Present {
-    pub(super) fn new(model: &str, source: &str) -> Self {
+    pub(super) fn new(model: &str, source: &str, watching: &str) -> Self {
         Self {
             model: model.into(),
+            watching: watching.into(),
             source: SourceStatus {
                 name: source.into(),
                 format: String::new(),
@@ -140,6 +142,10 @@ impl Present {
             time: seconds(last.map_or(now, |reading| reading.time)),
             frame: last.map(|reading| reading.frame),
             model: self.model.clone(),
+            watching: match statistics.person() {
+                1 => self.watching.clone(),
+                person => format!("{}, person {person}", self.watching),
+            },
             source: self.source.clone(),
             face: last
                 .and_then(|reading| reading.face.as_ref())
@@ -147,9 +153,9 @@ impl Present {
             left: eye(last, parseye_vision::eye_state::Eye::Left),
             right: eye(last, parseye_vision::eye_state::Eye::Right),
             blinks: BlinkCounts {
-                left: statistics.blinks(Laterality::Left),
-                right: statistics.blinks(Laterality::Right),
-                both: statistics.blinks(Laterality::Both),
+                left: statistics.blinks_of_person(Laterality::Left),
+                right: statistics.blinks_of_person(Laterality::Right),
+                both: statistics.blinks_of_person(Laterality::Both),
             },
             events: statistics.event_counts(),
             blinks_per_minute: eye_monitor.tracker().blinks_per_minute(),
@@ -233,7 +239,7 @@ mod tests {
     #[test]
     fn the_most_severe_alert_comes_first_and_an_ended_one_is_gone() {
         use AlertKind::{Drowsiness, LongClosureAlarm, LongClosureWarning};
-        let mut present = Present::new("m", "s");
+        let mut present = Present::new("m", "s", "largest face");
         for kind in [Drowsiness, LongClosureWarning, LongClosureAlarm] {
             present.take_alerts(&[alert(kind, AlertPhase::Raised)]);
         }
@@ -254,7 +260,7 @@ mod tests {
 
     #[test]
     fn a_source_is_down_from_its_loss_to_its_return() {
-        let mut present = Present::new("m", "s");
+        let mut present = Present::new("m", "s", "largest face");
         let mut is_down_after = |change| {
             present.take_change(&change);
             present.is_down()

@@ -27,7 +27,7 @@ use parseye_capture::{LiveOpener, SourceError};
 use parseye_events::{
     ReportError,
     clock::unix_time,
-    event::{Event, Mode, StartEvent},
+    event::{Event, Mode, StartEvent, WatchRecord},
     fanout::Fanout,
     jsonl::{EventLog, Existing, LogWriter},
 };
@@ -218,6 +218,7 @@ impl<'a> LiveRun<'a> {
         channels.events.publish(Event::Start(StartEvent::new(
             options.mode,
             &options.model,
+            &settings.detector,
             vec![source.name().to_owned()],
             unix_time(),
         )));
@@ -225,6 +226,7 @@ impl<'a> LiveRun<'a> {
             duration: options.duration,
             stall_timeout: options.stall_timeout,
             model: options.model.card().name.clone(),
+            watching: WatchRecord::from(&settings.detector).to_string(),
             self_check: self.self_check,
         };
         let monitored = monitor(source, &mut eye_monitor, channels, &options, self.stop);

@@ -131,6 +131,15 @@ impl<T> PerEye<T> {
         }
     }
 
+    /// Exchanges the two values.
+    #[must_use]
+    pub fn swapped(self) -> Self {
+        Self {
+            left: self.right,
+            right: self.left,
+        }
+    }
+
     /// The value of one eye.
     pub fn get(&self, eye: Eye) -> &T {
         match eye {

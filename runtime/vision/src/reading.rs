@@ -18,6 +18,8 @@ pub enum Unseen {
     NoFace,
     /// The head is turned so far that the detector's eye positions mean nothing.
     Profile,
+    /// The face is so small, or so far away, that a crop has too few pixels to tell an open eye from a closed one.
+    TooSmall,
 }
 
 /// The reading of one eye in one frame.

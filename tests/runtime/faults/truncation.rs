@@ -14,7 +14,7 @@ use parseye_events::{event::Outcome, session};
 use parseye_test_needs::needs;
 use parseye_vision::{
     classify::{EyeStateModel, gradient::GradientModel},
-    locate::track::FaceTracker,
+    locate::{DetectorSettings, FaceTracker},
     temporal::TemporalSettings,
 };
 use rand::{RngExt, SeedableRng};
@@ -79,7 +79,9 @@ fn no_beginning_of_the_face_detector_is_taken_for_it() {
     let folder = folder();
     let path = folder.path().join("detector.onnx");
     let whole = fs::read(face_detector_path()).unwrap();
-    refuses_every_beginning(&whole, &path, |path| FaceTracker::open(path, 1));
+    refuses_every_beginning(&whole, &path, |path| {
+        FaceTracker::open(path, &DetectorSettings::default())
+    });
 }
 
 /// A file of settings that ends between two lines is a shorter file of settings; all that can be asked

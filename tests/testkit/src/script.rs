@@ -148,6 +148,7 @@ pub fn status() -> LiveStatus {
         time: 754.25,
         frame: Some(22_600),
         model: "wrn-16-1".into(),
+        watching: "largest face".into(),
         source: SourceStatus {
             name: "Integrated Camera".into(),
             format: "MJPG 640x480 at 30 frames/s".into(),

@@ -2,8 +2,12 @@
 
 use super::SCHEMA;
 use crate::metrics::{FrameLoss, Percentiles};
-use parseye_vision::classify::EyeStateModel;
+use parseye_vision::{
+    classify::EyeStateModel,
+    locate::{DetectorSettings, Rotation, Watch, WatchRegion},
+};
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// What made the log: the first line of every run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -16,6 +20,9 @@ pub struct StartEvent {
     pub mode: Mode,
     /// The eye-state model.
     pub model: ModelName,
+    /// Whom it watches; absent in logs of programs that had no choice.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub watch: Option<WatchRecord>,
     /// Names of the sources in order, the later events' `clip`.
     pub clips: Vec<String>,
     /// Counts the further files of a run that was spread over several, from 1; absent in its first,
@@ -28,6 +35,44 @@ pub struct StartEvent {
     /// Wall clock in seconds since 1970, in a monitor's log.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unix_time: Option<f64>,
+}
+
+/// Whom a run watches, and how the camera stands.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct WatchRecord {
+    /// Which of several faces.
+    pub face: Watch,
+    /// Where faces count; null for everywhere.
+    pub roi: Option<WatchRegion>,
+    /// Degrees by which the picture must be turned clockwise to be upright, or `auto`.
+    pub rotate: Rotation,
+    /// Whether the picture is mirrored.
+    pub mirror: bool,
+}
+
+impl From<&DetectorSettings> for WatchRecord {
+    fn from(settings: &DetectorSettings) -> Self {
+        Self {
+            face: settings.watch,
+            roi: settings.roi,
+            rotate: settings.rotate,
+            mirror: settings.mirror,
+        }
+    }
+}
+
+impl fmt::Display for WatchRecord {
+    /// A few words for people, such as `left face in 0,0,0.5,1, turned by 90, mirrored`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} face", self.face)?;
+        if let Some(roi) = &self.roi {
+            write!(f, " in {roi}")?;
+        }
+        if self.rotate != Rotation::Auto && self.rotate != Rotation::Quarters(0) {
+            write!(f, ", turned by {}", self.rotate)?;
+        }
+        f.write_str(if self.mirror { ", mirrored" } else { "" })
+    }
 }
 
 /// What a run processes.
@@ -56,6 +101,7 @@ impl StartEvent {
     pub fn new(
         mode: Mode,
         model: &EyeStateModel,
+        watch: &DetectorSettings,
         clips: Vec<String>,
         unix_time: Option<f64>,
     ) -> Self {
@@ -67,6 +113,7 @@ impl StartEvent {
                 name: model.card().name.clone(),
                 sha256: model.file().sha256.clone(),
             },
+            watch: Some(watch.into()),
             clips,
             part: None,
             log_every: one(),

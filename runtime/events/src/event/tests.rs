@@ -5,7 +5,7 @@ use crate::metrics::{FrameLoss, Percentiles};
 use parseye_capture::CameraFault;
 use parseye_vision::{
     eye_state::{Eye, PerEye},
-    locate::{Face, crop::Roi},
+    locate::{ChangeReason, Face, Rotation, Watch, crop::Roi},
     reading::{EyeReading, FrameReading, Unseen},
     selfcheck::{
         CheckReading, HeadroomState, Missing, Shift,
@@ -234,12 +234,27 @@ fn all_events() -> Vec<Event> {
             name: "default".into(),
             sha256: "5e4f".into(),
         },
+        watch: Some(WatchRecord {
+            face: Watch::Left,
+            roi: "0,0,0.5,1".parse().ok(),
+            rotate: Rotation::Quarters(2),
+            mirror: true,
+        }),
         clips: vec![CLIP.into()],
         part: Some(1),
         log_every: 30,
         unix_time: UNIX_TIME,
     })];
     events.extend(eyes_events());
+    events.push(Event::Person(PersonEvent {
+        clip: CLIP.into(),
+        time: 9.5,
+        frame: 285,
+        person: 2,
+        reason: ChangeReason::Preferred,
+        square: Some(BoxRecord::from(&roi(239.5))),
+        unix_time: UNIX_TIME,
+    }));
     events.push(Event::Frames(FramesEvent {
         clip: CLIP.into(),
         from: 0.0,

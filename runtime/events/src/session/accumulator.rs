@@ -23,7 +23,7 @@ use super::{
 use crate::{
     event::{
         AlertEvent, CheckEvent, ClosureEvent, EndEvent, Event, EyesEvent, FramesEvent, LogGapEvent,
-        SCHEMA, StartEvent,
+        PersonEvent, SCHEMA, StartEvent,
     },
     rounding::millionths,
 };
@@ -169,6 +169,7 @@ impl SessionAccumulator {
             Event::Baseline(baseline) => {
                 self.add_notice(kind, baseline.time, &Event::Baseline(baseline))?;
             }
+            Event::Person(person) => self.add_person(kind, person)?,
             Event::Camera(camera) => self.add_notice(kind, camera.time, &Event::Camera(camera))?,
             Event::Drift(drift) => {
                 self.add_notice(kind, drift.drift.time, &Event::Drift(drift))?;
@@ -299,6 +300,16 @@ impl SessionAccumulator {
         self.notices
             .push(SessionNote::new(kind, Some(time), &fields));
         Ok(())
+    }
+
+    /// Another person is watched from here on: their PERCLOS begins anew.
+    fn add_person(&mut self, kind: &str, person: PersonEvent) -> Result<(), LineDefect> {
+        if let Some(source) = &mut self.source
+            && source.clip() == person.clip
+        {
+            source.start_anew();
+        }
+        self.add_notice(kind, person.time, &Event::Person(person))
     }
 
     fn add_end(&mut self, end: EndEvent) {

@@ -7,7 +7,7 @@ use parseye_vision::{
 };
 
 /// Number of conditions.
-pub(super) const CONDITIONS: usize = STATES + 3;
+pub(super) const CONDITIONS: usize = STATES + 4;
 
 /// What an eye's time is spent in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +18,8 @@ pub enum Condition {
     NoFace,
     /// Not measured: the head is turned too far.
     Profile,
+    /// Not measured: the face is too small.
+    TooSmall,
     /// Not measured: frames are further apart than `temporal.longest_gap_s`.
     Break,
 }
@@ -31,6 +33,7 @@ impl Condition {
         Self::State(EyeState::NotVisible),
         Self::NoFace,
         Self::Profile,
+        Self::TooSmall,
         Self::Break,
     ];
 
@@ -40,7 +43,8 @@ impl Condition {
             Self::State(state) => state.index(),
             Self::NoFace => STATES,
             Self::Profile => STATES + 1,
-            Self::Break => STATES + 2,
+            Self::TooSmall => STATES + 2,
+            Self::Break => STATES + 3,
         }
     }
 
@@ -50,6 +54,7 @@ impl Condition {
             Self::State(state) => state.name(),
             Self::NoFace => "no_face",
             Self::Profile => "profile",
+            Self::TooSmall => "too_small",
             Self::Break => "break",
         }
     }
@@ -60,6 +65,7 @@ impl From<&EyeRecord> for Condition {
         match (record.probabilities, record.reason) {
             (Some(_), _) => Self::State(record.state),
             (None, Some(Unseen::Profile)) => Self::Profile,
+            (None, Some(Unseen::TooSmall)) => Self::TooSmall,
             (None, _) => Self::NoFace,
         }
     }

@@ -119,6 +119,7 @@ impl LoggedEvent {
             "long_closure" => known("long_closure", line, Event::LongClosure),
             "baseline" => known("baseline", line, Event::Baseline),
             "alert" => known("alert", line, Event::Alert),
+            "person" => known("person", line, Event::Person),
             "camera" => known("camera", line, Event::Camera),
             "check" => known("check", line, Event::Check),
             "drift" => known("drift", line, Event::Drift),

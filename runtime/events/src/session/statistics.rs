@@ -38,8 +38,8 @@ pub struct SessionStatistics {
     pub known_s: f64,
     /// Part of it in breaks: frames further apart than `temporal.longest_gap_s`.
     pub break_s: f64,
-    /// Share of the length that each eye spent in each state, unmeasured (`no_face`, `profile`), or in
-    /// a `break`.
+    /// Share of the length that each eye spent in each state, unmeasured (`no_face`, `profile`,
+    /// `too_small`), or in a `break`.
     pub states: PerEye<BTreeMap<&'static str, f64>>,
     /// Blinks of each eye and of both.
     pub blinks: PerLaterality<BlinkStatistics>,

@@ -64,7 +64,10 @@ pub struct RunAccumulator {
     step: UsualStep,
     duration: Duration,
     states: PerEye<[u64; STATES]>,
+    person_changes: u64,
     blinks: BlinkCounts,
+    /// Blinks of all who were watched before the present person.
+    blinks_of_others: BlinkCounts,
     partial_blinks: BlinkCounts,
     long_closures: BlinkCounts,
     winks: PerEye<u64>,
@@ -108,6 +111,12 @@ impl RunAccumulator {
         if let Some(stages) = &mut self.stages {
             stages.record(times);
         }
+    }
+
+    /// Takes that another person is watched from the next frame on, which is not added yet.
+    pub fn begin_person(&mut self) {
+        self.person_changes += 1;
+        self.blinks_of_others = self.blinks;
     }
 
     /// Adds what a frame brought to an end or set off.
@@ -200,15 +209,21 @@ impl RunAccumulator {
         }
     }
 
-    /// Returns the number of blinks so far.
-    pub fn blinks(&self, eye: Laterality) -> u64 {
-        *self.blinks.get(eye)
+    /// Returns the number of blinks of the person who is watched now.
+    pub fn blinks_of_person(&self, eye: Laterality) -> u64 {
+        self.blinks.get(eye) - self.blinks_of_others.get(eye)
+    }
+
+    /// Returns the number of the person who is watched, from 1.
+    pub fn person(&self) -> u64 {
+        1 + self.person_changes
     }
 
     /// Adds another source's statistics, all but the frames of its blinks.
     pub fn merge(&mut self, other: &Self) {
         self.frames += other.frames;
         self.frames_with_face += other.frames_with_face;
+        self.person_changes += other.person_changes;
         self.duration += other.duration;
         for eye in Eye::ALL {
             let counts = self.states.get_mut(eye).iter_mut();
@@ -262,6 +277,7 @@ impl RunAccumulator {
             frames_with_face: self.frames_with_face,
             duration_s: seconds(self.duration),
             states: PerEye::from_fn(counts),
+            person_changes: self.person_changes,
             blinks: self.blinks,
             partial_blinks: self.partial_blinks,
             long_closures: self.long_closures,

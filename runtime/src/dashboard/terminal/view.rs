@@ -127,9 +127,9 @@ impl View<'_> {
             row(
                 "Model",
                 match framed {
-                    true => status.model.clone(),
+                    true => format!("{}; watches the {}", status.model, status.watching),
                     // There is no row left for it.
-                    false => format!("{}   (q quits)", status.model),
+                    false => format!("{}; {}   (q quits)", status.model, status.watching),
                 },
             ),
         ];
@@ -228,6 +228,7 @@ impl View<'_> {
         let why = match eye.reason {
             Some(Unseen::NoFace) => "  no face".into(),
             Some(Unseen::Profile) => "  head turned".into(),
+            Some(Unseen::TooSmall) => "  too small".into(),
             None => eye
                 .confidence
                 .map(|confidence| match name.is_empty() {

@@ -5,14 +5,27 @@
 //! and [`crate::eye_monitor`].
 
 pub mod blazeface;
+mod change;
 pub mod crop;
+mod detector;
+mod life;
 mod motion;
+mod people;
+mod search;
 mod settings;
 pub mod track;
+mod views;
+mod watch;
 
 pub use crop::Roi;
+pub use detector::FaceDetector;
+pub use people::{ChangeReason, PersonChange};
 pub use settings::DetectorSettings;
-pub use track::FaceTracker;
+pub use track::{FaceTracker, TrackedFace};
+pub use views::SMALLEST_FACE;
+pub use watch::{
+    PixelRect, Rotation, UnknownRegion, UnknownRotation, Watch, WatchRegion, watch_area,
+};
 
 use crate::{eye_state::PerEye, installed};
 use std::path::{Path, PathBuf};
@@ -52,9 +65,15 @@ impl Face {
         y.atan2(x)
     }
 
+    /// Computes the distance between the eyes as a share of the face's side: 0.35 to 0.5 for a face that looks at the
+    /// camera, less the further it is turned.
+    pub fn frontality(&self) -> f32 {
+        self.eye_distance() / self.square.side
+    }
+
     /// Tells whether the head is turned too far to classify both eyes.
     pub fn is_profile(&self) -> bool {
-        self.eye_distance() < PROFILE_RATIO * self.square.side
+        self.frontality() < PROFILE_RATIO
     }
 
     /// Places a roll-aligned square around each eye; its side is `eye_distances_per_side` times the eye
@@ -68,6 +87,15 @@ impl Face {
             side: eye_distances_per_side * distance,
             angle,
         })
+    }
+
+    /// Exchanges the eyes: the image is mirrored, and what seems to be the left eye is the right one.
+    #[must_use]
+    pub fn mirrored(self) -> Self {
+        Self {
+            eyes: self.eyes.swapped(),
+            ..self
+        }
     }
 
     /// Moves the face by this many pixels to the right and down.

@@ -36,6 +36,15 @@ pub struct MotionEstimate {
     cells: [f32; CELLS * CELLS],
 }
 
+/// A face now beside the face then.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Comparison {
+    /// Residual of the best shift as a share of the face's variance.
+    pub(super) residual: f32,
+    /// Variance of the face's cells in squared gray levels.
+    pub(super) variance: f32,
+}
+
 impl MotionEstimate {
     /// Stores the gray levels of a detected face.
     pub fn at(face: &Face, luma: &GrayImage) -> Self {
@@ -54,39 +63,81 @@ impl MotionEstimate {
     /// no shift matches: it moved too far, turned, or is hidden.
     pub fn shift(&self, luma: &GrayImage) -> Option<[f32; 2]> {
         let now = cells(luma, &self.square);
+        let (residual, right, down) = self.best(&now);
+        let variance = self.variance();
+        let matches = variance >= MIN_CONTRAST * MIN_CONTRAST
+            && residual <= MAX_RESIDUAL * variance
+            && is_within_reach(right, down);
+        if !matches {
+            return None;
+        }
+        Some(self.in_pixels(&now, (residual, right, down)))
+    }
+
+    /// Compares the face with what is there now, however it has shifted: what a rigid picture of it, moved as a
+    /// whole, leaves unexplained. `None` where the face has too little contrast, or has shifted too far.
+    pub(super) fn compare(&self, luma: &GrayImage) -> Option<Comparison> {
+        let variance = self.variance();
+        // Also false for what is not a number.
+        let has_contrast = variance >= MIN_CONTRAST * MIN_CONTRAST;
+        if !has_contrast {
+            return None;
+        }
+        let now = cells(luma, &self.square);
+        let best = self.best(&now);
+        let (residual, right, down) = best;
+        if !is_within_reach(right, down) {
+            return None;
+        }
+        // Parts of a cell leave a residual at every edge, so the square follows them.
+        let [x, y] = self.in_pixels(&now, best);
+        let moved = Roi {
+            centre: [self.square.centre[0] + x, self.square.centre[1] + y],
+            ..self.square
+        };
+        let exact = self.residual(&cells(luma, &moved), 0, 0);
+        Some(Comparison {
+            residual: residual.min(exact) / variance,
+            variance,
+        })
+    }
+
+    /// The shift in pixels of the image, to a part of a cell, of the best one in cells with its residual; that
+    /// must be within reach.
+    fn in_pixels(
+        &self,
+        now: &[f32; CELLS * CELLS],
+        (residual, right, down): (f32, isize, isize),
+    ) -> [f32; 2] {
+        let between = |before: f32, after: f32| vertex(before, residual, after);
+        let x = right as f32
+            + between(
+                self.residual(now, right - 1, down),
+                self.residual(now, right + 1, down),
+            );
+        let y = down as f32
+            + between(
+                self.residual(now, right, down - 1),
+                self.residual(now, right, down + 1),
+            );
+        let cell = self.square.side / CELLS as f32;
+        let (sin, cos) = self.square.angle.sin_cos();
+        [cell * (cos * x - sin * y), cell * (sin * x + cos * y)]
+    }
+
+    /// The least residual of all shifts, and its shift in cells.
+    fn best(&self, now: &[f32; CELLS * CELLS]) -> (f32, isize, isize) {
         let reach = MAX_SHIFT as isize;
         let mut best = (f32::INFINITY, 0, 0);
         for down in -reach..=reach {
             for right in -reach..=reach {
-                let residual = self.residual(&now, right, down);
+                let residual = self.residual(now, right, down);
                 if residual < best.0 {
                     best = (residual, right, down);
                 }
             }
         }
-        let (residual, right, down) = best;
-        let variance = self.variance();
-        let matches = variance >= MIN_CONTRAST * MIN_CONTRAST
-            && residual <= MAX_RESIDUAL * variance
-            && right.abs() < reach
-            && down.abs() < reach;
-        if !matches {
-            return None;
-        }
-        let between = |before: f32, after: f32| vertex(before, residual, after);
-        let x = right as f32
-            + between(
-                self.residual(&now, right - 1, down),
-                self.residual(&now, right + 1, down),
-            );
-        let y = down as f32
-            + between(
-                self.residual(&now, right, down - 1),
-                self.residual(&now, right, down + 1),
-            );
-        let cell = self.square.side / CELLS as f32;
-        let (sin, cos) = self.square.angle.sin_cos();
-        Some([cell * (cos * x - sin * y), cell * (sin * x + cos * y)])
+        best
     }
 
     /// Variance of the difference between the inner cells and those of `now` shifted by so many cells: the
@@ -111,6 +162,11 @@ impl MotionEstimate {
     fn variance(&self) -> f32 {
         self.residual(&[0.0; CELLS * CELLS], 0, 0)
     }
+}
+
+fn is_within_reach(right: isize, down: isize) -> bool {
+    let reach = MAX_SHIFT as isize;
+    right.abs() < reach && down.abs() < reach
 }
 
 /// Computes the minimum's position of the parabola through three equally spaced values, from the middle one:

@@ -1,6 +1,7 @@
 //! Settings of finding the face.
 
-use crate::settings::{SettingError, check_range};
+use super::watch::{Rotation, Watch, WatchRegion};
+use crate::settings::{SettingError, check_range, check_seconds};
 use serde::{Deserialize, Serialize};
 use std::{ops::RangeInclusive, path::PathBuf};
 
@@ -19,6 +20,24 @@ pub struct DetectorSettings {
     ///
     /// 5: see docs/results/detection-interval.txt.
     pub detect_every: u32,
+    /// Which of several faces is watched.
+    pub watch: Watch,
+    /// Where faces count: `X,Y,WIDTH,HEIGHT` as shares of the picture where no number exceeds 1, else in pixels;
+    /// none counts them everywhere.
+    pub roi: Option<WatchRegion>,
+    /// By how many degrees the picture must be turned clockwise to show heads upright; `auto` finds heads at any
+    /// turn, for twice the searching.
+    pub rotate: Rotation,
+    /// Whether the picture is mirrored: what seems to be the left eye is then the right one.
+    pub mirror: bool,
+    /// Seconds for which another face must suit `watch` clearly better before it is watched instead, 0 to 60.
+    ///
+    /// 0.6: longer than somebody takes who passes between, and short, since a sleeper may be the one who is nearer.
+    pub switch_after_s: f64,
+    /// How many times as large as the watched face another must be to be clearly larger, 1.05 to 10.
+    ///
+    /// 1.3: people who sit side by side lean by a fifth of their distance.
+    pub larger_by: f32,
 }
 
 impl Default for DetectorSettings {
@@ -26,6 +45,12 @@ impl Default for DetectorSettings {
         Self {
             file: None,
             detect_every: 5,
+            watch: Watch::Largest,
+            roi: None,
+            rotate: Rotation::Auto,
+            mirror: false,
+            switch_after_s: 0.6,
+            larger_by: 1.3,
         }
     }
 }
@@ -45,6 +70,13 @@ impl DetectorSettings {
                 DETECT_EVERY.start(),
                 DETECT_EVERY.end()
             ),
+        )?;
+        check_seconds("switch_after_s", self.switch_after_s, 0.0..=60.0)?;
+        check_range(
+            "larger_by",
+            self.larger_by,
+            1.05..=10.0,
+            "a ratio of sizes from 1.05 to 10",
         )
     }
 }

@@ -49,6 +49,8 @@ pub enum Missing {
     NoFace,
     /// The head is turned too far.
     Profile,
+    /// The face is too small for its eyes to be read.
+    TooSmall,
     /// The crop is black.
     Black,
     /// The crop is flatter than the contrast floor.
@@ -77,6 +79,9 @@ impl Missing {
         match self {
             Self::NoFace => "no face in the image",
             Self::Profile => "the head is turned too far",
+            Self::TooSmall => {
+                "the face is too small: come nearer, or let the camera deliver more pixels"
+            }
             Self::Black => "the image is black: open the shutter, or give light",
             Self::ConstantCrop => "the crop is all of one gray: clean the lens, or give light",
             Self::NoiseOnly => "the crop holds nothing but noise: give light",

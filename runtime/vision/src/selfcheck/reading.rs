@@ -37,6 +37,7 @@ impl CheckFrame {
                 EyeReading::Measured { square, .. } => Ok(*square),
                 EyeReading::Unmeasured(Unseen::NoFace) => Err(Missing::NoFace),
                 EyeReading::Unmeasured(Unseen::Profile) => Err(Missing::Profile),
+                EyeReading::Unmeasured(Unseen::TooSmall) => Err(Missing::TooSmall),
             }),
         }
     }

@@ -97,7 +97,15 @@ impl TemporalTracker {
     /// Where the model has no output for partially open eyes, lids that come near each other cannot be told from
     /// doubt, and no partial blinks are reported.
     pub fn update(&mut self, reading: &FrameReading) -> TemporalUpdate {
-        let mut update = self.advance(reading.time, Some((reading.frame, &reading.eyes)));
+        let frame = FrameEyes {
+            number: reading.frame,
+            eyes: &reading.eyes,
+            // A log says nothing of a face that it lacks.
+            frontal: reading
+                .face
+                .is_none_or(|face| face.frontality() >= self.settings.wink_frontal),
+        };
+        let mut update = self.advance(reading.time, Some(&frame));
         let is_unsaid = |eye: Eye| match reading.eyes.get(eye) {
             EyeReading::Measured { probabilities, .. } => {
                 is_left_out(probabilities[EyeState::PartiallyOpen.index()])
@@ -118,11 +126,7 @@ impl TemporalTracker {
         self.advance(time, None)
     }
 
-    fn advance(
-        &mut self,
-        time: Duration,
-        frame: Option<(u64, &PerEye<EyeReading>)>,
-    ) -> TemporalUpdate {
+    fn advance(&mut self, time: Duration, frame: Option<&FrameEyes<'_>>) -> TemporalUpdate {
         let mut alerts = match self.last_time {
             Some(last) if time < last => self.break_off(last),
             _ => Vec::new(),
@@ -148,12 +152,14 @@ impl TemporalTracker {
         };
         for eye in Eye::ALL {
             let other_open = *is_open.get(eye.other());
+            let surely = frame.is_some_and(|frame| frame.is_surely_closed(eye, &self.settings));
             let stream = self.eyes.get_mut(eye);
-            let (change, events) = stream.update(time, *lids.eyes.get(eye), other_open, spacing);
+            let (change, events) =
+                stream.update(time, *lids.eyes.get(eye), other_open, surely, spacing);
             *closed.get_mut(eye) = matches!(change.now, LidState::Closed(_));
             ended.extend(events.map(|(event, wink)| event.of(eye.into(), wink)));
         }
-        let (change, events) = self.both.update(time, lids.both, false, spacing);
+        let (change, events) = self.both.update(time, lids.both, false, false, spacing);
         let events: Vec<_> = events
             .map(|(event, wink)| event.of(Laterality::Both, wink))
             .collect();
@@ -192,16 +198,30 @@ impl TemporalTracker {
     }
 
     /// The lids of a frame, each eye relative to its reference; all unknown without a frame.
-    fn lids(&self, frame: Option<(u64, &PerEye<EyeReading>)>, references: &PerEye<f64>) -> Lids {
-        let Some((frame, eyes)) = frame else {
+    fn lids(&self, frame: Option<&FrameEyes<'_>>, references: &PerEye<f64>) -> Lids {
+        let Some(frame) = frame else {
             return Lids::default();
         };
-        let sample = |signal: LidSignal| LidSample { frame, signal };
-        let signals = LidSignals::of(eyes, references, &self.settings);
+        let sample = |signal: LidSignal| LidSample {
+            frame: frame.number,
+            signal,
+        };
+        let signals = LidSignals::of(frame.eyes, references, &self.settings);
         Lids {
             eyes: PerEye::from_fn(|eye| signals.eyes.get(eye).map(sample)),
             both: signals.both.map(sample),
         }
+    }
+
+    /// Forgets the person: the next reading is another one's. Only the session's totals stay. Returns the alerts
+    /// that are lost by it.
+    pub fn start_anew(&mut self) -> Vec<Alert> {
+        let Some(last) = self.last_time else {
+            return Vec::new();
+        };
+        let lost = self.break_off(last);
+        self.baselines = PerEye::from_fn(|_| Baseline::new(&self.settings));
+        lost
     }
 
     /// Forgets whatever holds a time, which could not be compared with those to come; totals and
@@ -228,7 +248,7 @@ impl TemporalTracker {
     fn learn(
         &mut self,
         time: Duration,
-        frame: Option<(u64, &PerEye<EyeReading>)>,
+        frame: Option<&FrameEyes<'_>>,
         closed: &PerEye<bool>,
         spacing: Spacing,
     ) -> Vec<BaselineChange> {
@@ -292,6 +312,24 @@ impl TemporalTracker {
     }
 }
 
+/// What one frame says of the eyes.
+#[derive(Clone, Copy, Debug)]
+struct FrameEyes<'a> {
+    number: u64,
+    eyes: &'a PerEye<EyeReading>,
+    /// Whether the face is turned so little that both eyes can be told.
+    frontal: bool,
+}
+
+impl FrameEyes<'_> {
+    /// Whether an eye is closed beyond doubt, by what the model says of it alone: the far eye of a turned head often
+    /// reads half closed, and less so than hidden.
+    fn is_surely_closed(&self, eye: Eye, settings: &TemporalSettings) -> bool {
+        let closed = self.eyes.get(eye).probability(EyeState::Closed);
+        self.frontal && closed.is_some_and(|closed| f64::from(closed) > settings.wink_closed_above)
+    }
+}
+
 /// The lids at one time: each eye's and those of both together; `None` where they are unknown.
 #[derive(Debug, Default)]
 struct Lids {
@@ -307,6 +345,10 @@ struct Stream {
     shortest_wink: Duration,
     /// Whether the other eye has been open in every frame since this one closed.
     other_open: bool,
+    /// How long this eye has been closed beyond doubt since it closed.
+    surely_for: Duration,
+    /// The time of the last frame, where that showed it so.
+    surely_since: Option<Duration>,
 }
 
 impl Stream {
@@ -316,27 +358,36 @@ impl Stream {
             partial: PartialDetector::new(settings),
             shortest_wink: seconds::duration(settings.shortest_wink_s),
             other_open: false,
+            surely_for: Duration::ZERO,
+            surely_since: None,
         }
     }
 
     /// Returns what changed, and what ended: at most one closure or partial blink, and whether it is a
-    /// wink.
+    /// wink. `surely_closed` is for this eye, `other_open` for the other.
     fn update(
         &mut self,
         time: Duration,
         lids: Option<LidSample>,
         other_open: bool,
+        surely_closed: bool,
         spacing: Spacing,
     ) -> (
         LidChange,
         impl Iterator<Item = (UnnamedClosure, bool)> + use<>,
     ) {
         let change = self.closures.update(time, lids, spacing);
-        let wink = change.ended.is_some_and(|closure| {
-            self.other_open && closure.end.saturating_sub(closure.start) >= self.shortest_wink
-        });
+        if let Some(since) = self.surely_since.take() {
+            self.surely_for += time.saturating_sub(since);
+        }
+        let is_wink = self.other_open && self.surely_for >= self.shortest_wink;
+        let wink = change.ended.is_some() && is_wink;
         if let LidState::Closed(Lasting { since, .. }) = change.now {
+            if since == time {
+                self.surely_for = Duration::ZERO;
+            }
             self.other_open = other_open && (since == time || self.other_open);
+            self.surely_since = surely_closed.then_some(time);
         }
         let partial = self.partial.update(time, lids, &change, spacing);
         let closure = change.ended.map(|closure| (closure, wink));

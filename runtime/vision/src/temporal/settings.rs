@@ -46,11 +46,20 @@ pub struct TemporalSettings {
     /// 0.5 s after which a warning is due cannot be the border; 1 s leaves them room and stays
     /// well below the 1.5 s of an alarm.
     pub long_closure_s: f64,
-    /// One eye closed for at least this many seconds while the other stays open is a wink.
+    /// One eye closed beyond doubt for at least this many seconds while the other stays open is a wink.
     ///
     /// 0.1: in blinks of both eyes, one reads closed and the other open for single frames, on the
     /// clips twice; a deliberate wink lasts as long as a blink, 0.1 to 0.4 s.
     pub shortest_wink_s: f64,
+    /// An eye is closed beyond doubt while P(closed) is above this, 0 to 1, whatever the personal baseline is.
+    ///
+    /// 0.7: the far eye of a turned head read 0.4 to 0.6 where it was open.
+    pub wink_closed_above: f64,
+    /// Nor is an eye closed beyond doubt while the distance between the eyes is less than this share of the face's
+    /// side, 0 to 1: the head is turned, and the far eye hard to tell.
+    ///
+    /// 0.34: heads that face the camera measure 0.35 to 0.5; below 0.3 no eye is classified at all.
+    pub wink_frontal: f32,
     /// Readings further apart than this many seconds are not joined: what the eyes did in between
     /// is unknown. Unless they always come so rarely, see `sparse_gap_s`.
     ///
@@ -129,6 +138,8 @@ impl Default for TemporalSettings {
             not_visible_above: 0.5,
             long_closure_s: 1.0,
             shortest_wink_s: 0.1,
+            wink_closed_above: 0.7,
+            wink_frontal: 0.34,
             longest_gap_s: 0.5,
             sparse_gap_s: 1.5,
             longest_unseen_s: 1.0,
@@ -171,6 +182,8 @@ impl TemporalSettings {
     fn check_probabilities(&self) -> Result<(), SettingError> {
         for (key, value) in [
             ("closed_above", self.closed_above),
+            ("wink_closed_above", self.wink_closed_above),
+            ("wink_frontal", self.wink_frontal.into()),
             ("open_at_or_below", self.open_at_or_below),
             ("open_above", self.open_above),
             ("surely_open_above", self.surely_open_above),

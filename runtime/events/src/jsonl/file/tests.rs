@@ -18,6 +18,7 @@ fn start() -> StartEvent {
             name: "m".into(),
             sha256: "0".into(),
         },
+        watch: None,
         clips: vec!["cam".into()],
         part: None,
         log_every: 1,

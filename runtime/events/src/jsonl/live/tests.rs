@@ -43,6 +43,7 @@ fn start() -> Event {
             name: "m".into(),
             sha256: "0".into(),
         },
+        watch: None,
         clips: vec!["cam".into()],
         part: None,
         log_every: 1,

@@ -196,6 +196,12 @@ impl OpenSource {
         before
     }
 
+    /// Takes that another person is watched from the next frame on.
+    pub(super) fn start_anew(&mut self) {
+        // Lost alerts have lines of their own.
+        let _ = self.tracker.start_anew();
+    }
+
     /// Returns PERCLOS of the minute that ends with the last frame.
     pub(in crate::session) fn perclos(&self) -> Option<f64> {
         self.last.as_ref().and_then(|last| last.moment.perclos)

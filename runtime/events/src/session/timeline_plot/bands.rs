@@ -115,11 +115,11 @@ mod tests {
 
     #[test]
     fn every_state_of_a_column_is_seen_and_the_band_is_full() {
-        let seconds = [10.0, 0.0, 0.001, 0.0, 0.0, 0.0, 0.0];
+        let seconds = [10.0, 0.0, 0.001, 0.0, 0.0, 0.0, 0.0, 0.0];
         assert_eq!(borders(&seconds, 0, 30), [30, 29, 29, 0, 0]);
         // Nothing was measured for half of the time.
         assert_eq!(
-            borders(&[1.0, 0.0, 0.0, 0.0, 0.5, 0.25, 0.25], 0, 30),
+            borders(&[1.0, 0.0, 0.0, 0.0, 0.5, 0.25, 0.125, 0.125], 0, 30),
             [30, 30, 30, 15, 15]
         );
         assert_eq!(borders(&[0.0; CONDITIONS], 0, 30), [30; STATES + 1]);

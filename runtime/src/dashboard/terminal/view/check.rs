@@ -52,7 +52,9 @@ fn room(eye: Option<&EyeCheckStatus>) -> String {
     };
     match (eye.headroom_median_db, eye.last.missing.get("headroom_db")) {
         (Some(db), _) => format!("{db:.0}{level}"),
-        (None, Some(Missing::NoFace | Missing::Profile)) => "not visible".into(),
+        (None, Some(Missing::NoFace | Missing::Profile | Missing::TooSmall)) => {
+            "not visible".into()
+        }
         (None, _) => format!("-{level}"),
     }
 }

@@ -8,7 +8,11 @@ const STATES = [
   ["closed", "Closed", "closed"],
   ["not_visible", "Not visible", "not visible"],
 ];
-const REASONS = { no_face: "no face in the frame", profile: "the head is turned too far" };
+const REASONS = {
+  no_face: "no face in the frame",
+  profile: "the head is turned too far",
+  too_small: "the face is too small: come nearer",
+};
 // The server sends something every second.
 const SILENCE_MS = 4000;
 const RETRY_MS = 2000;
@@ -211,6 +215,7 @@ function showSession() {
       ["State", status.source.down || problem || "delivering"],
       ["Format", status.source.format || "unknown", !status.source.format],
       ["Frames lost", `${all}: driver ${driver}, dropped ${dropped}, decoding ${decode}, corrupt ${corrupt}`],
+      ["Watches", status.watching],
       ["Model", status.model],
       ...checkRows(status.checks),
     ]);

@@ -10,6 +10,8 @@ pub enum Averaging {
     /// Four of those that it covers when shrinking, else the nearest. The detector is coarse: its eye
     /// centres are as good as with all of them, at a fraction of the time.
     Sparse,
+    /// At most nine of those that it covers: for views of a whole frame, of which many are searched.
+    Few,
     /// All that it covers, and at least three pixels either way: noise of 60 gray levels, which
     /// hides a face from the detector otherwise, is reduced to a third.
     Full,
@@ -17,6 +19,9 @@ pub enum Averaging {
 
 /// Smallest width that [`Averaging::Full`] averages over, in pixels.
 const AVERAGED_PIXELS: f32 = 3.0;
+
+/// Most samples along a side with [`Averaging::Few`].
+const FEW: usize = 3;
 
 /// Averages a square of a colour image into `side` x `side` RGB triples scaled to -1 to 1, the
 /// face detector's input. Outside the image all is black, as the detector was trained (letterbox).
@@ -34,6 +39,7 @@ pub fn sample_rgb_letterboxed(
         // Nearest-neighbour sampling is as good as bilinear and four times as fast.
         Averaging::Sparse if scale > 1.5 => (2, scale),
         Averaging::Sparse => (1, scale),
+        Averaging::Few => (samples_per_side(scale).min(FEW), scale),
         Averaging::Full => {
             let width = scale.max(AVERAGED_PIXELS);
             (samples_per_side(width), width)

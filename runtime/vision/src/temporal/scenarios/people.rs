@@ -3,6 +3,7 @@
 use super::{FPS, Scene, eyes, measured};
 use crate::{
     eye_state::{Eye, PerEye},
+    locate::{Face, crop::Roi},
     reading::{EyeReading, FrameReading},
     temporal::{
         AlertKind, AlertPhase, ClosureKind, Laterality, TemporalSettings, TemporalTracker,
@@ -247,6 +248,119 @@ fn a_winker_winks_with_each_eye_and_never_with_both() {
         ]
     );
     assert_eq!(seen.alerts, []);
+}
+
+#[test]
+fn the_far_eye_of_a_turned_head_does_not_wink() {
+    let of = |left, right| PerEye {
+        left: measured(left, 0.0),
+        right: measured(right, 0.0),
+    };
+    // Half closed and half hidden: more closed than open, but nothing is sure.
+    let doubtful = PerEye {
+        left: measured(0.4, 0.35),
+        right: measured(0.02, 0.0),
+    };
+    let seen = watch_eyes(&[
+        (30.0, of(0.02, 0.02)),
+        (0.5, doubtful),
+        (30.0, of(0.02, 0.02)),
+        (0.5, of(0.65, 0.02)),
+        (30.0, of(0.02, 0.02)),
+        // Sure in a single frame.
+        (0.2, of(0.6, 0.02)),
+        (1.0 / FPS, of(0.95, 0.02)),
+        (0.2, of(0.6, 0.02)),
+        (30.0, of(0.02, 0.02)),
+    ]);
+    assert_eq!(seen.of(Blink, Laterality::Left).len(), 3, "it read closed");
+    assert_eq!(seen.winks(), []);
+}
+
+/// A face whose eyes are this share of its side apart.
+fn face(frontality: f32) -> Face {
+    Face {
+        confidence: 0.9,
+        square: Roi {
+            centre: [0.0; 2],
+            side: 100.0,
+            angle: 0.0,
+        },
+        eyes: PerEye {
+            left: [100.0 * frontality, 0.0],
+            right: [0.0; 2],
+        },
+    }
+}
+
+#[test]
+fn a_wink_needs_a_head_that_faces_the_camera() {
+    for (frontality, winks) in [(0.42, 1), (0.36, 1), (0.32, 0)] {
+        let mut tracker = TemporalTracker::new(&TemporalSettings::default());
+        let mut seen = 0;
+        for frame in 0..60_u64 {
+            let left = if (30..40).contains(&frame) {
+                0.98
+            } else {
+                0.02
+            };
+            let update = tracker.update(&FrameReading {
+                frame,
+                time: Duration::from_secs_f64(frame as f64 / FPS),
+                face: Some(face(frontality)),
+                eyes: PerEye {
+                    left: measured(left, 0.0),
+                    right: measured(0.02, 0.0),
+                },
+            });
+            seen += update.ended.iter().filter(|closure| closure.wink).count();
+        }
+        assert_eq!(seen, winks, "{frontality}");
+    }
+}
+
+#[test]
+fn another_person_begins_without_the_first_one_s_alerts_closures_and_baseline() {
+    let mut tracker = TemporalTracker::new(&TemporalSettings::default());
+    let mut frame = 0_u64;
+    let mut play = |tracker: &mut TemporalTracker, seconds: f64, scene: Scene| {
+        let mut updates = Vec::new();
+        for _ in 0..(seconds * FPS).round() as u64 {
+            updates.push(tracker.update(&FrameReading {
+                frame,
+                time: Duration::from_secs_f64(frame as f64 / FPS),
+                face: None,
+                eyes: eyes(scene),
+            }));
+            frame += 1;
+        }
+        updates
+    };
+    play(&mut tracker, 61.0, Scene::Of(0.3));
+    play(&mut tracker, 2.0, Scene::Closed);
+    assert!(tracker.references().left < 1.0);
+    let lost: Vec<_> = tracker
+        .start_anew()
+        .iter()
+        .map(|alert| (alert.kind, alert.phase))
+        .collect();
+    use AlertKind::*;
+    assert_eq!(
+        lost,
+        [
+            (LongClosureWarning, AlertPhase::Lost),
+            (LongClosureAlarm, AlertPhase::Lost)
+        ]
+    );
+    assert_eq!(tracker.references().left, 1.0);
+    assert_eq!(tracker.perclos_of_last_minute(), None);
+    // Their eyes are closed from the first frame on: the warning comes 0.5 s after that, not at once.
+    let updates = play(&mut tracker, 1.0, Scene::Closed);
+    let raised = updates.iter().position(|update| !update.alerts.is_empty());
+    assert_eq!(raised, Some(15));
+    // The beginning of that closure was not seen.
+    let updates = play(&mut tracker, 1.0, Scene::Open);
+    assert!(updates.iter().all(|update| update.ended.is_empty()));
 }
 
 #[test]

@@ -1,0 +1,98 @@
+//! How soon faces are found, and how often the network runs for that.
+
+use super::{ALWAYS, Actor, DetectorSettings, Stage, Who, actor};
+use std::f32::consts::PI;
+
+const SIZES: [(u32, u32); 3] = [(640, 480), (1280, 720), (1920, 1080)];
+
+/// Seconds from the first frame that shows a face until it is found, that frame's own display time included.
+fn delay(stage: &mut Stage, quiet: u64, face: &Actor) -> f64 {
+    for _ in 0..quiet {
+        assert_eq!(stage.frame(&[], false).face, None);
+    }
+    let frames = (1..60).find(|_| stage.frame(std::slice::from_ref(face), false).is(face));
+    f64::from(frames.unwrap_or(60)) / super::FPS
+}
+
+#[test]
+fn a_face_of_any_size_anywhere_is_found_within_a_quarter_of_a_second() {
+    for size in SIZES {
+        let (width, height) = (size.0 as f32, size.1 as f32);
+        for side in [48.0, 100.0, 0.4 * height, 1.3 * height] {
+            let inner = (0.45 * side).min(height / 2.0);
+            for [x, y] in [[0.0, 0.0], [0.5, 0.5], [1.0, 0.3], [0.7, 1.0]] {
+                for angle in [0.0, PI] {
+                    let mut stage = Stage::new(size, &DetectorSettings::default());
+                    let at = [
+                        inner + x * (width - 2.0 * inner),
+                        inner + y * (height - 2.0 * inner),
+                    ];
+                    let face = Actor {
+                        angle,
+                        ..actor(Who::Person, ALWAYS, at, side)
+                    };
+                    let delay = delay(&mut stage, 20, &face);
+                    assert!(delay <= 0.25, "{size:?} {side} {at:?} {angle}: {delay}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_face_in_the_first_frame_is_found_in_it() {
+    for size in SIZES {
+        for angle in [0.0, PI] {
+            let mut stage = Stage::new(size, &DetectorSettings::default());
+            let face = Actor {
+                angle,
+                ..actor(Who::Person, ALWAYS, [60.0, 200.0], 48.0)
+            };
+            assert!(stage.frame(&[face], false).is(&face), "{size:?}");
+        }
+    }
+}
+
+#[test]
+fn an_empty_room_costs_five_runs_a_second_and_a_restless_one_seventy() {
+    for (restless, most) in [(false, 5.5), (true, 71.0)] {
+        for size in SIZES {
+            let mut stage = Stage::new(size, &DetectorSettings::default());
+            // The beginning has credit for everything.
+            for _ in 0..60 {
+                stage.frame(&[], restless);
+            }
+            let runs: u64 = (0..300).map(|_| stage.frame(&[], restless).runs).sum();
+            let rate = runs as f64 / 10.0;
+            assert!(rate <= most, "{size:?}: {rate} a second");
+            assert!(rate >= 0.6 * most, "{size:?}: {rate} a second");
+        }
+    }
+}
+
+#[test]
+fn looking_beside_a_face_that_is_followed_takes_five_runs_a_second() {
+    for size in SIZES {
+        let mut stage = Stage::new(size, &DetectorSettings::default());
+        let user = actor(Who::Sleeper, ALWAYS, [300.0, 220.0], 150.0);
+        for _ in 0..60 {
+            stage.frame(&[user], false);
+        }
+        let runs: u64 = (0..300).map(|_| stage.frame(&[user], false).runs).sum();
+        // One frame in five detects the face itself.
+        let beside = runs as f64 / 10.0 - super::FPS / 5.0;
+        assert!((4.0..=5.5).contains(&beside), "{size:?}: {beside} a second");
+    }
+}
+
+#[test]
+fn a_face_that_jumps_is_found_in_the_same_frame() {
+    let mut stage = Stage::new((1280, 720), &DetectorSettings::default());
+    let at = |x: f32| actor(Who::Person, ALWAYS, [x, 300.0], 200.0);
+    for _ in 0..30 {
+        assert!(stage.frame(&[at(200.0)], false).is(&at(200.0)));
+    }
+    let seen = stage.frame(&[at(1000.0)], false);
+    assert!(seen.is(&at(1000.0)));
+    assert_eq!(seen.change, None);
+}
