@@ -30,6 +30,10 @@ const RUNS_AT_LOSS: f32 = 3.0;
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 const LOOK_SOON: Duration = Duration::from_millis(100);
 
+/// Time between two searches of an unchanged part of the picture while somebody is followed: nobody comes without a
+/// change, but somebody who is there may have been missed.
+const UNCHANGED_EVERY: Duration = Duration::from_secs(1);
+
 /// Time that a search may be late in order to wait for a frame in which the network does not run anyway.
 const LOOK_LATEST: Duration = Duration::from_millis(100);
 
@@ -61,6 +65,8 @@ pub(super) struct Search {
     credit: f32,
     unchanged_credit: f32,
     next_look: Duration,
+    /// Before when no unchanged view is searched beside a followed face.
+    next_unchanged: Duration,
     /// Angle at which the watched head stood upright.
     turn: Option<f32>,
 }
@@ -81,6 +87,7 @@ impl Search {
             credit: 0.0,
             unchanged_credit: 0.0,
             next_look: Duration::ZERO,
+            next_unchanged: Duration::ZERO,
             turn: None,
         }
     }
@@ -199,7 +206,7 @@ impl Search {
     }
 
     /// Returns the next view to search while a face is followed: one with changes that are not the face's own, or
-    /// else the one that was not searched for longest.
+    /// else, once a second, the one that was not searched for longest.
     pub(super) fn next_beside(&mut self, face: &Face) -> Option<View> {
         let turn = self.nearest_angle(face.roll());
         self.turn = Some(turn);
@@ -236,7 +243,16 @@ impl Search {
             let region = &self.views[*index].region;
             searched <= median && self.grid.has_changed(region, searched, Some(&own))
         });
-        let index = oldest(changed.collect()).or_else(|| oldest(wanted))?;
+        let time = self.last.unwrap_or_default();
+        let index = match oldest(changed.collect()) {
+            Some(index) => index,
+            // The second case is that of a clock that was set back.
+            None if time >= self.next_unchanged || self.next_unchanged > time + UNCHANGED_EVERY => {
+                self.next_unchanged = time + UNCHANGED_EVERY;
+                oldest(wanted)?
+            }
+            None => return None,
+        };
         self.searched[index] = now;
         self.views.get(index).copied()
     }
