@@ -205,8 +205,8 @@ impl Search {
         self.next_look = time + if soon { LOOK_SOON } else { LOOK_EVERY };
     }
 
-    /// Returns the next view to search while a face is followed: one with changes that are not the face's own, or
-    /// else, once a second, the one that was not searched for longest.
+    /// Returns the next view to search while a face is followed, the one that was not searched for longest: once a
+    /// second of all, else of those with changes that are not the face's own.
     pub(super) fn next_beside(&mut self, face: &Face) -> Option<View> {
         let turn = self.nearest_angle(face.roll());
         self.turn = Some(turn);
@@ -222,7 +222,7 @@ impl Search {
             ..face.square
         };
         let now = self.grid.frame();
-        let wanted: Vec<usize> = (0..self.views.len())
+        let mut wanted: Vec<usize> = (0..self.views.len())
             .filter(|index| {
                 let view = &self.views[*index];
                 view.level <= finest && self.stands(view, turn) && self.searched[*index] < now
@@ -234,24 +234,20 @@ impl Search {
                 .map(|index| (self.searched[index], index));
             searched.min().map(|(_, index)| index)
         };
-        // A view that changes all the time must not keep the others from being searched.
-        let mut searched: Vec<u64> = wanted.iter().map(|index| self.searched[*index]).collect();
-        searched.sort_unstable();
-        let median = searched.get(searched.len() / 2).copied().unwrap_or(0);
-        let changed = wanted.iter().copied().filter(|index| {
-            let searched = self.searched[*index];
-            let region = &self.views[*index].region;
-            searched <= median && self.grid.has_changed(region, searched, Some(&own))
-        });
         let time = self.last.unwrap_or_default();
-        let index = match oldest(changed.collect()) {
-            Some(index) => index,
-            // The second case is that of a clock that was set back.
-            None if time >= self.next_unchanged || self.next_unchanged > time + UNCHANGED_EVERY => {
-                self.next_unchanged = time + UNCHANGED_EVERY;
-                oldest(wanted)?
-            }
-            None => return None,
+        // The second case is that of a clock that was set back.
+        let any = time >= self.next_unchanged || self.next_unchanged > time + UNCHANGED_EVERY;
+        let index = if any {
+            // First, since a view that changes all the time must not keep the others from being searched.
+            self.next_unchanged = time + UNCHANGED_EVERY;
+            oldest(wanted)?
+        } else {
+            wanted.retain(|index| {
+                let region = &self.views[*index].region;
+                self.grid
+                    .has_changed(region, self.searched[*index], Some(&own))
+            });
+            oldest(wanted)?
         };
         self.searched[index] = now;
         self.views.get(index).copied()
