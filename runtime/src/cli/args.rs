@@ -43,7 +43,7 @@ pub(crate) enum CommandArgs {
     Summarize(SummarizeArgs),
     /// Show the settings in force and where each comes from
     Config(ConfigArgs),
-    /// Attack the predictions: how much noise they withstand, and how much the camera adds
+    /// Attack the predictions: how much noise it takes to change them, and how much the camera adds
     Check(CheckArgs),
     /// Record your own eyes for training: a guided two minutes, crops of the eyes alone
     Collect(CollectArgs),

@@ -13,8 +13,9 @@ use image::GrayImage;
 use std::time::Duration;
 
 /// Network runs a second that are spent on searching while nobody is there and the picture changes all the time. A
-/// run takes about a millisecond with what surrounds it: a twelfth of a core.
-const RUNS_PER_SECOND: f32 = 70.0;
+/// run takes one or two milliseconds with what surrounds it: less than a tenth of a core. A count and not a time, so
+/// that a recording is searched alike on every machine.
+const RUNS_PER_SECOND: f32 = 42.0;
 
 /// Network runs a second that go round an unchanged picture while nobody is there, for faces that were missed.
 const UNCHANGED_PER_SECOND: f32 = 5.0;
