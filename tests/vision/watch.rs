@@ -66,7 +66,8 @@ fn the_drawn_face_is_found_small_and_large_at_every_turn() {
             let result = process(&mut monitor, 0, wall((1280, 720), &[(&picture, 300, 60)]));
             let face = result.reading.face;
             assert!(face.is_some(), "{side} px, {quarters} quarters");
-            let upright = (face.unwrap().roll() - quarters as f32 * 1.5708).cos();
+            let upright =
+                (face.unwrap().roll() - quarters as f32 * std::f32::consts::FRAC_PI_2).cos();
             assert!(upright > 0.9, "{side} px, {quarters} quarters: {upright}");
         }
     }
