@@ -31,7 +31,7 @@ const QUIET: u32 = 12;
 const WITHIN: u32 = FPS / 4;
 
 /// Faces that are used, spread over all there are.
-const FACES: usize = 8;
+const FACES: usize = 4;
 
 /// A face to put into scenes.
 struct Model {

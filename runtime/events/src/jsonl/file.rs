@@ -187,9 +187,11 @@ impl LogFile {
     /// Opens the log again when its name leads elsewhere: it was deleted, or moved by another
     /// program that keeps logs short.
     fn find_again(&mut self) -> io::Result<()> {
-        let kept = self.existing == Existing::Replace || self.is_standard();
-        if kept && self.file.is_some() {
+        if self.is_standard() && self.file.is_some() {
             return Ok(());
+        }
+        if self.existing == Existing::Replace && self.file.is_some() {
+            return self.begin_if_truncated();
         }
         let lost = match &self.file {
             None => true,
@@ -214,6 +216,8 @@ impl LogFile {
             return Ok(());
         }
         end_last_line(file)?;
+        // Where it was not opened to append, or the emptied part stays as a hole.
+        let length = file.seek(SeekFrom::End(0))?;
         (self.length, self.filled) = (length, length);
         self.begin_part()
     }
@@ -348,10 +352,13 @@ fn standard_output() -> io::Result<File> {
 
 /// Opens a log and empties it, once it is locked.
 fn open_to_replace(path: &Path) -> io::Result<File> {
+    let regular = fs::metadata(path).map_or(true, |about| about.is_file());
     let file = OpenOptions::new()
         .create(true)
         .truncate(false)
         .write(true)
+        // To see its last line where another program empties it; a pipe that is read here has a reader.
+        .read(regular)
         .open(path)?;
     lock(&file)?;
     if file.metadata()?.is_file() {

@@ -176,6 +176,20 @@ fn a_torn_line_of_ours_is_removed_and_a_stranger_s_text_is_kept() {
 }
 
 #[test]
+fn a_log_that_is_emptied_while_it_is_written_begins_anew_without_a_hole() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log.jsonl");
+    for existing in [Existing::Replace, Existing::Continue] {
+        let mut log = LogFile::open(&path, existing).unwrap();
+        log.append(b"a long line\n").unwrap();
+        File::create(&path).unwrap();
+        log.append(b"next\n").unwrap();
+        log.append(b"last\n").unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "next\nlast\n");
+    }
+}
+
+#[test]
 fn what_is_written_after_a_torn_line_was_taken_back_stands_in_its_place() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("log.jsonl");
