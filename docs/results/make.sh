@@ -34,9 +34,7 @@ declare -A printed=(
     [people-faces]='people faces $PARSEYE_DATA'
     [people-scenes]='people scenes $PARSEYE_DATA'
     [people-cost]='people cost $PARSEYE_DATA'
-    [people-crop-size]='people crop-size $PARSEYE_DATA'
     [network-cameras]='network_cameras 50'
-    [build-times]='benches/build_times.sh'
 )
 # Without a name these are made.
 quick=(models eye-states fgsm-runtime fgsm-libtorch blinks)
