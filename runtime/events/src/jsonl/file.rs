@@ -190,11 +190,10 @@ impl LogFile {
         if self.is_standard() && self.file.is_some() {
             return Ok(());
         }
-        if self.existing == Existing::Replace && self.file.is_some() {
-            return self.begin_if_truncated();
-        }
         let lost = match &self.file {
             None => true,
+            // Kept wherever its name leads.
+            Some(_) if self.existing == Existing::Replace => false,
             Some(file) => self.regular && !is_at(file, &self.path)?,
         };
         if !lost {
@@ -352,7 +351,7 @@ fn standard_output() -> io::Result<File> {
 
 /// Opens a log and empties it, once it is locked.
 fn open_to_replace(path: &Path) -> io::Result<File> {
-    let regular = fs::metadata(path).map_or(true, |about| about.is_file());
+    let regular = will_be_file(path);
     let file = OpenOptions::new()
         .create(true)
         .truncate(false)
@@ -367,10 +366,15 @@ fn open_to_replace(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
+/// Whether what a path opens is a file: one that is there, or else a new one.
+fn will_be_file(path: &Path) -> bool {
+    fs::metadata(path).map_or(true, |about| about.is_file())
+}
+
 /// Opens a log to add to it. A pipe is opened without waiting for its reader, and written to
 /// without waiting for it.
 fn open_to_continue(path: &Path) -> io::Result<File> {
-    let regular = fs::metadata(path).map_or(true, |about| about.is_file());
+    let regular = will_be_file(path);
     let mut options = OpenOptions::new();
     if regular {
         return options.create(true).append(true).read(true).open(path);

@@ -84,23 +84,10 @@ impl LifeSigns {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{eye_state::PerEye, locate::Roi};
+    use crate::locate::motion::tests::FACE;
     use image::Luma;
     use rand::{RngExt, SeedableRng};
     use rand_chacha::ChaCha8Rng;
-
-    const FACE: Face = Face {
-        confidence: 0.9,
-        square: Roi {
-            centre: [160.0, 120.0],
-            side: 110.0,
-            angle: 0.0,
-        },
-        eyes: PerEye {
-            left: [185.0, 105.0],
-            right: [135.0, 105.0],
-        },
-    };
 
     /// A bright oval with two dark eyes that may be shut, moved, under noise.
     fn scene(open: f32, [dx, dy]: [f32; 2], noise: f32, seed: u64) -> GrayImage {

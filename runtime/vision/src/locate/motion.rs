@@ -216,7 +216,7 @@ fn cells(luma: &GrayImage, square: &Roi) -> [f32; CELLS * CELLS] {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::eye_state::PerEye;
     use image::Luma;
@@ -236,20 +236,19 @@ mod tests {
         })
     }
 
-    fn face() -> Face {
-        Face {
-            confidence: 0.9,
-            square: Roi {
-                centre: [160.0, 120.0],
-                side: 110.0,
-                angle: 0.0,
-            },
-            eyes: PerEye {
-                left: [185.0, 105.0],
-                right: [135.0, 105.0],
-            },
-        }
-    }
+    /// The face of the scene, unshifted.
+    pub(in crate::locate) const FACE: Face = Face {
+        confidence: 0.9,
+        square: Roi {
+            centre: [160.0, 120.0],
+            side: 110.0,
+            angle: 0.0,
+        },
+        eyes: PerEye {
+            left: [185.0, 105.0],
+            right: [135.0, 105.0],
+        },
+    };
 
     proptest! {
         /// A cell is 4.1 pixels wide; a fifth of it is 2 % of the eyes' distance.
@@ -257,7 +256,7 @@ mod tests {
         fn a_shift_is_found_whatever_the_light_and_the_roll(
             x in -7.0_f32..7.0, y in -7.0_f32..7.0, light in -30.0_f32..30.0, roll in -0.3_f32..0.3,
         ) {
-            let mut tilted = face();
+            let mut tilted = FACE;
             tilted.eyes.left[1] += 50.0 * roll.tan();
             let shift = MotionEstimate::at(&tilted, &scene(0.0, 0.0, 0.0)).shift(&scene(x, y, light));
             let [dx, dy] = shift.unwrap_or([f32::NAN; 2]);
@@ -267,7 +266,7 @@ mod tests {
 
     #[test]
     fn a_face_that_cannot_be_the_same_is_not_matched() {
-        let motion = MotionEstimate::at(&face(), &scene(0.0, 0.0, 0.0));
+        let motion = MotionEstimate::at(&FACE, &scene(0.0, 0.0, 0.0));
         // Too far.
         assert_eq!(motion.shift(&scene(25.0, 0.0, 0.0)), None);
         // Gone, and a frame without a pixel.
@@ -283,6 +282,6 @@ mod tests {
         }
         assert_eq!(motion.shift(&hidden), None);
         // No contrast.
-        assert_eq!(MotionEstimate::at(&face(), &wall).shift(&wall), None);
+        assert_eq!(MotionEstimate::at(&FACE, &wall).shift(&wall), None);
     }
 }

@@ -430,9 +430,13 @@ fn is_same(a: &Face, b: &Face) -> bool {
 
 /// Whether the sides of two faces are within a ratio and their centres within a distance in sides.
 fn are_alike(a: &Face, b: &Face, ratio: f32, distance: f32) -> bool {
+    is_within(a, b, ratio) && are_near(a, b, distance)
+}
+
+/// Whether the centres of two faces are within a distance in sides of the larger one.
+pub(super) fn are_near(a: &Face, b: &Face, distance: f32) -> bool {
     let ([ax, ay], [bx, by]) = (a.square.centre, b.square.centre);
-    let larger = a.square.side.max(b.square.side);
-    is_within(a, b, ratio) && (ax - bx).hypot(ay - by) < distance * larger
+    (ax - bx).hypot(ay - by) < distance * a.square.side.max(b.square.side)
 }
 
 fn is_within(a: &Face, b: &Face, ratio: f32) -> bool {

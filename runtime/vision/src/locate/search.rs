@@ -31,9 +31,9 @@ const RUNS_AT_LOSS: f32 = 3.0;
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 const LOOK_SOON: Duration = Duration::from_millis(100);
 
-/// Time between two searches of an unchanged part of the picture while somebody is followed: nobody comes without a
-/// change, but somebody who is there may have been missed.
-const UNCHANGED_EVERY: Duration = Duration::from_secs(1);
+/// Time between two searches of any part of the picture while somebody is followed, changed or not: nobody comes
+/// without a change, but somebody who is there may have been missed.
+const ALL_EVERY: Duration = Duration::from_secs(1);
 
 /// Time that a search may be late in order to wait for a frame in which the network does not run anyway.
 const LOOK_LATEST: Duration = Duration::from_millis(100);
@@ -66,8 +66,8 @@ pub(super) struct Search {
     credit: f32,
     unchanged_credit: f32,
     next_look: Duration,
-    /// Before when no unchanged view is searched beside a followed face.
-    next_unchanged: Duration,
+    /// Before when only views that changed are searched beside a followed face.
+    next_of_all: Duration,
     /// Angle at which the watched head stood upright.
     turn: Option<f32>,
 }
@@ -88,7 +88,7 @@ impl Search {
             credit: 0.0,
             unchanged_credit: 0.0,
             next_look: Duration::ZERO,
-            next_unchanged: Duration::ZERO,
+            next_of_all: Duration::ZERO,
             turn: None,
         }
     }
@@ -197,8 +197,7 @@ impl Search {
     /// already.
     pub(super) fn is_due(&self, time: Duration, busy: bool) -> bool {
         let late = if busy { LOOK_LATEST } else { Duration::ZERO };
-        // After a clock was set back, as well.
-        time >= self.next_look + late || self.next_look > time + LOOK_EVERY
+        has_come(time, self.next_look + late, LOOK_EVERY + late)
     }
 
     /// Takes that a search beside the followed face was made, and whether another is wanted soon.
@@ -236,20 +235,17 @@ impl Search {
             searched.min().map(|(_, index)| index)
         };
         let time = self.last.unwrap_or_default();
-        // The second case is that of a clock that was set back.
-        let any = time >= self.next_unchanged || self.next_unchanged > time + UNCHANGED_EVERY;
-        let index = if any {
+        if has_come(time, self.next_of_all, ALL_EVERY) {
             // First, since a view that changes all the time must not keep the others from being searched.
-            self.next_unchanged = time + UNCHANGED_EVERY;
-            oldest(wanted)?
+            self.next_of_all = time + ALL_EVERY;
         } else {
             wanted.retain(|index| {
                 let region = &self.views[*index].region;
                 self.grid
                     .has_changed(region, self.searched[*index], Some(&own))
             });
-            oldest(wanted)?
-        };
+        }
+        let index = oldest(wanted)?;
         self.searched[index] = now;
         self.views.get(index).copied()
     }
@@ -270,4 +266,9 @@ impl Search {
             .min_by(|a, b| apart(a).total_cmp(&apart(b)));
         nearest.unwrap_or(0.0)
     }
+}
+
+/// Whether it is time for what is done `every` so often and is due at `next`; also after the clock was set back.
+fn has_come(time: Duration, next: Duration, every: Duration) -> bool {
+    time >= next || next > time + every
 }

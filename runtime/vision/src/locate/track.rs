@@ -11,7 +11,7 @@ use super::{
     crop::{Averaging, Roi},
     detector::{Counted, FaceDetector},
     motion::MotionEstimate,
-    people::{People, PersonChange},
+    people::{People, PersonChange, are_near},
     search::Search,
     watch::{WatchRule, watch_area},
 };
@@ -218,10 +218,7 @@ impl<D: FaceDetector> FaceTracker<D> {
             false => KNOWN_EVERY,
         };
         match people.stalest(time, stale) {
-            Some(known) => match self.confirm(&frame.rgb, &known) {
-                Some(found) => self.see(frame, people, found),
-                None => people.miss(&known, time),
-            },
+            Some(known) => self.look_again(frame, people, &known),
             None => {
                 if let Some(view) = self.search.next_beside(&face) {
                     self.search_view(frame, people, &view.region, Some(&face));
@@ -250,10 +247,7 @@ impl<D: FaceDetector> FaceTracker<D> {
         let whole_sweep = self.search.is_first();
         // Who sits there anyway need not be searched for.
         if let Some(known) = people.waiting(frame.time) {
-            match self.confirm(&frame.rgb, &known) {
-                Some(found) => self.see(frame, people, found),
-                None => people.miss(&known, frame.time),
-            }
+            self.look_again(frame, people, &known);
         }
         let mut begun = people.begin(frame.time);
         let mut level = None;
@@ -320,6 +314,14 @@ impl<D: FaceDetector> FaceTracker<D> {
         }
     }
 
+    /// Looks for a known face where it was.
+    fn look_again(&mut self, frame: &Frame, people: &mut People, known: &Face) {
+        match self.confirm(&frame.rgb, known) {
+            Some(found) => self.see(frame, people, found),
+            None => people.miss(known, frame.time),
+        }
+    }
+
     fn see(&self, frame: &Frame, people: &mut People, face: Face) {
         let (time, noise) = (frame.time, self.search.noise());
         people.see(face, time, |life, face| {
@@ -368,8 +370,7 @@ impl<D: FaceDetector> FaceTracker<D> {
 
 /// Whether two detections in one frame are of one face.
 fn are_one(a: &Face, b: &Face) -> bool {
-    let ([ax, ay], [bx, by]) = (a.square.centre, b.square.centre);
-    (ax - bx).hypot(ay - by) < ONE_FACE * a.square.side.max(b.square.side)
+    are_near(a, b, ONE_FACE)
 }
 
 /// Places the region to search for a face that was at `last`, roll-aligned by its eyes.
