@@ -46,7 +46,9 @@ def wait_for(what, condition):
 def environment(camera, temporal={}):
     settings = {f"PARSEYE_CAMERA__{key}": value for key, value in camera.items()}
     settings |= {f"PARSEYE_TEMPORAL__{key}": value for key, value in temporal.items()}
-    return {**os.environ, "PARSEYE_DETECTOR__FILE": DETECTOR, **settings}
+    # An emulated processor takes a second for each view that is searched for a face: upright ones only.
+    detector = {"PARSEYE_DETECTOR__FILE": DETECTOR, "PARSEYE_DETECTOR__ROTATE": "0"}
+    return {**os.environ, **detector, **settings}
 
 
 class Monitor:

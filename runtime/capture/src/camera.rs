@@ -208,10 +208,10 @@ fn stream_of(id: &str) -> Result<Option<Stream>, SourceError> {
     match CameraUrl::parse(id) {
         None => Ok(None),
         Some(Ok(url)) => Ok(Some(Stream::Url(url))),
-        Some(Err(reason)) => Err(SourceError::Camera {
+        Some(Err(error)) => Err(SourceError::Camera {
             camera: super::url::without_credentials(id),
             fault: CameraFault::Missing,
-            reason,
+            reason: error.to_string(),
             remedy: "give a URL such as rtsp://HOST:554/stream or http://HOST/video.mjpg".into(),
         }),
     }

@@ -112,12 +112,12 @@ pub struct FfmpegLog {
     too_large: Option<(u32, u32)>,
     is_text: bool,
     input: Input,
-    decoding: Decoding,
+    decoding: DecoderState,
 }
 
 /// What the decoder says about its frames.
 #[derive(Clone, Debug, Default)]
-struct Decoding {
+struct DecoderState {
     /// Its last error that no frame was found to suffer from yet.
     unexplained: Option<String>,
     /// Its last error, and whether there was one at all.
@@ -253,9 +253,9 @@ impl FfmpegLog {
         self.input.read_line(message);
         if message.starts_with("Stream mapping:") {
             // What was decoded so far was only to find out about the stream.
-            self.decoding = Decoding {
+            self.decoding = DecoderState {
                 is_delayed: self.decoding.is_delayed,
-                ..Decoding::default()
+                ..DecoderState::default()
             };
         }
         if message.starts_with("Input #0, tty,") {
@@ -322,7 +322,7 @@ impl FfmpegLog {
     }
 }
 
-impl Decoding {
+impl DecoderState {
     fn error(&mut self, reason: &str, frame_by_frame: bool) {
         self.last_error = Some(reason.into());
         if frame_by_frame {

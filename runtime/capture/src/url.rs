@@ -6,6 +6,17 @@ use std::fmt;
 /// Schemes that a network camera may have.
 const SCHEMES: [&str; 4] = ["rtsp", "rtsps", "http", "https"];
 
+/// What is wrong with a URL, in words without its secrets.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum UrlError {
+    #[error("'{scheme}' is no protocol that is read; known: {}", SCHEMES.join(", "))]
+    UnknownProtocol { scheme: String },
+    #[error("the URL names no host")]
+    NoHost,
+    #[error("the URL holds a space or a control character; write %20 for a space")]
+    Unwritable,
+}
+
 /// The address of a network camera.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct CameraUrl {
@@ -17,8 +28,8 @@ impl CameraUrl {
     /// Parses the id of a camera; `None` where it is no URL.
     ///
     /// # Errors
-    /// What is wrong with a URL, in words without its secrets.
-    pub(crate) fn parse(id: &str) -> Option<Result<Self, String>> {
+    /// When it is one, and no camera's.
+    pub(crate) fn parse(id: &str) -> Option<Result<Self, UrlError>> {
         let (scheme, rest) = id.split_once("://")?;
         let shown = without_credentials(id);
         let is_known = SCHEMES
@@ -27,14 +38,13 @@ impl CameraUrl {
         let host = rest.split(['/', '?', '#']).next().unwrap_or(rest);
         let host = host.rsplit('@').next().unwrap_or(host);
         Some(if !is_known {
-            Err(format!(
-                "'{scheme}' is no protocol that is read; known: {}",
-                SCHEMES.join(", ")
-            ))
+            Err(UrlError::UnknownProtocol {
+                scheme: scheme.into(),
+            })
         } else if host.is_empty() || host.starts_with(':') {
-            Err("the URL names no host".into())
+            Err(UrlError::NoHost)
         } else if id.chars().any(|c| c.is_control() || c == ' ') {
-            Err("the URL holds a space or a control character; write %20 for a space".into())
+            Err(UrlError::Unwritable)
         } else {
             Ok(Self {
                 full: id.into(),
@@ -218,7 +228,7 @@ mod tests {
             ("http://u:secret@:80/", "no host"),
             ("http://cam/a b", "%20"),
         ] {
-            let error = CameraUrl::parse(text).unwrap().unwrap_err();
+            let error = CameraUrl::parse(text).unwrap().unwrap_err().to_string();
             assert!(
                 error.contains(expected) && !error.contains("secret"),
                 "{error}"

@@ -179,8 +179,26 @@ impl fmt::Display for Summary {
             self.blinks.right,
             self.blinks.both,
         )?;
+        if self.winks.left + self.winks.right > 0 {
+            write!(
+                f,
+                "; winks: {} left, {} right",
+                self.winks.left, self.winks.right
+            )?;
+        }
+        if self.long_closures.both > 0 {
+            write!(f, "; {} long closures", self.long_closures.both)?;
+        }
         if let Some(perclos) = self.perclos {
             write!(f, "; PERCLOS {:.1} %", 100.0 * perclos)?;
+        }
+        let raised = AlertKind::ALL
+            .into_iter()
+            .map(|kind| (kind, self.alerts.get(kind)))
+            .filter(|(_, times)| *times > 0);
+        for (index, (kind, times)) in raised.enumerate() {
+            let begin = if index == 0 { "; alerts:" } else { "," };
+            write!(f, "{begin} {times} {}", kind.name().replace('_', " "))?;
         }
         if self.person_changes > 0 {
             write!(f, "; {} changes of person", self.person_changes)?;

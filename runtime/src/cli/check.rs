@@ -171,6 +171,27 @@ fn text_of(report: &CheckReport) -> Result<String, std::fmt::Error> {
             writeln!(text, "no {name} for {count} eyes: {reason}")?;
         }
     }
+    write_shares(&mut text, report)?;
+    writeln!(
+        text,
+        "{:>8} {:>8} {:>28} {:>28}",
+        "SNR dB", "epsilon", "unchanged by white noise", "unchanged by FGSM"
+    )?;
+    for row in &report.table {
+        let fgsm = row.fgsm.as_ref().map_or("-".into(), share);
+        writeln!(
+            text,
+            "{:>8} {:>8.4} {:>28} {fgsm:>28}",
+            row.snr_db,
+            row.epsilon,
+            share(&row.noise)
+        )?;
+    }
+    Ok(text)
+}
+
+/// Writes what share of the eyes is trusted, predicted alike again, and turned at which margins.
+fn write_shares(text: &mut String, report: &CheckReport) -> std::fmt::Result {
     let both = &report.both;
     let states: Vec<String> = both.trust.iter().map(|(s, n)| format!("{n} {s}")).collect();
     writeln!(
@@ -204,22 +225,7 @@ fn text_of(report: &CheckReport) -> Result<String, std::fmt::Error> {
             .collect();
         writeln!(text, "unchanged under corruptions: {}", shares.join(", "))?;
     }
-    writeln!(
-        text,
-        "{:>8} {:>8} {:>28} {:>28}",
-        "SNR dB", "epsilon", "unchanged by white noise", "unchanged by FGSM"
-    )?;
-    for row in &report.table {
-        let fgsm = row.fgsm.as_ref().map_or("-".into(), share);
-        writeln!(
-            text,
-            "{:>8} {:>8.4} {:>28} {fgsm:>28}",
-            row.snr_db,
-            row.epsilon,
-            share(&row.noise)
-        )?;
-    }
-    Ok(text)
+    Ok(())
 }
 
 fn quantiles(of: &Distribution, digits: usize) -> String {

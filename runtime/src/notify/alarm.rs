@@ -199,10 +199,10 @@ impl Reader {
 /// Reports each failure once; all clones are one.
 #[derive(Clone)]
 struct Failures {
-    shared: Arc<Mutex<Reported>>,
+    shared: Arc<Mutex<FailureReport>>,
 }
 
-struct Reported {
+struct FailureReport {
     lines: BTreeSet<String>,
     report: Box<dyn FnMut(&str) + Send>,
 }
@@ -210,7 +210,7 @@ struct Reported {
 impl Failures {
     fn new(report: impl FnMut(&str) + Send + 'static) -> Self {
         Self {
-            shared: Arc::new(Mutex::new(Reported {
+            shared: Arc::new(Mutex::new(FailureReport {
                 lines: BTreeSet::new(),
                 report: Box::new(report),
             })),

@@ -8,7 +8,7 @@ use super::{
 
 /// A window as a file gives it: rows and columns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Window {
+pub(super) struct KernelWindow {
     pub kernel: [usize; 2],
     pub stride: [usize; 2],
     pub dilation: [usize; 2],
@@ -20,7 +20,7 @@ pub(super) struct Window {
 
 /// Weights of one group with square windows, and the padding on every side.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Square {
+pub(super) struct SquareKernel {
     pub weights: Floats,
     pub padding: usize,
     pub stride: usize,
@@ -30,8 +30,8 @@ pub(super) struct Square {
 pub(super) fn square(
     weights: &Floats,
     groups: usize,
-    window: Window,
-) -> Result<Square, LowerError> {
+    window: KernelWindow,
+) -> Result<SquareKernel, LowerError> {
     let &[outputs, inputs, rows, columns] = weights.shape.as_slice() else {
         return Err(LowerError::Window(
             "weights that are not of four dimensions",
@@ -86,7 +86,7 @@ pub(super) fn square(
             }
         }
     }
-    Ok(Square {
+    Ok(SquareKernel {
         weights: Floats {
             shape: vec![outputs, inputs * groups, side, side],
             values,
@@ -118,7 +118,7 @@ pub(super) fn diagonal(
 mod tests {
     use super::*;
 
-    const PLAIN: Window = Window {
+    const PLAIN: KernelWindow = KernelWindow {
         kernel: [3, 3],
         stride: [1, 1],
         dilation: [1, 1],
@@ -138,7 +138,7 @@ mod tests {
     fn convolved(
         weights: &Floats,
         groups: usize,
-        window: Window,
+        window: KernelWindow,
         image: &[f32],
         size: usize,
     ) -> Vec<f32> {
@@ -193,7 +193,7 @@ mod tests {
             (
                 weights([1, 4, 3, 3]),
                 1,
-                Window {
+                KernelWindow {
                     stride: [2, 2],
                     before: [0, 0],
                     ..PLAIN
@@ -202,7 +202,7 @@ mod tests {
             (
                 weights([1, 4, 3, 3]),
                 1,
-                Window {
+                KernelWindow {
                     dilation: [2, 2],
                     before: [2, 2],
                     after: [2, 2],
@@ -213,7 +213,7 @@ mod tests {
             (
                 weights([1, 4, 1, 3]),
                 1,
-                Window {
+                KernelWindow {
                     kernel: [1, 3],
                     before: [0, 1],
                     after: [0, 1],
@@ -224,7 +224,7 @@ mod tests {
         for (weights, groups, window) in cases {
             let rewritten = square(&weights, groups, window).unwrap();
             let side = rewritten.weights.shape[2];
-            let plain = Window {
+            let plain = KernelWindow {
                 kernel: [side; 2],
                 stride: [rewritten.stride; 2],
                 dilation: [1; 2],
@@ -241,7 +241,7 @@ mod tests {
 
     #[test]
     fn what_has_no_square_window_is_refused() {
-        let flat = Window {
+        let flat = KernelWindow {
             kernel: [1, 3],
             before: [0; 2],
             after: [0; 2],

@@ -59,6 +59,25 @@ fn channels_last(x: &Tensor) -> Tensor {
     x.permute([0, 2, 3, 1]).contiguous().permute([0, 3, 1, 2])
 }
 
+/// The kernels that a convolution begins with: He et al. 2015, or orthogonal ones.
+fn initial_kernels(shape: [i64; 4], tight_frame: bool) -> Result<Tensor, tch::TchError> {
+    let [outputs, inputs, kernel, _] = shape;
+    if tight_frame {
+        return orthogonal(outputs, inputs * kernel * kernel)?.f_reshape(shape);
+    }
+    let scale = (2.0 / (outputs * kernel * kernel) as f64).sqrt();
+    Ok(Tensor::f_randn(shape, (Kind::Float, Device::Cpu))? * scale)
+}
+
+/// The weights that a dense layer begins with.
+fn initial_rows(outputs: i64, inputs: i64, tight_frame: bool) -> Result<Tensor, tch::TchError> {
+    if tight_frame {
+        return orthogonal(outputs, inputs);
+    }
+    let scale = (1.0 / inputs as f64).sqrt();
+    Ok(Tensor::f_randn([outputs, inputs], (Kind::Float, Device::Cpu))? * scale)
+}
+
 /// A random matrix whose smaller Gram matrix is the identity (Saxe et al. 2014).
 fn orthogonal(rows: i64, columns: i64) -> Result<Tensor, tch::TchError> {
     let (tall, short) = (rows.max(columns), rows.min(columns));
@@ -109,13 +128,7 @@ impl Network {
                     tight_frame,
                     ..
                 } => {
-                    let shape = [outputs, inputs, kernel, kernel];
-                    let weight = if tight_frame {
-                        orthogonal(outputs, inputs * kernel * kernel)?.f_reshape(shape)?
-                    } else {
-                        let scale = (2.0 / (outputs * kernel * kernel) as f64).sqrt();
-                        Tensor::f_randn(shape, cpu)? * scale
-                    };
+                    let weight = initial_kernels([outputs, inputs, kernel, kernel], tight_frame)?;
                     add(name("weight"), channels_last(&weight), true)?;
                     if bias {
                         add(name("bias"), Tensor::f_zeros([outputs], cpu)?, true)?;
@@ -136,12 +149,7 @@ impl Network {
                     outputs,
                     tight_frame,
                 } => {
-                    let weight = if tight_frame {
-                        orthogonal(outputs, inputs)?
-                    } else {
-                        let scale = (1.0 / inputs as f64).sqrt();
-                        Tensor::f_randn([outputs, inputs], cpu)? * scale
-                    };
+                    let weight = initial_rows(outputs, inputs, tight_frame)?;
                     add(name("weight"), weight, true)?;
                     add(name("bias"), Tensor::f_zeros([outputs], cpu)?, true)?;
                 }

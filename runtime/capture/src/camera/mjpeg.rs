@@ -41,7 +41,7 @@ enum State {
 
 /// The meaning of a byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Step {
+enum ByteRole {
     /// It belongs to no image.
     Skip,
     /// It continues an image.
@@ -55,30 +55,30 @@ enum Step {
 }
 
 impl State {
-    fn step(&mut self, byte: u8) -> Step {
+    fn step(&mut self, byte: u8) -> ByteRole {
         let (next, step) = match (*self, byte) {
-            (Self::Outside | Self::OutsideMarker, 0xFF) => (Self::OutsideMarker, Step::Skip),
-            (Self::OutsideMarker, START_OF_IMAGE) => (Self::Between, Step::Begin),
-            (Self::Outside | Self::OutsideMarker, _) => (Self::Outside, Step::Skip),
-            (Self::Between | Self::Marker, 0xFF) => (Self::Marker, Step::Inside),
-            (Self::Between, _) => (Self::Outside, Step::Corrupt),
-            (Self::Marker | Self::DataMarker, END_OF_IMAGE) => (Self::Outside, Step::End),
+            (Self::Outside | Self::OutsideMarker, 0xFF) => (Self::OutsideMarker, ByteRole::Skip),
+            (Self::OutsideMarker, START_OF_IMAGE) => (Self::Between, ByteRole::Begin),
+            (Self::Outside | Self::OutsideMarker, _) => (Self::Outside, ByteRole::Skip),
+            (Self::Between | Self::Marker, 0xFF) => (Self::Marker, ByteRole::Inside),
+            (Self::Between, _) => (Self::Outside, ByteRole::Corrupt),
+            (Self::Marker | Self::DataMarker, END_OF_IMAGE) => (Self::Outside, ByteRole::End),
             // The image before was truncated; a new one begins.
-            (Self::Marker | Self::DataMarker, START_OF_IMAGE) => (Self::Between, Step::Begin),
-            (Self::Marker, 0x00) => (Self::Outside, Step::Corrupt),
+            (Self::Marker | Self::DataMarker, START_OF_IMAGE) => (Self::Between, ByteRole::Begin),
+            (Self::Marker, 0x00) => (Self::Outside, ByteRole::Corrupt),
             (Self::Marker, code) if code == TEMPORARY || RESTARTS.contains(&code) => {
-                (Self::Between, Step::Inside)
+                (Self::Between, ByteRole::Inside)
             }
             (Self::Marker, code) => (
                 Self::Length {
                     scan: code == START_OF_SCAN,
                     high: None,
                 },
-                Step::Inside,
+                ByteRole::Inside,
             ),
             (Self::Length { scan, high: None }, high) => {
                 let high = Some(high);
-                (Self::Length { scan, high }, Step::Inside)
+                (Self::Length { scan, high }, ByteRole::Inside)
             }
             (
                 Self::Length {
@@ -89,20 +89,20 @@ impl State {
             ) => {
                 // The length includes its own two bytes.
                 match u16::from_be_bytes([high, low]).checked_sub(2) {
-                    None => (Self::Outside, Step::Corrupt),
-                    Some(0) => (Self::after_segment(scan), Step::Inside),
-                    Some(left) => (Self::Segment { scan, left }, Step::Inside),
+                    None => (Self::Outside, ByteRole::Corrupt),
+                    Some(0) => (Self::after_segment(scan), ByteRole::Inside),
+                    Some(left) => (Self::Segment { scan, left }, ByteRole::Inside),
                 }
             }
-            (Self::Segment { scan, left: 1 }, _) => (Self::after_segment(scan), Step::Inside),
+            (Self::Segment { scan, left: 1 }, _) => (Self::after_segment(scan), ByteRole::Inside),
             (Self::Segment { scan, left }, _) => {
                 let left = left - 1;
-                (Self::Segment { scan, left }, Step::Inside)
+                (Self::Segment { scan, left }, ByteRole::Inside)
             }
-            (Self::Data | Self::DataMarker, 0xFF) => (Self::DataMarker, Step::Inside),
-            (Self::Data, _) => (Self::Data, Step::Inside),
+            (Self::Data | Self::DataMarker, 0xFF) => (Self::DataMarker, ByteRole::Inside),
+            (Self::Data, _) => (Self::Data, ByteRole::Inside),
             (Self::DataMarker, code) if code == 0 || RESTARTS.contains(&code) => {
-                (Self::Data, Step::Inside)
+                (Self::Data, ByteRole::Inside)
             }
             // A progressive image has further segments between its scans.
             (Self::DataMarker, code) => (
@@ -110,7 +110,7 @@ impl State {
                     scan: code == START_OF_SCAN,
                     high: None,
                 },
-                Step::Inside,
+                ByteRole::Inside,
             ),
         };
         *self = next;
@@ -132,9 +132,9 @@ pub fn jpeg_length(bytes: &[u8]) -> Option<usize> {
     let rest = bytes.iter().enumerate().skip(2);
     for (index, byte) in rest {
         match state.step(*byte) {
-            Step::End => return Some(index + 1),
-            Step::Inside => {}
-            Step::Skip | Step::Begin | Step::Corrupt => return None,
+            ByteRole::End => return Some(index + 1),
+            ByteRole::Inside => {}
+            ByteRole::Skip | ByteRole::Begin | ByteRole::Corrupt => return None,
         }
     }
     None
@@ -157,7 +157,7 @@ fn has_segment(image: &[u8], code: u8) -> bool {
     let mut state = State::Between;
     for byte in image.iter().skip(2) {
         let before = state;
-        if state.step(*byte) != Step::Inside || state == State::Data {
+        if state.step(*byte) != ByteRole::Inside || state == State::Data {
             return false;
         }
         if before == State::Marker && *byte == code {
@@ -204,8 +204,8 @@ impl Splitter {
         for byte in bytes {
             let before = self.state;
             match self.state.step(*byte) {
-                Step::Skip => {}
-                Step::Begin => {
+                ByteRole::Skip => {}
+                ByteRole::Begin => {
                     match before {
                         // The FF before the marker is part of the image already.
                         State::DataMarker => self.complete(&[END_OF_IMAGE]),
@@ -214,15 +214,15 @@ impl Splitter {
                     }
                     self.image.extend([0xFF, START_OF_IMAGE]);
                 }
-                Step::Inside => {
+                ByteRole::Inside => {
                     self.image.push(*byte);
                     if self.image.len() > self.max_bytes {
                         self.state = State::Outside;
                         self.discard();
                     }
                 }
-                Step::End => self.complete(&[*byte]),
-                Step::Corrupt => self.discard(),
+                ByteRole::End => self.complete(&[*byte]),
+                ByteRole::Corrupt => self.discard(),
             }
         }
     }

@@ -53,33 +53,7 @@ pub(super) fn discovery(settings: &MqttSettings) -> Vec<(String, Value)> {
     if settings.discovery_prefix.is_empty() {
         return Vec::new();
     }
-    let sensor = |key, name: &str, template: &str| Entity {
-        component: "sensor",
-        key,
-        name: name.to_owned(),
-        template: template.to_owned(),
-        more: json!({}),
-    };
-    let mut entities = Vec::new();
-    let states = EyeState::ALL.map(EyeState::name);
-    for (eye, key, name) in [
-        (Eye::Left, "left_eye", "Left eye"),
-        (Eye::Right, "right_eye", "Right eye"),
-    ] {
-        let field = match eye {
-            Eye::Left => "left",
-            Eye::Right => "right",
-        };
-        // What was not measured is unknown to Home Assistant, not "not visible".
-        let template = format!(
-            "{{{{ value_json.{field}.state if value_json.{field} and value_json.{field}.probabilities \
-             else none }}}}"
-        );
-        entities.push(Entity {
-            more: json!({ "device_class": "enum", "options": states }),
-            ..sensor(key, name, &template)
-        });
-    }
+    let mut entities: Vec<Entity> = Eye::ALL.map(eye_entity).into();
     entities.push(Entity {
         more: json!({ "unit_of_measurement": "%", "state_class": "measurement", "suggested_display_precision": 1 }),
         ..sensor(
@@ -96,35 +70,7 @@ pub(super) fn discovery(settings: &MqttSettings) -> Vec<(String, Value)> {
             "{{ value_json.blinks_per_minute | round(2) if value_json.blinks_per_minute is not none else none }}",
         )
     });
-    for (kind, key, name) in [
-        (
-            AlertKind::LongClosureWarning,
-            "long_closure_warning",
-            "Eyes closed, warning",
-        ),
-        (
-            AlertKind::LongClosureAlarm,
-            "long_closure_alarm",
-            "Eyes closed, alarm",
-        ),
-        (
-            AlertKind::FaceLostAsleep,
-            "face_lost_asleep",
-            "Face lost while asleep",
-        ),
-        (AlertKind::Drowsiness, "drowsiness", "Drowsiness"),
-    ] {
-        // The name in the template is the one that alerts have in the state.
-        let template = format!(
-            "{{{{ 'ON' if value_json.alerts | selectattr('kind', 'eq', '{}') | list else 'OFF' }}}}",
-            kind.name()
-        );
-        entities.push(Entity {
-            component: "binary_sensor",
-            more: json!({ "device_class": "problem" }),
-            ..sensor(key, name, &template)
-        });
-    }
+    entities.extend(alert_entities());
     entities.push(Entity {
         component: "binary_sensor",
         more: json!({ "device_class": "problem", "entity_category": "diagnostic" }),
@@ -138,6 +84,53 @@ pub(super) fn discovery(settings: &MqttSettings) -> Vec<(String, Value)> {
         .into_iter()
         .map(|entity| entity.described(settings));
     described.collect()
+}
+
+fn sensor(key: &'static str, name: &str, template: &str) -> Entity {
+    Entity {
+        component: "sensor",
+        key,
+        name: name.to_owned(),
+        template: template.to_owned(),
+        more: json!({}),
+    }
+}
+
+fn eye_entity(eye: Eye) -> Entity {
+    let (field, key, name) = match eye {
+        Eye::Left => ("left", "left_eye", "Left eye"),
+        Eye::Right => ("right", "right_eye", "Right eye"),
+    };
+    // What was not measured is unknown to Home Assistant, not "not visible".
+    let template = format!(
+        "{{{{ value_json.{field}.state if value_json.{field} and value_json.{field}.probabilities else none }}}}"
+    );
+    let states = EyeState::ALL.map(EyeState::name);
+    Entity {
+        more: json!({ "device_class": "enum", "options": states }),
+        ..sensor(key, name, &template)
+    }
+}
+
+fn alert_entities() -> [Entity; 4] {
+    [
+        (AlertKind::LongClosureWarning, "Eyes closed, warning"),
+        (AlertKind::LongClosureAlarm, "Eyes closed, alarm"),
+        (AlertKind::FaceLostAsleep, "Face lost while asleep"),
+        (AlertKind::Drowsiness, "Drowsiness"),
+    ]
+    .map(|(kind, name)| {
+        // The name in the template is the one that alerts have in the state.
+        let template = format!(
+            "{{{{ 'ON' if value_json.alerts | selectattr('kind', 'eq', '{}') | list else 'OFF' }}}}",
+            kind.name()
+        );
+        Entity {
+            component: "binary_sensor",
+            more: json!({ "device_class": "problem" }),
+            ..sensor(kind.name(), name, &template)
+        }
+    })
 }
 
 /// An entity of Home Assistant.

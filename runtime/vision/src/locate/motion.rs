@@ -38,7 +38,7 @@ pub struct MotionEstimate {
 
 /// A face now beside the face then.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Comparison {
+pub(super) struct BlockMatch {
     /// Residual of the best shift as a share of the face's variance.
     pub(super) residual: f32,
     /// Variance of the face's cells in squared gray levels.
@@ -76,7 +76,7 @@ impl MotionEstimate {
 
     /// Compares the face with what is there now, however it has shifted: what a rigid picture of it, moved as a
     /// whole, leaves unexplained. `None` where the face has too little contrast, or has shifted too far.
-    pub(super) fn compare(&self, luma: &GrayImage) -> Option<Comparison> {
+    pub(super) fn compare(&self, luma: &GrayImage) -> Option<BlockMatch> {
         let variance = self.variance();
         // Also false for what is not a number.
         let has_contrast = variance >= MIN_CONTRAST * MIN_CONTRAST;
@@ -96,7 +96,7 @@ impl MotionEstimate {
             ..self.square
         };
         let exact = self.residual(&cells(luma, &moved), 0, 0);
-        Some(Comparison {
+        Some(BlockMatch {
             residual: residual.min(exact) / variance,
             variance,
         })

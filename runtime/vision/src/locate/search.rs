@@ -9,7 +9,7 @@ use super::{
     views::{View, views},
     watch::{Rotation, WatchRegion, watch_area},
 };
-use image::GrayImage;
+use crate::frame::Frame;
 use std::time::Duration;
 
 /// Network runs a second that are spent on searching while nobody is there and the picture changes all the time. A
@@ -57,11 +57,16 @@ pub(super) struct Search {
     views: Vec<View>,
     /// Number of the frame in which each view was last searched; 0 for never.
     searched: Vec<u64>,
-    /// When each view was last searched because it had changed.
+    /// When each view was last searched because it had changed, by `clock`.
     served: Vec<Option<Duration>>,
-    last: Option<Duration>,
-    /// Seconds since the frame before.
-    step: f32,
+    /// Number and time of the last frame.
+    last: Option<(u64, Duration)>,
+    /// Time that the last frame adds to `clock`.
+    step: Duration,
+    /// The time by which searches are counted. It is that of the frames where each is judged. A machine that is late
+    /// and leaves all but one of n frames out would make up for these, which makes it later still: there the clock
+    /// goes on by an nth of the time from one frame of the camera to the next.
+    clock: Duration,
     /// Network runs that may be made, and of these the ones that may go round an unchanged picture.
     credit: f32,
     unchanged_credit: f32,
@@ -84,7 +89,8 @@ impl Search {
             searched: Vec::new(),
             served: Vec::new(),
             last: None,
-            step: 0.0,
+            step: Duration::ZERO,
+            clock: Duration::ZERO,
             credit: 0.0,
             unchanged_credit: 0.0,
             next_look: Duration::ZERO,
@@ -94,7 +100,13 @@ impl Search {
     }
 
     /// Takes the next frame, before anything is searched in it.
-    pub(super) fn observe(&mut self, luma: &GrayImage, time: Duration) {
+    pub(super) fn observe(&mut self, frame: &Frame) {
+        let Frame {
+            luma,
+            time,
+            sequence,
+            ..
+        } = frame;
         let size = luma.dimensions();
         if size != self.grid.size() || self.last.is_none() {
             self.grid = ChangeGrid::new(size);
@@ -106,13 +118,16 @@ impl Search {
             self.credit = self.views.len() as f32;
         }
         self.grid.observe(luma);
-        self.step = self
-            .last
-            .map_or(0.0, |last| time.saturating_sub(last).as_secs_f32());
-        self.last = Some(time);
+        self.step = self.last.map_or(Duration::ZERO, |(before, last)| {
+            let frames = u32::try_from(sequence.saturating_sub(before)).unwrap_or(u32::MAX);
+            time.saturating_sub(last) / frames.max(1) / frames.max(1)
+        });
+        self.last = Some((*sequence, *time));
+        self.clock = self.clock.saturating_add(self.step);
         let most = self.views.len() as f32;
-        self.credit = (self.credit + RUNS_PER_SECOND * self.step).min(most);
-        self.unchanged_credit = (self.unchanged_credit + UNCHANGED_PER_SECOND * self.step).min(1.0);
+        let step_s = self.step.as_secs_f32();
+        self.credit = (self.credit + RUNS_PER_SECOND * step_s).min(most);
+        self.unchanged_credit = (self.unchanged_credit + UNCHANGED_PER_SECOND * step_s).min(1.0);
     }
 
     /// Whether the frame is the first of its source or size.
@@ -139,7 +154,7 @@ impl Search {
             return self.views.len() as u32;
         }
         let least = if lost_now { RUNS_AT_LOSS } else { 0.0 };
-        let of_sweep = (most * self.step / SWEEP_S).ceil();
+        let of_sweep = (most * self.step.as_secs_f32() / SWEEP_S).ceil();
         self.credit.floor().min(of_sweep).max(least) as u32
     }
 
@@ -164,11 +179,11 @@ impl Search {
                     .has_changed(&self.views[index].region, searched, None)
         };
         let now = self.grid.frame();
-        let time = self.last.unwrap_or_default();
         // No view is left out for ever, since within this time there are runs for all.
         let sweep = Duration::from_secs_f32(self.views.len() as f32 / RUNS_PER_SECOND);
         let served = |index: &usize| {
-            let recent = self.served[*index].filter(|at| time.saturating_sub(*at) < sweep && !lost);
+            let recent =
+                self.served[*index].filter(|at| self.clock.saturating_sub(*at) < sweep && !lost);
             recent.map_or(Duration::ZERO, |at| at + Duration::from_nanos(1))
         };
         let pending = (0..self.views.len())
@@ -179,7 +194,7 @@ impl Search {
             .min_by_key(served);
         let index = match found {
             Some(index) => {
-                self.served[index] = Some(time);
+                self.served[index] = Some(self.clock);
                 index
             }
             None if self.unchanged_credit >= 1.0 => {
@@ -234,7 +249,7 @@ impl Search {
                 .map(|index| (self.searched[index], index));
             searched.min().map(|(_, index)| index)
         };
-        let time = self.last.unwrap_or_default();
+        let time = self.last.map_or(Duration::ZERO, |(_, time)| time);
         if has_come(time, self.next_of_all, ALL_EVERY) {
             // First, since a view that changes all the time must not keep the others from being searched.
             self.next_of_all = time + ALL_EVERY;

@@ -65,12 +65,12 @@ pub struct FaceTracker<D = BlazeFace> {
     /// The face of the last frame, while it is tracked.
     last: Option<Face>,
     /// The last detection of it, where motion may be estimated from that.
-    detection: Option<Detection>,
+    detection: Option<LastDetection>,
 }
 
 /// A face as the network detected it.
 #[derive(Debug)]
-struct Detection {
+struct LastDetection {
     face: Face,
     motion: MotionEstimate,
     /// Frames since then.
@@ -125,7 +125,7 @@ impl<D: FaceDetector> FaceTracker<D> {
     /// Finds the watched face in the next frame, or the face that is to be watched.
     pub fn track(&mut self, frame: &Frame) -> TrackedFace {
         let mut people = self.people_for(&frame.luma);
-        self.search.observe(&frame.luma, frame.time);
+        self.search.observe(frame);
         let runs = self.runs();
         let tracked = match self.follow(frame) {
             Some(face) => self.look_beside(frame, &mut people, face, self.runs() > runs),
@@ -170,7 +170,7 @@ impl<D: FaceDetector> FaceTracker<D> {
     }
 
     fn keep_detection(&mut self, face: Face, luma: &GrayImage) {
-        self.detection = (self.settings.detect_every > 1).then(|| Detection {
+        self.detection = (self.settings.detect_every > 1).then(|| LastDetection {
             motion: MotionEstimate::at(&face, luma),
             face,
             age: 0,

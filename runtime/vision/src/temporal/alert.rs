@@ -105,17 +105,17 @@ pub(super) struct Alerter {
     drowsy_above: f64,
     drowsy_until: f64,
     drowsy_known: Duration,
-    warning: Running,
-    alarm: Running,
-    face_lost: Running,
-    drowsiness: Running,
+    warning: AlertState,
+    alarm: AlertState,
+    face_lost: AlertState,
+    drowsiness: AlertState,
     /// Since when the lids cannot be seen; `None` while they can.
     unseen_since: Option<Duration>,
 }
 
 /// An alert that may be on.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Running {
+pub(super) enum AlertState {
     /// It is not.
     Off,
     /// It is.
@@ -137,10 +137,10 @@ impl Alerter {
             drowsy_above: settings.drowsy_above,
             drowsy_until: settings.drowsy_until,
             drowsy_known: seconds::duration(settings.drowsy_known_s),
-            warning: Running::Off,
-            alarm: Running::Off,
-            face_lost: Running::Off,
-            drowsiness: Running::Off,
+            warning: AlertState::Off,
+            alarm: AlertState::Off,
+            face_lost: AlertState::Off,
+            drowsiness: AlertState::Off,
             unseen_since: None,
         }
     }
@@ -162,7 +162,7 @@ impl Alerter {
         let was_asleep = self.alarm.is_on();
         let due = self.due_of_closure(time, lids, self.warn_after, self.warning, true);
         let mut report = AlertReport::new(&mut alerts, time, perclos);
-        let mut follow = |running: &mut Running, kind, due, repeat_after| {
+        let mut follow = |running: &mut AlertState, kind, due, repeat_after| {
             running.follow(due, repeat_after, kind, &mut report);
         };
         let (warning, repeat_after) = (AlertKind::LongClosureWarning, self.repeat_after);
@@ -206,13 +206,13 @@ impl Alerter {
         time: Duration,
         lids: LidState,
         after: Duration,
-        running: Running,
+        running: AlertState,
         in_sight_only: bool,
     ) -> Due {
         let is_due =
             |lasting: Lasting| lasting.is_sure() && time.saturating_sub(lasting.since) >= after;
         let goes_on = |lasting: Lasting| match running {
-            Running::On { since, .. } if since == lasting.since => Due::On(since),
+            AlertState::On { since, .. } if since == lasting.since => Due::On(since),
             _ => Due::Off,
         };
         match lids {
@@ -232,23 +232,25 @@ impl Alerter {
     /// the last reading. Closed eyes that are seen again keep it on until their own alarm takes over.
     fn due_of_lost_face(&self, time: Duration, lids: LidState, was_asleep: bool) -> Due {
         match (self.face_lost, lids) {
-            (Running::Off, LidState::Unknown) if was_asleep => {
+            (AlertState::Off, LidState::Unknown) if was_asleep => {
                 Due::On(self.unseen_since.unwrap_or(time))
             }
-            (Running::Off, _) | (_, LidState::NotClosed) => Due::Off,
-            (Running::On { .. }, _) if self.alarm.is_on() => Due::Off,
-            (Running::On { since, .. }, _) => Due::On(since),
+            (AlertState::Off, _) | (_, LidState::NotClosed) => Due::Off,
+            (AlertState::On { .. }, _) if self.alarm.is_on() => Due::Off,
+            (AlertState::On { since, .. }, _) => Due::On(since),
         }
     }
 
     fn due_of_drowsiness(&self, time: Duration, perclos: Option<f64>, known: Duration) -> Due {
         match (perclos, self.drowsiness) {
-            (Some(share), Running::Off)
+            (Some(share), AlertState::Off)
                 if share > self.drowsy_above && known >= self.drowsy_known =>
             {
                 Due::On(time)
             }
-            (Some(share), Running::On { since, .. }) if share > self.drowsy_until => Due::On(since),
+            (Some(share), AlertState::On { since, .. }) if share > self.drowsy_until => {
+                Due::On(since)
+            }
             (Some(_), _) => Due::Off,
             (None, _) => Due::Lost,
         }
@@ -294,7 +296,7 @@ pub(super) enum Due {
     Lost,
 }
 
-impl Running {
+impl AlertState {
     /// Whether it is on.
     pub(super) const fn is_on(self) -> bool {
         matches!(self, Self::On { .. })

@@ -171,11 +171,11 @@ pub(super) struct ClosureDetector {
     longest_reopening: Duration,
     longest_unseen: Duration,
     long_closure: Duration,
-    state: State,
+    state: ClosureState,
 }
 
 #[derive(Clone, Copy, Debug)]
-enum State {
+enum ClosureState {
     Unknown,
     NotClosed,
     Closed(Running),
@@ -203,7 +203,7 @@ struct Running {
     unseen_since_closed: Duration,
 }
 
-impl State {
+impl ClosureState {
     fn lids(self) -> LidState {
         let running = match self {
             Self::Unknown => return LidState::Unknown,
@@ -232,7 +232,7 @@ impl ClosureDetector {
             longest_reopening: seconds::duration(settings.longest_reopening_s),
             longest_unseen: seconds::duration(settings.longest_unseen_s),
             long_closure: seconds::duration(settings.long_closure_s),
-            state: State::Unknown,
+            state: ClosureState::Unknown,
         }
     }
 
@@ -251,10 +251,10 @@ impl ClosureDetector {
             LidState::Unknown
         };
         let step = match (before, lids.filter(|_| followed)) {
-            (State::Unknown | State::NotClosed, _) => Step::Over,
-            (State::Closed(running), None) if !followed => Step::lost(running),
-            (State::Closed(running), None) => self.lose_sight(running, time),
-            (State::Closed(running), Some(sample)) => self.follow(running, time, sample),
+            (ClosureState::Unknown | ClosureState::NotClosed, _) => Step::Over,
+            (ClosureState::Closed(running), None) if !followed => Step::lost(running),
+            (ClosureState::Closed(running), None) => self.lose_sight(running, time),
+            (ClosureState::Closed(running), Some(sample)) => self.follow(running, time, sample),
         };
         let (ended, reopened) = match step {
             Step::Ended(running, end) if running.whole => {
@@ -264,15 +264,16 @@ impl ClosureDetector {
             Step::Over | Step::On(_) => (None, None),
         };
         self.state = match (step, lids) {
-            (Step::On(running), _) => State::Closed(running),
-            (_, None) => State::Unknown,
+            (Step::On(running), _) => ClosureState::Closed(running),
+            (_, None) => ClosureState::Unknown,
             (_, Some(LidSample { frame, signal })) if signal.closed > self.closed_above => {
-                State::Closed(Running {
+                ClosureState::Closed(Running {
                     start: time,
                     first_frame: frame,
                     last_frame: frame,
                     frames: 1,
-                    whole: followed && (reopened.is_some() || matches!(before, State::NotClosed)),
+                    whole: followed
+                        && (reopened.is_some() || matches!(before, ClosureState::NotClosed)),
                     reopening_since: None,
                     parted: None,
                     unseen_since: None,
@@ -280,7 +281,7 @@ impl ClosureDetector {
                     unseen_since_closed: Duration::ZERO,
                 })
             }
-            (_, Some(_)) => State::NotClosed,
+            (_, Some(_)) => ClosureState::NotClosed,
         };
         LidChange {
             until_now,

@@ -15,11 +15,11 @@ use std::time::Duration;
 pub(super) struct PartialDetector {
     open_above: f64,
     long_closure: Duration,
-    state: State,
+    state: PartialState,
 }
 
 #[derive(Clone, Copy, Debug)]
-enum State {
+enum PartialState {
     Unknown,
     Open,
     Low {
@@ -37,7 +37,7 @@ impl PartialDetector {
         Self {
             open_above: settings.open_above,
             long_closure: seconds::duration(settings.long_closure_s),
-            state: State::Unknown,
+            state: PartialState::Unknown,
         }
     }
 
@@ -52,37 +52,37 @@ impl PartialDetector {
         spacing: Spacing,
     ) -> Option<UnnamedClosure> {
         if spacing != Spacing::Close || change.until_now == LidState::Unknown {
-            self.state = State::Unknown;
+            self.state = PartialState::Unknown;
         }
         let Some(LidSample { frame, signal }) = lids else {
-            self.state = State::Unknown;
+            self.state = PartialState::Unknown;
             return None;
         };
         let closed = matches!(change.now, LidState::Closed(_));
         let open = !closed && signal.openness > self.open_above;
         let before = self.state;
         self.state = match before {
-            _ if open => State::Open,
-            State::Low {
+            _ if open => PartialState::Open,
+            PartialState::Low {
                 start,
                 first_frame,
                 counts,
                 ..
-            } => State::Low {
+            } => PartialState::Low {
                 start,
                 first_frame,
                 last_frame: frame,
                 counts: counts && !closed,
             },
-            State::Open | State::Unknown => State::Low {
+            PartialState::Open | PartialState::Unknown => PartialState::Low {
                 start: time,
                 first_frame: frame,
                 last_frame: frame,
-                counts: !closed && matches!(before, State::Open),
+                counts: !closed && matches!(before, PartialState::Open),
             },
         };
         match before {
-            State::Low {
+            PartialState::Low {
                 start,
                 first_frame,
                 last_frame,

@@ -3,7 +3,7 @@
 
 use super::{
     TemporalSettings,
-    alert::{Alert, AlertKind, AlertReport, Due, Running},
+    alert::{Alert, AlertKind, AlertReport, AlertState, Due},
 };
 use crate::seconds;
 use std::time::Duration;
@@ -24,8 +24,8 @@ pub(super) struct Reminders {
     longest_at_screen: Option<Duration>,
     shortest_break: Duration,
     again_after: Duration,
-    low_blink_rate: Running,
-    screen_time: Running,
+    low_blink_rate: AlertState,
+    screen_time: AlertState,
     /// Since when somebody has been there without a break, and was last seen.
     there: Option<(Duration, Duration)>,
 }
@@ -51,8 +51,8 @@ impl Reminders {
                 .then(|| seconds::duration(settings.remind_screen_s)),
             shortest_break: seconds::duration(settings.screen_break_s),
             again_after: seconds::duration(settings.remind_again_s),
-            low_blink_rate: Running::Off,
-            screen_time: Running::Off,
+            low_blink_rate: AlertState::Off,
+            screen_time: AlertState::Off,
             there: None,
         }
     }
@@ -95,12 +95,14 @@ impl Reminders {
         let is_known = |share: f64| habits.known >= self.window.mul_f64(share);
         match (habits.blinks_per_minute, self.low_blink_rate) {
             _ if self.below_blinks <= 0.0 => Due::Off,
-            (Some(rate), Running::Off) => match rate < self.below_blinks {
+            (Some(rate), AlertState::Off) => match rate < self.below_blinks {
                 true if is_known(KNOWN_TO_RAISE) => Due::On(time),
                 _ => Due::Off,
             },
-            (Some(rate), Running::On { .. }) if rate >= self.below_blinks * RECOVERED => Due::Off,
-            (Some(_), Running::On { since, .. }) if is_known(KNOWN_TO_KEEP) => Due::On(since),
+            (Some(rate), AlertState::On { .. }) if rate >= self.below_blinks * RECOVERED => {
+                Due::Off
+            }
+            (Some(_), AlertState::On { since, .. }) if is_known(KNOWN_TO_KEEP) => Due::On(since),
             _ => Due::Lost,
         }
     }

@@ -3,7 +3,7 @@
 use super::{
     super::{
         constants::Floats,
-        kernels::{self, Window},
+        kernels::{self, KernelWindow},
     },
     LowerError, Lowering, MOST_SIDE, Wire, attribute_ints, float, integer, ints, rewrite,
 };
@@ -35,7 +35,7 @@ impl Lowering {
         x: &Wire,
         weights: &Floats,
         groups: usize,
-        window: Window,
+        window: KernelWindow,
         bias: Option<&Floats>,
     ) -> Result<Wire, LowerError> {
         let square = kernels::square(weights, groups, window)?;
@@ -150,7 +150,7 @@ impl Lowering {
             let [row, column] = [0, 1].map(|index| padding - before[index]);
             weights.values[(channel * side + row) * side + column] = 1.0;
         }
-        let window = Window {
+        let window = KernelWindow {
             kernel: [side; 2],
             stride: [1; 2],
             dilation: [1; 2],
@@ -199,7 +199,7 @@ fn pair(node: &pb::NodeProto, name: &str, least: usize) -> Result<Option<[usize;
 }
 
 /// The window of a convolution or pool, its padding computed where the file leaves that to the reader.
-fn window(node: &pb::NodeProto, x: &Wire, kernel: [usize; 2]) -> Result<Window, LowerError> {
+fn window(node: &pb::NodeProto, x: &Wire, kernel: [usize; 2]) -> Result<KernelWindow, LowerError> {
     channels(node, x)?;
     let stride = pair(node, "strides", 1)?.unwrap_or([1; 2]);
     let dilation = pair(node, "dilations", 1)?.unwrap_or([1; 2]);
@@ -238,7 +238,7 @@ fn window(node: &pb::NodeProto, x: &Wire, kernel: [usize; 2]) -> Result<Window, 
         ),
         Some(_) => return Err(rewrite(node, "an unknown kind of padding")),
     };
-    Ok(Window {
+    Ok(KernelWindow {
         kernel,
         stride,
         dilation,

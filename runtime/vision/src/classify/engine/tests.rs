@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::classify::onnx_file::decode;
-use parseye_testkit::places::repository;
+use std::path::Path;
 
 /// Values that no two networks agree on by accident.
 fn input(shape: &[usize], seed: u32) -> TValue {
@@ -66,7 +66,7 @@ fn by_own_register(proto: ModelProto, shapes: &[&[usize]]) -> TractResult<Plan> 
 fn every_bit_is_as_by_the_whole_reader() {
     let crop: &[usize] = &[1, 1, 32, 32];
     let states: &[usize] = &[1, 4];
-    let models = repository().join("models");
+    let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models");
     for name in [
         "default",
         "tiny",

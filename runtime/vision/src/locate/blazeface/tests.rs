@@ -1,9 +1,8 @@
 //! The network predicts what tract does with the same file, and no other file is accepted.
 
 use super::*;
-use crate::classify::engine::tests::by_whole_reader;
+use crate::{classify::engine::tests::by_whole_reader, locate::FACE_DETECTOR_FILE};
 use parseye_test_needs::needs;
-use parseye_testkit::places::face_detector;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -54,7 +53,8 @@ fn drawn_input(seed: u64) -> Vec<f32> {
 #[needs(face_detector)]
 #[test]
 fn the_layers_predict_as_tract_does() {
-    let path = face_detector();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/face-detector");
+    let path = folder.join(FACE_DETECTOR_FILE);
     let plan = by_whole_reader(&std::fs::read(&path).unwrap(), &[&[1, SIDE, SIDE, 3]]);
     let mut face = BlazeFace::open(&path).unwrap();
     // The second run is on what the first one left in memory.

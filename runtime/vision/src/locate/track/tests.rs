@@ -180,6 +180,11 @@ impl Stage {
         }
     }
 
+    /// Leaves out frames that the camera takes meanwhile, as a machine does that is late.
+    pub(super) const fn leave_out(&mut self, frames: u64) {
+        self.frame += frames;
+    }
+
     pub(super) fn play(&mut self, actors: &[Actor], seconds: f64) -> Vec<Seen> {
         (0..(seconds * FPS).round() as u64)
             .map(|_| self.frame(actors, false))

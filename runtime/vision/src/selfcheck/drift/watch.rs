@@ -17,13 +17,13 @@ pub(super) struct Transition {
 
 /// The present state of one quantity.
 #[derive(Clone, Copy, Debug, Default)]
-struct Watch {
+struct RunOfBlocks {
     drifted: Option<(Shift, Duration)>,
     /// Blocks in a row beyond the limit or, once drifted, within it.
     in_a_row: usize,
 }
 
-impl Watch {
+impl RunOfBlocks {
     /// Counts a block; returns how many of this kind there have been in a row.
     fn count(&mut self, counts: bool) -> usize {
         self.in_a_row = if counts { self.in_a_row + 1 } else { 0 };
@@ -55,14 +55,14 @@ impl Watch {
 /// Follows the mean of a quantity by a Page-Hinkley test.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct MeanWatch {
-    watch: Watch,
+    watch: RunOfBlocks,
     test: PageHinkley,
 }
 
 impl MeanWatch {
     pub(super) fn new(tuning: &DriftTuning) -> Self {
         Self {
-            watch: Watch::default(),
+            watch: RunOfBlocks::default(),
             test: PageHinkley::new(tuning.allowance, tuning.threshold),
         }
     }
@@ -87,7 +87,7 @@ impl MeanWatch {
 
 /// Follows the distribution of a quantity by its population stability index.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct DistributionWatch(Watch);
+pub(super) struct DistributionWatch(RunOfBlocks);
 
 impl DistributionWatch {
     /// Takes the index of a window that began at `begin`, and the direction in which it has moved.

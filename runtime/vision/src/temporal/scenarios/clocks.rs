@@ -15,7 +15,7 @@ use std::time::Duration;
 const HOUR: f64 = 3600.0;
 
 /// Somebody who is monitored by a clock that can be set.
-struct Watch {
+struct Viewer {
     tracker: TemporalTracker,
     time: f64,
     frame: u64,
@@ -23,7 +23,7 @@ struct Watch {
     alerts: Vec<Alert>,
 }
 
-impl Watch {
+impl Viewer {
     fn new() -> Self {
         Self {
             tracker: TemporalTracker::new(&TemporalSettings::default()),
@@ -78,7 +78,7 @@ const JUMPS: [f64; 4] = [HOUR, -HOUR, 3.0, -3.0];
 #[test]
 fn a_clock_set_during_a_blink_makes_no_long_closure_and_no_alarm() {
     for jump in JUMPS {
-        let mut watch = Watch::new();
+        let mut watch = Viewer::new();
         watch.sees(5.0, Scene::Open).sees(0.1, Scene::Closed);
         watch.set(jump);
         watch.sees(0.1, Scene::Closed).sees(5.0, Scene::Open);
@@ -92,7 +92,7 @@ fn a_clock_set_during_a_blink_makes_no_long_closure_and_no_alarm() {
 fn whoever_falls_asleep_after_the_clock_was_set_is_warned_in_time() {
     use AlertPhase::Raised;
     for jump in JUMPS {
-        let mut watch = Watch::new();
+        let mut watch = Viewer::new();
         watch
             .sees(5.0, Scene::Open)
             .set(jump)
@@ -110,7 +110,7 @@ fn whoever_falls_asleep_after_the_clock_was_set_is_warned_in_time() {
 fn an_alarm_that_is_on_when_the_clock_is_set_is_lost_and_comes_again() {
     use AlertPhase::{Lost, Raised};
     for jump in JUMPS {
-        let mut watch = Watch::new();
+        let mut watch = Viewer::new();
         watch.sees(5.0, Scene::Open).sees(2.0, Scene::Closed);
         watch.set(jump).sees(2.0, Scene::Closed);
         let reported = watch.phases(AlertKind::LongClosureAlarm);
@@ -124,7 +124,7 @@ fn an_alarm_that_is_on_when_the_clock_is_set_is_lost_and_comes_again() {
 #[test]
 fn the_last_minute_holds_nothing_of_before_the_clock_was_set() {
     for jump in [HOUR, -HOUR] {
-        let mut watch = Watch::new();
+        let mut watch = Viewer::new();
         watch.sees(1.0, Scene::Open).sees(50.0, Scene::Closed);
         watch.sees(1.0, Scene::Open);
         assert!(watch.tracker.perclos_of_last_minute().unwrap() > 0.9);
@@ -147,7 +147,7 @@ proptest! {
         ),
     ) {
         let longest_gap = TemporalSettings::default().longest_gap_s;
-        let mut watch = Watch::new();
+        let mut watch = Viewer::new();
         let (mut seen_s, mut longest) = (0.0, 0.0_f64);
         for (step, scene) in steps {
             // Within a day of the beginning, so that time is never negative.

@@ -70,6 +70,31 @@ fn an_empty_room_costs_five_runs_a_second_and_a_restless_one_forty() {
     }
 }
 
+/// A run that takes half a second, as on an emulated processor: a machine that makes up for the frames that it leaves
+/// out is later still, for ever.
+#[test]
+fn a_machine_that_is_late_searches_less_and_finds_small_faces_all_the_same() {
+    for size in SIZES {
+        let mut stage = Stage::new(size, &DetectorSettings::default());
+        let mut frame = |actors: &[Actor]| {
+            let seen = stage.frame(actors, true);
+            let late = (seen.runs as f64 * 0.5 * super::FPS) as u64;
+            // An even number, since every other picture is the same.
+            stage.leave_out(late / 2 * 2);
+            seen
+        };
+        for _ in 0..60 {
+            frame(&[]);
+        }
+        let runs: u64 = (0..150).map(|_| frame(&[]).runs).sum();
+        let rate = runs as f64 / 150.0;
+        assert!((0.3..1.0).contains(&rate), "{size:?}: {rate} a frame");
+        let face = actor(Who::Person, ALWAYS, [400.0, 400.0], 48.0);
+        let found = (0..600).position(|_| frame(&[face]).is(&face));
+        assert!(found.is_some(), "{size:?}");
+    }
+}
+
 #[test]
 fn looking_beside_a_face_that_is_followed_takes_a_run_a_second_and_five_where_others_move() {
     let walker = |frame: u32| {
