@@ -2,7 +2,7 @@
 # Arguments go in ARGS: make run ARGS="--camera 1 --log eyes.jsonl"
 
 .DEFAULT_GOAL := help
-.PHONY: help run test camera-machine test-camera arm64 test-arm64 deb test-deb models libtorch demo bench bench-train bench-live bench-network bench-temporal bench-selfcheck bench-models bench-ablation bench-peers bench-footprint bench-goals soak check-onnx ci coverage fuzz
+.PHONY: help run test camera-machine test-camera arm64 test-arm64 deb test-deb test-first-run models libtorch demo bench bench-train bench-live bench-network bench-temporal bench-selfcheck bench-models bench-ablation bench-peers bench-footprint bench-goals soak check-onnx ci coverage fuzz
 MAKEFLAGS += --no-print-directory
 
 CARGO ?= cargo
@@ -65,6 +65,10 @@ deb: ## make a Debian package in target/debian (DEB_ARCH=arm64 for a Raspberry P
 test-deb: ## install the package of `make deb` in a clean system, use it, remove it (needs root)
 	@.ci/system-packages.sh test-deb
 	@tests/package/run.sh $(ARGS)
+
+test-first-run: ## `make run` from a clean clone in a clean system without a camera (needs root)
+	@.ci/system-packages.sh test-deb
+	@tests/first-run/run.sh $(ARGS)
 
 fuzz: ## feed the readers of files and streams with damaged ones (ARGS="TARGET SECONDS")
 	@.ci/system-packages.sh fuzz

@@ -76,7 +76,7 @@ for_building() {
 for_face_detector() {
     [ -s models/face-detector/face_detection_front_128x128.onnx ] && return
     # Where earlier versions put it, from where it is moved.
-    [ -s models/face-detector/face_detection_front_128x128.onnx ] && return
+    [ -s models/locator/face_detection_front_128x128.onnx ] && return
     for_network
     has npm || has_python_module pip || need python3-pip
 }

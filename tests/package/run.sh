@@ -34,22 +34,7 @@ if [ -z "${PARSEYE_PACKAGE_TEST:-}" ]; then
     PARSEYE_PACKAGE_TEST=inside exec unshare --mount --propagation private "$0" "$package"
 fi
 
-# shellcheck source=/dev/null # names the release
-suite=$(. /etc/os-release && echo "${VERSION_CODENAME:-bookworm}")
-base=$place/base-$suite
-if [ ! -d "$base" ]; then
-    mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Component: main' |
-        grep -v security | head -n 1)
-    [ -n "$mirror" ] || fail "apt names no place to fetch a clean system from"
-    mkdir -p "$place/cache"
-    rm -rf "$place/making"
-    echo "package test: making a clean $suite" >&2
-    debootstrap --variant=minbase --cache-dir="$place/cache" "$suite" "$place/making" "$mirror" \
-        >"$place/debootstrap.log" 2>&1 ||
-        fail "debootstrap could not make it: $(tail -n1 "$place/debootstrap.log")"
-    mv "$place/making" "$base"
-fi
-
+base=$(tests/package/clean-system.sh)
 root=$(mktemp -d "$place/root-XXXXXX")
 finish() {
     umount "$root/proc" 2>/dev/null || true
@@ -84,7 +69,7 @@ cp "$package" "$root/tmp/parseye.deb"
 inside apt-get install -y -q --no-install-recommends /tmp/parseye.deb >"$place/apt.log" 2>&1 ||
     { inside apt-get update && inside apt-get install -y -q --no-install-recommends /tmp/parseye.deb; } >>"$place/apt.log" 2>&1 ||
     fail "apt cannot install it: $(grep -m1 '^E:' "$place/apt.log" || tail -n1 "$place/apt.log")"
-ok "apt installs it in a clean $suite"
+ok "apt installs it in a clean ${base##*base-}"
 
 version=$(dpkg-deb -f "$package" Version)
 [ "$(inside parseye --version)" = "parseye $version" ] || fail "parseye --version does not say $version"
