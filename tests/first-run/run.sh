@@ -5,7 +5,8 @@
 # Usage: tests/first-run/run.sh [SECONDS]     of the demonstration, 60 by default
 #
 # Needs root, for the clean system is a folder that this changes its root to; it is skipped without. The system is
-# the one of tests/package. Rust and the downloads of cargo are this machine's; nothing that was built is.
+# the one of tests/package. Rust, what cargo has downloaded and whose certificates are trusted are this machine's;
+# nothing that was built is.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 place=$PWD/target/package-test
@@ -48,12 +49,15 @@ mount --bind "$toolchain" "$root/opt/rust"
 mount --bind "$registry" "$root/opt/cargo/registry"
 git clone --quiet . "$root/root/parseye"
 
+certificates=/etc/ssl/certs/ca-certificates.crt
 inside() {
     chroot "$root" /usr/bin/env -i PATH=/opt/rust/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 \
-        DEBIAN_FRONTEND=noninteractive CARGO_HOME=/opt/cargo "$@"
+        DEBIAN_FRONTEND=noninteractive CARGO_HOME=/opt/cargo \
+        ${NODE_EXTRA_CA_CERTS:+NODE_EXTRA_CA_CERTS=$certificates} "$@"
 }
 { inside apt-get update && inside apt-get install -y -q --no-install-recommends make git ca-certificates; } \
     >"$place/apt.log" 2>&1 || fail "apt cannot install make and git: $(tail -n1 "$place/apt.log")"
+[ ! -f "$certificates" ] || cp "$certificates" "$root$certificates"
 
 begin=$(date +%s)
 inside make -C /root/parseye run ARGS="--duration $seconds --log log.jsonl" </dev/null >"$place/first-run.log" 2>&1 ||
