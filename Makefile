@@ -6,6 +6,7 @@
 MAKEFLAGS += --no-print-directory
 
 CARGO ?= cargo
+export CARGO
 ARGS ?=
 # A printed text that is not the one kept in tests/ fails (INSTA_UPDATE=always keeps the new one).
 export INSTA_UPDATE ?= no
@@ -21,15 +22,17 @@ ENDED_BY_USER = [ $$? -eq 130 ]
 run: ## set up what is missing and watch the first camera, or else a drawn face (ARGS="--camera ID --log FILE")
 	@.ci/system-packages.sh run
 	@models/fetch-face-detector.sh
-	@$(CARGO) run --locked --release -p parseye -- monitor --or-demo $(ARGS) || $(ENDED_BY_USER)
+	@.ci/build.sh build --locked --release -p parseye
+	@$(CARGO) run --quiet --locked --release -p parseye -- monitor --or-demo $(ARGS) || $(ENDED_BY_USER)
 
 test: ## set up what is missing, libtorch too, and run every test
 	@.ci/system-packages.sh test
 	@models/fetch-face-detector.sh
 	@train/fetch-libtorch.sh
 	@tests/needs/probe.sh --renew
-	@$(if $(ARGS),,$(CARGO) build --locked --workspace --examples)
-	@$(CARGO) test --locked --workspace --lib --bins --tests $(ARGS)
+	@$(if $(ARGS),,.ci/build.sh build --locked --workspace --examples)
+	@.ci/build.sh test --locked --workspace --lib --bins --tests --no-run $(ARGS)
+	@$(CARGO) test --locked --workspace --lib --bins --tests --no-fail-fast $(ARGS)
 	@$(if $(ARGS),,$(CARGO) test --locked --workspace --doc)
 
 coverage: ## measure which lines the tests run (ARGS="-p PACKAGE ..." instead of all but train)
@@ -45,7 +48,7 @@ camera-machine: ## set up the virtual machine of test-camera (Debian)
 	@tests/camera/vm.sh prepare
 
 test-camera: camera-machine ## set up what is missing and watch cameras in a virtual machine (ARGS="SCENARIO" ARCH=arm64)
-	@$(if $(filter arm64,$(ARCH)),.ci/arm64.sh build,$(CARGO) build --locked --workspace --bin parseye)
+	@$(if $(filter arm64,$(ARCH)),.ci/arm64.sh build,.ci/build.sh build --locked --workspace --bin parseye)
 	@tests/camera/run.sh $(ARGS)
 
 arm64: ## build for a Raspberry Pi (64-bit Arm): target/aarch64-unknown-linux-gnu/release/parseye
@@ -85,7 +88,8 @@ libtorch: ## fetch libtorch, which only `train` needs
 demo: ## set up what is missing and watch a drawn face that follows a script (ARGS="--web ADDRESS --log FILE")
 	@.ci/system-packages.sh run
 	@models/fetch-face-detector.sh
-	@$(CARGO) run --locked --release -p parseye -- demo $(ARGS) || $(ENDED_BY_USER)
+	@.ci/build.sh build --locked --release -p parseye
+	@$(CARGO) run --quiet --locked --release -p parseye -- demo $(ARGS) || $(ENDED_BY_USER)
 
 bench: ## measure the speed on this machine (ARGS="-- NAME" for one benchmark)
 	@.ci/system-packages.sh run

@@ -352,6 +352,23 @@ fn the_truth_is_scored_over_all_and_by_clip() {
     assert_eq!(sums["truth"], sums["clips"]["a"]["truth"]);
     let found = sums["truth"]["tp"].as_u64().unwrap() + sums["truth"]["fn"].as_u64().unwrap();
     assert_eq!(found, 1);
+    let closed = &sums["truth"]["closed"];
+    // Without the blink's three frames and the partial one.
+    assert!(
+        (closed["not_closed_s"].as_f64().unwrap() - 11.0 / 30.0).abs() < 1e-6,
+        "{closed}"
+    );
+    // A recording without a row is one without blinks, also alone.
+    fs::rename(folder.path().join("a.mp4"), folder.path().join("b.mp4")).unwrap();
+    let output = succeeds(parseye(folder.path()).args(["replay", "b.mp4", "--truth", "t.csv"]));
+    let (line, note) = [output.stdout, output.stderr]
+        .map(|text| String::from_utf8_lossy(&text).into_owned())
+        .into();
+    assert!(
+        line.contains("against the truth: 0 hit, 0 missed, "),
+        "{line}"
+    );
+    assert!(note.contains("t.csv has no row for 'b'"), "{note}");
 }
 
 /// Ctrl-C in the middle of a replay: the log is whole, the video can be played to its end, the

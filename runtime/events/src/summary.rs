@@ -10,7 +10,7 @@ pub use accumulator::RunAccumulator;
 
 use crate::{event::untold_message, metrics::Percentiles, per_laterality::PerLaterality};
 use parseye_vision::{
-    evaluate::score::Score,
+    evaluate::score::RecordingScore,
     eye_state::PerEye,
     temporal::{AlertKind, Untold},
 };
@@ -60,9 +60,9 @@ pub struct Summary {
     pub frames_per_second: Option<f64>,
     /// How fast it went.
     pub timing: Timing,
-    /// Blinks of both eyes against confirmed ones.
+    /// What was found against what is confirmed.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub truth: Option<Score>,
+    pub truth: Option<RecordingScore>,
 }
 
 /// Numbers of blinks.
@@ -186,8 +186,10 @@ impl fmt::Display for Summary {
                 self.winks.left, self.winks.right
             )?;
         }
-        if self.long_closures.both > 0 {
-            write!(f, "; {} long closures", self.long_closures.both)?;
+        match self.long_closures.both {
+            0 => {}
+            1 => f.write_str("; 1 long closure")?,
+            several => write!(f, "; {several} long closures")?,
         }
         if let Some(perclos) = self.perclos {
             write!(f, "; PERCLOS {:.1} %", 100.0 * perclos)?;
@@ -207,14 +209,7 @@ impl fmt::Display for Summary {
             write!(f, "; {message}")?;
         }
         if let Some(score) = &self.truth {
-            write!(
-                f,
-                "; against the truth: {} hit, {} missed, {} false",
-                score.tp, score.missed, score.fp
-            )?;
-            if let Some(f1) = score.f1 {
-                write!(f, ", F1 {f1:.3}")?;
-            }
+            write!(f, "; against the truth: {score}")?;
         }
         if let (Some(fps), Some(total)) = (self.timing.fps, self.timing.total) {
             write!(

@@ -21,10 +21,7 @@ use parseye_events::{
     write_json,
 };
 use parseye_vision::{
-    evaluate::{
-        score::Score,
-        truth::{ClipTruth, Truth},
-    },
+    evaluate::{score::RecordingScore, truth::Truth},
     eye_monitor::EyeMonitor,
 };
 use std::{
@@ -163,13 +160,11 @@ fn play(source: &ReplaySource, plan: &ReplayPlan, stop: &Stop) -> anyhow::Result
 
 fn read_truth(path: &Path, sources: &[ReplaySource]) -> anyhow::Result<Truth> {
     let truth = Truth::read(path)?;
-    let clips: Vec<String> = sources.iter().map(|source| source.clip.clone()).collect();
-    truth.expect_any(&clips, path)?;
-    for clip in clips.iter().filter(|clip| !truth.clips.contains_key(*clip)) {
-        complain(&format!(
-            "note: {} has no row for '{clip}'; every blink found in it counts as a false alarm",
-            path.display()
-        ));
+    for missing in sources
+        .iter()
+        .filter_map(|source| truth.missing(&source.clip))
+    {
+        complain(&format!("note: {} has {missing}", path.display()));
     }
     Ok(truth)
 }
@@ -202,7 +197,7 @@ fn replay_source(
 #[derive(Default)]
 struct ReplayStatistics {
     all: RunAccumulator,
-    scores: Option<Vec<Score>>,
+    scores: Option<Vec<RecordingScore>>,
     clips: BTreeMap<String, Summary>,
     /// Of a source of one frame, what its eyes are.
     stills: BTreeMap<String, String>,
@@ -225,19 +220,17 @@ impl ReplayStatistics {
 
     fn summary(self) -> RunSummary {
         RunSummary {
-            all: self.all.summary(self.scores.as_ref().map(Score::total)),
+            all: self
+                .all
+                .summary(self.scores.as_deref().map(RecordingScore::total)),
             clips: self.clips,
         }
     }
 }
 
-fn score(clip: &str, replayed: &Replayed, truth: &Truth) -> Score {
-    let mut truth: ClipTruth = truth.clips.get(clip).cloned().unwrap_or_default();
-    if replayed.outcome != Outcome::Complete {
-        // A blink in a frame that was never read is no miss.
-        truth
-            .blinks
-            .retain(|blink| blink.last < replayed.statistics.frames());
-    }
-    Score::of_clip(replayed.statistics.blinks_of_both(), &truth)
+fn score(clip: &str, replayed: &Replayed, truth: &Truth) -> RecordingScore {
+    let statistics = &replayed.statistics;
+    let length = (statistics.frames(), statistics.duration().as_secs_f64());
+    let is_complete = replayed.outcome == Outcome::Complete;
+    RecordingScore::of_clip(clip, statistics.found(), truth, length, is_complete)
 }

@@ -196,7 +196,7 @@ fn a_wrong_truth_file_is_refused_before_anything_is_judged() {
             "a,1,2,blnk\n",
             &["line 2", "'blnk'", "did you mean 'blink'"][..],
         ),
-        ("b,1,2,blink\n", &["names none of the sources"]),
+        ("a,2,1,blink\n", &["line 2", "end_frame 1 is before"]),
     ] {
         fs::write(
             folder.path().join("t.csv"),

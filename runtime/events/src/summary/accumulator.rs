@@ -10,7 +10,7 @@ use crate::{
 };
 use hdrhistogram::Histogram;
 use parseye_vision::{
-    evaluate::{score::Score, truth::FrameRange},
+    evaluate::score::{FoundEvents, RecordingScore},
     eye_monitor::StageTimes,
     eye_state::{Eye, EyeState, PerEye, STATES},
     reading::FrameReading,
@@ -54,7 +54,7 @@ impl UsualStep {
 /// Accumulates the statistics of one source, or with [`Self::merge`] of several.
 ///
 /// Call [`Self::add_frame`] and [`Self::add_changes`] for each frame, [`Self::end`] once, then
-/// [`Self::summary`]. Memory does not grow with the number of frames, only with that of blinks.
+/// [`Self::summary`]. Memory does not grow with the number of frames, only with that of closures.
 #[derive(Clone, Debug, Default)]
 pub struct RunAccumulator {
     frames: u64,
@@ -78,7 +78,7 @@ pub struct RunAccumulator {
     untold: BTreeSet<Untold>,
     /// Frames a second when something could not be told, the lowest.
     lowest_rate: Option<f64>,
-    blinks_of_both: Vec<FrameRange>,
+    found: FoundEvents,
     /// Of the blinks of both eyes; created with the first.
     blink_durations: Option<Histogram<u32>>,
     alerts: AlertCounts,
@@ -104,6 +104,10 @@ impl RunAccumulator {
         self.last_time = reading.time;
         for eye in Eye::ALL {
             self.states.get_mut(eye)[reading.eyes.get(eye).state().index()] += 1;
+        }
+        let is_closed = |eye: Eye| reading.eyes.get(eye).state() == EyeState::Closed;
+        if Eye::ALL.into_iter().all(is_closed) {
+            self.found.add_closed_frame(reading.frame);
         }
         if self.stages.is_none() {
             self.stages = StageHistograms::new();
@@ -150,11 +154,8 @@ impl RunAccumulator {
             ClosureKind::PartialBlink => *self.partial_blinks.get_mut(closure.eye) += 1,
             ClosureKind::LongClosure => *self.long_closures.get_mut(closure.eye) += 1,
         }
+        self.found.add_closure(closure);
         if closure.kind == ClosureKind::Blink && closure.eye == Laterality::Both {
-            self.blinks_of_both.push(FrameRange {
-                first: closure.first_frame,
-                last: closure.last_frame,
-            });
             if self.blink_durations.is_none() {
                 self.blink_durations = histogram_of_times();
             }
@@ -191,9 +192,9 @@ impl RunAccumulator {
         self.duration
     }
 
-    /// Borrows the frames of every blink of both eyes so far.
-    pub fn blinks_of_both(&self) -> &[FrameRange] {
-        &self.blinks_of_both
+    /// Borrows what was found so far and can be scored.
+    pub const fn found(&self) -> &FoundEvents {
+        &self.found
     }
 
     /// Returns the numbers of events so far.
@@ -219,7 +220,7 @@ impl RunAccumulator {
         1 + self.person_changes
     }
 
-    /// Adds another source's statistics, all but the frames of its blinks.
+    /// Adds another source's statistics, all but the frames of what was found.
     pub fn merge(&mut self, other: &Self) {
         self.frames += other.frames;
         self.frames_with_face += other.frames_with_face;
@@ -265,7 +266,7 @@ impl RunAccumulator {
     }
 
     /// Returns the statistics as they are written, with a score where confirmed blinks are known.
-    pub fn summary(&self, truth: Option<Score>) -> Summary {
+    pub fn summary(&self, truth: Option<RecordingScore>) -> Summary {
         let counts = |eye: Eye| {
             let named = |state: EyeState| (state.name(), self.states.get(eye)[state.index()]);
             EyeState::ALL.into_iter().map(named).collect()

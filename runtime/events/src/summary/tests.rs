@@ -2,6 +2,10 @@
 
 use super::*;
 use parseye_vision::{
+    evaluate::{
+        metrics::Interval,
+        score::{ClosedSeconds, Score},
+    },
     eye_monitor::StageTimes,
     reading::{EyeReading, FrameReading, Unseen},
     temporal::{TemporalSettings, TemporalTracker},
@@ -101,7 +105,21 @@ fn the_text_is_what_people_read() {
     let (one, two) = (run_of(100), run_of(50));
     let mut all = one.clone();
     all.merge(&two);
-    let score = Score::of_counts(9, 1, 2);
+    let score = RecordingScore {
+        blinks: Score::of_counts(9, 1, 2),
+        f1_interval: Some(Interval {
+            low: 0.75,
+            high: 0.9,
+        }),
+        long_closures: Some(Score::of_counts(1, 0, 1)),
+        winks: None,
+        closed: ClosedSeconds {
+            not_closed_s: 5.0,
+            said_closed_s: 0.25,
+            gaze_down_s: 1.0,
+            gaze_down_said_closed_s: 0.5,
+        },
+    };
     let summary = RunSummary {
         all: all.summary(Some(score)),
         clips: [("drive", &one), ("walk", &two)]
@@ -109,4 +127,18 @@ fn the_text_is_what_people_read() {
             .into(),
     };
     insta::assert_snapshot!(summary.text());
+}
+
+#[test]
+fn winks_long_closures_and_alerts_are_named_where_there_were_any() {
+    let mut summary = run_of(100).summary(None);
+    assert!(!summary.to_string().contains("alerts"));
+    summary.winks.left = 1;
+    summary.long_closures.both = 2;
+    summary.alerts.long_closure_warning = 2;
+    summary.alerts.long_closure_alarm = 1;
+    let line = summary.to_string();
+    let expected = "; winks: 1 left, 0 right; 2 long closures; \
+                    alerts: 2 long closure warning, 1 long closure alarm; ";
+    assert!(line.contains(expected), "{line}");
 }

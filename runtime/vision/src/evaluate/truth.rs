@@ -1,11 +1,14 @@
 //! Confirmed blinks of recordings: the truth file, `BLINKS.csv`.
 //!
 //! Columns: `clip` (the recording's file name without ending), `start_frame`, `end_frame` (decoded
-//! frames from 0, both included), `kind`; further ones are left alone. What counts as a hit is
-//! [`super::score`]'s.
+//! frames from 0, both included), `kind` (see [`TruthKind`]; others are accepted); further ones are left alone. A
+//! recording without a row has no blink. What counts as a hit is [`super::score`]'s.
 
 use super::heading::{Columns, reason_of};
-use crate::{bounded, names};
+use crate::{
+    bounded,
+    names::{self, UnknownName},
+};
 use serde::Deserialize;
 use std::{
     collections::BTreeMap,
@@ -23,17 +26,36 @@ const COLUMNS: Columns = Columns {
 };
 
 /// Kind of an interval of a truth file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, IntoStaticStr, VariantArray)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "snake_case")]
-enum TruthKind {
+#[non_exhaustive]
+pub enum TruthKind {
     /// A whole blink: the lids meet.
     Blink,
     /// The lids come close but do not meet.
     Partial,
     /// Closed for longer than a blink.
     LongClosure,
+    /// One eye is closed, the other is not.
+    Wink,
+    /// The lids are lowered by looking down, and not closed.
+    GazeDown,
     /// People disagree.
     Uncertain,
+    /// Any other name, of which nothing is known.
+    Other,
+}
+
+impl TruthKind {
+    /// Parses a kind. What is a slip away from one that is scored is no other kind.
+    fn parse(name: &str) -> Result<Self, UnknownName> {
+        let known = || Self::VARIANTS.iter().map(|kind| -> &str { kind.into() });
+        let is_slip = |known: &str| (1..=2).contains(&strsim::osa_distance(name, known));
+        match names::parse("kind", name) {
+            Err(error) if name.is_empty() || known().any(is_slip) => Err(error),
+            parsed => Ok(parsed.unwrap_or(Self::Other)),
+        }
+    }
 }
 
 /// Frames from `first` to `last`, both included.
@@ -52,13 +74,35 @@ impl FrameRange {
     }
 }
 
-/// Confirmed blinks of one recording.
+/// What is confirmed of one recording.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ClipTruth {
-    /// Whole blinks, which count.
-    pub blinks: Vec<FrameRange>,
-    /// Everything else, which counts neither for nor against.
-    pub neutral: Vec<FrameRange>,
+    intervals: BTreeMap<TruthKind, Vec<FrameRange>>,
+}
+
+impl ClipTruth {
+    /// Adds an interval.
+    pub fn add(&mut self, kind: TruthKind, range: FrameRange) {
+        self.intervals.entry(kind).or_default().push(range);
+    }
+
+    /// Borrows the intervals of a kind, in the order of the file.
+    pub fn of(&self, kind: TruthKind) -> &[FrameRange] {
+        self.intervals.get(&kind).map_or(&[], Vec::as_slice)
+    }
+
+    /// Returns all intervals with their kinds.
+    pub fn all(&self) -> impl Iterator<Item = (TruthKind, FrameRange)> {
+        let ranges = self.intervals.iter();
+        ranges.flat_map(|(kind, ranges)| ranges.iter().map(|range| (*kind, *range)))
+    }
+
+    /// Leaves out what ends in a frame that was never read, which is no miss.
+    pub fn cut(&mut self, frames: u64) {
+        for ranges in self.intervals.values_mut() {
+            ranges.retain(|range| range.last < frames);
+        }
+    }
 }
 
 /// A checked truth file.
@@ -102,18 +146,6 @@ pub enum TruthError {
         line: u64,
         /// What was wrong.
         reason: String,
-    },
-    /// The file names none of the recordings.
-    #[error(
-        "{path}: names none of the sources ({sources}){hint}; its clip column holds file names without ending"
-    )]
-    NoSourceNamed {
-        /// The truth file.
-        path: PathBuf,
-        /// What was replayed.
-        sources: String,
-        /// The nearest name, or nothing.
-        hint: String,
     },
 }
 
@@ -168,8 +200,8 @@ impl Truth {
             let row: TruthRow = record
                 .deserialize(Some(&heading))
                 .map_err(|error| wrong(line, reason_of(&error, &heading)))?;
-            let kind: TruthKind =
-                names::parse("kind", &row.kind).map_err(|error| wrong(line, error.to_string()))?;
+            let kind =
+                TruthKind::parse(&row.kind).map_err(|error| wrong(line, error.to_string()))?;
             if row.clip.is_empty() {
                 return Err(wrong(line, "clip is empty".into()));
             }
@@ -187,8 +219,8 @@ impl Truth {
                 ));
             }
             let clip = clips.entry(row.clip.clone()).or_default();
+            clip.add(kind, range);
             if kind != TruthKind::Blink {
-                clip.neutral.push(range);
                 continue;
             }
             // None of them overlap each other, so that only the last to begin before the end can.
@@ -204,30 +236,23 @@ impl Truth {
                 ));
             }
             others.insert(range.first, range);
-            clip.blinks.push(range);
         }
         Ok(Self { clips })
     }
 
-    /// Checks that at least one of the recordings is named: otherwise the wrong file was given.
-    ///
-    /// # Errors
-    /// [`TruthError::NoSourceNamed`].
-    pub fn expect_any(&self, sources: &[String], path: &Path) -> Result<(), TruthError> {
-        if sources.iter().any(|source| self.clips.contains_key(source)) {
-            return Ok(());
-        }
-        let known = || self.clips.keys().map(String::as_str);
-        let hint = sources
-            .iter()
-            .map(|source| crate::nearest::hint(source, known()));
-        Err(TruthError::NoSourceNamed {
-            path: path.into(),
-            sources: sources.join(", "),
-            hint: hint
-                .into_iter()
-                .find(|hint| !hint.is_empty())
-                .unwrap_or_default(),
+    /// Whether any interval is of a kind: without, nothing is known of it.
+    pub fn has(&self, kind: TruthKind) -> bool {
+        self.clips.values().any(|clip| !clip.of(kind).is_empty())
+    }
+
+    /// Says that a recording has no row, and which name was perhaps meant; `None` where it has one.
+    pub fn missing(&self, clip: &str) -> Option<String> {
+        let known = self.clips.keys().map(String::as_str);
+        (!self.clips.contains_key(clip)).then(|| {
+            format!(
+                "no row for '{clip}'{}: every blink found in it counts as a false alarm",
+                crate::nearest::hint(clip, known)
+            )
         })
     }
 }
@@ -251,12 +276,23 @@ mod tests {
     }
 
     #[test]
-    fn only_blinks_count() {
-        let truth =
-            parse("a,3,5,blink\na,4,9,partial\nb,0,0,uncertain\na,8,8,long_closure\n").unwrap();
-        assert_eq!(truth.clips["a"].blinks, [FrameRange { first: 3, last: 5 }]);
-        assert_eq!(truth.clips["a"].neutral.len(), 2);
-        assert_eq!(truth.clips["b"].blinks, []);
+    fn every_kind_is_kept_and_others_are_accepted() {
+        let truth = parse(
+            "a,3,5,blink\na,4,9,partial\nb,0,0,uncertain\na,8,8,long_closure\na,10,20,gaze_down\n\
+             a,30,31,wink\nb,5,9,yawn\nb,7,8,squint\n",
+        )
+        .unwrap();
+        let (a, b) = (&truth.clips["a"], &truth.clips["b"]);
+        assert_eq!(a.of(TruthKind::Blink), [FrameRange { first: 3, last: 5 }]);
+        assert_eq!(a.all().count(), 5);
+        assert_eq!(a.of(TruthKind::Wink).len(), 1);
+        assert_eq!(
+            (b.of(TruthKind::Blink).len(), b.of(TruthKind::Other).len()),
+            (0, 2)
+        );
+        assert!(
+            truth.has(TruthKind::GazeDown) && !parse("a,1,2,blink\n").unwrap().has(TruthKind::Wink)
+        );
     }
 
     #[test]
@@ -265,6 +301,8 @@ mod tests {
             "a,1,2,blnk\n",
             &["line 2", "'blnk'", "did you mean 'blink'"],
         );
+        refused("a,1,2,gaze-down\n", &["did you mean 'gaze_down'"]);
+        refused("a,1,2,\n", &["line 2", "kind"]);
         refused("a,1,2,blink\na,x,2,blink\n", &["line 3", "column 2"]);
         refused("a,-1,2,blink\n", &["line 2", "column 2"]);
         refused("a,5,2,blink\n", &["line 2", "end_frame 2 is before"]);
@@ -289,7 +327,10 @@ mod tests {
     fn a_table_of_a_spreadsheet_with_notes_is_read() {
         let text = "note;clip;kind;start_frame;end_frame\nmine, all mine;a;blink;3;5\n";
         let truth = Truth::parse(text.as_bytes(), Path::new("b.csv")).unwrap();
-        assert_eq!(truth.clips["a"].blinks, [FrameRange { first: 3, last: 5 }]);
+        assert_eq!(
+            truth.clips["a"].of(TruthKind::Blink),
+            [FrameRange { first: 3, last: 5 }]
+        );
     }
 
     #[test]
@@ -303,23 +344,18 @@ mod tests {
             );
         }
         let apart = "a,10,20,blink\na,21,21,blink\na,0,9,blink\nb,10,20,blink\na,12,13,partial\n";
-        assert_eq!(parse(apart).unwrap().clips["a"].blinks.len(), 3);
+        assert_eq!(
+            parse(apart).unwrap().clips["a"].of(TruthKind::Blink).len(),
+            3
+        );
     }
 
     #[test]
-    fn a_truth_file_for_other_recordings_is_refused() {
+    fn a_recording_without_a_row_is_told_with_the_name_that_was_perhaps_meant() {
         let truth = parse("liveportrait_d10,1,2,blink\n").unwrap();
-        let path = Path::new("blinks.csv");
-        assert!(
-            truth
-                .expect_any(&["liveportrait_d10".into(), "x".into()], path)
-                .is_ok()
-        );
-        let error = truth
-            .expect_any(&["liveportrait_d1".into()], path)
-            .unwrap_err()
-            .to_string();
-        assert!(error.contains("did you mean 'liveportrait_d10'"), "{error}");
+        assert_eq!(truth.missing("liveportrait_d10"), None);
+        let told = truth.missing("liveportrait_d1").unwrap();
+        assert!(told.contains("did you mean 'liveportrait_d10'"), "{told}");
     }
 
     proptest! {

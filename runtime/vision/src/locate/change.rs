@@ -43,6 +43,7 @@ pub(super) struct ChangeGrid {
     changed: Vec<u64>,
     frame: u64,
     noise: f32,
+    extent: f32,
 }
 
 impl ChangeGrid {
@@ -61,6 +62,7 @@ impl ChangeGrid {
             changed: vec![0; cells],
             frame: 0,
             noise: f32::INFINITY,
+            extent: width.max(height),
         }
     }
 
@@ -81,6 +83,12 @@ impl ChangeGrid {
         self.noise
     }
 
+    /// Returns the side in pixels of a square of all that changed when last anything did, wherever it was; that of
+    /// the image before.
+    pub(super) const fn extent(&self) -> f32 {
+        self.extent
+    }
+
     /// Takes the next image, which must be of the grid's size.
     pub(super) fn observe(&mut self, luma: &GrayImage) {
         self.frame += 1;
@@ -99,13 +107,18 @@ impl ChangeGrid {
         let deviation = PER_MEDIAN * median;
         self.noise = PER_CELL * deviation;
         let least = (DEVIATIONS * deviation).clamp(LEAST_CHANGE, GREATEST_CHANGE);
+        let mut cells = 0;
         for ((level, reference), changed) in
             now.iter().zip(&mut self.reference).zip(&mut self.changed)
         {
             if (level - *reference).abs() > least {
                 *reference = *level;
                 *changed = self.frame;
+                cells += 1;
             }
+        }
+        if cells > 0 {
+            self.extent = self.cell * (cells as f32).sqrt();
         }
         self.last = now;
     }
