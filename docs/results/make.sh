@@ -26,6 +26,8 @@ declare -A printed=(
     [fgsm-runtime]='parseye check --manifest $PARSEYE_DATA/eyes/manifest.csv --split test --snr 50,45,40,33,30'
     [fgsm-libtorch]='train evaluate models/default.onnx --data $PARSEYE_DATA/eyes --split test --attack fgsm --snr 50,45,40,33,30 --noise-snr 20 --threads 1 --json runs/results/evaluation.json'
     [blinks]='parseye replay $PARSEYE_DATA/clips/*.mp4 --truth $PARSEYE_DATA/clips/blinks.csv'
+    # All but those of several people, whose blinks nobody has confirmed.
+    [blinks-wild]='parseye replay $PARSEYE_DATA/clips-wild/[!my]*.mp4 --truth $PARSEYE_DATA/clips-wild/blinks.csv'
     [detection-interval]='clip_robustness detection-interval $PARSEYE_DATA; clip_robustness goals $PARSEYE_DATA'
     [live-latency]='make bench-live ARGS=30'
     [soak]='make soak'
@@ -37,7 +39,7 @@ declare -A printed=(
     [network-cameras]='network_cameras 50'
 )
 # Without a name these are made.
-quick=(models eye-states fgsm-runtime fgsm-libtorch blinks)
+quick=(models eye-states fgsm-runtime fgsm-libtorch blinks blinks-wild)
 # These write the page themselves.
 declare -A written=(
     [study]='docs/results/make.sh study'
