@@ -9,10 +9,13 @@ use parseye_train::{
     conditions::{Condition, EvaluationError, EvaluationPlan, evaluate},
     corruption::{Family, SEVERITIES},
     crop::Crop,
-    data::crops::CropSet,
+    data::{crops::CropSet, evaluation::EvaluationSet},
     export::finish::write_model,
 };
-use parseye_vision::{evaluate::manifest::Split, eye_state::EyeState};
+use parseye_vision::{
+    evaluate::manifest::{Manifest, Sample, Split},
+    eye_state::EyeState,
+};
 use std::path::Path;
 use strum::VariantArray;
 use training_runs::{export_context, quick, refuses, train};
@@ -37,8 +40,56 @@ fn one_split_is_read_and_the_hash_is_that_of_training() {
             .all(|crop| crop.sample.split == Split::Test)
     );
     assert_eq!(set.crops.len(), 2 * 4 * 5);
-    let training = CropSet::read(folder.path()).unwrap();
+    let training = CropSet::read(&[folder.path()]).unwrap();
     assert_eq!(set.sha256, training.sha256);
+}
+
+#[test]
+fn several_folders_are_one_data_set_in_which_a_person_has_one_split() {
+    let (first, set) = drawn();
+    let second = tempfile::tempdir().unwrap();
+    let original = Manifest::read(&first.path().join("manifest.csv")).unwrap();
+    let write = |change: &dyn Fn(&mut Sample)| {
+        let mut samples = original.samples.clone();
+        for sample in &mut samples {
+            let image = first.path().join(&sample.path);
+            change(sample);
+            std::fs::copy(image, second.path().join(&sample.path)).unwrap();
+        }
+        Manifest::write(&second.path().join("manifest.csv"), &samples).unwrap();
+    };
+    let rename = |sample: &mut Sample| {
+        sample.path = format!("second_{}", sample.path.display()).into();
+    };
+    let folders = [first.path(), second.path()];
+    write(&|sample| {
+        rename(sample);
+        sample.subject += " of the second";
+    });
+    let both = EvaluationSet::read(&folders, Split::Test).unwrap();
+    assert_eq!(both.crops.len(), 2 * set.crops.len());
+    assert_ne!(both.sha256, set.sha256);
+    assert_eq!(CropSet::read(&folders).unwrap().sha256, both.sha256);
+    let with_drawn = CropSet::read(&[first.path(), Path::new("demo")]).unwrap();
+    let alone = CropSet::read(&[first.path()]).unwrap();
+    assert!(with_drawn.train.len() > alone.train.len());
+
+    write(&|sample| {
+        rename(sample);
+        sample.split = Split::Train;
+    });
+    let error = CropSet::read(&folders).unwrap_err().to_string();
+    let folder = second.path().display().to_string();
+    assert!(
+        error.starts_with(&folder) && error.contains("'p4' is in split train here and in val"),
+        "{error}"
+    );
+    write(&|_| {});
+    let error = CropSet::read(&folders).unwrap_err().to_string();
+    assert!(
+        error.contains("p0_open_0.png is the name of an image"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -331,7 +382,7 @@ fn grades_plots_and_failures_are_made_where_they_are_asked_for() {
 fn the_program_attacks_a_model_file_and_keeps_the_figures() {
     let data = tempfile::tempdir().unwrap();
     training_runs::drawn_crops::write(data.path());
-    let crops = CropSet::read(data.path()).unwrap();
+    let crops = CropSet::read(&[data.path()]).unwrap();
     let out = tempfile::tempdir().unwrap();
     let run = training_runs::run(&quick(), &crops, out.path(), false).unwrap();
     let model = out.path().join("drawn.onnx");

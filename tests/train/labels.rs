@@ -61,7 +61,7 @@ fn a_planted_wrong_label_is_doubted_graded_and_corrected() {
     );
     assert_ne!(text, falsified);
     std::fs::write(&manifest, &falsified).unwrap();
-    let crops = CropSet::read(data.path()).unwrap();
+    let crops = CropSet::read(&[data.path()]).unwrap();
     let work = tempfile::tempdir().unwrap();
     let [first, second] = fold_models(&crops, work.path());
     let at = |name: &str| work.path().join(name).to_str().unwrap().to_owned();

@@ -56,7 +56,7 @@ pub fn run(arguments: &CardArguments) -> anyhow::Result<()> {
 
 fn rewrite(model: &Path, data: &Path) -> anyhow::Result<()> {
     let card = EyeStateModel::from_file(model)?.card().clone();
-    let val = EvaluationSet::read(data, Split::Val)?;
+    let val = EvaluationSet::read(&[data], Split::Val)?;
     let made_from = &card.training.data_sha256;
     if *made_from != val.sha256 {
         bail!(
@@ -124,7 +124,7 @@ fn run_adopt(path: &Path, arguments: &AdoptArguments, data: Option<&Path>) -> an
 fn measured(adopted: &Adopted, data: &Path) -> anyhow::Result<ModelCard> {
     let (model, mut card) = (&adopted.model, adopted.model.card().clone());
     let states = card.states();
-    let val = EvaluationSet::read(data, Split::Val)?;
+    let val = EvaluationSet::read(&[data], Split::Val)?;
     let mut classifier = model.classifier()?;
     let mut predictions: Vec<([f32; STATES], EyeState)> = Vec::new();
     for crop in val

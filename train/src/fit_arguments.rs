@@ -27,9 +27,10 @@ const DEFAULT_ARCHITECTURE: &str = "wrn-16-1";
 /// Arguments of a training run.
 #[derive(Clone, Debug, Args)]
 pub struct FitArguments {
-    /// Folder with manifest.csv and the images it lists; `demo` for eyes that are drawn.
-    #[arg(long, value_name = "DIR|demo")]
-    pub data: PathBuf,
+    /// Folder with manifest.csv and the images it lists; `demo` for eyes that are drawn. Given several times, all are
+    /// read together.
+    #[arg(long, value_name = "DIR|demo", required = true)]
+    pub data: Vec<PathBuf>,
     /// Folder for the model, metrics.csv and the checkpoint; runs/demo without it for --data demo.
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
@@ -314,7 +315,7 @@ impl FitArguments {
         let (optimisation, computation) = (&self.optimisation, &self.computation);
         let goes_on = self.goes_on_from().is_some();
         let initial_sha256 = files.base.clone().filter(|_| goes_on);
-        let usual = Usual::of(goes_on, demo::is_demo(&self.data));
+        let usual = Usual::of(goes_on, self.is_drawn());
         let (adversarial, added) = self.hardening.resolve(files.base)?;
         let usual_constraint = network::usual_constraint(&network.arch);
         let mut settings = FitSettings {
@@ -385,9 +386,14 @@ impl FitArguments {
     pub(crate) fn folder(&self) -> Result<PathBuf, ArgumentError> {
         match &self.out {
             Some(out) => Ok(out.clone()),
-            None if demo::is_demo(&self.data) => Ok(Path::new("runs").join(demo::NAME)),
+            None if self.is_drawn() => Ok(Path::new("runs").join(demo::NAME)),
             None => Err(ArgumentError::NoFolder),
         }
+    }
+
+    /// Whether all eyes are drawn.
+    fn is_drawn(&self) -> bool {
+        self.data.iter().all(|folder| demo::is_demo(folder))
     }
 
     /// Name of the model to write.

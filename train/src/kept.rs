@@ -28,14 +28,14 @@ impl Kept {
     pub(crate) fn read(arguments: &FitArguments, crops: &mut CropSet) -> anyhow::Result<Self> {
         let own = crops.val.clone();
         let Some(path) = &arguments.hardening.old_data else {
-            let drawn = CropSet::read(Path::new(demo::NAME))?;
+            let drawn = CropSet::read(&[demo::NAME])?;
             return Ok(Self {
                 old_name: demo::NAME.into(),
                 old: drawn.val,
                 own,
             });
         };
-        let old = CropSet::read(path)?;
+        let old = CropSet::read(&[path])?;
         crops.train.extend(old.train);
         crops
             .val

@@ -118,7 +118,7 @@ pub fn train(arguments: &FitArguments, stop: &AtomicBool) -> anyhow::Result<()> 
 
 /// Reads the crops, corrects their labels, and divides them into the fold where one is given.
 fn read_crops(
-    data: &Path,
+    data: &[PathBuf],
     label_fixes: Option<&LabelFixes>,
     held_out: Option<Fold>,
 ) -> anyhow::Result<CropSet> {

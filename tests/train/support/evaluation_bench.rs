@@ -63,7 +63,7 @@ impl Classifier for Linear {
 pub fn drawn() -> (tempfile::TempDir, EvaluationSet) {
     let folder = tempfile::tempdir().unwrap();
     drawn_crops::write(folder.path());
-    let set = EvaluationSet::read(folder.path(), Split::Test).unwrap();
+    let set = EvaluationSet::read(&[folder.path()], Split::Test).unwrap();
     (folder, set)
 }
 

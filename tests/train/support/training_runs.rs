@@ -30,7 +30,7 @@ use tch::Device;
 pub fn drawn() -> (tempfile::TempDir, CropSet) {
     let folder = tempfile::tempdir().unwrap();
     drawn_crops::write(folder.path());
-    let crops = CropSet::read(folder.path()).unwrap();
+    let crops = CropSet::read(&[folder.path()]).unwrap();
     (folder, crops)
 }
 

@@ -1,10 +1,41 @@
 //! Credit for known data sets, which every model card names.
 
 /// Sources by their name in the manifest.
-const CREDITS: [(&str, &str); 9] = [
+const CREDITS: [(&str, &str); 19] = [
     (
         "cew",
         "CEW: Closed Eyes in the Wild (Song et al. 2014), research use",
+    ),
+    (
+        "cewface",
+        "CEW faces: Closed Eyes in the Wild (Song et al. 2014), cut from whole faces, research use",
+    ),
+    (
+        "clips_down",
+        "clips: eye crops of published face videos, research use",
+    ),
+    (
+        "columbia",
+        "Columbia Gaze (Smith et al. 2013), non-commercial use",
+    ),
+    ("fer", "FER-2013 (Goodfellow et al. 2013), research use"),
+    ("lfpw", "LFPW (Belhumeur et al. 2011), research use"),
+    (
+        "lfwplus",
+        "LFW+ (Han et al. 2018), press photographs, research use",
+    ),
+    ("rafdb", "RAF-DB (Li, Deng & Du 2017), research use"),
+    (
+        "rwmfd",
+        "RMFD: Real-World Masked Face Dataset (Wang et al. 2020), research use",
+    ),
+    (
+        "utkface",
+        "UTKFace (Zhang, Song & Qi 2017), non-commercial research",
+    ),
+    (
+        "yawdrivers",
+        "yawning drivers: eye crops of published driver videos, research use",
     ),
     (
         "cmu",

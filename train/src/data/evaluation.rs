@@ -15,18 +15,18 @@ pub struct EvaluationSet {
     pub crops: Vec<Crop>,
     /// Their split.
     pub split: Split,
-    /// SHA-256 over the manifest and every image it lists, of all splits: the same as
+    /// SHA-256 over each folder's manifest and every image it lists, of all splits: the same as
     /// [`super::crops::CropSet::sha256`], so that it can be compared with a model's card.
     pub sha256: String,
 }
 
 impl EvaluationSet {
-    /// Reads `folder/manifest.csv` and the images of `split`; those of the others are hashed.
+    /// Reads each folder's `manifest.csv` and the images of `split`; those of the others are hashed.
     ///
     /// # Errors
-    /// Names the row or image that is wrong, or the split where it is empty.
-    pub fn read(folder: &Path, split: Split) -> Result<Self, DataError> {
-        let (crops, sha256) = read_splits(folder, &[split])?;
+    /// As [`super::crops::CropSet::read`].
+    pub fn read(folders: &[impl AsRef<Path>], split: Split) -> Result<Self, DataError> {
+        let (crops, sha256) = read_splits(folders, &[split])?;
         Ok(Self {
             crops,
             split,

@@ -37,9 +37,9 @@ pub enum AuditStep {
 /// Arguments of `train labels suspects`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct SuspectArguments {
-    /// Folder with manifest.csv and the images it lists.
-    #[arg(long, value_name = "DIR")]
-    pub data: PathBuf,
+    /// Folder with manifest.csv and the images it lists; can be given several times.
+    #[arg(long, value_name = "DIR", required = true)]
+    pub data: Vec<PathBuf>,
     /// Models trained with --folds K, in the order of --fold 0 to K-1.
     #[arg(required = true, num_args = 2.., value_name = "MODEL")]
     pub models: Vec<PathBuf>,
@@ -69,9 +69,9 @@ pub struct SuspectArguments {
 /// Arguments of `train labels sheets`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct SheetArguments {
-    /// Folder with manifest.csv and the images it lists.
-    #[arg(long, value_name = "DIR")]
-    pub data: PathBuf,
+    /// Folder with manifest.csv and the images it lists; can be given several times.
+    #[arg(long, value_name = "DIR", required = true)]
+    pub data: Vec<PathBuf>,
     /// The list of crops, made by `train labels suspects`.
     #[arg(long, value_name = "FILE.csv")]
     pub list: PathBuf,
@@ -86,9 +86,9 @@ pub struct SheetArguments {
 /// Arguments of `train labels agree`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct AgreeArguments {
-    /// Folder with manifest.csv and the images it lists.
-    #[arg(long, value_name = "DIR")]
-    pub data: PathBuf,
+    /// Folder with manifest.csv and the images it lists; can be given several times.
+    #[arg(long, value_name = "DIR", required = true)]
+    pub data: Vec<PathBuf>,
     /// The key.csv beside the sheets.
     #[arg(long, value_name = "FILE.csv")]
     pub key: PathBuf,

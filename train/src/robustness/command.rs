@@ -38,9 +38,9 @@ pub struct EvaluateArguments {
     /// Models made by `train`.
     #[arg(required = true, value_name = "MODEL")]
     pub models: Vec<PathBuf>,
-    /// Folder with manifest.csv and the images it lists.
-    #[arg(long, value_name = "DIR")]
-    pub data: PathBuf,
+    /// Folder with manifest.csv and the images it lists; can be given several times.
+    #[arg(long, value_name = "DIR", required = true)]
+    pub data: Vec<PathBuf>,
     /// Split to evaluate on: val or test.
     #[arg(long, default_value = "test", value_name = "SPLIT", value_parser = evaluation_split)]
     pub split: Split,
@@ -303,7 +303,7 @@ impl EvaluateArguments {
             eprintln!(
                 "{}: note: it was trained on other data than {}; make sure that nobody of the {} split was in it",
                 file.path.display(),
-                self.data.display(),
+                listed(&self.data),
                 set.split
             );
         }
@@ -338,6 +338,11 @@ struct EvaluationInput<'a> {
     grades: Option<&'a Grades>,
     /// Folder for sheets of errors.
     failures: Option<&'a Path>,
+}
+
+fn listed(folders: &[PathBuf]) -> String {
+    let folders = folders.iter().map(|folder| folder.display().to_string());
+    folders.collect::<Vec<_>>().join(", ")
 }
 
 fn evaluate_model(

@@ -110,7 +110,7 @@ impl Library {
     /// # Errors
     /// Names the row or image that is wrong.
     pub fn open(data: &Path) -> anyhow::Result<Self> {
-        let crops = CropSet::read(data)?;
+        let crops = CropSet::read(&[data])?;
         // The device of a training without --device.
         let device = device::choose(DeviceChoice::Auto)?;
         Ok(Self { crops, device })
