@@ -15,7 +15,7 @@ use std::time::Duration;
 /// Network runs a second that are spent on searching while nobody is there and the picture changes all the time. A
 /// run takes one or two milliseconds with what surrounds it: less than a tenth of a core. A count and not a time, so
 /// that a recording is searched alike on every machine.
-const RUNS_PER_SECOND: f32 = 42.0;
+const RUNS_PER_SECOND: f32 = 36.0;
 
 /// Network runs a second that go round an unchanged picture while nobody is there, for faces that were missed.
 const UNCHANGED_PER_SECOND: f32 = 5.0;
