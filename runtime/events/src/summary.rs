@@ -202,8 +202,10 @@ impl fmt::Display for Summary {
             let begin = if index == 0 { "; alerts:" } else { "," };
             write!(f, "{begin} {times} {}", kind.name().replace('_', " "))?;
         }
-        if self.person_changes > 0 {
-            write!(f, "; {} changes of person", self.person_changes)?;
+        match self.person_changes {
+            0 => {}
+            1 => f.write_str("; 1 change of person")?,
+            several => write!(f, "; {several} changes of person")?,
         }
         if let Some(message) = self.untold_message() {
             write!(f, "; {message}")?;
