@@ -120,8 +120,9 @@ class Monitor:
         self.child.send_signal(signal.SIGTERM)
         self.child.communicate(timeout=PATIENCE)
         took = time.monotonic() - begin
-        # A second on a real machine; this one may be emulated.
-        assert took < 10, f"it took {took:.1f} s to end"
+        # A second on a real machine. An emulated one has taken 20 s for the frame at hand, which is finished first;
+        # what this finds is a camera that is waited for, which PATIENCE alone would end.
+        assert took < 60, f"it took {took:.1f} s to end"
         assert self.child.returncode == 143, self.child.returncode
         last = self.events()[-1]
         assert last["event"] == "end" and last["outcome"] == "interrupted", last
