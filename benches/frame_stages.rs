@@ -9,16 +9,14 @@ use criterion::{
 };
 use image::{GrayImage, Rgb, RgbImage, imageops};
 use parseye_vision::{
-    classify::{
-        EyeClassifier, EyeStateModel,
-        input::{PIXELS, SIDE, StandardisedCrop},
-    },
+    classify::{EyeClassifier, EyeStateModel, StandardisedCrop, input::USUAL_SIDE},
+    eye_crop::eye_crop,
     eye_state::{Eye, PerEye, STATES},
     frame::{Frame, luma_of},
     locate::{
         DetectorSettings, FACE_DETECTOR_FILE, Face, FaceTracker, Roi, blazeface,
         blazeface::BlazeFace,
-        crop::{Averaging, sample_gray, sample_rgb_letterboxed},
+        crop::{Averaging, sample_rgb_letterboxed},
         track::region_around,
     },
 };
@@ -133,9 +131,7 @@ impl Stages {
 
 fn crop(luma: &GrayImage, face: &Face, eye: Eye) -> StandardisedCrop {
     let squares = face.eye_rois(EYE_SQUARE);
-    let mut gray = [0.0; PIXELS];
-    sample_gray(luma, squares.get(eye), SIDE, &mut gray);
-    StandardisedCrop::new(&gray)
+    eye_crop(luma, squares.get(eye), USUAL_SIDE)
 }
 
 /// A region of the frame as the detector's input.

@@ -6,10 +6,7 @@
 use anyhow::Context;
 use parseye::{
     EyeState, EyeStateModel,
-    vision::{
-        classify::{StandardisedCrop, input},
-        locate::crop::{Roi, sample_gray},
-    },
+    vision::{eye_crop::eye_crop, locate::Roi},
 };
 use std::path::PathBuf;
 
@@ -28,9 +25,8 @@ fn main() -> anyhow::Result<()> {
             side: width.min(height),
             angle: 0.0,
         };
-        let mut gray = [0.0; input::PIXELS];
-        sample_gray(&image, &square, input::SIDE, &mut gray);
-        let probabilities = classifier.probabilities(&StandardisedCrop::new(&gray))?;
+        let crop = eye_crop(&image, &square, model.side());
+        let probabilities = classifier.probabilities(&crop)?;
         let state = EyeState::most_likely(&probabilities);
         println!("{}: {state} {probabilities:.3?}", path.display());
     }

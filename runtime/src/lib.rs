@@ -33,8 +33,9 @@
 //! use parseye::{EyeState, EyeStateModel, vision::classify::StandardisedCrop};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let mut classifier = EyeStateModel::built_in()?.classifier()?;
-//! let probabilities = classifier.probabilities(&StandardisedCrop::new(&[128.0; 32 * 32]))?;
+//! let model = EyeStateModel::built_in()?;
+//! let gray = vec![128.0; model.side() * model.side()];
+//! let probabilities = model.classifier()?.probabilities(&StandardisedCrop::new(&gray))?;
 //! assert_eq!(EyeState::most_likely(&probabilities), EyeState::NotVisible);
 //! # Ok(())
 //! # }

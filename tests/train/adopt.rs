@@ -66,7 +66,7 @@ fn picture(side: u32, model: &EyeStateModel) -> (GrayImage, StandardisedCrop) {
         side: side as f32,
         angle: 0.0,
     };
-    let crop = eye_crop(&image, &square, model.detail_side());
+    let crop = eye_crop(&image, &square, model.side());
     (image, crop)
 }
 
@@ -423,9 +423,9 @@ fn learnt(side: usize, blinks: &[Blink]) -> Vec<u8> {
         let reading = monitor.process(&frame).unwrap().reading;
         for eye in [reading.eyes.left, reading.eyes.right] {
             if let EyeReading::Measured { square, .. } = eye {
-                let crop = eye_crop(&frame.luma, &square, Some(side));
+                let crop = eye_crop(&frame.luma, &square, side);
                 counts[class] += 1.0;
-                for (sum, level) in sums[class].iter_mut().zip(crop.gray_of_side(side)) {
+                for (sum, level) in sums[class].iter_mut().zip(crop.gray()) {
                     *sum += level / 255.0;
                 }
             }

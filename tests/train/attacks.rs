@@ -209,6 +209,9 @@ fn apgd_shortens_its_steps_until_it_stands_on_the_optimum() {
         fn device(&self) -> Device {
             Device::Cpu
         }
+        fn side(&self) -> usize {
+            32
+        }
         fn logits(&self, images: &Tensor) -> Tensor {
             let away = (images - &self.0).square().flatten(1, -1);
             let right = away.mean_dim([1_i64].as_slice(), true, Kind::Float) * 1e3 + 1.0;
@@ -304,6 +307,9 @@ fn transfer_asks_the_other_classifier_alone() {
         }
         fn device(&self) -> Device {
             Device::Cpu
+        }
+        fn side(&self) -> usize {
+            32
         }
         fn logits(&self, _images: &Tensor) -> Tensor {
             panic!("the attacked classifier was asked")

@@ -62,19 +62,20 @@ fn export_is_refused_when_preprocessing_or_a_weight_differs() {
     let probes: Vec<&Crop> = crops.val.iter().collect();
     let network = fresh("wrn-16-1", Precision::F32);
     let model = model_of(&network);
-    let difference = parity::check(&network, &model, &probes, Crop::standardised).unwrap();
+    let difference =
+        parity::check(&network, &model, &probes, |crop| crop.standardised(32)).unwrap();
     assert!(difference < parity::TOLERANCE);
 
     let refused =
         |result: Result<f32, ExportError>| matches!(result, Err(ExportError::Parity { .. }));
     // Preprocessing without the standard deviation, and mirrored.
     assert!(refused(parity::check(&network, &model, &probes, |crop| {
-        let mut crop = crop.standardised();
+        let mut crop = crop.standardised(32);
         crop.values.iter_mut().for_each(|value| *value *= 1.01);
         crop
     })));
     assert!(refused(parity::check(&network, &model, &probes, |crop| {
-        let mut crop: StandardisedCrop = crop.standardised();
+        let mut crop: StandardisedCrop = crop.standardised(32);
         crop.values.reverse();
         crop
     })));
@@ -87,7 +88,7 @@ fn export_is_refused_when_preprocessing_or_a_weight_differs() {
         &network,
         &model,
         &probes,
-        Crop::standardised
+        |crop: &Crop| crop.standardised(32)
     )));
     // A weight that is not a number is not exported at all.
     tch::no_grad(|| {
@@ -107,7 +108,7 @@ fn half_precision_agrees_with_single() {
     let inputs: Vec<_> = crops
         .val
         .iter()
-        .map(|crop| (crop.standardised(), crop.sample.label))
+        .map(|crop| (crop.standardised(32), crop.sample.label))
         .collect();
     let single = parity::logits(&fresh("wrn-16-1", Precision::F32), &inputs).unwrap();
     let half = parity::logits(&fresh("wrn-16-1", Precision::Bf16), &inputs).unwrap();
@@ -140,7 +141,7 @@ fn answers_and_gradients_of_every_kind_of_network_survive_the_export() {
         let network = fresh(kind, Precision::F32);
         let bytes = model_bytes(&network, &card).unwrap();
         let model = EyeStateModel::from_bytes(&bytes, kind).unwrap();
-        parity::check(&network, &model, &probes, Crop::standardised).unwrap();
+        parity::check(&network, &model, &probes, |crop| crop.standardised(32)).unwrap();
 
         let gradient = gradient_bytes(&network, &card, &model.file().sha256).unwrap();
         let runnable = GradientModel::from_bytes(&gradient, kind, &model).unwrap();
@@ -156,7 +157,7 @@ fn answers_and_gradients_of_every_kind_of_network_survive_the_export() {
         let back = OnnxClassifier::read(&path, Device::Cpu).unwrap();
         let inputs: Vec<_> = probes
             .iter()
-            .map(|c| (c.standardised(), c.sample.label))
+            .map(|c| (c.standardised(32), c.sample.label))
             .collect();
         let batch = Batch::new(&inputs, Device::Cpu).unwrap();
         let far = |a: Tensor, b: Tensor| (a - b).abs().max().double_value(&[]);
@@ -248,11 +249,11 @@ fn a_finished_run_leaves_a_model_and_its_gradient() {
     let prediction = gradient
         .runner()
         .unwrap()
-        .gradient(&crop.standardised(), crop.sample.label);
+        .gradient(&crop.standardised(32), crop.sample.label);
     let own = model
         .classifier()
         .unwrap()
-        .logits(&crop.standardised())
+        .logits(&crop.standardised(32))
         .unwrap();
     for (a, b) in prediction.unwrap().logits.iter().zip(own) {
         assert!((a - b).abs() < 1e-4);

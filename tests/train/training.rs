@@ -5,6 +5,7 @@ use crate::support::training_runs;
 
 use parseye_testkit::places::repository;
 use parseye_train::{
+    attack::Classifier,
     crop::Crop,
     export::{finish::write_model, parity, references},
     fit::{
@@ -26,7 +27,10 @@ use parseye_train::{
         onnx::OnnxClassifier,
     },
 };
-use parseye_vision::classify::{EyeStateModel, gradient::GradientModel};
+use parseye_vision::{
+    classify::{EyeStateModel, gradient::GradientModel},
+    eye_state::EyeState,
+};
 use std::{
     path::Path,
     sync::atomic::{AtomicBool, Ordering},
@@ -105,7 +109,10 @@ fn it_learns_repeats_resumes_and_writes_a_model_that_the_runtime_reads_alike() {
     assert_eq!(quantiles.n, crops.val.len());
 
     // The references of a model are measured anew: nothing else changes, and its gradient is still its own.
-    let some: Vec<_> = crops.val[..4].iter().map(Crop::standardised).collect();
+    let some: Vec<_> = crops.val[..4]
+        .iter()
+        .map(|crop| crop.standardised(32))
+        .collect();
     let rewritten = references::rewrite(&path, &some).unwrap();
     assert_eq!(rewritten.reference_quantiles.as_ref().unwrap().n, 4);
     let other = EyeStateModel::from_file(&path).unwrap();
@@ -113,7 +120,7 @@ fn it_learns_repeats_resumes_and_writes_a_model_that_the_runtime_reads_alike() {
     assert!(GradientModel::beside(&path, &other).unwrap().is_some());
     let logits = |model: &EyeStateModel| model.classifier().unwrap().logits(&some[0]).unwrap();
     assert_eq!(logits(&other), logits(&model));
-    let all: Vec<_> = crops.val.iter().map(Crop::standardised).collect();
+    let all: Vec<_> = crops.val.iter().map(|crop| crop.standardised(32)).collect();
     assert_eq!(references::rewrite(&path, &all).unwrap(), card);
 }
 
@@ -491,9 +498,97 @@ fn a_base_is_gone_on_with_exactly() {
         network.load(&initial.tensors).unwrap();
         let probes: Vec<&Crop> = crops.val.iter().collect();
         let model = EyeStateModel::from_file(&path).unwrap();
-        parity::check(&network, &model, &probes, Crop::standardised).unwrap();
+        parity::check(&network, &model, &probes, |crop| crop.standardised(32)).unwrap();
     }
     let parseval = repository().join("models/parseval-16-1.onnx");
     let error = Initial::read(&parseval).unwrap_err().to_string();
     assert!(error.contains("constraints"), "{error}");
+}
+
+/// A network that reads larger crops and says how far the lids are apart: learnt, written, read by the runtime, attacked
+/// and gone on with.
+#[test]
+fn lids_of_larger_crops_are_learnt_written_and_gone_on_with() {
+    let (_data, crops) = drawn();
+    let out = tempfile::tempdir().unwrap();
+    let settings = FitSettings {
+        architecture: "wrn-10-1-in64".into(),
+        openness_weight: 1.0,
+        ..settings()
+    };
+    let trained = run(&settings, &crops, out.path(), false).unwrap();
+    let path = out.path().join("lids.onnx");
+    let card = write_model(&trained, &crops, &export_context(), &path).unwrap();
+    assert_eq!(card.input.shape, [1, 1, 64, 64]);
+    assert!(
+        card.training.command.contains("--openness 1 "),
+        "{}",
+        card.training.command
+    );
+    let lids = card.lids.unwrap();
+    assert!(lids.openness_n > 20, "{lids:?}");
+    // Half of the range would be a guess.
+    assert!(lids.openness_error < 0.2, "{lids:?}");
+
+    let model = EyeStateModel::from_file(&path).unwrap();
+    let mut classifier = model.classifier().unwrap();
+    let mut mean_openness = |state| {
+        let of_state = crops.val.iter().filter(|crop| crop.sample.label == state);
+        let lids = of_state.map(|crop| {
+            let crop = crop.standardised(model.side());
+            classifier.predict(&crop).unwrap().lids.unwrap().openness
+        });
+        let all: Vec<f32> = lids.collect();
+        all.iter().sum::<f32>() / all.len() as f32
+    };
+    let [open, partial, closed] =
+        [EyeState::Open, EyeState::PartiallyOpen, EyeState::Closed].map(&mut mean_openness);
+    assert!(
+        open > partial && partial > closed,
+        "{open} {partial} {closed}"
+    );
+    // A crop of another size is an error, not a wrong answer.
+    assert!(classifier.predict(&crops.val[0].standardised(32)).is_err());
+
+    let gradient = GradientModel::beside(&path, &model).unwrap().unwrap();
+    let crop = crops.val[0].standardised(64);
+    let found = gradient
+        .runner()
+        .unwrap()
+        .gradient(&crop, EyeState::Open)
+        .unwrap();
+    assert_eq!(found.values.len(), 64 * 64);
+    assert_eq!(OnnxClassifier::read(&path, Device::Cpu).unwrap().side(), 64);
+
+    let initial = Initial::read(&path).unwrap();
+    assert!(initial.has_lids && initial.tensors.contains_key("lids.weight"));
+
+    // A model that reads crops of another size cannot teach it.
+    let base = OnnxClassifier::read(&path, Device::Cpu).unwrap();
+    let other = FitSettings {
+        added: Some(AddedExamples {
+            kind: AddedKind::Fgsm,
+            epsilon: 0.003,
+            fraction: 0.5,
+            base_sha256: Some("hash".into()),
+        }),
+        adversarial: None,
+        ..quick()
+    };
+    let stop = AtomicBool::new(false);
+    let folder = out.path().join("other");
+    let refused = run_with(
+        &other,
+        &crops,
+        Some(&base),
+        &folder,
+        false,
+        |_| Ok(()),
+        &stop,
+    );
+    let error = refused.unwrap_err().to_string();
+    assert!(
+        error.contains("64x64") && error.contains("32x32"),
+        "{error}"
+    );
 }

@@ -13,7 +13,6 @@ use parseye_vision::{
         manifest::Split,
         metrics::{Confusion, expected_calibration_error, fit_temperature},
     },
-    eye_crop::eye_crop,
     eye_state::{EyeState, STATES},
 };
 use std::path::{Path, PathBuf};
@@ -55,7 +54,8 @@ pub fn run(arguments: &CardArguments) -> anyhow::Result<()> {
 }
 
 fn rewrite(model: &Path, data: &Path) -> anyhow::Result<()> {
-    let card = EyeStateModel::from_file(model)?.card().clone();
+    let loaded = EyeStateModel::from_file(model)?;
+    let (card, side) = (loaded.card(), loaded.side());
     let val = EvaluationSet::read(&[data], Split::Val)?;
     let made_from = &card.training.data_sha256;
     if *made_from != val.sha256 {
@@ -65,7 +65,8 @@ fn rewrite(model: &Path, data: &Path) -> anyhow::Result<()> {
             val.sha256
         );
     }
-    let crops: Vec<StandardisedCrop> = val.crops.iter().map(|crop| crop.standardised()).collect();
+    let crops = val.crops.iter().map(|crop| crop.standardised(side));
+    let crops: Vec<StandardisedCrop> = crops.collect();
     print_references(&references::rewrite(model, &crops)?);
     Ok(())
 }
@@ -132,7 +133,7 @@ fn measured(adopted: &Adopted, data: &Path) -> anyhow::Result<ModelCard> {
         .iter()
         .filter(|crop| states.contains(&crop.sample.label))
     {
-        let input = eye_crop(&crop.image, &crop.whole(), model.detail_side());
+        let input = crop.standardised(model.side());
         predictions.push((classifier.logits(&input)?, crop.sample.label));
     }
     if predictions.is_empty() {

@@ -131,6 +131,20 @@ pub enum EvaluationError {
         /// The condition.
         condition: String,
     },
+    /// The models read images of two sizes.
+    #[error(
+        "model '{from}' reads {from_side}x{from_side} images and '{target}' {target_side}x{target_side}; examples of one are no images of the other"
+    )]
+    TwoSizes {
+        /// The classifier that examples are made with.
+        from: String,
+        /// Its side in pixels.
+        from_side: usize,
+        /// The classifier that is evaluated.
+        target: String,
+        /// Its side in pixels.
+        target_side: usize,
+    },
     /// The models are on two devices.
     #[error("model '{from}' computes on another device than '{target}'; put both on one")]
     TwoDevices {
@@ -171,6 +185,16 @@ pub fn evaluate(
             target: target.name().into(),
         });
     }
+    if let Some(from) = transfer_from
+        && from.side() != target.side()
+    {
+        return Err(EvaluationError::TwoSizes {
+            from: from.name().into(),
+            from_side: from.side(),
+            target: target.name().into(),
+            target_side: target.side(),
+        });
+    }
     // Names are looked up before anything is computed: a mistyped last one must not cost an hour.
     let attacks = plan
         .attacks
@@ -179,7 +203,7 @@ pub fn evaluate(
         .collect::<Result<Vec<_>, AttackNameError>>()?;
     let standardised: Vec<(StandardisedCrop, EyeState)> = crops
         .iter()
-        .map(|crop| (crop.standardised(), crop.sample.label))
+        .map(|crop| (crop.standardised(target.side()), crop.sample.label))
         .collect();
     let batches = batched(&standardised, target)?;
     let mut all = Vec::new();
@@ -218,7 +242,7 @@ pub fn evaluate(
         for &family in Family::VARIANTS {
             for severity in SEVERITY_RANGE {
                 classify_under(Condition::corrupted(family, severity), &mut || {
-                    let corrupted = corrupted(family, severity, crops, plan.seed)?;
+                    let corrupted = corrupted(family, severity, crops, target.side(), plan.seed)?;
                     let batches = batched(&corrupted, target)?;
                     Ok(batches.into_iter().map(|batch| batch.images).collect())
                 })?;
@@ -290,11 +314,12 @@ fn corrupted(
     family: Family,
     severity: u8,
     crops: &[&Crop],
+    side: usize,
     seed: u64,
 ) -> Result<Vec<(StandardisedCrop, EyeState)>, CorruptionError> {
     let corrupt = |crop: &&Crop| {
         let seed = seed_of(seed, crop.sample.path.as_os_str().as_encoded_bytes());
-        let crop_input = corruption::apply(family, severity, crop, seed)?;
+        let crop_input = corruption::apply(family, severity, crop, side, seed)?;
         Ok((crop_input, crop.sample.label))
     };
     let corrupted: Vec<_> = crops.par_iter().map(corrupt).collect();

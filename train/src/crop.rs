@@ -3,9 +3,7 @@
 
 use image::GrayImage;
 use parseye_vision::{
-    classify::input::{PIXELS, SIDE, StandardisedCrop},
-    evaluate::manifest::Sample,
-    locate::crop::{Roi, sample_gray},
+    classify::StandardisedCrop, evaluate::manifest::Sample, eye_crop::eye_crop, locate::crop::Roi,
 };
 
 /// One labelled image.
@@ -28,10 +26,8 @@ impl Crop {
         }
     }
 
-    /// The network's input, unchanged by augmentation.
-    pub fn standardised(&self) -> StandardisedCrop {
-        let mut gray = [0.0; PIXELS];
-        sample_gray(&self.image, &self.whole(), SIDE, &mut gray);
-        StandardisedCrop::new(&gray)
+    /// The input of a network that reads `side` rows and columns, unchanged by augmentation.
+    pub fn standardised(&self, side: usize) -> StandardisedCrop {
+        eye_crop(&self.image, &self.whole(), side)
     }
 }

@@ -7,7 +7,6 @@ use crate::{
     },
     optimiser,
 };
-use parseye_vision::classify::input::SIDE;
 use std::time::{Duration, Instant};
 use tch::{Device, Kind, Tensor};
 
@@ -135,7 +134,7 @@ pub(crate) fn faster_precision(spec: &NetworkSpec, device: Device, threads: usiz
 /// The shortest time of a training step on images of zeros.
 fn step_time(spec: &NetworkSpec, device: Device, precision: Precision) -> Option<Duration> {
     let network = Network::new(spec, precision, device, 0).ok()?;
-    let side = SIDE as i64;
+    let side = spec.side as i64;
     let images = Tensor::f_zeros([PROBE_IMAGES, 1, side, side], (Kind::Float, device)).ok()?;
     let labels = Tensor::f_zeros([PROBE_IMAGES], (Kind::Int64, device)).ok()?;
     let mut shortest = Duration::MAX;

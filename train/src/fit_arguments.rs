@@ -24,6 +24,9 @@ use usual::Usual;
 /// The network that is trained unless another is given.
 const DEFAULT_ARCHITECTURE: &str = "wrn-16-1";
 
+/// Weight of the loss of the lids where a training goes on from a model that has them and none is given.
+const USUAL_OPENNESS_WEIGHT: f64 = 0.3;
+
 /// Arguments of a training run.
 #[derive(Clone, Debug, Args)]
 pub struct FitArguments {
@@ -52,6 +55,9 @@ pub struct FitArguments {
     /// Variations of the training crops.
     #[command(flatten)]
     pub augmentation: AugmentationArguments,
+    /// Sources and their weights.
+    #[command(flatten)]
+    pub sampling: SamplingArguments,
     /// Folds by person.
     #[command(flatten)]
     pub folds: FoldArguments,
@@ -155,6 +161,10 @@ pub struct TargetArguments {
     /// Share of the teacher's predictions in the target, above 0 and at most 1.
     #[arg(long, default_value_t = 0.5, value_parser = fraction, requires = "teacher")]
     pub teacher_weight: f64,
+    /// Learn a second output, how far the lids are apart and whether the eye looks down, with this weight of its loss,
+    /// such as 0.3; where a training goes on, with the base's output.
+    #[arg(long, default_value_t = 0.0, value_name = "WEIGHT", value_parser = weight)]
+    pub openness: f64,
     /// Corrections of the manifest's labels, made by `train labels agree`.
     #[arg(long, value_name = "FILE.csv")]
     pub label_fixes: Option<PathBuf>,
@@ -180,6 +190,19 @@ pub struct AugmentationArguments {
     /// Chance that a bar or a reflection is painted over a part of the eye, beside the usual augmentation.
     #[arg(long, default_value_t = 0.0, value_parser = share)]
     pub obstruct: f64,
+}
+
+/// Sources that are trained on, and how often each is drawn.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Sampling")]
+pub struct SamplingArguments {
+    /// Do not train on this source; its validation crops stay. Can be given several times.
+    #[arg(long, value_name = "SOURCE")]
+    pub leave_out: Vec<String>,
+    /// Weight of people: a source's share of the crops of a label grows with this power of the number of its people;
+    /// at 0 all sources have the same share.
+    #[arg(long, default_value_t = 0.0, value_name = "POWER", value_parser = power)]
+    pub people_weight: f64,
 }
 
 /// Folds by person.
@@ -274,6 +297,11 @@ pub(crate) enum ArgumentError {
         /// That of the base.
         base: String,
     },
+    /// The base says nothing of the lids.
+    #[error(
+        "--openness: the base has no output for it; leave out --openness, or train anew without --base"
+    )]
+    BaseWithoutLids,
     /// No such architecture, or not with this constraint or dropout.
     #[error(transparent)]
     Architecture(#[from] ArchitectureError),
@@ -285,6 +313,11 @@ pub(crate) enum ArgumentError {
         "--augment fgsm needs --base MODEL.onnx to make examples from; train one without hardening first"
     )]
     NoBase,
+    /// Added examples say nothing of openness.
+    #[error(
+        "--openness is not learnt from the examples that --augment adds; leave one of them out"
+    )]
+    OpennessOfAdded,
     /// TRADES attacks every image.
     #[error(
         "--loss trades compares every image with its attacked one; leave out --adversarial half"
@@ -317,6 +350,9 @@ impl FitArguments {
         let initial_sha256 = files.base.clone().filter(|_| goes_on);
         let usual = Usual::of(goes_on, self.is_drawn());
         let (adversarial, added) = self.hardening.resolve(files.base)?;
+        if added.is_some() && target.openness > 0.0 {
+            return Err(ArgumentError::OpennessOfAdded);
+        }
         let usual_constraint = network::usual_constraint(&network.arch);
         let mut settings = FitSettings {
             initial_sha256,
@@ -333,9 +369,12 @@ impl FitArguments {
                 sha256,
                 weight: target.teacher_weight,
             }),
+            openness_weight: target.openness,
             label_fixes_sha256: files.label_fixes,
             weight_average: optimisation.ema.unwrap_or(0.0),
             keep: optimisation.keep,
+            left_out_sources: self.sampling.leave_out.clone(),
+            people_weight: self.sampling.people_weight,
             fold: self.folds.resolve()?,
             epochs: optimisation.epochs.unwrap_or(usual.epochs) as usize,
             epoch_crops: optimisation.epoch_crops.unwrap_or(usual.epoch_crops) as usize,
@@ -363,11 +402,15 @@ impl FitArguments {
         base.filter(|_| self.hardening.augment.is_none())
     }
 
-    /// Takes over the architecture of the model whose training goes on.
+    /// Takes over the architecture of the model whose training goes on, and its outputs.
     ///
     /// # Errors
     /// When another one was given.
-    pub(crate) fn go_on_with(&mut self, architecture: &str) -> Result<(), ArgumentError> {
+    pub(crate) fn go_on_with(
+        &mut self,
+        architecture: &str,
+        has_lids: bool,
+    ) -> Result<(), ArgumentError> {
         let given = &mut self.network.arch;
         if given != DEFAULT_ARCHITECTURE && given != architecture {
             return Err(ArgumentError::OtherArchitecture {
@@ -376,6 +419,13 @@ impl FitArguments {
             });
         }
         architecture.clone_into(given);
+        let weight = &mut self.target.openness;
+        *weight = match (has_lids, *weight > 0.0) {
+            (true, false) => USUAL_OPENNESS_WEIGHT,
+            (true, true) => *weight,
+            (false, true) => return Err(ArgumentError::BaseWithoutLids),
+            (false, false) => 0.0,
+        };
         Ok(())
     }
 
@@ -501,6 +551,20 @@ pub(crate) fn share(text: &str) -> Result<f64, &'static str> {
     match text.parse::<f64>() {
         Ok(value) if (0.0..1.0).contains(&value) => Ok(value),
         _ => Err("give a number from 0 to below 1"),
+    }
+}
+
+fn weight(text: &str) -> Result<f64, &'static str> {
+    match text.parse::<f64>() {
+        Ok(value) if (0.0..=100.0).contains(&value) => Ok(value),
+        _ => Err("give a number from 0 to 100, such as 0.3"),
+    }
+}
+
+fn power(text: &str) -> Result<f64, &'static str> {
+    match text.parse::<f64>() {
+        Ok(value) if (0.0..=1.0).contains(&value) => Ok(value),
+        _ => Err("give a number from 0 to 1"),
     }
 }
 

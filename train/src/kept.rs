@@ -83,7 +83,7 @@ fn confusion(model: &EyeStateModel, crops: &[Crop]) -> anyhow::Result<Confusion>
     let mut classifier = model.classifier()?;
     let mut confusion = Confusion::default();
     for crop in crops {
-        let probabilities = classifier.probabilities(&crop.standardised())?;
+        let probabilities = classifier.probabilities(&crop.standardised(model.side()))?;
         confusion.add(crop.sample.label, EyeState::most_likely(&probabilities));
     }
     Ok(confusion)

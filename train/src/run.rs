@@ -68,7 +68,7 @@ pub fn train(arguments: &FitArguments, stop: &AtomicBool) -> anyhow::Result<()> 
     let out = &arguments.folder()?;
     let mut arguments = arguments.clone();
     if let Some(initial) = &files.initial {
-        arguments.go_on_with(&initial.architecture)?;
+        arguments.go_on_with(&initial.architecture, initial.has_lids)?;
     }
     prepare_folder(out, arguments.resume)?;
     if arguments.resume && arguments.computation.precision.is_none() {
@@ -79,6 +79,9 @@ pub fn train(arguments: &FitArguments, stop: &AtomicBool) -> anyhow::Result<()> 
     let settings = arguments.resolve(device, files.hashes())?;
     tch::set_num_threads(i32::try_from(settings.threads)?);
     let mut crops = read_crops(&arguments.data, files.label_fixes.as_ref(), settings.fold)?;
+    for source in &settings.left_out_sources {
+        crops.leave_out(source)?;
+    }
     let kept = match &files.initial {
         None => None,
         Some(_) => Some(Kept::read(&arguments, &mut crops)?),

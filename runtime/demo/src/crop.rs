@@ -109,7 +109,7 @@ mod tests {
         };
         let crop = EyeView::new(Eye::Left, 32).render_gray(person, &pose, &exposure);
         let grays: Vec<f32> = crop.iter().map(|level| f32::from(*level)).collect();
-        let crop = StandardisedCrop::new(grays.as_slice().try_into().unwrap());
+        let crop = StandardisedCrop::new(&grays);
         EyeState::most_likely(&classifier.probabilities(&crop).unwrap())
     }
 

@@ -69,6 +69,20 @@ fn table(evaluation: &Evaluation) -> Result<String, std::fmt::Error> {
             interval(two.ci95)
         )?;
     }
+    if !evaluation.looking_down.is_empty() {
+        writeln!(text, "lids apart and looking down, share read as closed:")?;
+    }
+    for (source, down) in &evaluation.looking_down {
+        writeln!(
+            text,
+            "{source:width$} {:>7} {:>7} {:>8.3} {:>7} {:>15}",
+            down.n,
+            down.subjects,
+            down.read_as_closed,
+            "",
+            interval(down.ci95)
+        )?;
+    }
     Ok(text)
 }
 

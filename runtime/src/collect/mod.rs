@@ -10,7 +10,7 @@ pub use steps::{Round, STEPS, Step};
 
 use image::{GrayImage, ImageError};
 use parseye_vision::{
-    evaluate::manifest::{LabelKind, Manifest, Sample, Split},
+    evaluate::manifest::{Gaze, LabelKind, Manifest, Sample, Split},
     eye_state::{Eye, EyeState},
     frame::Frame,
     locate::crop::{Roi, sample_gray},
@@ -290,6 +290,7 @@ impl Collector {
                 },
                 label_kind: LabelKind::Human,
                 openness: None,
+                gaze: (step.note == steps::LOOKING_DOWN).then_some(Gaze::Down),
                 note: step.note.into(),
             });
         }

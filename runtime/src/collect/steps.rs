@@ -49,6 +49,9 @@ const fn step(
     }
 }
 
+/// Note of crops of eyes that look down.
+pub(super) const LOOKING_DOWN: &str = "looking down";
+
 /// The guided two minutes.
 pub const STEPS: [Step; 11] = [
     step(
@@ -77,7 +80,7 @@ pub const STEPS: [Step; 11] = [
         8,
         Round::Train,
         "keep your head up and look down at the keyboard",
-        "looking down",
+        LOOKING_DOWN,
     ),
     step(
         EyeState::Open,
@@ -119,7 +122,7 @@ pub const STEPS: [Step; 11] = [
         6,
         Round::Val,
         "look down, head up",
-        "looking down",
+        LOOKING_DOWN,
     ),
     step(
         EyeState::Open,

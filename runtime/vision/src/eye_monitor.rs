@@ -250,8 +250,8 @@ impl EyeMonitor {
         if squares.left.side < self.settings.eyes.least_side_px {
             return unmeasured(Unseen::TooSmall);
         }
-        let detail_side = self.classifier.model().detail_side();
-        let crops = PerEye::from_fn(|eye| eye_crop(&frame.luma, squares.get(eye), detail_side));
+        let side = self.classifier.model().side();
+        let crops = PerEye::from_fn(|eye| eye_crop(&frame.luma, squares.get(eye), side));
         let cropped = Instant::now();
         let mut classify = |crop, square| {
             self.classifier

@@ -5,7 +5,7 @@
 //! A frame passes the modules in this order: [`frame`] holds it, [`locate`] finds face and eyes,
 //! [`eye_crop`] cuts an eye out, [`classify`] predicts its state, [`temporal`] turns states into blinks, closures and PERCLOS;
 //! [`eye_monitor`] is that way in one struct. [`selfcheck`] measures how far a prediction can be trusted,
-//! [`evaluate`] scores predictions against labels. [`reading`], [`eye_state`] and [`snr`] hold the words
+//! [`evaluate`] scores predictions against labels. [`reading`], [`eye_state`], [`lids`] and [`snr`] hold the words
 //! that all share. Cameras, files, logs and dashboards are left to other crates.
 
 pub mod bounded;
@@ -18,6 +18,7 @@ pub mod eye_state;
 pub mod frame;
 pub mod installed;
 pub mod instructions;
+pub mod lids;
 pub mod locate;
 pub mod names;
 pub mod nearest;

@@ -19,7 +19,9 @@ static SMALL_MODEL: LazyLock<EyeStateModel> =
     LazyLock::new(|| EyeStateModel::from_bytes(SMALL, "small").expect("the seed is a model"));
 
 fn run(bytes: &[u8]) {
-    let crop = StandardisedCrop::new(&std::array::from_fn(|pixel| (pixel % 251) as f32));
+    let crop = StandardisedCrop::new(&std::array::from_fn::<_, 1024, _>(|pixel| {
+        (pixel % 251) as f32
+    }));
     match EyeStateModel::from_bytes(bytes, "fuzzed") {
         Ok(model) => {
             let card = model.card();

@@ -37,7 +37,13 @@ pub fn write(folder: &Path) {
                     eye: None,
                     split,
                     label_kind: LabelKind::Human,
-                    openness: None,
+                    openness: match state {
+                        EyeState::Open => Some(1.0),
+                        EyeState::PartiallyOpen => Some(0.5),
+                        EyeState::Closed => Some(0.0),
+                        EyeState::NotVisible => None,
+                    },
+                    gaze: None,
                     note: String::new(),
                 });
             }

@@ -35,7 +35,7 @@ impl Linear {
             let of_state: Vec<Tensor> = crops
                 .iter()
                 .filter(|crop| crop.sample.label == state)
-                .map(|crop| Tensor::from_slice(&crop.standardised().values))
+                .map(|crop| Tensor::from_slice(&crop.standardised(32).values))
                 .collect();
             Tensor::stack(&of_state, 0).mean_dim(0, false, Kind::Float)
         };
@@ -53,6 +53,10 @@ impl Classifier for Linear {
 
     fn device(&self) -> Device {
         Device::Cpu
+    }
+
+    fn side(&self) -> usize {
+        32
     }
 
     fn logits(&self, images: &Tensor) -> Tensor {
@@ -90,6 +94,7 @@ fn card(name: &str) -> ModelCard {
         parameters: 4 * 1024,
         labels: EyeState::ALL.map(|state| state.name().to_owned()).to_vec(),
         input: InputCard::default(),
+        lids: None,
         temperature: 0.5,
         training: TrainingCard {
             command: String::new(),

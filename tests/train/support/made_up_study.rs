@@ -15,7 +15,6 @@ use parseye_train::{
     },
 };
 use parseye_vision::{
-    classify::input::PIXELS,
     evaluate::{
         manifest::{LabelKind, Sample, Split},
         metrics::Confusion,
@@ -29,6 +28,9 @@ use std::{
     path::{Path, PathBuf},
     sync::atomic::AtomicBool,
 };
+
+/// Pixels of a made-up crop.
+const PIXELS: usize = 32 * 32;
 
 /// Number of made-up people and crops of each.
 pub const PEOPLE: usize = 30;
@@ -56,6 +58,7 @@ impl MadeUp {
             split: Split::Train,
             label_kind: LabelKind::Human,
             openness: None,
+            gaze: None,
             note: String::new(),
         };
         Self {
@@ -242,7 +245,7 @@ impl Runner for MadeUp {
         let amount = attack.map_or(0.0, |(_, snr)| 10_f32.powf(-snr as f32 / 20.0));
         let mut rng = ChaCha8Rng::seed_from_u64(1);
         let mut image = |state: usize| {
-            std::array::from_fn::<f32, PIXELS, _>(|at| {
+            let level = |at: usize| {
                 let (x, y) = ((at % 32) as f32 - 16.0, (at / 32) as f32 - 16.0);
                 let lid = [9.0, 5.0, 1.0, 30.0][state];
                 let dark = (x * x + y * y).sqrt() < 7.0 && y.abs() < lid;
@@ -255,7 +258,8 @@ impl Runner for MadeUp {
                     0.1
                 };
                 base + amount * (2.0 * rng.random::<f32>() - 1.0)
-            })
+            };
+            (0..PIXELS).map(level).collect()
         };
         let images = (0..STATES).map(&mut image).collect();
         let predictions = EyeState::ALL.map(|state| {

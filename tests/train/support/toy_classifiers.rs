@@ -42,6 +42,10 @@ impl Classifier for Bent {
         Device::Cpu
     }
 
+    fn side(&self) -> usize {
+        32
+    }
+
     fn logits(&self, images: &Tensor) -> Tensor {
         images
             .flatten(1, -1)
@@ -75,6 +79,10 @@ impl Classifier for Linear {
 
     fn device(&self) -> Device {
         Device::Cpu
+    }
+
+    fn side(&self) -> usize {
+        32
     }
 
     fn logits(&self, images: &Tensor) -> Tensor {

@@ -12,6 +12,7 @@ mod shapes;
 pub use lower::LowerError;
 
 use crate::{
+    corruption::obstruction::from_centre,
     export::graph::file_bytes,
     files::{WriteError, write_atomically},
 };
@@ -19,10 +20,10 @@ use parseye_vision::{
     bounded,
     classify::{
         EyeStateModel, ModelCard, ModelError, OnnxFileError, PrecisionFault, StandardisedCrop,
-        adopted::{ADOPTED_SIDES, ImageLayout, PixelScaling},
+        adopted::{ImageLayout, PixelScaling},
         card::{AccuracyCard, ConfidenceHistogram, FORMAT, InputCard, METADATA_KEY, TrainingCard},
         check_precision, describe,
-        input::{CONTRAST_FLOOR, PIXELS},
+        input::{CONTRAST_FLOOR, SIDES},
         onnx_file,
     },
     eye_state::EyeState,
@@ -127,7 +128,7 @@ pub enum AdoptError {
     /// Its inputs or outputs are not those of an eye-state model.
     #[error(
         "{path}: {found}; needed is one image as input, [1, C, S, S] or [1, S, S, C] with 1 or 3 channels and {min} to {max} pixels, and one output",
-        min = ADOPTED_SIDES.start(), max = ADOPTED_SIDES.end()
+        min = SIDES.start(), max = SIDES.end()
     )]
     Interface {
         /// The file.
@@ -401,6 +402,7 @@ fn card(
             threads: 0,
         },
         validation: AccuracyCard::default(),
+        lids: None,
         robustness: Vec::new(),
         reference_confidence: ConfidenceHistogram::default(),
         reference_quantiles: None,
@@ -417,8 +419,10 @@ fn tells_crops_apart(model: &EyeStateModel) -> Result<bool, ModelError> {
     let mut classifier = model.classifier()?;
     let mut all = Vec::with_capacity(PROBES);
     for probe in 0..PROBES {
-        let crop = StandardisedCrop::new(&std::array::from_fn::<f32, PIXELS, _>(|index| {
-            let (x, y) = ((index % 32) as f32 - 15.5, (index / 32) as f32 - 15.5);
+        let side = model.side();
+        let level = |index: usize| {
+            // Patterns are those of 32 pixels, whatever the size.
+            let [x, y] = from_centre(index, side).map(|at| at * 32.0 / side as f32);
             let wave = match probe {
                 0 => x.hypot(y) / 3.0,
                 1 => y / 2.0,
@@ -426,7 +430,9 @@ fn tells_crops_apart(model: &EyeStateModel) -> Result<bool, ModelError> {
                 _ => (x + y) / 40.0,
             };
             128.0 + 100.0 * wave.sin()
-        }));
+        };
+        let gray: Vec<f32> = (0..side * side).map(level).collect();
+        let crop = StandardisedCrop::new(&gray);
         all.push(classifier.logits(&crop)?);
     }
     Ok(all.iter().any(|logits| *logits != all[0]))

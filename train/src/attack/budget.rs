@@ -1,9 +1,6 @@
 //! Budgets: the largest perturbation of an image by an attack.
 
-use parseye_vision::{
-    classify::input::PIXELS,
-    snr::{db_of_epsilon, epsilon_of_db},
-};
+use parseye_vision::snr::{db_of_epsilon, epsilon_of_db};
 use tch::{Kind, Tensor};
 
 /// Slack for the rounding of f32 when budgets are checked: pixels reach about 4, of which f32
@@ -116,10 +113,15 @@ impl Budget {
     }
 }
 
+/// Pixels of each image of a batch.
+pub(super) fn pixels(images: &Tensor) -> f64 {
+    images.size().iter().skip(1).product::<i64>() as f64
+}
+
 fn root_mean_square(perturbation: &Tensor) -> Tensor {
     let squares =
         (perturbation * perturbation).sum_dim_intlist([1_i64, 2, 3].as_slice(), true, Kind::Float);
-    (squares / PIXELS as f64).sqrt()
+    (squares / pixels(perturbation)).sqrt()
 }
 
 #[cfg(test)]

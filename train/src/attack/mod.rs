@@ -46,7 +46,10 @@ pub trait Classifier {
     /// Its device.
     fn device(&self) -> Device;
 
-    /// Logits f32 `[N,4]` of standardised images f32 `[N,1,32,32]`, as the classifier in use
+    /// Rows and columns S of its images.
+    fn side(&self) -> usize;
+
+    /// Logits f32 `[N,4]` of standardised images f32 `[N,1,S,S]`, as the classifier in use
     /// gives them: the prediction for one image does not depend on the others.
     fn logits(&self, images: &Tensor) -> Tensor;
 }

@@ -1,8 +1,7 @@
 //! Random tensors from a seed alone: the same on every device and after every other computation.
 
-use super::budget::{Budget, Norm};
+use super::budget::{Budget, Norm, pixels};
 use crate::data::batch::Batch;
-use parseye_vision::classify::input::PIXELS;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::StandardNormal;
@@ -78,9 +77,10 @@ impl Draws {
             Norm::Linf => Ok(self.uniform(&shape, device)? * budget.epsilon),
             Norm::L2 => {
                 let directions = budget.steepest(&self.gaussian(&shape, device)?);
-                // The volume within a radius grows with its 1,024th power.
+                // The volume within a radius grows with its power of as many pixels: the 1,024th for 32x32.
+                let power = 1.0 / pixels(&batch.images) as f32;
                 let radii = self.tensor(&[batch.len(), 1, 1, 1], device, |rng| {
-                    rng.random::<f32>().powf(1.0 / PIXELS as f32)
+                    rng.random::<f32>().powf(power)
                 })?;
                 Ok(directions * radii * budget.epsilon)
             }

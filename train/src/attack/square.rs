@@ -4,13 +4,12 @@
 
 use super::{
     Access, Attack, Classifier,
-    budget::{Budget, Norm},
+    budget::{Budget, Norm, pixels},
     loss::margin,
     random::Draws,
     strongest::{per_image, positions, select},
 };
 use crate::data::batch::Batch;
-use parseye_vision::classify::input::{PIXELS, SIDE};
 use tch::{Device, Kind, Tensor};
 
 /// Queries of the standard attack (in `AutoAttack`, Croce and Hein 2020).
@@ -32,8 +31,6 @@ const L2_TILES: i64 = 5;
 
 /// Keeps ratios finite where a window is unperturbed.
 const TINY: f64 = 1e-12;
-
-const SIDE_PIXELS: i64 = SIDE as i64;
 
 /// Random search over squares. Each query computes the logits of the images that are still classified
 /// correctly; within one query all of them share the place of the square, each has a sign of its own.
@@ -174,15 +171,21 @@ fn share(query: u32, queries: u32) -> f64 {
     FIRST_SHARE / f64::from(1_u32 << halvings)
 }
 
-/// Side of a square that covers so much of the image, in pixels.
-fn side_of(share: f64) -> i64 {
-    ((share * PIXELS as f64).sqrt().round() as i64).clamp(1, SIDE_PIXELS)
+/// Rows and columns of a batch's images.
+fn side_of_images(batch: &Batch) -> i64 {
+    batch.images.size().last().copied().unwrap_or(0)
+}
+
+/// Side of a square that covers so much of an image, in pixels.
+fn side_of(share: f64, image_side: i64) -> i64 {
+    let side = share.sqrt() * image_side as f64;
+    (side.round() as i64).clamp(1, image_side)
 }
 
 /// The L-inf attack's start: vertical stripes of one pixel, each up or down by epsilon.
 fn stripes(batch: &Batch, budget: Budget, draws: &mut Draws) -> Result<Tensor, tch::TchError> {
     let device = batch.images.device();
-    let signs = draws.signs(&[batch.len(), 1, 1, SIDE_PIXELS], device)?;
+    let signs = draws.signs(&[batch.len(), 1, 1, side_of_images(batch)], device)?;
     Ok((signs * budget.epsilon).expand_as(&batch.images))
 }
 
@@ -194,8 +197,9 @@ fn with_square(
     budget: Budget,
     draws: &mut Draws,
 ) -> Result<Tensor, tch::TchError> {
-    let side = side_of(share);
-    let corner = corner(side, draws);
+    let image_side = side_of_images(&still_correct.batch);
+    let side = side_of(share, image_side);
+    let corner = corner(side, image_side, draws);
     let perturbation = &still_correct.best - &still_correct.batch.images;
     let signs = draws.signs(&[still_correct.batch.len(), 1, 1, 1], perturbation.device())?;
     let mut square = window(&perturbation, corner, side);
@@ -205,8 +209,9 @@ fn with_square(
 
 /// The L2 attack's start: a chessboard of [`bump`]s, each with a random sign.
 fn tiles(batch: &Batch, draws: &mut Draws) -> Result<Tensor, tch::TchError> {
-    let side = SIDE_PIXELS / L2_TILES;
-    let margin = (SIDE_PIXELS - side * L2_TILES) / 2;
+    let image_side = side_of_images(batch);
+    let side = image_side / L2_TILES;
+    let margin = (image_side - side * L2_TILES) / 2;
     let perturbation = batch.images.zeros_like();
     for row in 0..L2_TILES {
         for column in 0..L2_TILES {
@@ -227,9 +232,11 @@ fn with_windows(
     budget: Budget,
     draws: &mut Draws,
 ) -> Result<Tensor, tch::TchError> {
+    let image_side = side_of_images(&still_correct.batch);
     // An odd side has a middle.
-    let side = side_of(share).clamp(SMALLEST_L2_WINDOW, SIDE_PIXELS - 1) | 1;
-    let (filled, emptied) = (corner(side, draws), corner(side, draws));
+    let side = side_of(share, image_side).clamp(SMALLEST_L2_WINDOW, image_side - 1) | 1;
+    let mut place = || corner(side, image_side, draws);
+    let (filled, emptied) = (place(), place());
     let perturbation = &still_correct.best - &still_correct.batch.images;
     let device = perturbation.device();
     let energy =
@@ -239,7 +246,7 @@ fn with_windows(
     let outside = perturbation.copy();
     let _ = window(&outside, filled, side).zero_();
     let _ = window(&outside, emptied, side).zero_();
-    let unused = PIXELS as f64 * budget.epsilon.powi(2) - energy(&outside);
+    let unused = pixels(&still_correct.batch.images) * budget.epsilon.powi(2) - energy(&outside);
     let signs = draws.signs(&[still_correct.batch.len(), 1, 1, 1], device)?;
     let new = bump(side, device, draws)? * signs + &old / (energy(&old).sqrt() + TINY);
     let new = &new / (energy(&new).sqrt() + TINY) * unused.clamp_min(0.0).sqrt();
@@ -249,8 +256,8 @@ fn with_windows(
 }
 
 /// Upper left corner (row, column) of a square drawn evenly from those in the image.
-fn corner(side: i64, draws: &mut Draws) -> (i64, i64) {
-    let last = SIDE_PIXELS - side;
+fn corner(side: i64, image_side: i64, draws: &mut Draws) -> (i64, i64) {
+    let last = image_side - side;
     (draws.up_to(last), draws.up_to(last))
 }
 
@@ -309,7 +316,7 @@ mod tests {
         assert_eq!([of(6_001), of(8_001), of(9_999)], [256.0, 512.0, 512.0]);
         assert_eq!(share(501, 5_000), share(1_002, 10_000));
         // 0.8 * 1024 = 819.2, whose root is 28.6.
-        assert_eq!((side_of(0.8), side_of(0.8 / 512.0)), (29, 1));
+        assert_eq!((side_of(0.8, 32), side_of(0.8 / 512.0, 32)), (29, 1));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Light and tone: changes that standardisation would undo, were there no clipping and rounding to 8 bits.
 
-use super::{Gray, SEVERITIES, eight_bit, geometric::either_sign};
+use super::{Gray, SEVERITIES, each, eight_bit, geometric::either_sign};
 use rand::Rng;
 
 /// Full scale of 8 bits.
@@ -21,15 +21,17 @@ pub(crate) const GAMMAS: [f32; SEVERITIES] = [1.2, 1.5, 1.8, 2.2, 3.0];
 
 pub(super) fn brightness(gray: Gray, level: usize) -> Gray {
     let offset = FULL * OFFSETS[level];
-    eight_bit(gray.map(|value| value + offset))
+    eight_bit(each(gray, |value| value + offset))
 }
 
 pub(super) fn contrast(gray: Gray, level: usize) -> Gray {
     let mean = gray.iter().sum::<f32>() / gray.len() as f32;
-    eight_bit(gray.map(|value| mean + CONTRASTS[level] * (value - mean)))
+    eight_bit(each(gray, |value| mean + CONTRASTS[level] * (value - mean)))
 }
 
 pub(super) fn gamma(gray: Gray, level: usize, rng: &mut impl Rng) -> Gray {
     let exponent = GAMMAS[level].powf(either_sign(rng));
-    eight_bit(gray.map(|value| FULL * (value / FULL).clamp(0.0, 1.0).powf(exponent)))
+    eight_bit(each(gray, |value| {
+        FULL * (value / FULL).clamp(0.0, 1.0).powf(exponent)
+    }))
 }

@@ -18,16 +18,16 @@ pub(crate) const SHIFTS: [f32; SEVERITIES] = [0.05, 0.10, 0.15, 0.20, 0.25];
 /// the brow for the lid errs by half.
 pub(crate) const FACTORS: [f32; SEVERITIES] = [1.1, 1.2, 1.3, 1.4, 1.6];
 
-pub(super) fn rotation(crop: &Crop, level: usize, rng: &mut impl Rng) -> Gray {
+pub(super) fn rotation(crop: &Crop, level: usize, side: usize, rng: &mut impl Rng) -> Gray {
     let angle = DEGREES[level].to_radians() * either_sign(rng);
     let square = Roi {
         angle,
         ..crop.whole()
     };
-    cut(crop, &square)
+    cut(crop, &square, side)
 }
 
-pub(super) fn shift(crop: &Crop, level: usize, rng: &mut impl Rng) -> Gray {
+pub(super) fn shift(crop: &Crop, level: usize, side: usize, rng: &mut impl Rng) -> Gray {
     let whole = crop.whole();
     let distance = SHIFTS[level] * whole.side;
     let (sin, cos) = (std::f32::consts::TAU * rng.random::<f32>()).sin_cos();
@@ -35,17 +35,17 @@ pub(super) fn shift(crop: &Crop, level: usize, rng: &mut impl Rng) -> Gray {
         whole.centre[0] + distance * cos,
         whole.centre[1] + distance * sin,
     ];
-    cut(crop, &Roi { centre, ..whole })
+    cut(crop, &Roi { centre, ..whole }, side)
 }
 
-pub(super) fn scale(crop: &Crop, level: usize, rng: &mut impl Rng) -> Gray {
+pub(super) fn scale(crop: &Crop, level: usize, side: usize, rng: &mut impl Rng) -> Gray {
     let whole = crop.whole();
     let factor = FACTORS[level].powf(either_sign(rng));
     let square = Roi {
         side: whole.side * factor,
         ..whole
     };
-    cut(crop, &square)
+    cut(crop, &square, side)
 }
 
 /// 1 or -1.

@@ -4,7 +4,7 @@
 //! where the transformation is theirs).
 //!
 //! What a camera does before the eye is cut out ([`geometric`], [`resolution`] and motion blur) is
-//! done on the crop at native resolution, the rest on the gray levels of the 32x32 crop before it
+//! done on the crop at native resolution, the rest on the gray levels of the crop in the network's size before it
 //! is standardised. Either way what follows is what an 8-bit image can hold. How the predictions are
 //! counted is left to [`crate::robustness`].
 
@@ -17,7 +17,7 @@ pub mod softness;
 
 use crate::crop::Crop;
 use parseye_vision::{
-    classify::input::{PIXELS, SIDE, StandardisedCrop},
+    classify::{StandardisedCrop, input::USUAL_SIDE},
     locate::crop::{Roi, sample_gray},
 };
 use rand::{Rng, RngExt, SeedableRng};
@@ -32,8 +32,8 @@ pub const SEVERITIES: usize = 5;
 /// The severities: 1 is mild, 5 is where a person begins to hesitate.
 pub(crate) const SEVERITY_RANGE: RangeInclusive<u8> = 1..=SEVERITIES as u8;
 
-/// Gray levels of a crop, 0 to 255, row by row.
-pub type Gray = [f32; PIXELS];
+/// Gray levels of a square crop, 0 to 255, row by row.
+pub type Gray = Vec<f32>;
 
 /// One kind of corruption.
 #[derive(
@@ -100,7 +100,7 @@ pub enum CorruptionError {
     },
 }
 
-/// A crop as the network sees it after a corruption. What is random in it (a direction, a
+/// A crop as a network with an input of `side` pixels sees it after a corruption. What is random in it (a direction, a
 /// place, noise) comes from `seed` alone, and is the same at every severity, so that a severer one
 /// only goes further.
 ///
@@ -110,9 +110,10 @@ pub(crate) fn apply(
     family: Family,
     severity: u8,
     crop: &Crop,
+    side: usize,
     seed: u64,
 ) -> Result<StandardisedCrop, CorruptionError> {
-    let gray = corrupted(family, severity, crop, seed)?;
+    let gray = corrupted(family, severity, crop, side, seed)?;
     Ok(StandardisedCrop::new(&gray))
 }
 
@@ -124,8 +125,9 @@ pub fn corrupted(
     family: Family,
     severity: u8,
     crop: &Crop,
+    side: usize,
     seed: u64,
-) -> Result<[f32; PIXELS], CorruptionError> {
+) -> Result<Gray, CorruptionError> {
     if !SEVERITY_RANGE.contains(&severity) {
         return Err(CorruptionError::Severity(severity));
     }
@@ -133,21 +135,22 @@ pub fn corrupted(
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     rng.set_stream(family as u64);
     let rng = &mut rng;
+    let clean = || cut(crop, &crop.whole(), side);
     Ok(match family {
-        Family::Rotation => geometric::rotation(crop, level, rng),
-        Family::Shift => geometric::shift(crop, level, rng),
-        Family::Scale => geometric::scale(crop, level, rng),
-        Family::Blur => softness::blur(clean(crop), level),
-        Family::MotionBlur => softness::motion_blur(crop, level, rng),
-        Family::Brightness => exposure::brightness(clean(crop), level),
-        Family::Contrast => exposure::contrast(clean(crop), level),
-        Family::Gamma => exposure::gamma(clean(crop), level, rng),
-        Family::GaussianNoise => noise::gaussian(clean(crop), level, rng),
-        Family::ShotNoise => noise::shot(clean(crop), level, rng),
-        Family::Jpeg => resolution::jpeg(crop, level)?,
-        Family::OcclusionBar => obstruction::bar(clean(crop), level, rng),
-        Family::Glare => obstruction::glare(clean(crop), level, rng),
-        Family::LowResolution => resolution::low_resolution(crop, level),
+        Family::Rotation => geometric::rotation(crop, level, side, rng),
+        Family::Shift => geometric::shift(crop, level, side, rng),
+        Family::Scale => geometric::scale(crop, level, side, rng),
+        Family::Blur => softness::blur(clean(), level),
+        Family::MotionBlur => softness::motion_blur(crop, level, side, rng),
+        Family::Brightness => exposure::brightness(clean(), level),
+        Family::Contrast => exposure::contrast(clean(), level),
+        Family::Gamma => exposure::gamma(clean(), level, rng),
+        Family::GaussianNoise => noise::gaussian(clean(), level, rng),
+        Family::ShotNoise => noise::shot(clean(), level, rng),
+        Family::Jpeg => resolution::jpeg(crop, level, side)?,
+        Family::OcclusionBar => obstruction::bar(clean(), level, rng),
+        Family::Glare => obstruction::glare(clean(), level, rng),
+        Family::LowResolution => resolution::low_resolution(crop, level, side),
     })
 }
 
@@ -156,33 +159,42 @@ pub fn corrupted(
 ///
 /// # Errors
 /// When an image is too large for JPEG (65,535 pixels a side).
-pub fn random(crop: &Crop, rng: &mut impl Rng) -> Result<StandardisedCrop, CorruptionError> {
+pub fn random(
+    crop: &Crop,
+    side: usize,
+    rng: &mut impl Rng,
+) -> Result<StandardisedCrop, CorruptionError> {
     let family = Family::VARIANTS[rng.random_range(0..Family::VARIANTS.len())];
     let severity = rng.random_range(SEVERITY_RANGE);
-    let mut gray = corrupted(family, severity, crop, rng.random())?;
+    let mut gray = corrupted(family, severity, crop, side, rng.random())?;
     if rng.random_bool(0.5) {
-        gray.chunks_exact_mut(SIDE).for_each(<[f32]>::reverse);
+        gray.chunks_exact_mut(side).for_each(<[f32]>::reverse);
     }
     Ok(StandardisedCrop::new(&gray))
 }
 
-fn clean(crop: &Crop) -> Gray {
-    cut(crop, &crop.whole())
+/// Samples a region of a crop's image as the runtime does, in rows and columns of `side` pixels.
+fn cut(crop: &Crop, square: &Roi, side: usize) -> Gray {
+    let mut gray = vec![0.0; side * side];
+    sample_gray(&crop.image, square, side, &mut gray);
+    gray
 }
 
-/// Samples a region of a crop's image as the runtime does.
-fn cut(crop: &Crop, square: &Roi) -> Gray {
-    let mut gray = [0.0; PIXELS];
-    sample_gray(&crop.image, square, SIDE, &mut gray);
+/// Side of a crop in pixels over that of the 32 pixels in which widths of blur are given.
+fn magnified(side: usize) -> f32 {
+    side as f32 / USUAL_SIDE as f32
+}
+
+fn each(mut gray: Gray, mut change: impl FnMut(f32) -> f32) -> Gray {
+    for level in &mut gray {
+        *level = change(*level);
+    }
     gray
 }
 
 /// Rounds and clips to whole gray levels from 0 to 255, as a sensor delivers.
-fn eight_bit(mut gray: Gray) -> Gray {
-    for level in &mut gray {
-        *level = level.round().clamp(0.0, 255.0);
-    }
-    gray
+fn eight_bit(gray: Gray) -> Gray {
+    each(gray, |level| level.round().clamp(0.0, 255.0))
 }
 
 #[cfg(test)]

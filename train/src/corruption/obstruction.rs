@@ -1,7 +1,6 @@
 //! Things between the eye and the camera: a bar, and a reflection on glasses.
 
 use super::{Gray, SEVERITIES, eight_bit};
-use parseye_vision::classify::input::SIDE;
 use rand::{Rng, RngExt};
 
 /// Width of the bar as a share of the crop's side. A rim of glasses is 3 to 5 mm of about 55; a
@@ -34,12 +33,13 @@ pub(crate) fn random(gray: Gray, rng: &mut impl Rng) -> Gray {
 }
 
 pub(super) fn bar(mut gray: Gray, level: usize, rng: &mut impl Rng) -> Gray {
-    let width = BAR_WIDTHS[level] * SIDE as f32;
+    let side = gray.len().isqrt();
+    let width = BAR_WIDTHS[level] * side as f32;
     let (sin, cos) = (std::f32::consts::PI * rng.random::<f32>()).sin_cos();
-    let offset = REACH * SIDE as f32 * (2.0 * rng.random::<f32>() - 1.0);
+    let offset = REACH * side as f32 * (2.0 * rng.random::<f32>() - 1.0);
     let shade = BRIGHTEST_BAR * rng.random::<f32>();
     for (index, value) in gray.iter_mut().enumerate() {
-        let [x, y] = from_centre(index);
+        let [x, y] = from_centre(index, side);
         let distance = (cos * x + sin * y - offset).abs();
         // Share of the pixel that lies under the bar, by its distance from the bar's edge.
         let covered = (width / 2.0 - distance + 0.5).clamp(0.0, 1.0);
@@ -49,11 +49,12 @@ pub(super) fn bar(mut gray: Gray, level: usize, rng: &mut impl Rng) -> Gray {
 }
 
 pub(super) fn glare(mut gray: Gray, level: usize, rng: &mut impl Rng) -> Gray {
-    let sigma = GLARE_SIGMAS[level] * SIDE as f32;
-    let mut place = || REACH * SIDE as f32 * (2.0 * rng.random::<f32>() - 1.0);
+    let side = gray.len().isqrt();
+    let sigma = GLARE_SIGMAS[level] * side as f32;
+    let mut place = || REACH * side as f32 * (2.0 * rng.random::<f32>() - 1.0);
     let centre = [place(), place()];
     for (index, value) in gray.iter_mut().enumerate() {
-        let [x, y] = from_centre(index);
+        let [x, y] = from_centre(index, side);
         let square = (x - centre[0]).powi(2) + (y - centre[1]).powi(2);
         // Light adds up until the pixel is full.
         *value += GLARE_PEAK * (-square / (2.0 * sigma * sigma)).exp();
@@ -61,8 +62,8 @@ pub(super) fn glare(mut gray: Gray, level: usize, rng: &mut impl Rng) -> Gray {
     eight_bit(gray)
 }
 
-/// The middle of a pixel, in pixels from the crop's centre.
-fn from_centre(index: usize) -> [f32; 2] {
-    let half = (SIDE as f32 - 1.0) / 2.0;
-    [(index % SIDE) as f32 - half, (index / SIDE) as f32 - half]
+/// The middle of a pixel, in pixels from the centre of a crop of this side.
+pub(crate) fn from_centre(index: usize, side: usize) -> [f32; 2] {
+    let half = (side as f32 - 1.0) / 2.0;
+    [(index % side) as f32 - half, (index / side) as f32 - half]
 }

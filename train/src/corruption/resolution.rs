@@ -14,7 +14,7 @@ pub(crate) const QUALITIES: [u8; SEVERITIES] = [25, 18, 15, 10, 7];
 /// a face 1.5 m away, 7 one that is 4.2 m away.
 pub(crate) const SIDES: [usize; SEVERITIES] = [20, 16, 12, 9, 7];
 
-pub(super) fn jpeg(crop: &Crop, level: usize) -> Result<Gray, CorruptionError> {
+pub(super) fn jpeg(crop: &Crop, level: usize, side: usize) -> Result<Gray, CorruptionError> {
     let wrong = |error: image::ImageError| CorruptionError::Jpeg {
         path: crop.sample.path.display().to_string(),
         reason: error.to_string(),
@@ -31,20 +31,20 @@ pub(super) fn jpeg(crop: &Crop, level: usize) -> Result<Gray, CorruptionError> {
         sample: crop.sample.clone(),
         image,
     };
-    Ok(cut(&compressed, &compressed.whole()))
+    Ok(cut(&compressed, &compressed.whole(), side))
 }
 
-pub(super) fn low_resolution(crop: &Crop, level: usize) -> Gray {
-    let side = SIDES[level];
-    let mut few = vec![0.0; side * side];
-    sample_gray(&crop.image, &crop.whole(), side, &mut few);
-    let image = GrayImage::from_fn(side as u32, side as u32, |x, y| {
+pub(super) fn low_resolution(crop: &Crop, level: usize, side: usize) -> Gray {
+    let small = SIDES[level];
+    let mut few = vec![0.0; small * small];
+    sample_gray(&crop.image, &crop.whole(), small, &mut few);
+    let image = GrayImage::from_fn(small as u32, small as u32, |x, y| {
         // Averages of gray levels stay within 0 to 255, so the cast cannot overflow.
-        Luma([few[y as usize * side + x as usize].round() as u8])
+        Luma([few[y as usize * small + x as usize].round() as u8])
     });
     let far = Crop {
         sample: crop.sample.clone(),
         image,
     };
-    cut(&far, &far.whole())
+    cut(&far, &far.whole(), side)
 }

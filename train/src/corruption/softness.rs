@@ -1,9 +1,9 @@
 //! Blur: out of focus, or moved during the exposure.
 
-use super::{Gray, SEVERITIES, cut, eight_bit};
+use super::{Gray, SEVERITIES, cut, eight_bit, magnified};
 use crate::crop::Crop;
 use image::{ImageBuffer, Luma};
-use parseye_vision::{classify::input::SIDE, locate::crop::Roi};
+use parseye_vision::{classify::input::USUAL_SIDE, locate::crop::Roi};
 use rand::{Rng, RngExt};
 
 /// Sigma of the Gaussian in pixels of the 32-pixel crop. Training blurs by up to 1.5; at 3 the
@@ -18,28 +18,35 @@ pub(crate) const SMEARS: [f32; SEVERITIES] = [2.0, 3.5, 5.0, 8.0, 12.0];
 /// Exposures averaged for a smear, two for each pixel of the longest.
 const EXPOSURES: usize = 25;
 
-pub(super) fn blur(gray: Gray, level: usize) -> Gray {
-    let side = SIDE as u32;
-    let Some(image) = ImageBuffer::<Luma<f32>, _>::from_raw(side, side, gray.to_vec()) else {
+/// Blurs by a Gaussian whose sigma is given in pixels of the 32-pixel crop.
+pub(crate) fn gaussian(gray: Gray, sigma: f32) -> Gray {
+    // Below this the kernel is a single pixel; imageproc wants a sigma above 0.
+    const LEAST_SIGMA: f32 = 0.05;
+    if sigma <= LEAST_SIGMA {
         return gray;
-    };
-    let soft = imageproc::filter::gaussian_blur_f32(&image, SIGMAS[level]);
-    let mut out = gray;
-    out.copy_from_slice(soft.as_raw());
-    eight_bit(out)
+    }
+    let side = gray.len().isqrt();
+    let pixels = side as u32;
+    // A square has as many levels as it says, so the image is there.
+    let image = ImageBuffer::<Luma<f32>, _>::from_raw(pixels, pixels, gray).unwrap_or_default();
+    imageproc::filter::gaussian_blur_f32(&image, sigma * magnified(side)).into_raw()
+}
+
+pub(super) fn blur(gray: Gray, level: usize) -> Gray {
+    eight_bit(gaussian(gray, SIGMAS[level]))
 }
 
 /// The mean of the images along a straight line in a random direction.
-pub(super) fn motion_blur(crop: &Crop, level: usize, rng: &mut impl Rng) -> Gray {
+pub(super) fn motion_blur(crop: &Crop, level: usize, side: usize, rng: &mut impl Rng) -> Gray {
     let whole = crop.whole();
-    let length = SMEARS[level] / SIDE as f32 * whole.side;
+    let length = SMEARS[level] / USUAL_SIDE as f32 * whole.side;
     // Opposite directions smear alike.
     let (sin, cos) = (std::f32::consts::PI * rng.random::<f32>()).sin_cos();
-    let mut mean = [0.0; SIDE * SIDE];
+    let mut mean = vec![0.0; side * side];
     for exposure in 0..EXPOSURES {
         let along = length * ((exposure as f32 + 0.5) / EXPOSURES as f32 - 0.5);
         let centre = [whole.centre[0] + along * cos, whole.centre[1] + along * sin];
-        let gray = cut(crop, &Roi { centre, ..whole });
+        let gray = cut(crop, &Roi { centre, ..whole }, side);
         for (sum, value) in mean.iter_mut().zip(gray) {
             *sum += value / EXPOSURES as f32;
         }

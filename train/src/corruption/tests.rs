@@ -6,6 +6,12 @@ use parseye_vision::{
 };
 
 const SIDE_OF_IMAGE: u32 = 64;
+const SIDE: usize = USUAL_SIDE;
+const PIXELS: usize = SIDE * SIDE;
+
+fn clean(crop: &Crop) -> Gray {
+    cut(crop, &crop.whole(), SIDE)
+}
 
 /// A lid opening with an iris on skin; `number` moves and sizes it.
 fn eye(number: u32) -> Crop {
@@ -39,6 +45,7 @@ fn crop_of(image: GrayImage) -> Crop {
             split: Split::Test,
             label_kind: LabelKind::Human,
             openness: None,
+            gaze: None,
             note: String::new(),
         },
         image,
@@ -54,8 +61,8 @@ fn mean_distance(family: Family, severity: u8) -> f64 {
     const EYES: u32 = 24;
     let of = |number: u32| {
         let crop = eye(number);
-        let changed = apply(family, severity, &crop, u64::from(number)).unwrap();
-        distance(&changed, &crop.standardised())
+        let changed = apply(family, severity, &crop, SIDE, u64::from(number)).unwrap();
+        distance(&changed, &crop.standardised(SIDE))
     };
     (0..EYES).map(of).sum::<f64>() / f64::from(EYES)
 }
@@ -82,7 +89,7 @@ fn severer_goes_further_from_the_clean_crop() {
 #[test]
 fn severities_outside_one_to_five_are_refused() {
     for severity in [0, 6, u8::MAX] {
-        let error = apply(Family::Glare, severity, &eye(0), 0).unwrap_err();
+        let error = apply(Family::Glare, severity, &eye(0), SIDE, 0).unwrap_err();
         assert!(error.to_string().contains("1 to 5"), "{error}");
     }
 }
@@ -90,7 +97,7 @@ fn severities_outside_one_to_five_are_refused() {
 #[test]
 fn seeds_repeat_and_differ_where_there_is_chance() {
     for &family in Family::VARIANTS {
-        let draw = |seed| apply(family, 4, &eye(1), seed).unwrap();
+        let draw = |seed| apply(family, 4, &eye(1), SIDE, seed).unwrap();
         assert_eq!(draw(3), draw(3), "{family}");
         let fixed = [
             Family::Blur,
@@ -112,7 +119,7 @@ fn every_result_is_what_eight_bits_can_hold() {
     }));
     for &family in Family::VARIANTS {
         for severity in SEVERITY_RANGE {
-            let gray = corrupted(family, severity, &black_and_white, 7).unwrap();
+            let gray = corrupted(family, severity, &black_and_white, SIDE, 7).unwrap();
             assert!(gray.iter().all(|v| (0.0..=255.0).contains(v)), "{family}");
         }
     }
@@ -128,7 +135,7 @@ fn every_result_is_what_eight_bits_can_hold() {
         Family::Glare,
     ];
     for family in rounded {
-        let gray = corrupted(family, 2, &eye(2), 7).unwrap();
+        let gray = corrupted(family, 2, &eye(2), SIDE, 7).unwrap();
         assert!(gray.iter().all(|v| v.fract() == 0.0), "{family}");
     }
 }
@@ -146,9 +153,9 @@ fn a_rotation_is_that_of_an_image_turned_by_hand() {
         })
     };
     for severity in SEVERITY_RANGE {
-        let turned = corrupted(Family::Rotation, severity, &crop_of(ramp(0.0)), 5).unwrap();
+        let turned = corrupted(Family::Rotation, severity, &crop_of(ramp(0.0)), SIDE, 5).unwrap();
         let degrees = geometric::DEGREES[usize::from(severity) - 1];
-        let farthest = |by_hand: [f32; PIXELS]| {
+        let farthest = |by_hand: Gray| {
             // Corners look beyond the image's edge, which goes on: compare within the circle.
             let within = |i: &usize| {
                 let (x, y) = ((i % SIDE) as f32 - 15.5, (i / SIDE) as f32 - 15.5);
@@ -175,10 +182,10 @@ fn shifts_and_scales_are_those_of_their_tables() {
     let middle = 16 * SIDE + 16;
     for severity in SEVERITY_RANGE {
         let level = usize::from(severity) - 1;
-        let moved = corrupted(Family::Shift, severity, &crop, 11).unwrap();
+        let moved = corrupted(Family::Shift, severity, &crop, SIDE, 11).unwrap();
         let farthest = geometric::SHIFTS[level] * 64.0 * 5.0_f32.sqrt();
         assert!((moved[middle] - before[middle]).abs() <= farthest + 0.1);
-        let scaled = corrupted(Family::Scale, severity, &crop, 11).unwrap();
+        let scaled = corrupted(Family::Scale, severity, &crop, SIDE, 11).unwrap();
         let slope = |gray: &Gray| gray[middle + 4] - gray[middle - 4];
         let factor = slope(&scaled) / slope(&before);
         let expected = geometric::FACTORS[level];
@@ -193,7 +200,7 @@ fn shifts_and_scales_are_those_of_their_tables() {
 fn jpeg_leaves_the_traces_of_its_blocks() {
     // A real encoder keeps a flat image and flattens fine noise within each block of 8x8.
     let flat = crop_of(GrayImage::from_pixel(64, 64, Luma([90])));
-    let levels = corrupted(Family::Jpeg, 5, &flat, 0).unwrap();
+    let levels = corrupted(Family::Jpeg, 5, &flat, SIDE, 0).unwrap();
     // One step of the coarsest quantiser at most.
     assert!(levels.iter().all(|v| (v - levels[0]).abs() < 1e-3));
     assert!((levels[0] - 90.0).abs() < 15.0, "{}", levels[0]);
@@ -207,7 +214,7 @@ fn jpeg_leaves_the_traces_of_its_blocks() {
         high - low
     };
     assert!(spread(clean(&checks)) > 7.0);
-    assert!(spread(corrupted(Family::Jpeg, 5, &checks, 0).unwrap()) < 1.0);
+    assert!(spread(corrupted(Family::Jpeg, 5, &checks, SIDE, 0).unwrap()) < 1.0);
 }
 
 #[test]
@@ -219,14 +226,15 @@ fn noise_has_the_size_of_its_table() {
     };
     for severity in SEVERITY_RANGE {
         let level = usize::from(severity) - 1;
-        let gaussian = deviation(corrupted(Family::GaussianNoise, severity, &flat, 1).unwrap());
+        let gaussian =
+            deviation(corrupted(Family::GaussianNoise, severity, &flat, SIDE, 1).unwrap());
         let expected = f64::from(255.0 * noise::SIGMAS[level]);
         // Six standard errors of a deviation over 1,024 pixels are 13 %.
         assert!(
             (gaussian / expected - 1.0).abs() < 0.13,
             "{gaussian} {expected}"
         );
-        let shot = deviation(corrupted(Family::ShotNoise, severity, &flat, 1).unwrap());
+        let shot = deviation(corrupted(Family::ShotNoise, severity, &flat, SIDE, 1).unwrap());
         let photons = f64::from(noise::PHOTONS[level]);
         let expected = (photons * 128.0 / 255.0).sqrt() * 255.0 / photons;
         assert!((shot / expected - 1.0).abs() < 0.13, "{shot} {expected}");

@@ -2,10 +2,13 @@
 //! real face detector and a real camera make them.
 
 use super::cover;
-use crate::{corruption::obstruction, crop::Crop, normal::normal};
-use image::{ImageBuffer, Luma};
+use crate::{
+    corruption::{obstruction, softness::gaussian},
+    crop::Crop,
+    normal::normal,
+};
 use parseye_vision::{
-    classify::input::{PIXELS, SIDE, StandardisedCrop},
+    classify::StandardisedCrop,
     locate::crop::{Roi, sample_gray},
 };
 use rand::{Rng, RngExt};
@@ -78,8 +81,8 @@ const BRIGHTEST_GAIN: f32 = 1.6;
 const GAMMA: (f32, f32) = (0.7, 1.4);
 
 impl Augmentation {
-    /// A random variation of a crop.
-    pub(crate) fn apply(&self, crop: &Crop, rng: &mut impl Rng) -> Augmented {
+    /// A random variation of a crop, in rows and columns of `side` pixels.
+    pub(crate) fn apply(&self, crop: &Crop, side: usize, rng: &mut impl Rng) -> Augmented {
         let whole = crop.whole();
         let around = |rng: &mut dyn FnMut() -> f32, most: f32| (2.0 * rng() - 1.0) * most;
         let mut uniform = || rng.random::<f32>();
@@ -92,10 +95,10 @@ impl Augmentation {
             side: whole.side * (1.0 + around(&mut uniform, self.scale)),
             angle: around(&mut uniform, self.roll_degrees).to_radians(),
         };
-        let mut gray = [0.0; PIXELS];
-        sample_gray(&crop.image, &square, SIDE, &mut gray);
+        let mut gray = vec![0.0; side * side];
+        sample_gray(&crop.image, &square, side, &mut gray);
         if rng.random::<f32>() < self.flip {
-            gray.chunks_exact_mut(SIDE).for_each(<[f32]>::reverse);
+            gray.chunks_exact_mut(side).for_each(<[f32]>::reverse);
         }
         // Drawn only where it is set, so that runs without it stay what they were.
         let covered = self.cover > 0.0 && rng.random::<f32>() < self.cover;
@@ -106,7 +109,7 @@ impl Augmentation {
         }
         if rng.random::<f32>() < self.blur {
             let sigma = self.blur_sigma * rng.random::<f32>();
-            gray = blurred(&gray, sigma);
+            gray = gaussian(gray, sigma);
         }
         let gain = if rng.random::<f32>() < self.exposure {
             let (low, high) = (self.darkest_gain.ln(), BRIGHTEST_GAIN.ln());
@@ -137,36 +140,24 @@ impl Augmentation {
     }
 }
 
-fn blurred(gray: &[f32; PIXELS], sigma: f32) -> [f32; PIXELS] {
-    // Below this the kernel is a single pixel; imageproc wants a sigma above 0.
-    const LEAST_SIGMA: f32 = 0.05;
-    let side = SIDE as u32;
-    let image = ImageBuffer::<Luma<f32>, _>::from_raw(side, side, gray.to_vec());
-    match image {
-        Some(image) if sigma > LEAST_SIGMA => {
-            let soft = imageproc::filter::gaussian_blur_f32(&image, sigma);
-            let mut out = *gray;
-            out.copy_from_slice(soft.as_raw());
-            out
-        }
-        _ => *gray,
-    }
-}
-
-fn standard_deviation(gray: &[f32; PIXELS]) -> f32 {
-    let mean = gray.iter().sum::<f32>() / PIXELS as f32;
-    (gray.iter().map(|v| (v - mean).powi(2)).sum::<f32>() / PIXELS as f32).sqrt()
+fn standard_deviation(gray: &[f32]) -> f32 {
+    let count = gray.len() as f32;
+    let mean = gray.iter().sum::<f32>() / count;
+    (gray.iter().map(|v| (v - mean).powi(2)).sum::<f32>() / count).sqrt()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use image::Luma;
     use parseye_vision::{
         evaluate::manifest::{LabelKind, Sample, Split},
         eye_state::EyeState,
     };
     use rand::SeedableRng;
     use rand_chacha::ChaCha8Rng;
+
+    const SIDE: usize = 32;
 
     fn crop() -> Crop {
         Crop {
@@ -179,6 +170,7 @@ mod tests {
                 split: Split::Train,
                 label_kind: LabelKind::Human,
                 openness: None,
+                gaze: None,
                 note: String::new(),
             },
             image: image::GrayImage::from_fn(64, 64, |x, y| Luma([(x * 3 + y / 2) as u8])),
@@ -203,31 +195,32 @@ mod tests {
     #[test]
     fn without_variation_it_is_the_evaluated_crop() {
         let mut rng = ChaCha8Rng::seed_from_u64(0);
-        let augmented = NONE.apply(&crop(), &mut rng);
-        assert_eq!(augmented.crop, crop().standardised());
+        let augmented = NONE.apply(&crop(), SIDE, &mut rng);
+        assert_eq!(augmented.crop, crop().standardised(SIDE));
         assert!(!augmented.covered);
     }
 
     #[test]
     fn a_sure_flip_mirrors() {
         let flip = Augmentation { flip: 1.1, ..NONE };
-        let flipped = flip.apply(&crop(), &mut ChaCha8Rng::seed_from_u64(0));
-        let plain = crop().standardised();
+        let flipped = flip.apply(&crop(), SIDE, &mut ChaCha8Rng::seed_from_u64(0));
+        let plain = crop().standardised(SIDE);
         assert!((flipped.crop.values[0] - plain.values[SIDE - 1]).abs() < 1e-5);
     }
 
     #[test]
     fn a_sure_cover_says_that_it_hides_the_eye() {
         let cover = Augmentation { cover: 1.1, ..NONE };
-        let hidden = cover.apply(&crop(), &mut ChaCha8Rng::seed_from_u64(0));
+        let hidden = cover.apply(&crop(), SIDE, &mut ChaCha8Rng::seed_from_u64(0));
         assert!(hidden.covered);
-        assert_ne!(hidden.crop, crop().standardised());
+        assert_ne!(hidden.crop, crop().standardised(SIDE));
     }
 
     #[test]
     fn seeds_repeat_and_differ() {
-        let draw =
-            |seed| Augmentation::default().apply(&crop(), &mut ChaCha8Rng::seed_from_u64(seed));
+        let draw = |seed| {
+            Augmentation::default().apply(&crop(), SIDE, &mut ChaCha8Rng::seed_from_u64(seed))
+        };
         assert_eq!(draw(5), draw(5));
         assert_ne!(draw(5), draw(6));
     }

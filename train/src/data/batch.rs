@@ -1,16 +1,13 @@
 //! A batch as tensors: images, labels, and the range that keeps a perturbed image one that
 //! 8 bits can hold.
 
-use parseye_vision::{
-    classify::input::{PIXELS, SIDE, StandardisedCrop},
-    eye_state::EyeState,
-};
+use parseye_vision::{classify::StandardisedCrop, eye_state::EyeState};
 use tch::{Device, Kind, Tensor};
 
 /// Standardised images with their labels on one device.
 #[derive(Debug)]
 pub struct Batch {
-    /// f32 `[N,1,32,32]`, standardised.
+    /// f32 `[N,1,S,S]`, standardised, with S rows and columns.
     pub images: Tensor,
     /// i64 `[N]`, positions in [`EyeState::ALL`].
     pub labels: Tensor,
@@ -21,7 +18,7 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// Copies crops to a device.
+    /// Copies crops of one size to a device.
     ///
     /// # Errors
     /// When the device cannot hold them.
@@ -30,7 +27,7 @@ impl Batch {
         device: Device,
     ) -> Result<Self, tch::TchError> {
         let count = crops.len() as i64;
-        let mut values = Vec::with_capacity(crops.len() * PIXELS);
+        let mut values = Vec::new();
         let (mut low, mut high, mut labels) = (Vec::new(), Vec::new(), Vec::new());
         for (crop, label) in crops {
             values.extend_from_slice(&crop.values);
@@ -39,7 +36,7 @@ impl Batch {
             high.push(range.1);
             labels.push(label.index() as i64);
         }
-        let side = SIDE as i64;
+        let side = crops.first().map_or(0, |(crop, _)| crop.side()) as i64;
         let per_crop = |values: &[f32], shape: [i64; 4]| {
             Tensor::f_from_slice(values)?
                 .f_reshape(shape)?

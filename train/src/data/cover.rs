@@ -6,8 +6,7 @@
 //! across it, and stripes as between fingers or strands, behind an edge that leaves some of the
 //! crop's border to be seen.
 
-use crate::normal::normal;
-use parseye_vision::classify::input::{PIXELS, SIDE};
+use crate::{corruption::obstruction::from_centre, normal::normal};
 use rand::{Rng, RngExt};
 use std::ops::RangeInclusive;
 
@@ -33,17 +32,17 @@ struct Edge {
 }
 
 /// Paints something over an eye at the middle of a crop of gray levels 0 to 255.
-pub fn hide(gray: &mut [f32; PIXELS], rng: &mut impl Rng) {
-    let side = SIDE as f32;
+pub fn hide(gray: &mut [f32], rng: &mut impl Rng) {
+    let pixels = gray.len().isqrt();
+    let side = pixels as f32;
     let shade = shade(gray, rng);
-    let edges = edges(rng);
+    let edges = edges(side, rng);
     let slope = direction(rng);
     let steepness = SLOPE * rng.random::<f32>() / side;
-    let stripes = stripes(rng);
+    let stripes = stripes(side, rng);
     let grain = 4.0 * rng.random::<f32>();
     for (index, value) in gray.iter_mut().enumerate() {
-        let half = (side - 1.0) / 2.0;
-        let at = [(index % SIDE) as f32 - half, (index / SIDE) as f32 - half];
+        let at = from_centre(index, pixels);
         // Share of the pixel that is hidden, by its distance from the nearest edge.
         let inside = edges
             .iter()
@@ -56,9 +55,9 @@ pub fn hide(gray: &mut [f32; PIXELS], rng: &mut impl Rng) {
 }
 
 /// A shade of the image, a little lighter or darker, or any.
-fn shade(gray: &[f32; PIXELS], rng: &mut impl Rng) -> f32 {
+fn shade(gray: &[f32], rng: &mut impl Rng) -> f32 {
     if rng.random::<f32>() < SKIN {
-        let own = gray[rng.random_range(0..PIXELS)];
+        let own = gray[rng.random_range(0..gray.len())];
         own * (0.8 + 0.4 * rng.random::<f32>())
     } else {
         10.0 + 230.0 * rng.random::<f32>()
@@ -66,7 +65,7 @@ fn shade(gray: &[f32; PIXELS], rng: &mut impl Rng) -> f32 {
 }
 
 /// One to four straight edges around the eye: a palm's, a pair of fingers', a lens's.
-fn edges(rng: &mut impl Rng) -> Vec<Edge> {
+fn edges(side: f32, rng: &mut impl Rng) -> Vec<Edge> {
     let count = rng.random_range(1..=4);
     let first = std::f32::consts::TAU * rng.random::<f32>();
     let turn = std::f32::consts::TAU / count as f32;
@@ -75,7 +74,7 @@ fn edges(rng: &mut impl Rng) -> Vec<Edge> {
         let reach = LEAST_REACH + (MOST_REACH - LEAST_REACH) * rng.random::<f32>();
         Edge {
             direction: [angle.cos(), angle.sin()],
-            distance: reach * SIDE as f32,
+            distance: reach * side,
         }
     };
     (0..count).map(edge).collect()
@@ -101,7 +100,7 @@ impl Stripes {
     }
 }
 
-fn stripes(rng: &mut impl Rng) -> Stripes {
+fn stripes(side: f32, rng: &mut impl Rng) -> Stripes {
     let depth = if rng.random::<f32>() < STRIPED {
         0.7 * rng.random::<f32>()
     } else {
@@ -109,7 +108,7 @@ fn stripes(rng: &mut impl Rng) -> Stripes {
     };
     Stripes {
         direction: direction(rng),
-        frequency: rng.random_range(STRIPES) as f32 / SIDE as f32,
+        frequency: rng.random_range(STRIPES) as f32 / side,
         phase: rng.random(),
         depth,
         narrowness: rng.random_range(1..=8),
@@ -130,6 +129,9 @@ mod tests {
     use super::*;
     use rand::SeedableRng;
     use rand_chacha::ChaCha8Rng;
+
+    const SIDE: usize = 32;
+    const PIXELS: usize = SIDE * SIDE;
 
     /// Pixels around the centre that show an eye.
     fn is_eye(index: usize) -> bool {

@@ -9,7 +9,7 @@ use parseye_vision::{
 };
 use sha2::{Digest, Sha256};
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
     path::{Path, PathBuf},
 };
 
@@ -54,6 +54,20 @@ pub enum DataError {
         /// Split in an earlier one.
         other: Split,
     },
+    /// A source that is left out does not exist.
+    #[error(
+        "--leave-out '{source_name}': no training crop is of this source{}; known: {}",
+        parseye_vision::nearest::hint(.source_name, .known.iter().map(String::as_str)), .known.join(", ")
+    )]
+    NoSuchSource {
+        /// The name that was given.
+        source_name: String,
+        /// Those of the training crops.
+        known: Vec<String>,
+    },
+    /// Nothing would be left to train on.
+    #[error("--leave-out {0}: every training crop is of this source; leave out another or none")]
+    OnlySource(String),
     /// Two folders have an image of the same path, by which labels are corrected.
     #[error(
         "{folder}: {image} is the name of an image of an earlier folder, too; rename one of them"
@@ -67,6 +81,30 @@ pub enum DataError {
 }
 
 impl CropSet {
+    /// Takes a source from the crops that are trained on.
+    ///
+    /// # Errors
+    /// When there is no such source, or no other.
+    pub(crate) fn leave_out(&mut self, source: &str) -> Result<(), DataError> {
+        let of_source = |crop: &Crop| crop.sample.source == source;
+        if !self.train.iter().any(of_source) {
+            let sources: BTreeSet<String> = self
+                .train
+                .iter()
+                .map(|crop| crop.sample.source.clone())
+                .collect();
+            return Err(DataError::NoSuchSource {
+                source_name: source.into(),
+                known: sources.into_iter().collect(),
+            });
+        }
+        if self.train.iter().all(of_source) {
+            return Err(DataError::OnlySource(source.into()));
+        }
+        self.train.retain(|crop| !of_source(crop));
+        Ok(())
+    }
+
     /// Reads each folder's `manifest.csv` and the images of the train and val splits; `demo` is drawn ([`demo`]). The
     /// test split is hashed but never loaded: nothing in training can see it.
     ///

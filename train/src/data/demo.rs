@@ -107,6 +107,7 @@ fn crop(person: u64, state: EyeState, number: usize) -> Crop {
             split: split_of(person),
             label_kind: LabelKind::Geometric,
             openness: (state != EyeState::NotVisible).then_some(openness),
+            gaze: None,
             note: String::new(),
         },
         image,

@@ -133,6 +133,7 @@ mod tests {
                     split,
                     label_kind: LabelKind::Human,
                     openness: None,
+                    gaze: None,
                     note: String::new(),
                 },
                 image: image::GrayImage::new(2, 2),

@@ -11,5 +11,6 @@ pub mod demo;
 pub mod evaluation;
 pub mod folds;
 pub mod import;
+pub(crate) mod lids;
 pub mod sampling;
 pub mod split;

@@ -1,4 +1,5 @@
-//! Draws epochs in which every label, and within it every source, has the same weight.
+//! Draws epochs in which every label has the same weight, and within it every source the same, or more where it has
+//! more people.
 //!
 //! The sources differ in sensor and framing, and one of them holds most closed eyes: drawn as they
 //! come, closed eyes of the other sensors would be missed.
@@ -6,23 +7,36 @@
 use crate::crop::Crop;
 use parseye_vision::eye_state::EyeState;
 use rand::{Rng, RngExt};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Times that an epoch shows a crop at most while another source has crops of its label: more would
 /// have it learnt by heart. The thinnest stratum of the published labels, 144 closed eyes in visible
 /// light, comes to this with the default 20,000 crops.
 const MOST_ROUNDS: usize = 12;
 
+/// Resolution of the weights of sources.
+const WEIGHT_OF_ONE: f64 = 1000.0;
+
+/// Crops of one label and source.
+#[derive(Clone, Debug)]
+struct Stratum {
+    /// Positions of the crops.
+    crops: Vec<usize>,
+    /// Weight among the sources of the label, at least 1.
+    weight: u64,
+}
+
 /// Positions of the training crops by label and source.
 #[derive(Clone, Debug)]
 pub(crate) struct BalancedSampler {
-    /// For each label that occurs: for each of its sources, the crops' positions.
-    strata: Vec<Vec<Vec<usize>>>,
+    /// For each label that occurs: its sources.
+    strata: Vec<Vec<Stratum>>,
 }
 
 impl BalancedSampler {
-    /// Groups crops by label and source.
-    pub fn new(crops: &[Crop]) -> Self {
+    /// Groups crops by label and source. A source's share of a label grows with the number of people who show the
+    /// label in it to the power of `people_weight`: at 0 all sources have the same.
+    pub fn new(crops: &[Crop], people_weight: f64) -> Self {
         let mut by_label: BTreeMap<EyeState, BTreeMap<&str, Vec<usize>>> = BTreeMap::new();
         for (index, crop) in crops.iter().enumerate() {
             let sources = by_label.entry(crop.sample.label).or_default();
@@ -31,9 +45,21 @@ impl BalancedSampler {
                 .or_default()
                 .push(index);
         }
+        let stratum = |positions: Vec<usize>| {
+            let people = positions.iter().map(|at| &crops[*at].sample.subject);
+            let people = people.collect::<BTreeSet<_>>().len();
+            let weight = match people_weight {
+                0.0 => 1,
+                power => (WEIGHT_OF_ONE * (people as f64).powf(power)).round() as u64,
+            };
+            Stratum {
+                crops: positions,
+                weight,
+            }
+        };
         let strata = by_label
             .into_values()
-            .map(|sources| sources.into_values().collect());
+            .map(|sources| sources.into_values().map(stratum).collect());
         Self {
             strata: strata.collect(),
         }
@@ -46,9 +72,9 @@ impl BalancedSampler {
         let mut drawn = Vec::with_capacity(count);
         for (label, sources) in self.strata.iter().enumerate() {
             let share = quota(count, self.strata.len(), label);
-            for (crops, mut left) in sources.iter().zip(quotas(share, sources)) {
+            for (source, mut left) in sources.iter().zip(quotas(share, sources)) {
                 while left > 0 {
-                    let mut round = crops.clone();
+                    let mut round = source.crops.clone();
                     shuffle(&mut round, rng);
                     round.truncate(left);
                     left -= round.len();
@@ -61,15 +87,16 @@ impl BalancedSampler {
     }
 }
 
-/// Draws from each source of a label, of `count` in all: the same number, except where that would show its
+/// Draws from each source of a label, of `count` in all: by their weights, except where that would show a source's
 /// crops more than [`MOST_ROUNDS`] times and another source has crops to spare.
-fn quotas(count: usize, sources: &[Vec<usize>]) -> Vec<usize> {
-    let most = |source: usize| sources[source].len() * MOST_ROUNDS;
+fn quotas(count: usize, sources: &[Stratum]) -> Vec<usize> {
+    let most = |source: usize| sources[source].crops.len() * MOST_ROUNDS;
     let all: Vec<usize> = (0..sources.len()).collect();
     let (mut open, mut left) = (all.clone(), count);
     let mut quotas = vec![0; sources.len()];
     loop {
-        let share = |place: usize| quota(left, open.len(), place);
+        let shares = shares(left, open.iter().map(|source| sources[*source].weight));
+        let share = |place: usize| shares[place];
         let (thin, others): (Vec<usize>, Vec<usize>) =
             (0..open.len()).partition(|place| most(open[*place]) < share(*place));
         if thin.is_empty() {
@@ -80,10 +107,7 @@ fn quotas(count: usize, sources: &[Vec<usize>]) -> Vec<usize> {
         }
         if others.is_empty() {
             // Nobody has crops to spare.
-            for source in all {
-                quotas[source] = quota(count, sources.len(), source);
-            }
-            return quotas;
+            return self::shares(count, sources.iter().map(|source| source.weight));
         }
         for place in &thin {
             quotas[open[*place]] = most(open[*place]);
@@ -91,6 +115,21 @@ fn quotas(count: usize, sources: &[Vec<usize>]) -> Vec<usize> {
         }
         open = others.into_iter().map(|place| open[place]).collect();
     }
+}
+
+/// Whole shares of `count` in proportion to weights.
+fn shares(count: usize, weights: impl Iterator<Item = u64> + Clone) -> Vec<usize> {
+    let total: u64 = weights.clone().sum();
+    // A share of `count`, so it is no larger.
+    let up_to = |weight: u64| (count as u64 * weight / total.max(1)) as usize;
+    let mut sum = 0;
+    weights
+        .map(|weight| {
+            let before = up_to(sum);
+            sum += weight;
+            up_to(sum) - before
+        })
+        .collect()
 }
 
 /// The `index`-th of `parts` nearly equal whole shares of `count`.
@@ -134,6 +173,7 @@ mod tests {
                 split: Split::Train,
                 label_kind: LabelKind::Human,
                 openness: None,
+                gaze: None,
                 note: String::new(),
             },
             image: image::GrayImage::new(2, 2),
@@ -151,7 +191,7 @@ mod tests {
             (EyeState::Open, "b", 10),
             (EyeState::Closed, "a", 7),
         ]);
-        let drawn = BalancedSampler::new(&crops).draw(400, &mut ChaCha8Rng::seed_from_u64(1));
+        let drawn = BalancedSampler::new(&crops, 0.0).draw(400, &mut ChaCha8Rng::seed_from_u64(1));
         let count = |label, source: &str| {
             let of =
                 |i: &&usize| crops[**i].sample.label == label && crops[**i].sample.source == source;
@@ -163,6 +203,21 @@ mod tests {
     }
 
     #[test]
+    fn a_source_of_more_people_has_a_larger_share() {
+        let mut crops = crops(&[(EyeState::Open, "few", 400), (EyeState::Open, "many", 400)]);
+        for (number, crop) in crops.iter_mut().enumerate() {
+            let people = if crop.sample.source == "few" { 4 } else { 64 };
+            crop.sample.subject = format!("{}{}", crop.sample.source, number % people);
+        }
+        for (weight, expected) in [(0.0, 100), (0.5, 40), (1.0, 11)] {
+            let drawn = BalancedSampler::new(&crops, weight);
+            let drawn = drawn.draw(200, &mut ChaCha8Rng::seed_from_u64(1));
+            let few = drawn.iter().filter(|i| crops[**i].sample.source == "few");
+            assert_eq!(few.count(), expected, "{weight}");
+        }
+    }
+
+    #[test]
     fn a_source_of_hardly_a_crop_yields_to_the_others() {
         let crops = crops(&[
             (EyeState::Closed, "a", 1000),
@@ -170,7 +225,7 @@ mod tests {
             (EyeState::Closed, "c", 40),
             (EyeState::Open, "b", 1),
         ]);
-        let drawn = BalancedSampler::new(&crops).draw(1200, &mut ChaCha8Rng::seed_from_u64(1));
+        let drawn = BalancedSampler::new(&crops, 0.0).draw(1200, &mut ChaCha8Rng::seed_from_u64(1));
         let times = |index: usize| drawn.iter().filter(|i| **i == index).count();
         // 600 closed eyes: two of "b" 12 times each, half of the rest of each other source.
         assert_eq!((times(1000), times(1001)), (12, 12));
@@ -183,7 +238,7 @@ mod tests {
     #[test]
     fn no_crop_comes_again_before_its_round_is_over_and_seeds_repeat() {
         let crops = crops(&[(EyeState::Open, "a", 50)]);
-        let sampler = BalancedSampler::new(&crops);
+        let sampler = BalancedSampler::new(&crops, 0.0);
         let mut drawn = sampler.draw(50, &mut ChaCha8Rng::seed_from_u64(3));
         assert_eq!(drawn, sampler.draw(50, &mut ChaCha8Rng::seed_from_u64(3)));
         assert_ne!(drawn, sampler.draw(50, &mut ChaCha8Rng::seed_from_u64(4)));

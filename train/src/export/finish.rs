@@ -8,7 +8,7 @@ use crate::{
         fgsm::Fgsm,
     },
     crop::Crop,
-    data::crops::CropSet,
+    data::{crops::CropSet, lids},
     files::write_atomically,
     fit::checkpoint::Checkpoint,
     measure,
@@ -17,7 +17,7 @@ use crate::{
 use parseye_vision::{
     classify::{
         EyeStateModel, ModelCard, StandardisedCrop,
-        card::{AccuracyCard, ConfidenceHistogram, FORMAT, InputCard, TrainingCard},
+        card::{AccuracyCard, ConfidenceHistogram, FORMAT, InputCard, LidsCard, TrainingCard},
         gradient::GradientModel,
         model::softmax,
     },
@@ -65,14 +65,18 @@ pub fn write_model(
     let mut card = unmeasured_card(run, crops, export_context, &network);
     let provisional = EyeStateModel::from_bytes(&model_bytes(&network, &card)?, "exported model")?;
     let probes: Vec<&Crop> = measure::spread(&crops.val, PARITY_CROPS).collect();
-    parity::check(&network, &provisional, &probes, Crop::standardised)?;
+    let preprocess = |crop: &Crop| crop.standardised(spec.side);
+    parity::check(&network, &provisional, &probes, preprocess)?;
 
     let val: Vec<(StandardisedCrop, EyeState)> = crops
         .val
         .iter()
-        .map(|crop| (crop.standardised(), crop.sample.label))
+        .map(|crop| (preprocess(crop), crop.sample.label))
         .collect();
     measure_clean(&mut card, &provisional, &val)?;
+    if spec.lids.is_some() {
+        card.lids = Some(measured_lids(&provisional, &crops.val, &val)?);
+    }
     let attacked: Vec<_> = measure::spread(&val, ATTACKED_CROPS).cloned().collect();
     for snr in CARD_SNRS_DB {
         let row =
@@ -83,13 +87,57 @@ pub fn write_model(
     let bytes = model_bytes(&network, &card)?;
     // What is written is what was measured: the final bytes pass the check themselves.
     let exported = EyeStateModel::from_bytes(&bytes, "exported model")?;
-    parity::check(&network, &exported, &probes, Crop::standardised)?;
+    parity::check(&network, &exported, &probes, preprocess)?;
     let gradient = gradient_bytes(&network, &card, &exported.file().sha256)?;
     let runnable = GradientModel::from_bytes(&gradient, "exported gradient", &exported)?;
     parity::check_gradient(&network, &runnable, &probes)?;
     write_atomically(path, &bytes)?;
     write_atomically(&gradient_path(path), &gradient)?;
     Ok(card)
+}
+
+/// Measures the output for the lids through the runtime's engine; `standardised` are the crops as they are fed.
+fn measured_lids(
+    model: &EyeStateModel,
+    crops: &[Crop],
+    standardised: &[(StandardisedCrop, EyeState)],
+) -> Result<LidsCard, ExportError> {
+    let mut classifier = model.classifier()?;
+    let (mut off, mut said) = (Vec::new(), Vec::new());
+    let mut looking_down = [Vec::new(), Vec::new()];
+    for (target, (crop, _)) in lids::targets(crops).iter().zip(standardised) {
+        let Some(lids) = classifier.predict(crop)?.lids else {
+            continue;
+        };
+        if let Some(openness) = target.openness {
+            off.push(f64::from((lids.openness - openness).abs()));
+            said.push(f64::from(lids.openness_error));
+        }
+        if let Some(is_down) = target.looking_down {
+            looking_down[usize::from(!is_down)].push(lids.looking_down);
+        }
+    }
+    let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len().max(1) as f64;
+    Ok(LidsCard {
+        openness_n: off.len(),
+        openness_error: mean(&off),
+        openness_error_said: mean(&said),
+        looking_down_n: [looking_down[0].len(), looking_down[1].len()],
+        looking_down_auc: area_under_curve(&looking_down[0], &looking_down[1]),
+    })
+}
+
+/// Chance that a value of `above` is larger than one of `below`, ties counted half; `None` where one is empty.
+fn area_under_curve(above: &[f32], below: &[f32]) -> Option<f64> {
+    let pairs = above.len() * below.len();
+    let mut sorted = below.to_vec();
+    sorted.sort_by(f32::total_cmp);
+    let wins = |value: &f32| {
+        let smaller = sorted.partition_point(|other| other < value);
+        let not_larger = sorted.partition_point(|other| other <= value);
+        (smaller + not_larger) as f64 / 2.0
+    };
+    (pairs > 0).then(|| above.iter().map(wins).sum::<f64>() / pairs as f64)
 }
 
 fn unmeasured_card(
@@ -111,7 +159,7 @@ fn unmeasured_card(
         architecture: settings.architecture.clone(),
         parameters: network.spec().parameters(),
         labels: EyeState::ALL.map(|state| state.name().to_owned()).to_vec(),
-        input: InputCard::default(),
+        input: InputCard::of_side(network.spec().side),
         temperature: 1.0,
         training: TrainingCard {
             command: settings.command(),
@@ -135,6 +183,7 @@ fn unmeasured_card(
             threads: settings.threads,
         },
         validation: AccuracyCard::default(),
+        lids: network.spec().lids.map(|_| LidsCard::default()),
         robustness: Vec::new(),
         reference_confidence: ConfidenceHistogram::default(),
         reference_quantiles: None,
@@ -176,4 +225,16 @@ fn measure_clean(
     let logits: Vec<[f32; STATES]> = predictions.iter().map(|(logits, _)| *logits).collect();
     references::measure(card, &logits);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_area_under_the_curve_counts_ties_half() {
+        assert_eq!(area_under_curve(&[0.9, 0.5], &[0.1, 0.5]), Some(0.875));
+        assert_eq!(area_under_curve(&[0.1], &[0.2, 0.3]), Some(0.0));
+        assert_eq!(area_under_curve(&[], &[0.2]), None);
+    }
 }

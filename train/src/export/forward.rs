@@ -15,15 +15,29 @@ struct ScaleShift {
     shift: Vec<f64>,
 }
 
+/// Outputs of a graph.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum GraphOutputs {
+    /// All that the network has.
+    All,
+    /// The logits alone.
+    Logits,
+}
+
 /// The ONNX graph of `network` in evaluation mode.
 ///
 /// # Errors
 /// Names a parameter that is missing or not finite.
-pub(crate) fn forward_graph(network: &Network) -> Result<Graph, GraphError> {
+pub(crate) fn forward_graph(network: &Network, wanted: GraphOutputs) -> Result<Graph, GraphError> {
     let spec = network.spec();
     let mut graph = Graph::default();
     let mut outputs: Vec<String> = Vec::with_capacity(spec.layers.len());
     for (index, layer) in spec.layers.iter().enumerate() {
+        if spec.lids == Some(index) && wanted == GraphOutputs::Logits {
+            // Nobody reads it.
+            outputs.push(String::new());
+            continue;
+        }
         let feed = |position: usize| match layer.feeds[position] {
             Feed::Image => "image".to_owned(),
             Feed::Layer(earlier) => outputs[earlier].clone(),

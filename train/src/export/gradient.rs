@@ -1,19 +1,16 @@
-//! The gradient graph of a network: from `image` f32 `[N,1,32,32]` and `target` f32 `[N,4]`
-//! (one-hot) to `gradient` f32 `[N,1,32,32]`, that of each image's own cross-entropy, and `logits`
+//! The gradient graph of a network: from `image` f32 `[N,1,S,S]` and `target` f32 `[N,4]`
+//! (one-hot) to `gradient` f32 `[N,1,S,S]`, that of each image's own cross-entropy, and `logits`
 //! `[N,4]`. With it the runtime attacks its own prediction without libtorch.
 //!
 //! The forward graph is differentiated node by node, backwards, so that whatever was folded there
 //! is folded here, and a new architecture needs no more than rules for its operators.
 
 use super::{
-    forward::forward_graph,
+    forward::{GraphOutputs, forward_graph},
     graph::{Graph, GraphError, integer, integers},
 };
 use crate::network::module::Network;
-use parseye_vision::classify::{
-    input::SIDE,
-    operators::{self, Operator, Value},
-};
+use parseye_vision::classify::operators::{self, Operator, Value};
 use std::collections::HashMap;
 use tract_onnx::pb;
 
@@ -22,8 +19,8 @@ use tract_onnx::pb;
 /// # Errors
 /// Names a parameter that is not finite, or an operator without a rule.
 pub(crate) fn gradient_graph(network: &Network) -> Result<Graph, GraphError> {
-    let graph = forward_graph(network)?;
-    let shapes = shapes(&graph)?;
+    let graph = forward_graph(network, GraphOutputs::Logits)?;
+    let shapes = shapes(&graph, network.spec().side)?;
     let forward = graph.nodes().to_vec();
     let mut backward = Backward {
         graph,
@@ -243,8 +240,8 @@ impl Window {
 }
 
 /// Shapes of all values that a forward graph computes, and of its input.
-fn shapes(graph: &Graph) -> Result<Shapes, GraphError> {
-    let image = Value::Computed(vec![1, 1, SIDE, SIDE]);
+fn shapes(graph: &Graph, side: usize) -> Result<Shapes, GraphError> {
+    let image = Value::Computed(vec![1, 1, side, side]);
     let mut values = HashMap::from([("image".to_owned(), image)]);
     for node in graph.nodes() {
         for name in &node.input {

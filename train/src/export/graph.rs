@@ -1,9 +1,10 @@
 //! An ONNX graph under construction: constants, nodes and the model around them.
 
-use crate::float_bytes;
+use crate::{float_bytes, network::spec::NetworkSpec};
 use parseye_vision::{
-    classify::{card::METADATA_KEY, gradient::GRADIENT_OF_KEY, input::SIDE},
+    classify::{card::METADATA_KEY, gradient::GRADIENT_OF_KEY},
     eye_state::STATES,
+    lids,
 };
 use prost::Message;
 use tract_onnx::pb;
@@ -167,22 +168,31 @@ impl Graph {
         Some(&constant.dims)
     }
 
-    /// The bytes of a model file around this graph from `image` to `logits`, with the card in its
+    /// The bytes of a model file around this graph of a network from `image` to `logits`, with the card in its
     /// metadata.
-    pub(crate) fn into_model(self, card: String) -> Vec<u8> {
-        let side = SIDE as i64;
+    pub(crate) fn into_model(self, spec: &NetworkSpec, card: String) -> Vec<u8> {
+        let side = spec.side as i64;
+        let mut outputs = vec![tensor_info("logits", &[STATES as i64])];
+        if spec.lids.is_some() {
+            outputs.push(tensor_info("lids", &[lids::OUTPUTS as i64]));
+        }
         self.into_file(
             "eye_state",
             vec![tensor_info("image", &[1, side, side])],
-            vec![tensor_info("logits", &[STATES as i64])],
+            outputs,
             vec![(METADATA_KEY, card)],
         )
     }
 
     /// The bytes of a model file around this graph from `image` and `target` to `gradient` and
     /// `logits`; `model_sha256` is the hash of the file whose gradient it gives.
-    pub(crate) fn into_gradient_model(self, card: String, model_sha256: String) -> Vec<u8> {
-        let (side, states) = (SIDE as i64, STATES as i64);
+    pub(crate) fn into_gradient_model(
+        self,
+        side: usize,
+        card: String,
+        model_sha256: String,
+    ) -> Vec<u8> {
+        let (side, states) = (side as i64, STATES as i64);
         let image = |name| tensor_info(name, &[1, side, side]);
         self.into_file(
             "eye_state_gradient",

@@ -72,8 +72,8 @@ pub enum ExportError {
 /// # Errors
 /// When the network's parameters cannot be exported.
 pub fn model_bytes(network: &Network, card: &ModelCard) -> Result<Vec<u8>, ExportError> {
-    let graph = forward::forward_graph(network)?;
-    Ok(graph.into_model(serde_json::to_string(card)?))
+    let graph = forward::forward_graph(network, forward::GraphOutputs::All)?;
+    Ok(graph.into_model(network.spec(), serde_json::to_string(card)?))
 }
 
 /// The bytes of an ONNX file: the gradient graph of `network`, exported as the model file of hash
@@ -87,7 +87,8 @@ pub fn gradient_bytes(
     model_sha256: &str,
 ) -> Result<Vec<u8>, ExportError> {
     let graph = gradient::gradient_graph(network)?;
-    Ok(graph.into_gradient_model(serde_json::to_string(card)?, model_sha256.into()))
+    let card = serde_json::to_string(card)?;
+    Ok(graph.into_gradient_model(network.spec().side, card, model_sha256.into()))
 }
 
 /// Path of the gradient graph of the model at `path`: `NAME.gradient.onnx` beside `NAME.onnx`.

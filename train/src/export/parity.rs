@@ -13,13 +13,10 @@ use crate::{
     network::module::{Mode, Network},
 };
 use parseye_vision::{
-    classify::{
-        EyeStateModel, StandardisedCrop,
-        gradient::GradientModel,
-        input::{PIXELS, SIDE},
-    },
+    classify::{EyeStateModel, StandardisedCrop, gradient::GradientModel},
+    eye_crop::eye_crop,
     eye_state::{EyeState, STATES},
-    locate::crop::sample_gray,
+    lids::{self, Lids},
 };
 use tch::Device;
 
@@ -41,15 +38,22 @@ pub fn check(
     let trained = crops
         .iter()
         .map(|crop| (preprocess(crop), crop.sample.label));
-    let expected = logits(network, &trained.collect::<Vec<_>>())?;
+    let trained: Vec<_> = trained.collect();
+    let expected = logits(network, &trained)?;
+    let expected_lids = lids(network, &trained)?;
     let mut classifier = model.classifier()?;
     let mut largest = 0.0;
     for (index, (crop, expected)) in crops.iter().zip(&expected).enumerate() {
-        let mut gray = [0.0; PIXELS];
-        sample_gray(&crop.image, &crop.whole(), SIDE, &mut gray);
-        let prediction = classifier.logits(&StandardisedCrop::new(&gray))?;
-        for (a, b) in prediction.iter().zip(expected) {
-            let difference = (a - b).abs();
+        let as_live = eye_crop(&crop.image, &crop.whole(), model.side());
+        let prediction = classifier.logits(&as_live)?;
+        let of_lids = match (expected_lids.get(index), classifier.predict(&as_live)?.lids) {
+            (None, None) => 0.0,
+            (Some(expected), Some(lids)) => apart(*expected, lids),
+            // The output is there on one side only.
+            _ => f32::NAN,
+        };
+        let of_logits = prediction.iter().zip(expected).map(|(a, b)| (a - b).abs());
+        for difference in of_logits.chain([of_lids]) {
             // A difference that is not a number must fail as well.
             if difference.is_nan() || difference > TOLERANCE {
                 return Err(ExportError::Parity {
@@ -96,9 +100,10 @@ pub fn check_gradient(
     model: &GradientModel,
     crops: &[&Crop],
 ) -> Result<f64, ExportError> {
+    let side = network.spec().side;
     let inputs: Vec<_> = crops
         .iter()
-        .map(|crop| (crop.standardised(), crop.sample.label))
+        .map(|crop| (crop.standardised(side), crop.sample.label))
         .collect();
     let batch = Batch::new(&inputs, network.device())?;
     let expected = of_cross_entropy(network, &batch.images, &batch.labels)?;
@@ -108,7 +113,7 @@ pub fn check_gradient(
     let expected: Vec<f32> = Vec::try_from(expected)?;
     let mut runner = model.runner()?;
     let mut agreeing = 0_usize;
-    for ((crop, label), expected) in inputs.iter().zip(expected.chunks_exact(PIXELS)) {
+    for ((crop, label), expected) in inputs.iter().zip(expected.chunks_exact(side * side)) {
         let gradient = runner.gradient(crop, *label)?;
         let largest = expected
             .iter()
@@ -120,7 +125,7 @@ pub fn check_gradient(
         let pairs = gradient.values.iter().zip(expected);
         agreeing += pairs.filter(|(a, b)| agrees(**a, **b)).count();
     }
-    let agreement = agreeing as f64 / (PIXELS * crops.len().max(1)) as f64;
+    let agreement = agreeing as f64 / (side * side * crops.len().max(1)) as f64;
     if agreement < SIGNS_NEEDED {
         return Err(ExportError::Gradient {
             agreement,
@@ -128,6 +133,37 @@ pub fn check_gradient(
         });
     }
     Ok(agreement)
+}
+
+/// Largest difference of two readings of the lids.
+fn apart(a: Lids, b: Lids) -> f32 {
+    [
+        a.openness - b.openness,
+        a.openness_error - b.openness_error,
+        a.looking_down - b.looking_down,
+    ]
+    .into_iter()
+    .fold(0.0, |largest, difference| largest.max(difference.abs()))
+}
+
+/// The trained network's own readings of the lids, batch norms as in use; none where it has no output for them.
+fn lids(
+    network: &Network,
+    crops: &[(StandardisedCrop, EyeState)],
+) -> Result<Vec<Lids>, ExportError> {
+    let device = network.device();
+    let mut all = Vec::new();
+    for chunk in crops.chunks(CHUNK) {
+        let batch = Batch::new(chunk, device)?;
+        let outputs = tch::no_grad(|| network.outputs(&batch.images, Mode::Eval));
+        let Some(lids) = outputs.lids else {
+            return Ok(Vec::new());
+        };
+        let values: Vec<f32> = Vec::try_from(lids.f_to_device(Device::Cpu)?.f_flatten(0, -1)?)?;
+        let rows = values.chunks_exact(lids::OUTPUTS);
+        all.extend(rows.filter_map(|row| Lids::of_outputs(row.try_into().ok()?)));
+    }
+    Ok(all)
 }
 
 /// Crops that go through the network at once; bounds the memory.

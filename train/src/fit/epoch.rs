@@ -1,10 +1,13 @@
 //! One epoch: batches are drawn, augmented, attacked and trained on.
 
-use super::{EpochRow, FitContext, FitError, FitSettings, checkpoint::Checkpoint, targets};
+use super::{
+    EpochRow, FitContext, FitError, FitSettings, checkpoint::Checkpoint, lid_loss::LidBatch,
+    targets,
+};
 use crate::{
     corruption::{self, CorruptionError},
     crop::Crop,
-    data::{augment::Augmentation, batch::Batch, sampling::BalancedSampler},
+    data::{augment::Augmentation, batch::Batch, lids::LidTarget, sampling::BalancedSampler},
     harden::{
         adversarial::Adversarial,
         constraint,
@@ -106,6 +109,8 @@ pub(crate) struct Epoch<'a> {
     pub context: FitContext<'a>,
     /// Draws the crops.
     pub sampler: &'a BalancedSampler,
+    /// What each training crop teaches of the lids; empty where the network says nothing of them.
+    pub lids: &'a [LidTarget],
     /// From 1.
     pub number: usize,
 }
@@ -117,6 +122,8 @@ struct Minibatch {
     images: Tensor,
     /// The training target: labels i64 `[N]`, or probabilities f32 `[N,4]`.
     target: Tensor,
+    /// What the images teach of the lids, where the network says anything of them.
+    lids: Option<LidBatch>,
 }
 
 impl Epoch<'_> {
@@ -129,6 +136,7 @@ impl Epoch<'_> {
     ) -> Result<EpochRow, FitError> {
         let begun = Instant::now();
         let settings = self.settings;
+        let side = train_state.network.spec().side;
         let mut rng = epoch_rng(settings.seed, self.number);
         let dropout_seed = rng.random::<u32>();
         if settings.dropout > 0.0 {
@@ -147,8 +155,8 @@ impl Epoch<'_> {
                 .schedule
                 .rate(settings.learning_rate, done / settings.epochs as f64);
             let first = step * settings.batch_size;
-            let crops = self.augmented(workers, chosen, first)?;
-            let minibatch = self.minibatch(&train_state.network, &crops, &mut rng)?;
+            let crops = self.augmented(workers, side, chosen, first)?;
+            let minibatch = self.minibatch(&train_state.network, chosen, &crops, &mut rng)?;
             let (loss, logits) = self.optimise(train_state, &minibatch, rate)?;
             if settings.constraint != Constraint::None {
                 constraint::restore(&train_state.network, &settings.retraction, &mut rng);
@@ -188,6 +196,7 @@ impl Epoch<'_> {
     fn minibatch(
         &self,
         network: &Network,
+        chosen: &[usize],
         crops: &[(StandardisedCrop, EyeState)],
         rng: &mut ChaCha8Rng,
     ) -> Result<Minibatch, tch::TchError> {
@@ -202,10 +211,30 @@ impl Epoch<'_> {
         };
         let target = targets::of(self.settings, &batch, self.context.teacher)?;
         Ok(Minibatch {
+            lids: self.lid_batch(chosen, crops, network.device())?,
             batch,
             images,
             target,
         })
+    }
+
+    /// What the crops of a minibatch teach of the lids; `chosen` are their positions. An eye that was covered shows
+    /// none.
+    fn lid_batch(
+        &self,
+        chosen: &[usize],
+        crops: &[(StandardisedCrop, EyeState)],
+        device: Device,
+    ) -> Result<Option<LidBatch>, tch::TchError> {
+        if self.lids.is_empty() {
+            return Ok(None);
+        }
+        let target = |(index, (_, label)): (&usize, &(StandardisedCrop, EyeState))| match label {
+            EyeState::NotVisible => LidTarget::default(),
+            _ => self.lids.get(*index).copied().unwrap_or_default(),
+        };
+        let targets: Vec<LidTarget> = chosen.iter().zip(crops).map(target).collect();
+        LidBatch::new(&targets, device).map(Some)
     }
 
     /// One step of the optimiser; returns the loss and the logits of the minibatch's images.
@@ -244,8 +273,9 @@ impl Epoch<'_> {
             None => Mode::Train,
             Some(_) => Mode::Frozen,
         };
-        let logits = network.forward(&minibatch.images, mode);
-        match &self.settings.adversarial {
+        let outputs = network.outputs(&minibatch.images, mode);
+        let logits = outputs.logits;
+        let (loss, logits) = match &self.settings.adversarial {
             Some(Adversarial {
                 loss: Loss::Trades,
                 trades_weight,
@@ -256,6 +286,13 @@ impl Epoch<'_> {
                 (cross_entropy(&clean) + divergence * *trades_weight, logits)
             }
             _ => (cross_entropy(&logits), logits),
+        };
+        match minibatch.lids.as_ref().zip(outputs.lids) {
+            Some((targets, lids)) => {
+                let of_lids = targets.loss(&lids) * self.settings.openness_weight;
+                (loss + of_lids, logits)
+            }
+            None => (loss, logits),
         }
     }
 
@@ -264,6 +301,7 @@ impl Epoch<'_> {
     fn augmented(
         &self,
         workers: &ThreadPool,
+        side: usize,
         chosen: &[usize],
         first: usize,
     ) -> Result<Vec<(StandardisedCrop, EyeState)>, CorruptionError> {
@@ -279,9 +317,9 @@ impl Epoch<'_> {
             // Drawn only where it is set, so that runs without it stay what they were.
             let corrupted = settings.corruption > 0.0 && rng.random_bool(settings.corruption);
             if corrupted {
-                return Ok((corruption::random(crop, &mut rng)?, crop.sample.label));
+                return Ok((corruption::random(crop, side, &mut rng)?, crop.sample.label));
             }
-            let augmented = augmentation.apply(crop, &mut rng);
+            let augmented = augmentation.apply(crop, side, &mut rng);
             let label = if augmented.covered {
                 EyeState::NotVisible
             } else {

@@ -7,6 +7,7 @@
 pub mod checkpoint;
 mod epoch;
 mod epoch_row;
+mod lid_loss;
 pub mod settings;
 mod targets;
 mod validate;
@@ -17,7 +18,7 @@ pub use settings::{FitSettings, Fold, KeptEpoch, Teacher};
 use crate::{
     attack::Classifier,
     corruption::CorruptionError,
-    data::{crops::CropSet, sampling::BalancedSampler},
+    data::{crops::CropSet, lids, sampling::BalancedSampler},
     harden::constraint,
     network::{ArchitectureError, TensorError},
     progress::Progress,
@@ -88,6 +89,18 @@ pub enum FitError {
     /// The tensors of the base are not those of the network.
     #[error("the base cannot be gone on with: {0}; please report this with the model at hand")]
     Initial(#[from] TensorError),
+    /// A model that takes part reads images of another size.
+    #[error(
+        "'{name}' reads {side}x{side} images and the network in training {needed}x{needed}; give a model of the same size or another --arch"
+    )]
+    OtherSize {
+        /// The model.
+        name: String,
+        /// Its side in pixels.
+        side: usize,
+        /// The side of the network in training.
+        needed: usize,
+    },
     /// A crop cannot be transformed.
     #[error(transparent)]
     Corruption(#[from] CorruptionError),
@@ -134,6 +147,16 @@ pub fn fit(
     if let Some(initial) = context.initial {
         train_state.begin_with(initial)?;
     }
+    let side = train_state.network.spec().side;
+    for model in [context.base, context.teacher].into_iter().flatten() {
+        if model.side() != side {
+            return Err(FitError::OtherSize {
+                name: model.name().into(),
+                side: model.side(),
+                needed: side,
+            });
+        }
+    }
     let mut run = Checkpoint {
         state: RunState {
             settings: settings.clone(),
@@ -158,8 +181,12 @@ pub fn fit(
         run = saved;
     }
     let workers = epoch::workers(settings.threads)?;
-    let validation = Validation::new(&crops.val, settings.keep);
-    let sampler = BalancedSampler::new(&crops.train);
+    let validation = Validation::new(&crops.val, side, settings.keep);
+    let sampler = BalancedSampler::new(&crops.train, settings.people_weight);
+    let lids = match settings.openness_weight > 0.0 {
+        true => lids::targets(&crops.train),
+        false => Vec::new(),
+    };
     let steps = settings.epoch_crops.div_ceil(settings.batch_size);
     let first = run.state.history.len() + 1;
     let mut progress = Progress::new(settings.epochs, steps, first - 1);
@@ -168,6 +195,7 @@ pub fn fit(
             settings,
             context,
             sampler: &sampler,
+            lids: &lids,
             number,
         };
         let mut row = epoch.train(&mut train_state, &workers, &mut progress)?;

@@ -73,6 +73,9 @@ pub struct FitSettings {
     /// A model whose predictions are learnt beside the labels.
     #[serde(default)]
     pub teacher: Option<Teacher>,
+    /// Weight of the loss of the output that says how far the lids are apart; 0 leaves the output out.
+    #[serde(default)]
+    pub openness_weight: f64,
     /// Hash of the corrections of labels.
     #[serde(default)]
     pub label_fixes_sha256: Option<String>,
@@ -81,6 +84,12 @@ pub struct FitSettings {
     pub weight_average: f64,
     /// Epoch that is kept.
     pub keep: KeptEpoch,
+    /// Sources that are not trained on.
+    #[serde(default)]
+    pub left_out_sources: Vec<String>,
+    /// Power of the number of a source's people that its share of the crops grows with.
+    #[serde(default)]
+    pub people_weight: f64,
     /// The fold held out; none validates on the manifest's own split.
     pub fold: Option<Fold>,
     /// Number of epochs.
@@ -117,7 +126,8 @@ impl FitSettings {
     /// # Errors
     /// Names what is wrong with its name, constraint or dropout.
     pub fn network(&self) -> Result<NetworkSpec, ArchitectureError> {
-        network::build(&self.architecture, self.constraint, self.dropout)
+        let lids = self.openness_weight > 0.0;
+        network::build(&self.architecture, self.constraint, self.dropout, lids)
     }
 
     /// Hashes of the files besides the data that a run depends on, by the word that stands for each in
@@ -146,6 +156,7 @@ impl FitSettings {
         self.hardening_flags(&mut command);
         self.target_flags(&mut command);
         self.augmentation_flags(&mut command);
+        self.sampling_flags(&mut command);
         self.optimisation_flags(&mut command);
         command.0 + " --out OUT"
     }
@@ -204,6 +215,9 @@ impl FitSettings {
             command.value("teacher", "TEACHER");
             command.value("teacher-weight", teacher.weight);
         }
+        if self.openness_weight > 0.0 {
+            command.value("openness", self.openness_weight);
+        }
         if self.label_fixes_sha256.is_some() {
             command.value("label-fixes", "FIXES");
         }
@@ -220,6 +234,15 @@ impl FitSettings {
         }
         if self.augmentation.obstruct > 0.0 {
             command.value("obstruct", self.augmentation.obstruct);
+        }
+    }
+
+    fn sampling_flags(&self, command: &mut Command) {
+        for source in &self.left_out_sources {
+            command.value("leave-out", source);
+        }
+        if self.people_weight > 0.0 {
+            command.value("people-weight", self.people_weight);
         }
     }
 

@@ -39,14 +39,15 @@ pub(crate) struct Validation {
 }
 
 impl Validation {
-    /// Prepares the crops: all of them where an epoch is chosen by them.
-    pub fn new(crops: &[Crop], keep: KeptEpoch) -> Self {
+    /// Prepares the crops for a network that reads `side` rows and columns: all of them where an epoch is chosen by
+    /// them.
+    pub fn new(crops: &[Crop], side: usize, keep: KeptEpoch) -> Self {
         let most = match keep {
             KeptEpoch::Best => usize::MAX,
             KeptEpoch::Last => WATCHED,
         };
         let all: Vec<_> = measure::spread(crops, most)
-            .map(|crop| (crop.standardised(), crop.sample.label))
+            .map(|crop| (crop.standardised(side), crop.sample.label))
             .collect();
         Self {
             part: measure::spread(&all, PART).cloned().collect(),
@@ -102,7 +103,7 @@ mod tests {
 
     #[test]
     fn parted_accuracies_stop_a_run_and_close_ones_do_not() {
-        let validation = Validation::new(&[], KeptEpoch::Best);
+        let validation = Validation::new(&[], 32, KeptEpoch::Best);
         let row = |fgsm, pgd| EpochRow {
             epoch: 3,
             val_part_fgsm_accuracy: Some(fgsm),

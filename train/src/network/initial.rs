@@ -6,9 +6,10 @@
 //! folded into them, and are no tight frames any more.
 
 use super::{
-    ArchitectureError, by_name,
+    ArchitectureError, build,
     module::BATCH_NORM_EPSILON,
     spec::{Feed, NetworkSpec, Operation},
+    usual_constraint,
 };
 use crate::float_bytes::from_bytes;
 use parseye_vision::classify::{EyeStateModel, ModelError, OnnxFileError, onnx_file};
@@ -76,6 +77,8 @@ pub enum InitialError {
 pub struct Initial {
     /// Its architecture by name.
     pub architecture: String,
+    /// Whether it has an output for the lids.
+    pub has_lids: bool,
     /// Its tensors by name, on the processor.
     pub tensors: BTreeMap<String, Tensor>,
 }
@@ -88,9 +91,13 @@ impl Initial {
     pub fn read(path: &Path) -> Result<Self, InitialError> {
         let model = EyeStateModel::from_file(path)?;
         let architecture = model.card().architecture.clone();
-        let spec = by_name(&architecture).map_err(|error| InitialError::Architecture {
-            path: path.into(),
-            error,
+        let has_lids = model.card().lids.is_some();
+        let constraint = usual_constraint(&architecture);
+        let spec = build(&architecture, constraint, 0.0, has_lids).map_err(|error| {
+            InitialError::Architecture {
+                path: path.into(),
+                error,
+            }
         })?;
         let constrained = |operation: &Operation| match operation {
             Operation::Convolution { tight_frame, .. } | Operation::Dense { tight_frame, .. } => {
@@ -123,6 +130,7 @@ impl Initial {
         })?;
         Ok(Self {
             architecture,
+            has_lids,
             tensors,
         })
     }

@@ -9,14 +9,17 @@ pub mod spec;
 pub mod wide_resnet;
 
 use constraint::Constraint;
+use parseye_vision::classify::input::USUAL_SIDE;
 use spec::NetworkSpec;
 use wide_resnet::WideResNet;
 
 /// Architectures named in error messages; any `wrn-D-k` and `parseval-D-k` with D = 6n + 4, with
-/// `-s2` after it or without, is accepted.
-const KNOWN: [&str; 10] = [
+/// `-s2` and `-inN` after it or without, is accepted.
+const KNOWN: [&str; 12] = [
     "wrn-16-1",
     "wrn-16-1-s2",
+    "wrn-16-1-in64",
+    "wrn-16-1-s2-in64",
     "wrn-16-2",
     "wrn-16-4",
     "wrn-16-8",
@@ -29,6 +32,16 @@ const KNOWN: [&str; 10] = [
 
 /// Ending of a residual network that works at half the size.
 const HALF_SIZE: &str = "-s2";
+
+/// What stands before the side of a residual network's image, in pixels, where that is not 32.
+const INPUT_SIDE: &str = "-in";
+
+/// Sides in pixels that the image of a residual network may have: fewer show no iris, and more nothing that a
+/// camera saw.
+const IMAGE_SIDES: std::ops::RangeInclusive<usize> = 32..=96;
+
+/// What the side must be a multiple of, so that every group has whole pixels.
+const SIDE_STEP: usize = 16;
 
 /// Name of the study's plain network.
 const PLAIN_CNN: &str = "cnn-4";
@@ -43,7 +56,7 @@ const MAX_WIDTH: i64 = 64;
 pub enum ArchitectureError {
     /// No such family, or a name that does not follow its pattern.
     #[error(
-        "unknown architecture '{name}'{}; known: wrn-D-k and parseval-D-k, with -s2 after it for half the size, such as {}",
+        "unknown architecture '{name}'{}; known: wrn-D-k and parseval-D-k, with -s2 after it for half the size and -inN for an image of N pixels, such as {}",
         parseye_vision::nearest::hint(.name, KNOWN), KNOWN.join(", ")
     )]
     Unknown {
@@ -61,6 +74,17 @@ pub enum ArchitectureError {
         depth: i64,
         /// The nearest depth that is possible.
         nearest: i64,
+    },
+    /// The image has an impossible size.
+    #[error(
+        "impossible image of {side} pixels in '{name}': give a multiple of {SIDE_STEP} from {min} to {max}",
+        min = IMAGE_SIDES.start(), max = IMAGE_SIDES.end()
+    )]
+    Side {
+        /// The name that was given.
+        name: String,
+        /// The side in it.
+        side: usize,
     },
     /// The width is 0 or too large.
     #[error("impossible width {width} of '{name}': give 1 to {MAX_WIDTH}")]
@@ -81,6 +105,9 @@ pub enum ArchitectureError {
     /// The plain network has no dropout.
     #[error("{PLAIN_CNN} has no place for dropout; leave out --dropout, or give another --arch")]
     NoDropout,
+    /// The plain network has one output.
+    #[error("{PLAIN_CNN} says nothing of openness; leave out --openness, or give another --arch")]
+    NoLids,
     /// Constraints make a Parseval network.
     #[error(
         "{name} is trained without a constraint; give --arch {parseval} for the same network with one"
@@ -136,10 +163,11 @@ pub(crate) fn usual_constraint(architecture: &str) -> Constraint {
 /// # Errors
 /// As [`build`].
 pub fn by_name(architecture: &str) -> Result<NetworkSpec, ArchitectureError> {
-    build(architecture, usual_constraint(architecture), 0.0)
+    build(architecture, usual_constraint(architecture), 0.0, false)
 }
 
-/// The network of that name under a constraint, with a chance of `dropout` in residual blocks.
+/// The network of that name under a constraint, with a chance of `dropout` in residual blocks, and with the output
+/// `lids` or without.
 ///
 /// # Errors
 /// Names what is wrong with the name and which names are near, or why the network
@@ -148,6 +176,7 @@ pub(crate) fn build(
     architecture: &str,
     constraint: Constraint,
     dropout: f64,
+    lids: bool,
 ) -> Result<NetworkSpec, ArchitectureError> {
     if !(0.0..1.0).contains(&dropout) {
         return Err(ArchitectureError::Dropout(dropout));
@@ -159,13 +188,19 @@ pub(crate) fn build(
         if dropout > 0.0 {
             return Err(ArchitectureError::NoDropout);
         }
+        if lids {
+            return Err(ArchitectureError::NoLids);
+        }
         return Ok(plain_cnn::spec(architecture, constraint.orthogonality()));
     }
-    let (whole, stem_stride) = match architecture.strip_suffix(HALF_SIZE) {
+    let (shape, side) = image_side(architecture)?;
+    let (whole, halving) = match shape.strip_suffix(HALF_SIZE) {
         Some(whole) => (whole, 2),
-        None => (architecture, 1),
+        None => (shape, 1),
     };
     let (family, depth, width) = residual_numbers(whole)?;
+    // Pixels that become one of the 32 of the study's networks.
+    let merged = side.div_ceil(USUAL_SIDE) as i64;
     if family == "wrn" && constraint != Constraint::None {
         return Err(ArchitectureError::Constrained {
             name: architecture.into(),
@@ -175,12 +210,31 @@ pub(crate) fn build(
     let network = WideResNet {
         depth,
         width,
-        stem_stride,
+        side,
+        stem_kernel: 2 * merged + 1,
+        stem_stride: merged * halving,
         tight_frames: constraint.orthogonality(),
         convex_sums: constraint.convexity(),
         dropout,
+        lids,
     };
     Ok(network.spec(architecture))
+}
+
+/// The name of a residual network without its image's side, and that side.
+fn image_side(architecture: &str) -> Result<(&str, usize), ArchitectureError> {
+    let Some((shape, side)) = architecture.rsplit_once(INPUT_SIDE) else {
+        return Ok((architecture, USUAL_SIDE));
+    };
+    let name = || architecture.to_owned();
+    let Ok(side) = side.parse::<usize>() else {
+        return Err(ArchitectureError::Unknown { name: name() });
+    };
+    if IMAGE_SIDES.contains(&side) && side.is_multiple_of(SIDE_STEP) {
+        Ok((shape, side))
+    } else {
+        Err(ArchitectureError::Side { name: name(), side })
+    }
 }
 
 /// Family, depth and width in the name of a residual network.
@@ -230,6 +284,8 @@ mod tests {
             ("parseval-16-0", "width"),
             ("wrn-16-x", "unknown architecture"),
             ("wrn-16-1-s3", "did you mean 'wrn-16-1-s2'"),
+            ("wrn-16-1-in50", "multiple of 16 from 32 to 96"),
+            ("wrn-16-1-in", "unknown architecture"),
         ] {
             let error = by_name(slip).unwrap_err().to_string();
             assert!(error.contains(words), "{slip}: {error}");
@@ -242,10 +298,10 @@ mod tests {
             ("wrn-16-1", Constraint::Both, "parseval-16-1"),
             ("cnn-4", Constraint::Convexity, "orthogonality"),
         ] {
-            let error = build(name, constraint, 0.0).unwrap_err().to_string();
+            let error = build(name, constraint, 0.0, false).unwrap_err().to_string();
             assert!(error.contains(words), "{error}");
         }
-        assert!(build("cnn-4", Constraint::Orthogonality, 0.0).is_ok());
-        assert!(build("wrn-16-1", Constraint::None, f64::NAN).is_err());
+        assert!(build("cnn-4", Constraint::Orthogonality, 0.0, false).is_ok());
+        assert!(build("wrn-16-1", Constraint::None, f64::NAN, false).is_err());
     }
 }

@@ -44,6 +44,15 @@ pub(crate) enum Mode {
     Eval,
 }
 
+/// What a network says of images.
+#[derive(Debug)]
+pub(crate) struct Outputs {
+    /// f32 `[N,4]`.
+    pub logits: Tensor,
+    /// f32 `[N,3]`, see [`parseye_vision::lids`]; where the network has them.
+    pub lids: Option<Tensor>,
+}
+
 /// Parameters and running statistics of one network.
 #[derive(Debug)]
 pub struct Network {
@@ -225,8 +234,13 @@ impl Network {
         Vec::try_from(flat).ok()
     }
 
-    /// Logits `[N,4]` in f32 of images `[N,1,32,32]`.
+    /// Logits `[N,4]` in f32 of images `[N,1,S,S]`.
     pub(crate) fn forward(&self, images: &Tensor, mode: Mode) -> Tensor {
+        self.outputs(images, mode).logits
+    }
+
+    /// All outputs in f32 of images `[N,1,S,S]`.
+    pub(crate) fn outputs(&self, images: &Tensor, mode: Mode) -> Outputs {
         let images = self.in_precision(images);
         let mut values: Vec<Tensor> = Vec::with_capacity(self.spec.layers.len());
         for layer in &self.spec.layers {
@@ -241,7 +255,12 @@ impl Network {
             let value = self.layer_output(layer, &inputs, mode);
             values.push(value);
         }
-        values.pop().unwrap_or(images)
+        let lids = self.spec.lids.and_then(|index| values.get(index));
+        let lids = lids.map(Tensor::shallow_clone);
+        Outputs {
+            logits: values.pop().unwrap_or(images),
+            lids,
+        }
     }
 
     /// Output of one layer for the outputs of the layers that feed it, in the order of its feeds.
@@ -370,6 +389,10 @@ impl Classifier for Network {
 
     fn device(&self) -> Device {
         Network::device(self)
+    }
+
+    fn side(&self) -> usize {
+        self.spec.side
     }
 
     fn logits(&self, images: &Tensor) -> Tensor {

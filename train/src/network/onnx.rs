@@ -123,6 +123,7 @@ enum OnnxOperator {
 pub struct OnnxClassifier {
     card: ModelCard,
     sha256: String,
+    side: usize,
     device: Device,
     nodes: Vec<OnnxNode>,
 }
@@ -149,6 +150,7 @@ impl OnnxClassifier {
         Ok(Self {
             card: model.card().clone(),
             sha256: model.file().sha256.clone(),
+            side: model.side(),
             device,
             nodes,
         })
@@ -172,6 +174,10 @@ impl Classifier for OnnxClassifier {
 
     fn device(&self) -> Device {
         self.device
+    }
+
+    fn side(&self) -> usize {
+        self.side
     }
 
     fn logits(&self, images: &Tensor) -> Tensor {

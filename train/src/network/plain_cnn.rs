@@ -4,17 +4,17 @@
 //! after each convolution. Convolutions pad their input here, so that the image's border counts.
 
 use super::spec::{Feed, NetworkSpec, Operation};
-use parseye_vision::{classify::input::SIDE, eye_state::STATES};
+use parseye_vision::{classify::input::USUAL_SIDE, eye_state::STATES};
 
 /// Side of the squares of a pooling layer.
 const POOL: i64 = 2;
 
 /// The study's plain network; with `tight_frames` its version with the orthogonality constraint.
 pub fn spec(architecture: &str, tight_frames: bool) -> NetworkSpec {
-    let mut net = NetworkSpec::new(architecture);
+    let mut net = NetworkSpec::new(architecture, USUAL_SIDE);
     let mut x = Feed::Image;
     let mut channels = 1;
-    let mut side = SIDE as i64;
+    let mut side = USUAL_SIDE as i64;
     for (number, (outputs, pooled)) in [(32, false), (64, true), (128, true), (256, true)]
         .into_iter()
         .enumerate()

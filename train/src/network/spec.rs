@@ -4,8 +4,6 @@
 //! ([`super::module`]) trains it, [`crate::export`] writes its predictions and their gradient as ONNX.
 //! A new architecture is one file that returns a [`NetworkSpec`].
 
-use parseye_vision::classify::input::SIDE;
-
 /// Operation of one layer. Feature maps are `[N, channels, height, width]`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Operation {
@@ -98,21 +96,27 @@ pub struct Layer {
     pub feeds: Vec<Feed>,
 }
 
-/// A whole network from `image` `[N,1,32,32]` to the logits of its last layer.
+/// A whole network from `image` `[N,1,S,S]` to the logits of its last layer.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct NetworkSpec {
     /// Name as `--arch` takes it.
     pub architecture: String,
+    /// Rows and columns S of the image.
+    pub side: usize,
     /// Layers in the order of computation.
     pub layers: Vec<Layer>,
+    /// The layer whose output says how far the lids are apart ([`parseye_vision::lids`]), where there is one.
+    pub lids: Option<usize>,
 }
 
 impl NetworkSpec {
-    /// An empty network.
-    pub fn new(architecture: &str) -> Self {
+    /// An empty network that reads images of `side` rows and columns.
+    pub fn new(architecture: &str, side: usize) -> Self {
         Self {
             architecture: architecture.into(),
+            side,
             layers: Vec::new(),
+            lids: None,
         }
     }
 
@@ -141,7 +145,7 @@ impl NetworkSpec {
         for layer in &self.layers {
             let before = match layer.feeds.first() {
                 Some(Feed::Layer(index)) => sides[*index],
-                Some(Feed::Image) | None => SIDE as i64,
+                Some(Feed::Image) | None => self.side as i64,
             };
             let (after, cost) = match layer.operation {
                 Operation::Convolution {

@@ -6,11 +6,15 @@
 //! With `-s2` after it the stem takes every second pixel, so that all groups work at half the size:
 //! a quarter of the arithmetic, for slow boards.
 //!
+//! With `-inN` after it the image has N pixels a side in place of 32. The stem then steps over as many pixels as
+//! leave the groups at most the size that they have for 32, and its kernel reads all that it steps over: 5x5 with
+//! a step of 2 for 64. The arithmetic stays that of 32 pixels but for the stem's.
+//!
 //! A Parseval network's weights are tight frames and its residual sums convex; either constraint
 //! can be left out, so that each one's part can be seen.
 
 use super::spec::{Feed, NetworkSpec, Operation};
-use parseye_vision::eye_state::STATES;
+use parseye_vision::{eye_state::STATES, lids};
 
 /// Shape and constraints of a wide residual network.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -19,7 +23,11 @@ pub(crate) struct WideResNet {
     pub depth: i64,
     /// Width factor k.
     pub width: i64,
-    /// Step of the stem in pixels, 1 or 2.
+    /// Rows and columns of the image.
+    pub side: usize,
+    /// Side of the stem's kernel in pixels, odd.
+    pub stem_kernel: i64,
+    /// Step of the stem in pixels.
     pub stem_stride: i64,
     /// Whether weights are kept near tight frames.
     pub tight_frames: bool,
@@ -27,15 +35,17 @@ pub(crate) struct WideResNet {
     pub convex_sums: bool,
     /// Chance of dropout between the convolutions of a block; 0 leaves the layer out.
     pub dropout: f64,
+    /// Whether a second output says how far the lids are apart.
+    pub lids: bool,
 }
 
 impl WideResNet {
     /// The network as a list of layers.
     pub fn spec(self, architecture: &str) -> NetworkSpec {
-        let mut net = NetworkSpec::new(architecture);
+        let mut net = NetworkSpec::new(architecture, self.side);
         let blocks = (self.depth - 4) / 6;
         let mut channels = 16;
-        let stem = self.convolution(1, channels, 3, self.stem_stride);
+        let stem = self.convolution(1, channels, self.stem_kernel, self.stem_stride);
         let mut x = net.add("stem", stem, &[Feed::Image]);
         for group in 0..3 {
             let outputs = (16 << group) * self.width;
@@ -49,6 +59,15 @@ impl WideResNet {
         let x = net.add("norm", Operation::BatchNorm { channels }, &[x]);
         let x = net.add("relu", Operation::Relu, &[x]);
         let x = net.add("pool", Operation::GlobalAveragePool, &[x]);
+        if self.lids {
+            let lids = Operation::Dense {
+                inputs: channels,
+                outputs: lids::OUTPUTS as i64,
+                tight_frame: self.tight_frames,
+            };
+            net.lids = Some(net.layers.len());
+            net.add("lids", lids, &[x]);
+        }
         let dense = Operation::Dense {
             inputs: channels,
             outputs: STATES as i64,
@@ -123,10 +142,13 @@ mod tests {
         let spec = WideResNet {
             depth: 16,
             width: 1,
+            side: 32,
+            stem_kernel: 3,
             stem_stride: 1,
             tight_frames: false,
             convex_sums: false,
             dropout: 0.0,
+            lids: false,
         }
         .spec("wrn-16-1");
         let convolutions = spec
@@ -146,10 +168,13 @@ mod tests {
         let of = |stem_stride| WideResNet {
             depth: 16,
             width: 1,
+            side: 32,
+            stem_kernel: 3,
             stem_stride,
             tight_frames: false,
             convex_sums: false,
             dropout: 0.0,
+            lids: false,
         };
         let (whole, half) = (of(1).spec("wrn-16-1"), of(2).spec("wrn-16-1-s2"));
         // By hand, in multiply-adds: stem 147,456; group 1 four convolutions of 2,359,296; groups 2
@@ -166,10 +191,13 @@ mod tests {
         let spec = WideResNet {
             depth: 28,
             width: 10,
+            side: 32,
+            stem_kernel: 3,
             stem_stride: 1,
             tight_frames: true,
             convex_sums: true,
             dropout: 0.3,
+            lids: true,
         }
         .spec("parseval-28-10");
         for (index, layer) in spec.layers.iter().enumerate() {

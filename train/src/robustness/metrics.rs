@@ -183,6 +183,7 @@ pub(crate) mod tests {
             split: Split::Test,
             label_kind: LabelKind::Human,
             openness: None,
+            gaze: None,
             note: String::new(),
         }
     }

@@ -105,7 +105,7 @@ pub(crate) fn failed_attack_check(
 ) -> Result<Option<String>, EvaluationError> {
     let inputs: Vec<_> = selection::balanced(crops, CHECKED_CROPS, seed)
         .into_iter()
-        .map(|crop| (crop.standardised(), crop.sample.label))
+        .map(|crop| (crop.standardised(target.side()), crop.sample.label))
         .collect();
     let batch = Batch::new(&inputs, target.device())?;
     match sanity::check(target, &batch, transfer_from, seed) {

@@ -19,7 +19,6 @@ use crate::{
 use anyhow::anyhow;
 use clap::{Args, FromArgMatches};
 use parseye_vision::{
-    classify::input::PIXELS,
     evaluate::manifest::Sample,
     eye_state::{EyeState, STATES},
 };
@@ -45,7 +44,7 @@ pub struct EvaluationJob<'a> {
 #[derive(Clone, Debug)]
 pub struct Perturbed {
     /// The standardised images.
-    pub images: Vec<[f32; PIXELS]>,
+    pub images: Vec<Vec<f32>>,
     /// Prediction for each.
     pub predictions: Vec<EyeState>,
 }
@@ -231,10 +230,11 @@ impl Runner for Library {
         let chosen = EyeState::ALL
             .iter()
             .filter_map(|state| crops.iter().find(|c| c.sample.label == *state));
-        let chosen: Vec<_> = chosen
-            .map(|crop| (crop.standardised(), crop.sample.label))
-            .collect();
         let model = OnnxClassifier::read(model, self.device)?;
+        let side = model.side();
+        let chosen: Vec<_> = chosen
+            .map(|crop| (crop.standardised(side), crop.sample.label))
+            .collect();
         let batch = Batch::new(&chosen, self.device)?;
         let images = match attack {
             None => batch.images.shallow_clone(),
@@ -248,8 +248,8 @@ impl Runner for Library {
         let values: Vec<f32> = Vec::try_from(images.f_contiguous()?.f_flatten(0, -1)?)?;
         Ok(Perturbed {
             images: values
-                .chunks_exact(PIXELS)
-                .map(|c| std::array::from_fn(|i| c[i]))
+                .chunks_exact(side * side)
+                .map(<[f32]>::to_vec)
                 .collect(),
             predictions: logits.iter().map(EyeState::most_likely).collect(),
         })

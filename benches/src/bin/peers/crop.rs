@@ -4,10 +4,7 @@ use anyhow::{Context, ensure};
 use ort::{session::Session, value::TensorRef};
 use parseye_benches::{clips::print_line, statistics::quantile};
 use parseye_vision::{
-    classify::{
-        EyeStateModel, StandardisedCrop,
-        input::{PIXELS, SIDE},
-    },
+    classify::{EyeStateModel, StandardisedCrop},
     locate::{blazeface, blazeface::BlazeFace},
     selfcheck::noise::Normal,
 };
@@ -27,11 +24,11 @@ const TURNS: usize = 40;
 /// sums may make.
 const APART: f32 = 1e-3;
 
-/// Crops of random levels; the networks take the same time on any image.
-fn crops() -> Vec<StandardisedCrop> {
+/// Crops of `side` rows and columns of random levels; the networks take the same time on any image.
+fn crops(side: usize) -> Vec<StandardisedCrop> {
     let mut rng = ChaCha8Rng::seed_from_u64(0);
     let mut crop = || {
-        let mut gray = [0.0; PIXELS];
+        let mut gray = vec![0.0; side * side];
         for level in &mut gray {
             *level = (128.0 + 40.0 * Normal.draw(&mut rng) as f32).clamp(0.0, 255.0);
         }
@@ -106,16 +103,16 @@ pub fn run(models: &[PathBuf], detector: &Path) -> anyhow::Result<()> {
     print_line(
         "network                  Parseye  onnxruntime  Parseye/onnxruntime  outputs apart",
     )?;
-    let crops = crops();
     for path in models {
         let model = EyeStateModel::from_file(path)?;
+        let side = model.side();
         let mut parseye = model.classifier()?;
         let mut onnx_runtime = OnnxRuntime::open(path)?;
         compare(
             &model.card().name,
-            &crops,
+            &crops(side),
             |crop| Ok(parseye.logits(crop)?.to_vec()),
-            |crop| onnx_runtime.run([1, 1, SIDE, SIDE], &crop.values),
+            |crop| onnx_runtime.run([1, 1, side, side], &crop.values),
         )?;
     }
     let mut parseye = BlazeFace::open(detector)?;

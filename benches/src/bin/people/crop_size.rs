@@ -4,17 +4,15 @@ use super::clips::print_line;
 use anyhow::Context;
 use image::{GrayImage, imageops};
 use parseye_vision::{
-    classify::{
-        EyeStateModel, StandardisedCrop,
-        input::{PIXELS, SIDE},
-    },
+    classify::EyeStateModel,
     evaluate::{
         manifest::{Manifest, Split},
         metrics::Confusion,
     },
+    eye_crop::eye_crop,
     eye_state::EyeState,
     frame::luma_of,
-    locate::crop::{Roi, sample_gray},
+    locate::Roi,
 };
 use std::path::Path;
 
@@ -46,9 +44,8 @@ pub fn run(data: &Path) -> anyhow::Result<()> {
                 side: side as f32,
                 angle: 0.0,
             };
-            let mut gray = [0.0; PIXELS];
-            sample_gray(&small, &square, SIDE, &mut gray);
-            let probabilities = classifier.probabilities(&StandardisedCrop::new(&gray))?;
+            let crop = eye_crop(&small, &square, classifier.model().side());
+            let probabilities = classifier.probabilities(&crop)?;
             confusion.add(*label, EyeState::most_likely(&probabilities));
         }
         let share = |truth: EyeState, predicted: EyeState| {

@@ -13,10 +13,7 @@ use super::{Report, clips, plots};
 use image::GrayImage;
 use parseye_benches::statistics::quantile;
 use parseye_vision::{
-    classify::{
-        EyeStateModel, StandardisedCrop,
-        input::{PIXELS, SIDE},
-    },
+    classify::{EyeStateModel, StandardisedCrop, input::USUAL_SIDE},
     eye_monitor::EyeMonitor,
     eye_state::Eye,
     locate::{Roi, crop::sample_gray},
@@ -54,18 +51,18 @@ const POISSON: usize = 1;
 const LIMITS_DB: [f64; 2] = [1.0, 2.0];
 
 /// The pixels of an eye crop.
-type Crop = [f32; PIXELS];
+type Crop = Vec<f32>;
 
 fn gray(luma: &GrayImage, square: &Roi) -> Crop {
-    let mut gray = [0.0; PIXELS];
-    sample_gray(luma, square, SIDE, &mut gray);
+    let mut gray = vec![0.0; USUAL_SIDE * USUAL_SIDE];
+    sample_gray(luma, square, USUAL_SIDE, &mut gray);
     gray
 }
 
 /// Mean square difference of two crops.
 fn power(crop: &Crop, around: &Crop) -> f64 {
     let pairs = crop.iter().zip(around);
-    pairs.map(|(a, b)| f64::from(a - b).powi(2)).sum::<f64>() / PIXELS as f64
+    pairs.map(|(a, b)| f64::from(a - b).powi(2)).sum::<f64>() / crop.len() as f64
 }
 
 /// A frame as light: gray levels before noise and rounding. Of a level's width a fixed part is added to
@@ -114,7 +111,10 @@ impl Light {
         };
         let whole = part(&|level| level.floor());
         let fraction = part(&|level| (256.0 * level.fract()).floor());
-        std::array::from_fn(|i| whole[i] + (fraction[i] + 0.5) / 256.0)
+        let levels = whole.iter().zip(fraction);
+        levels
+            .map(|(whole, fraction)| whole + (fraction + 0.5) / 256.0)
+            .collect()
     }
 }
 
@@ -126,8 +126,8 @@ fn truth(draws: &[Crop], light: &Crop, jpeg: bool) -> (f64, f64) {
         let contrast = f64::from(StandardisedCrop::new(light).contrast);
         return (noise, contrast.powi(2));
     }
-    let mean: Crop =
-        std::array::from_fn(|i| draws.iter().map(|crop| crop[i]).sum::<f32>() / n as f32);
+    let mean_of = |i: usize| draws.iter().map(|crop| crop[i]).sum::<f32>() / n as f32;
+    let mean: Crop = (0..light.len()).map(mean_of).collect();
     let noise = draws.iter().map(|crop| power(crop, &mean)).sum::<f64>() / (n - 1.0);
     let contrast = f64::from(StandardisedCrop::new(&mean).contrast);
     // The mean of the draws keeps a share of their noise.
@@ -168,7 +168,7 @@ impl AddedNoise {
     /// Noise for the target SNR on this eye's crop; none where rounding alone is as strong.
     fn new(kind: usize, target: usize, eye: &EyeCrop) -> Option<Self> {
         let crop = StandardisedCrop::new(&eye.clean);
-        let weakened = NoiseAveraging::of_square(eye.square.side).energy;
+        let weakened = NoiseAveraging::of_square(eye.square.side, USUAL_SIDE).energy;
         let target_db = TARGETS_DB[target];
         let sigma = f64::from(crop.contrast) / 10_f64.powf(target_db / 20.0) / weakened;
         let variance = sigma * sigma - QUANTISATION_VARIANCE;
@@ -207,8 +207,10 @@ impl OwnNoise {
     /// Its power in a crop, without rounding, in squared gray levels.
     fn power(&self, square: &Roi) -> f64 {
         let Some(noise) = &self.noise else { return 0.0 };
-        let rounding =
-            NoiseAveraging::of_square(square.side).energy.powi(2) * QUANTISATION_VARIANCE;
+        let rounding = NoiseAveraging::of_square(square.side, USUAL_SIDE)
+            .energy
+            .powi(2)
+            * QUANTISATION_VARIANCE;
         let crop = StandardisedCrop::new(&gray(&self.newest, square));
         let snr = noise.camera_snr(square, &crop);
         snr.map_or(0.0, |snr| (snr.sigma_crop.powi(2) - rounding).max(0.0))

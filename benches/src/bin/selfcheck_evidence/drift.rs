@@ -5,7 +5,8 @@ use super::{Report, clips};
 use image::{GrayImage, imageops};
 use parseye_benches::statistics::quantile;
 use parseye_vision::{
-    classify::EyeStateModel,
+    classify::{EyeStateModel, input::USUAL_SIDE},
+    eye_crop::eye_crop,
     eye_monitor::EyeMonitor,
     eye_state::Eye,
     frame::Frame,
@@ -13,7 +14,6 @@ use parseye_vision::{
     reading::EyeReading,
     selfcheck::{
         camera_snr::CameraNoise,
-        corruptions::cut,
         drift::{DriftEvent, DriftMonitor, DriftPhase, DriftSample, DriftTuning},
     },
 };
@@ -105,7 +105,9 @@ impl Recording {
                 {
                     let snr = |square: &Roi| {
                         let noise = frame_noise.as_ref().ok()?;
-                        noise.camera_snr(square, &cut(&luma, square)).ok()
+                        noise
+                            .camera_snr(square, &eye_crop(&luma, square, USUAL_SIDE))
+                            .ok()
                     };
                     samples.push(DriftSample {
                         time: frame.time,

@@ -8,14 +8,13 @@ use parseye_vision::{
     classify::{
         EyeClassifier, EyeStateModel, StandardisedCrop,
         gradient::{GradientModel, GradientRunner},
-        input::PIXELS,
     },
     evaluate::manifest::{Manifest, Split},
+    eye_crop::eye_crop,
     eye_state::EyeState,
     locate::Roi,
     selfcheck::{
         adversarial::{CropGradients, FIRST_ORDER_DB, FlipSearch},
-        corruptions::cut,
         noise::{NoiseShape, noisy},
     },
     snr::epsilon_of_db,
@@ -49,12 +48,20 @@ pub fn run(data: &Path, every: usize, report: &mut Report) -> anyhow::Result<()>
         classifier: model.classifier()?,
         gradients: gradient.runner()?,
     };
-    margins(&mut networks, &crops(data, MARGIN_CROPS / every)?, report)?;
-    flip_probabilities(&mut networks, &crops(data, DRAW_CROPS / every)?, report)
+    margins(
+        &mut networks,
+        &crops(data, model.side(), MARGIN_CROPS / every)?,
+        report,
+    )?;
+    flip_probabilities(
+        &mut networks,
+        &crops(data, model.side(), DRAW_CROPS / every)?,
+        report,
+    )
 }
 
 /// At most `most` crops (at least one) spread over the test split.
-fn crops(data: &Path, most: usize) -> anyhow::Result<Vec<StandardisedCrop>> {
+fn crops(data: &Path, side: usize, most: usize) -> anyhow::Result<Vec<StandardisedCrop>> {
     let manifest = Manifest::read(&data.join("eyes/manifest.csv"))?;
     let samples = manifest.of_split(Split::Test)?;
     let every = samples.len().div_ceil(most.max(1)).max(1);
@@ -70,7 +77,7 @@ fn crops(data: &Path, most: usize) -> anyhow::Result<Vec<StandardisedCrop>> {
             side: width.max(height),
             angle: 0.0,
         };
-        crops.push(cut(&image, &whole));
+        crops.push(eye_crop(&image, &whole, side));
     }
     Ok(crops)
 }
@@ -197,7 +204,7 @@ fn flip_probabilities(
     for snr_db in SNRS_DB {
         let mut pairs = Vec::new();
         for (index, (crop, gradients)) in solved.iter().enumerate() {
-            let first_order = gradients.flip_probability(&NoiseShape::white(), snr_db);
+            let first_order = gradients.flip_probability(&NoiseShape::white(crop.side()), snr_db);
             let drawn = drawn_share(networks, crop, gradients.state(), index, snr_db)?;
             report.point(format!("{snr_db},{index},{first_order:.6},{drawn:.6}"));
             pairs.push((first_order, drawn));
@@ -226,11 +233,10 @@ fn drawn_share(
     index: usize,
     snr_db: f64,
 ) -> anyhow::Result<f64> {
-    let white = NoiseShape::white();
+    let white = NoiseShape::white(crop.side());
     let mut flipped = 0_u32;
     for draw in 0..DRAWS {
         let noise = white.draw(index as u64, draw);
-        debug_assert_eq!(noise.len(), PIXELS);
         flipped += u32::from(networks.state(&noisy(crop, &noise, snr_db))? != state);
     }
     Ok(f64::from(flipped) / DRAWS as f64)

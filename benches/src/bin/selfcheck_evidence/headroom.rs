@@ -6,13 +6,11 @@ use image::GrayImage;
 use parseye_benches::statistics::{quantile, spearman};
 use parseye_vision::{
     classify::{EyeClassifier, EyeStateModel, gradient::GradientModel},
+    eye_crop::eye_crop,
     eye_state::{Eye, EyeState, PerEye},
     frame::Frame,
     reading::{EyeReading, FrameReading},
-    selfcheck::{
-        CheckFrame, CheckReading, Checker, Missing, Parts, Progress, SelfCheckSettings,
-        corruptions::cut,
-    },
+    selfcheck::{CheckFrame, CheckReading, Checker, Missing, Parts, Progress, SelfCheckSettings},
 };
 use std::{path::Path, sync::Arc};
 
@@ -105,7 +103,8 @@ fn measure(
         for eye in Eye::ALL {
             if let EyeReading::Measured { square, .. } = reading.eyes.get(eye) {
                 let mut state = |luma: &GrayImage| {
-                    let logits = classifier.logits(&cut(luma, square))?;
+                    let logits =
+                        classifier.logits(&eye_crop(luma, square, classifier.model().side()))?;
                     anyhow::Ok(EyeState::most_likely(&logits))
                 };
                 let clean = state(&frame.luma)?;

@@ -396,10 +396,11 @@ fn explain(
         let remedy = "write a video stream to it, such as that of `ffmpeg -i ... -f matroska -`";
         return (CameraFault::Failed, said.into(), remedy);
     }
-    if cause_has(&["401", "403", "Unauthorized", "authorization"]) {
+    // Words, not numbers: ports and addresses have 401, 403 and 404 in them, too.
+    if cause_has(&["Unauthorized", "Forbidden", "authorization failed"]) {
         let remedy = "give its user and password, as in rtsp://USER:PASSWORD@HOST/..., with %40 for an @ in them";
         (CameraFault::Failed, said.into(), remedy)
-    } else if cause_has(&["404", "Not Found"]) {
+    } else if cause_has(&["Not Found"]) {
         let remedy = "check the path of the URL in the camera's manual";
         (CameraFault::Failed, said.into(), remedy)
     } else if delivered {

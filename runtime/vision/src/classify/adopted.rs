@@ -2,10 +2,8 @@
 //!
 //! Making the tensor is left to `input_format`, writing such a card to `train`.
 
+use super::input::SIDES;
 use serde::{Deserialize, Serialize};
-
-/// Sides in pixels that the input of an adopted model may have.
-pub const ADOPTED_SIDES: std::ops::RangeInclusive<usize> = 16..=128;
 
 /// A scaling of pixels that gives no numbers.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -49,7 +47,7 @@ impl PixelScaling {
 pub struct ImageLayout {
     /// 1 or 3.
     pub channels: usize,
-    /// Rows and columns, one of [`ADOPTED_SIDES`].
+    /// Rows and columns, one of [`SIDES`].
     pub side: usize,
     /// Whether the channels come last, [1, S, S, C], rather than first, [1, C, S, S].
     pub channels_last: bool,
@@ -59,8 +57,7 @@ impl ImageLayout {
     /// Reads a shape; `None` where it is no square image that a model may be adopted with.
     pub fn of(shape: [usize; 4]) -> Option<Self> {
         let layout = |channels: usize, rows: usize, columns: usize, channels_last| {
-            let fits =
-                matches!(channels, 1 | 3) && rows == columns && ADOPTED_SIDES.contains(&rows);
+            let fits = matches!(channels, 1 | 3) && rows == columns && SIDES.contains(&rows);
             fits.then_some(Self {
                 channels,
                 side: rows,

@@ -3,7 +3,10 @@
 //!
 //! Reading it from a file is left to [`super::model`], writing it to `train`.
 
-use super::adopted::{ADOPTED_SIDES, ImageLayout, PixelFault, PixelScaling};
+use super::{
+    adopted::{ImageLayout, PixelFault, PixelScaling},
+    input::{CONTRAST_FLOOR, SIDES, USUAL_SIDE},
+};
 use crate::{
     eye_state::{EyeState, STATES},
     statistics,
@@ -36,13 +39,11 @@ pub enum CardError {
         expected: [&'static str; STATES],
     },
     /// Another input.
-    #[error("the card's input is {found}, where Parseye feeds {expected}")]
-    Input {
-        /// Name and shape in the card.
-        found: String,
-        /// Name and shape of this program.
-        expected: String,
-    },
+    #[error(
+        "the card's input is {0}, where Parseye feeds {USUAL_INPUT} [1, 1, S, S] with S from {min} to {max}",
+        min = SIDES.start(), max = SIDES.end()
+    )]
+    Input(String),
     /// Another standardisation.
     #[error(
         "the model was trained with a contrast floor of {found} gray levels, where this program uses {expected}"
@@ -62,7 +63,7 @@ pub enum CardError {
     /// An input that nothing can be fed to.
     #[error(
         "the card's input has shape {0:?}, where [1, C, S, S] or [1, S, S, C] with 1 or 3 channels and {min} to {max} pixels is needed",
-        min = ADOPTED_SIDES.start(), max = ADOPTED_SIDES.end()
+        min = SIDES.start(), max = SIDES.end()
     )]
     Shape([usize; 4]),
     /// A scaling of pixels that gives no numbers.
@@ -102,6 +103,9 @@ pub struct ModelCard {
     pub training: TrainingCard,
     /// Accuracy on the validation split, clean images.
     pub validation: AccuracyCard,
+    /// How good the output `lids` is on the same; models without that output have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lids: Option<LidsCard>,
     /// Accuracy on the validation split under attack.
     pub robustness: Vec<AttackCard>,
     /// Confidence on the clean validation split: what to compare a live stream with.
@@ -128,18 +132,27 @@ pub struct InputCard {
     pub pixels: Option<PixelScaling>,
 }
 
-impl Default for InputCard {
-    fn default() -> Self {
-        use super::input::{CONTRAST_FLOOR, SIDE};
+/// Name of the input of a model that `train` made.
+const USUAL_INPUT: &str = "image";
+
+impl InputCard {
+    /// The input of a model of `train` that reads crops of `side` rows and columns.
+    pub fn of_side(side: usize) -> Self {
         Self {
-            name: "image".into(),
-            shape: [1, 1, SIDE, SIDE],
+            name: USUAL_INPUT.into(),
+            shape: [1, 1, side, side],
             preprocessing: "full-range BT.601 luma, levelled square around the eye, area average, \
                             minus its mean, over its standard deviation"
                 .into(),
             contrast_floor: CONTRAST_FLOOR,
             pixels: None,
         }
+    }
+}
+
+impl Default for InputCard {
+    fn default() -> Self {
+        Self::of_side(USUAL_SIDE)
     }
 }
 
@@ -190,6 +203,22 @@ pub struct AccuracyCard {
     pub ece: f64,
     /// The same with temperature 1.
     pub ece_uncalibrated: f64,
+}
+
+/// How good a model's [`Lids`](crate::lids::Lids) are on the validation split.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct LidsCard {
+    /// Number of crops whose openness is known.
+    pub openness_n: usize,
+    /// Mean absolute error of the openness.
+    pub openness_error: f64,
+    /// Mean of the error that the model says it has.
+    pub openness_error_said: f64,
+    /// Number of crops that look down with their lids apart, and of those that do not.
+    pub looking_down_n: [usize; 2],
+    /// Chance that of one each the one that looks down has the higher probability; 0.5 is guessing, and `None` where
+    /// one kind is missing.
+    pub looking_down_auc: Option<f64>,
 }
 
 /// Accuracy under one attack at one budget.
@@ -363,18 +392,17 @@ impl ModelCard {
                 expected,
             });
         }
-        let input = InputCard::default();
-        if self.input.name != input.name || self.input.shape != input.shape {
-            let describe = |input: &InputCard| format!("{} {:?}", input.name, input.shape);
-            return Err(CardError::Input {
-                found: describe(&self.input),
-                expected: describe(&input),
-            });
+        let InputCard { name, shape, .. } = &self.input;
+        let [1, 1, rows, columns] = *shape else {
+            return Err(CardError::Input(format!("{name} {shape:?}")));
+        };
+        if name != USUAL_INPUT || rows != columns || !SIDES.contains(&rows) {
+            return Err(CardError::Input(format!("{name} {shape:?}")));
         }
-        if self.input.contrast_floor != input.contrast_floor {
+        if self.input.contrast_floor != CONTRAST_FLOOR {
             return Err(CardError::ContrastFloor {
                 found: self.input.contrast_floor,
-                expected: input.contrast_floor,
+                expected: CONTRAST_FLOOR,
             });
         }
         Ok(())
@@ -420,6 +448,7 @@ pub(crate) mod tests {
             robustness: Vec::new(),
             reference_confidence: ConfidenceHistogram::default(),
             reference_quantiles: None,
+            lids: None,
         }
     }
 

@@ -8,7 +8,6 @@ use super::{
     card::METADATA_KEY,
     engine::{self, Plan, root_cause},
     graph::{self, Interface},
-    input::{PIXELS, SIDE},
     model::{ModelFault, check_graph, no_card},
     onnx_file,
 };
@@ -38,7 +37,7 @@ pub struct GradientModel {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Gradient {
     /// d(cross-entropy) / d(standardised pixel), row by row.
-    pub values: [f32; PIXELS],
+    pub values: Vec<f32>,
     /// The model's raw outputs for this crop.
     pub logits: [f32; STATES],
 }
@@ -119,7 +118,7 @@ impl GradientModel {
             Some(_) => return Err(ModelFault::OtherModel),
             None => return Err(ModelFault::NoGradient),
         }
-        let (image, states) = ([1, 1, SIDE, SIDE], [1, STATES]);
+        let (image, states) = (model.card().input.shape, [1, STATES]);
         let interface = Interface {
             inputs: &[("image", &image), ("target", &states)],
             outputs: &[("gradient", &image), ("logits", &states)],
@@ -170,22 +169,18 @@ impl GradientRunner {
         target: EyeState,
     ) -> Result<Gradient, ModelError> {
         let run = |state: &mut TypedSimpleState| -> TractResult<Gradient> {
-            let image = Tensor::from_shape(&[1, 1, SIDE, SIDE], &crop.values as &[f32; PIXELS])?;
+            let side = crop.side();
+            let image = Tensor::from_shape(&[1, 1, side, side], &crop.values)?;
             let mut one_hot = [0.0_f32; STATES];
             one_hot[target.index()] = 1.0;
             let target = Tensor::from_shape(&[1, STATES], &one_hot)?;
             let outputs = state.run(tvec!(image.into_tvalue(), target.into_tvalue()))?;
-            let mut gradient = Gradient {
-                values: [f32::NAN; PIXELS],
-                logits: [f32::NAN; STATES],
-            };
             let values = outputs[0].to_plain_array_view::<f32>()?;
             let logits = outputs[1].to_plain_array_view::<f32>()?;
-            gradient
-                .values
-                .iter_mut()
-                .zip(values.iter())
-                .for_each(|(to, from)| *to = *from);
+            let mut gradient = Gradient {
+                values: values.iter().copied().collect(),
+                logits: [f32::NAN; STATES],
+            };
             gradient
                 .logits
                 .iter_mut()

@@ -7,7 +7,6 @@ use super::{
     StandardisedCrop,
     adopted::{ImageLayout, PixelScaling},
     card::ModelCard,
-    input::{PIXELS, SIDE},
 };
 use crate::eye_state::{EyeState, LEFT_OUT, STATES};
 use tract_hir::prelude::*;
@@ -55,21 +54,26 @@ impl InputFormat {
             .map_or(STATES, |adopted| adopted.states.len())
     }
 
-    /// Side in which a crop is sampled besides 32x32 pixels; `None` where that is the input.
-    pub(super) fn detail_side(&self) -> Option<usize> {
-        let side = self.adopted.as_ref().map(|adopted| adopted.layout.side);
-        side.filter(|side| *side != SIDE)
+    /// Rows and columns of the input, and of the crop that it is made of.
+    pub(super) fn side(&self) -> usize {
+        match &self.adopted {
+            Some(adopted) => adopted.layout.side,
+            None => self.shape[2],
+        }
     }
 
-    /// The tensor of a crop.
+    /// The tensor of a crop with [`Self::side`] rows and columns.
     pub(super) fn tensor(&self, crop: &StandardisedCrop) -> TractResult<Tensor> {
         let Some(Adopted {
             layout, scaling, ..
         }) = &self.adopted
         else {
-            return Tensor::from_shape(&[1, 1, SIDE, SIDE], &crop.values as &[f32; PIXELS]);
+            return Tensor::from_shape(&self.shape, &crop.values);
         };
-        let gray = crop.gray_of_side(layout.side);
+        let mut gray = crop.gray();
+        for level in &mut gray {
+            *level = level.clamp(0.0, 255.0);
+        }
         let of = |values: &[f32], channel: usize| {
             let each = values.get(channel).or_else(|| values.first());
             each.copied().unwrap_or_default()

@@ -13,7 +13,11 @@ use super::{
     onnx_file::{self, OnnxFileError},
     precision::{self, PrecisionFault},
 };
-use crate::{convolution, eye_state::STATES};
+use crate::{
+    convolution,
+    eye_state::STATES,
+    lids::{self, Lids},
+};
 use sha2::{Digest, Sha256};
 use std::{io, path::Path, sync::Arc};
 use tract_hir::prelude::*;
@@ -180,9 +184,12 @@ impl EyeStateModel {
         card.check()?;
         let format = InputFormat::of(&card);
         let image = format.shape();
+        let logits = ("logits", &[1, format.outputs()] as &[usize]);
+        let outputs = [logits, ("lids", &[1, lids::OUTPUTS])];
+        let outputs = &outputs[..if card.lids.is_some() { 2 } else { 1 }];
         let interface = Interface {
             inputs: &[("image", &image)],
-            outputs: &[("logits", &[1, format.outputs()])],
+            outputs,
         };
         graph::admit(&proto, interface)?;
         let plan = engine::read(proto, &[&image])
@@ -210,10 +217,9 @@ impl EyeStateModel {
         &self.file
     }
 
-    /// Side in pixels in which an eye's crop is to be sampled besides 32x32 pixels ([`crate::eye_crop`]); `None`
-    /// for models of `train`, and adopted ones of the same size.
-    pub fn detail_side(&self) -> Option<usize> {
-        self.format.detail_side()
+    /// Rows and columns of its input: the size in which an eye's crop is to be sampled ([`crate::eye_crop`]).
+    pub fn side(&self) -> usize {
+        self.format.side()
     }
 
     /// Creates a classifier for the calling thread; the plan is shared, the scratch memory is its own.
@@ -237,6 +243,15 @@ impl EyeStateModel {
     }
 }
 
+/// What a model says of one crop.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Prediction {
+    /// Probabilities of the states in the order of [`crate::eye_state::EyeState::ALL`].
+    pub probabilities: [f32; STATES],
+    /// The lids, where the model has an output for them.
+    pub lids: Option<Lids>,
+}
+
 /// Runs a model on one thread.
 #[derive(Debug)]
 pub struct EyeClassifier {
@@ -251,16 +266,34 @@ impl EyeClassifier {
     /// # Errors
     /// When inference fails or gives a number that is not finite.
     pub fn logits(&mut self, crop: &StandardisedCrop) -> Result<[f32; STATES], ModelError> {
+        Ok(self.run(crop)?.0)
+    }
+
+    fn run(
+        &mut self,
+        crop: &StandardisedCrop,
+    ) -> Result<([f32; STATES], Option<Lids>), ModelError> {
         let format = Arc::clone(&self.model.format);
-        let run = |state: &mut TypedSimpleState| -> TractResult<[f32; STATES]> {
+        type Numbers = ([f32; STATES], Option<[f32; lids::OUTPUTS]>);
+        let run = |state: &mut TypedSimpleState| -> TractResult<Numbers> {
             let outputs = state.run(tvec!(format.tensor(crop)?.into_tvalue()))?;
-            let logits = outputs[0].to_plain_array_view::<f32>()?;
-            let logits: TVec<f32> = logits.iter().copied().collect();
-            Ok(format.logits(&logits))
+            let numbers = |output: &TValue| -> TractResult<TVec<f32>> {
+                Ok(output
+                    .to_plain_array_view::<f32>()?
+                    .iter()
+                    .copied()
+                    .collect())
+            };
+            let lids = outputs.get(1).map(numbers).transpose()?;
+            // Admission has seen that there are so many.
+            let lids = lids
+                .map(|lids| std::array::from_fn(|at| lids.get(at).copied().unwrap_or(f32::NAN)));
+            Ok((format.logits(&numbers(&outputs[0])?), lids))
         };
-        let logits = run(&mut self.state).map_err(|error| self.model.failed(&error))?;
-        if self.model.format.are_finite(&logits) {
-            Ok(logits)
+        let (logits, outputs) = run(&mut self.state).map_err(|error| self.model.failed(&error))?;
+        let lids = outputs.map(Lids::of_outputs);
+        if self.model.format.are_finite(&logits) && lids != Some(None) {
+            Ok((logits, lids.flatten()))
         } else {
             Err(ModelError {
                 origin: self.model.card.name.clone(),
@@ -276,9 +309,21 @@ impl EyeClassifier {
     /// # Errors
     /// As [`Self::logits`].
     pub fn probabilities(&mut self, crop: &StandardisedCrop) -> Result<[f32; STATES], ModelError> {
-        let logits = self.logits(crop)?;
+        Ok(self.predict(crop)?.probabilities)
+    }
+
+    /// Predicts the probabilities of the four states, as [`Self::probabilities`], and the lids where the model has an
+    /// output for them.
+    ///
+    /// # Errors
+    /// As [`Self::logits`].
+    pub fn predict(&mut self, crop: &StandardisedCrop) -> Result<Prediction, ModelError> {
+        let (logits, lids) = self.run(crop)?;
         let probabilities = softmax(&logits, self.model.card.temperature);
-        Ok(self.model.format.leave_out(probabilities))
+        Ok(Prediction {
+            probabilities: self.model.format.leave_out(probabilities),
+            lids,
+        })
     }
 
     /// The model that this runs.

@@ -17,7 +17,7 @@ use tract_onnx::pb;
 
 /// Largest side, stride or padding of a window in pixels: the side of a crop, beyond which a window reads
 /// nothing.
-const LARGEST_WINDOW: usize = super::input::SIDE;
+const LARGEST_WINDOW: usize = *super::input::SIDES.end();
 
 /// Most dimensions of a value; the gradient of max pooling has six.
 pub const MAX_RANK: usize = 8;

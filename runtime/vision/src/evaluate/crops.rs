@@ -4,7 +4,7 @@
 //! blink is, is not measured here.
 
 use super::{
-    manifest::{LabelKind, Manifest, ManifestError, Sample, Split},
+    manifest::{Gaze, LabelKind, Manifest, ManifestError, Sample, Split},
     metrics::{Confusion, Interval, clustered_interval, expected_calibration_error},
 };
 use crate::{
@@ -102,6 +102,19 @@ pub struct OpenAgainstClosed {
     pub ci95: Option<Interval>,
 }
 
+/// Eyes that look down, labelled open or partially open: how many are read as closed.
+#[derive(Clone, Debug, Serialize)]
+pub struct LookingDown {
+    /// Number of crops.
+    pub n: u64,
+    /// Number of people.
+    pub subjects: usize,
+    /// Share that is predicted closed.
+    pub read_as_closed: f64,
+    /// 95 % interval over people; absent for fewer than two.
+    pub ci95: Option<Interval>,
+}
+
 /// Everything `parseye evaluate` reports.
 #[derive(Clone, Debug, Serialize)]
 pub struct Evaluation {
@@ -118,6 +131,8 @@ pub struct Evaluation {
     pub by_source: BTreeMap<String, Metrics>,
     /// By data set with open and closed crops labelled by people.
     pub open_against_closed: BTreeMap<String, OpenAgainstClosed>,
+    /// By data set with crops of eyes that look down.
+    pub looking_down: BTreeMap<String, LookingDown>,
 }
 
 /// Classifies one split of a manifest and computes the metrics.
@@ -145,6 +160,10 @@ pub fn evaluate(
             Some((source.clone(), open_against_closed(predictions)?))
         })
         .collect();
+    let looking_down = by_source
+        .iter()
+        .filter_map(|(source, predictions)| Some((source.clone(), looking_down(predictions)?)))
+        .collect();
     Ok(Evaluation {
         split,
         model: model.card().name.clone(),
@@ -155,6 +174,7 @@ pub fn evaluate(
             .map(|(source, predictions)| (source.clone(), metrics(predictions)))
             .collect(),
         open_against_closed,
+        looking_down,
     })
 }
 
@@ -192,7 +212,7 @@ fn classify_one<'a>(
     classifier: &mut EyeClassifier,
 ) -> Result<Prediction<'a>, EvaluateError> {
     let image = read_gray(&folder.join(&sample.path))?;
-    let crop = standardised(&image, classifier.model().detail_side());
+    let crop = standardised(&image, classifier.model().side());
     Ok(Prediction {
         sample,
         probabilities: classifier.probabilities(&crop)?,
@@ -226,14 +246,14 @@ pub(crate) fn read_gray(path: &Path) -> Result<GrayImage, EvaluateError> {
 }
 
 /// The whole crop as the network's input, see [`eye_crop`]; one that is not square is taken by its longer side.
-pub(crate) fn standardised(image: &GrayImage, detail_side: Option<usize>) -> StandardisedCrop {
+pub(crate) fn standardised(image: &GrayImage, side: usize) -> StandardisedCrop {
     let (width, height) = (image.width() as f32, image.height() as f32);
     let square = Roi {
         centre: [width / 2.0, height / 2.0],
         side: width.max(height),
         angle: 0.0,
     };
-    eye_crop(image, &square, detail_side)
+    eye_crop(image, &square, side)
 }
 
 fn confusion<'a>(predictions: impl IntoIterator<Item = &'a Prediction<'a>>) -> Confusion {
@@ -304,23 +324,57 @@ fn open_against_closed<'a>(predictions: &[&'a Prediction<'a>]) -> Option<OpenAga
         let closed = p[EyeState::Closed.index()] > p[EyeState::Open.index()];
         closed == (prediction.sample.label == EyeState::Closed)
     };
-    let count = |predictions: &[&Prediction]| {
-        let right = predictions
-            .iter()
-            .filter(|prediction| is_correct(prediction))
-            .count();
-        (right as u64, predictions.len() as u64)
-    };
-    let share = |(right, n): (u64, u64)| right as f64 / n as f64;
-    let subjects: Vec<(u64, u64)> = of_subjects(&labelled).iter().map(|a| count(a)).collect();
-    let ci95 = clustered_interval(&subjects, INTERVAL_SEED, |drawn| {
-        share(drawn.fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1)))
-    });
+    let share = Share::of(&labelled, is_correct);
     Some(OpenAgainstClosed {
-        n: labelled.len() as u64,
-        accuracy: share(count(&labelled)),
-        ci95,
+        n: share.n,
+        accuracy: share.share,
+        ci95: share.ci95,
     })
+}
+
+/// `None` without a crop of an eye that looks down with its lids apart.
+fn looking_down<'a>(predictions: &[&'a Prediction<'a>]) -> Option<LookingDown> {
+    let is_down = |prediction: &&Prediction| {
+        let Sample { gaze, label, .. } = prediction.sample;
+        *gaze == Some(Gaze::Down) && matches!(label, EyeState::Open | EyeState::PartiallyOpen)
+    };
+    let down: Vec<&Prediction> = predictions.iter().copied().filter(is_down).collect();
+    if down.is_empty() {
+        return None;
+    }
+    let share = Share::of(&down, |prediction| prediction.state() == EyeState::Closed);
+    Some(LookingDown {
+        n: share.n,
+        subjects: of_subjects(&down).len(),
+        read_as_closed: share.share,
+        ci95: share.ci95,
+    })
+}
+
+/// A share of crops with its interval over people.
+struct Share {
+    n: u64,
+    share: f64,
+    ci95: Option<Interval>,
+}
+
+impl Share {
+    fn of<'a>(crops: &[&'a Prediction<'a>], counts: impl Fn(&Prediction) -> bool) -> Self {
+        let count = |crops: &[&Prediction]| {
+            let counted = crops.iter().filter(|crop| counts(crop)).count();
+            (counted as u64, crops.len() as u64)
+        };
+        let share = |(counted, n): (u64, u64)| counted as f64 / n as f64;
+        let subjects: Vec<(u64, u64)> = of_subjects(crops).iter().map(|a| count(a)).collect();
+        let ci95 = clustered_interval(&subjects, INTERVAL_SEED, |drawn| {
+            share(drawn.fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1)))
+        });
+        Self {
+            n: crops.len() as u64,
+            share: share(count(crops)),
+            ci95,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -337,6 +391,7 @@ mod tests {
             split: Split::Test,
             label_kind,
             openness: None,
+            gaze: None,
             note: String::new(),
         }
     }
@@ -354,6 +409,41 @@ mod tests {
             error.contains("long.png") && error.contains("too many"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn looking_down_counts_lids_that_are_apart_only() {
+        let down = |label, subject| Sample {
+            gaze: Some(Gaze::Down),
+            ..sample(label, subject, LabelKind::Pseudo)
+        };
+        let samples = [
+            down(EyeState::Open, "p"),
+            down(EyeState::PartiallyOpen, "q"),
+            down(EyeState::Closed, "q"),
+            sample(EyeState::Open, "q", LabelKind::Pseudo),
+        ];
+        let of = |states: [EyeState; 4]| -> Vec<Prediction> {
+            let predict = |(sample, state): (_, EyeState)| Prediction {
+                sample,
+                probabilities: EyeState::ALL.map(|other| f32::from(u8::from(other == state))),
+            };
+            samples.iter().zip(states).map(predict).collect()
+        };
+        let predictions = of([EyeState::Closed; 4]);
+        let all: Vec<&Prediction> = predictions.iter().collect();
+        let found = looking_down(&all).unwrap();
+        assert_eq!((found.n, found.subjects, found.read_as_closed), (2, 2, 1.0));
+        assert!(found.ci95.is_some());
+        let predictions = of([
+            EyeState::Open,
+            EyeState::Closed,
+            EyeState::Open,
+            EyeState::Closed,
+        ]);
+        let all: Vec<&Prediction> = predictions.iter().collect();
+        assert_eq!(looking_down(&all).unwrap().read_as_closed, 0.5);
+        assert!(looking_down(&all[2..]).is_none());
     }
 
     #[test]
@@ -391,7 +481,7 @@ mod tests {
         gray.save(&a).unwrap();
         DynamicImage::from(gray.clone()).to_rgb8().save(&b).unwrap();
         let (a, b) = (read_gray(&a).unwrap(), read_gray(&b).unwrap());
-        assert_eq!(standardised(&a, None), standardised(&b, None));
+        assert_eq!(standardised(&a, 32), standardised(&b, 32));
         assert!(read_gray(&folder.path().join("c.png")).is_err());
     }
 }

@@ -1,7 +1,7 @@
 //! The list of labelled eye crops that training and evaluation read: `manifest.csv`.
 //!
 //! Columns: `path` (relative to the manifest's folder), `label`, `source`, `subject`, `eye`,
-//! `split`, `label_kind`, `openness`, `note`. Splits are by subject, never by image: a subject in
+//! `split`, `label_kind`, `openness`, `gaze`, `note`. Splits are by subject, never by image: a subject in
 //! two splits is an error, for it would let a network be tested on people it was trained on.
 
 use super::heading::{Columns, reason_of};
@@ -24,7 +24,7 @@ const MOST_BYTES: u64 = 256 << 20;
 
 const COLUMNS: Columns = Columns {
     required: &["path", "label", "source", "subject", "split", "label_kind"],
-    optional: &["eye", "openness", "note"],
+    optional: &["eye", "openness", "gaze", "note"],
     // What is written is read again as it was.
     trim: csv::Trim::Headers,
 };
@@ -99,6 +99,35 @@ impl LabelKind {
     }
 }
 
+/// Where the eye looks, as graders saw it.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, IntoStaticStr, VariantArray,
+)]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+pub enum Gaze {
+    /// Downwards: the upper lid follows the eye and covers much of it.
+    Down,
+    /// Straight ahead, or to a side.
+    Forward,
+    /// Upwards.
+    Up,
+}
+
+impl Gaze {
+    /// Name in the manifest.
+    pub fn name(self) -> &'static str {
+        self.into()
+    }
+
+    /// Reads the item `gaze=...` of a note whose items are parted by semicolons; anything else there is free text.
+    fn of_note(note: &str) -> Option<Self> {
+        let items = note.split(';').map(str::trim);
+        let gaze = items.filter_map(|item| item.strip_prefix("gaze=")).next()?;
+        names::parse("gaze", gaze).ok()
+    }
+}
+
 /// One labelled eye crop.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sample {
@@ -118,6 +147,8 @@ pub struct Sample {
     pub label_kind: LabelKind,
     /// Lid gap over eye width by a landmark model, where known; not truth.
     pub openness: Option<f32>,
+    /// Where it looks, where known: the column `gaze`, or the item `gaze=...` of the note.
+    pub gaze: Option<Gaze>,
     /// Free text.
     pub note: String,
 }
@@ -136,7 +167,7 @@ pub struct Manifest {
 pub enum ManifestError {
     /// The file cannot be read.
     #[error(
-        "{path}: cannot be read: {reason}; give a manifest.csv (columns path, label, source, subject, eye, split, label_kind, openness, note), or make one with `train import`"
+        "{path}: cannot be read: {reason}; give a manifest.csv (columns path, label, source, subject, eye, split, label_kind, openness, gaze, note), or make one with `train import`"
     )]
     Unreadable {
         /// The manifest.
@@ -146,7 +177,7 @@ pub enum ManifestError {
     },
     /// The heading is wrong.
     #[error(
-        "{path}, line {line}: {reason}; the first line names the columns path, label, source, subject, eye, split, label_kind, openness, note"
+        "{path}, line {line}: {reason}; the first line names the columns path, label, source, subject, eye, split, label_kind, openness, gaze, note"
     )]
     Heading {
         /// The manifest.
@@ -205,6 +236,8 @@ struct Row {
     label_kind: String,
     #[serde(default)]
     openness: String,
+    #[serde(default)]
+    gaze: String,
     #[serde(default)]
     note: String,
 }
@@ -369,6 +402,10 @@ impl Row {
             },
         };
         let unknown = |error: UnknownName| error.to_string();
+        let gaze = match self.gaze.as_str() {
+            "" => Gaze::of_note(&self.note),
+            name => Some(names::parse("gaze", name).map_err(unknown)?),
+        };
         Ok(Sample {
             path,
             label: self.label.parse().map_err(unknown)?,
@@ -378,6 +415,7 @@ impl Row {
             split: self.split.parse().map_err(unknown)?,
             label_kind: names::parse("label kind", &self.label_kind).map_err(unknown)?,
             openness,
+            gaze,
             note: self.note,
         })
     }
@@ -401,6 +439,7 @@ impl From<&Sample> for Row {
             openness: sample
                 .openness
                 .map_or_else(String::new, |value| value.to_string()),
+            gaze: sample.gaze.map_or("", Gaze::name).into(),
             note: sample.note.clone(),
         }
     }
@@ -442,6 +481,20 @@ mod tests {
         assert_eq!(again.samples, manifest.samples);
         assert_eq!(manifest.of_split(Split::Test).unwrap().len(), 1);
         assert!(manifest.of_split(Split::Val).is_err());
+    }
+
+    #[test]
+    fn gaze_is_read_from_its_column_and_from_the_note() {
+        let text = "path,label,source,subject,split,label_kind,gaze,note\n\
+                    a.png,open,s,p,train,human,up,gaze=down\n\
+                    b.png,open,s,p,train,human,,graded; gaze=down;pitch=3\n\
+                    c.png,open,s,p,train,human,,gaze=unknown\n";
+        let manifest = Manifest::parse(text.as_bytes(), Path::new("m.csv")).unwrap();
+        let gaze: Vec<_> = manifest.samples.iter().map(|s| s.gaze).collect();
+        assert_eq!(gaze, [Some(Gaze::Up), Some(Gaze::Down), None]);
+        let slip = text.replace("up,", "dwon,");
+        let error = Manifest::parse(slip.as_bytes(), Path::new("m.csv")).unwrap_err();
+        assert!(error.to_string().contains("did you mean 'down'"), "{error}");
     }
 
     #[test]

@@ -9,13 +9,13 @@ use crate::{
     classify::{
         ModelError, StandardisedCrop,
         gradient::{Gradient, GradientRunner},
-        input::PIXELS,
         model::softmax,
     },
     eye_state::{EyeState, STATES},
     snr::{db_of_epsilon, epsilon_of_db},
 };
 use statrs::distribution::{ContinuousCDF, Normal};
+use std::cmp::Ordering;
 
 /// SNR in dB from which the first-order flip probability holds. Below, a network is no longer straight
 /// over the noise's reach and it says a half to a third of what draws show (`make bench-selfcheck`).
@@ -87,7 +87,7 @@ impl CropGradients {
         if is_saturated(&self.gradients[0].logits, self.state) {
             Direction::of(&self.gradient_of_margins())
         } else {
-            Direction::of(&own.values.map(f64::from))
+            Direction::of(&doubles(&own.values))
         }
     }
 
@@ -97,7 +97,7 @@ impl CropGradients {
             .others()
             .map(|k| self.margin(k))
             .fold(f64::INFINITY, f64::min);
-        let mut sum = vec![0.0; PIXELS];
+        let mut sum = vec![0.0; self.crop.len()];
         for other in self.others() {
             // Proportional to p_k, without the underflow.
             let weight = (closest - self.margin(other)).exp();
@@ -162,6 +162,10 @@ impl CropGradients {
     }
 }
 
+fn doubles(values: &[f32]) -> Vec<f64> {
+    values.iter().map(|value| f64::from(*value)).collect()
+}
+
 /// Whether a prediction is so certain that the gradient of its own cross-entropy is mostly rounding.
 fn is_saturated(logits: &[f32; STATES], state: EyeState) -> bool {
     let probabilities = softmax(logits, 1.0);
@@ -184,7 +188,7 @@ pub(super) fn fgsm_direction(
 ) -> Result<Option<Direction>, ModelError> {
     let own = runner.gradient(crop, state)?;
     if !is_saturated(&own.logits, state) {
-        return Ok(Direction::of(&own.values.map(f64::from)).ok());
+        return Ok(Direction::of(&doubles(&own.values)).ok());
     }
     let gradients = EyeState::ALL.map(|label| match label == state {
         true => Ok(own.clone()),
@@ -220,7 +224,7 @@ fn chance(margins: &[LinearMargin], snr_db: f64) -> f64 {
 
 /// The direction of an FGSM step: the signs of a gradient, 1, -1 or 0 for each pixel.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Direction([f32; PIXELS]);
+pub struct Direction(Vec<f32>);
 
 impl Direction {
     /// Takes the signs of a gradient.
@@ -228,16 +232,12 @@ impl Direction {
     /// # Errors
     /// [`Missing::NoGradient`] where all are 0.
     pub fn of(gradient: &[f64]) -> Result<Self, Missing> {
-        let mut signs = [0.0_f32; PIXELS];
-        for (sign, value) in signs.iter_mut().zip(gradient) {
-            *sign = if *value > 0.0 {
-                1.0
-            } else if *value < 0.0 {
-                -1.0
-            } else {
-                0.0
-            };
-        }
+        let sign = |value: &f64| match value.partial_cmp(&0.0) {
+            Some(Ordering::Greater) => 1.0,
+            Some(Ordering::Less) => -1.0,
+            Some(Ordering::Equal) | None => 0.0,
+        };
+        let signs: Vec<f32> = gradient.iter().map(sign).collect();
         if signs.iter().all(|sign| *sign == 0.0) {
             return Err(Missing::NoGradient);
         }

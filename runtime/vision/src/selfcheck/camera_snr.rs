@@ -2,7 +2,7 @@
 //! own resolution, and from it the camera SNR of an eye crop.
 //!
 //! # Which noise
-//! Sigma is measured on the frame and then propagated to the 32x32 crop ([`super::noise_propagation`]), so
+//! Sigma is measured on the frame and then propagated to the crop as the network is fed it ([`super::noise_propagation`]), so
 //! that the camera SNR is a perturbation SNR of the network's input: it can be compared with every other
 //! decibel of Parseye, and the headroom is a plain difference:
 //!
@@ -329,7 +329,7 @@ impl FrameNoise {
         if crop.contrast <= CONTRAST_FLOOR {
             return Err(Missing::ConstantCrop);
         }
-        let averaging = NoiseAveraging::of_square(square.side);
+        let averaging = NoiseAveraging::of_square(square.side, crop.side());
         let block = averaging.block_side();
         let frame = self.curve.variance(f64::from(crop.mean));
         let weakened = averaging.energy.powi(2);

@@ -170,7 +170,7 @@ impl Checker {
         square: &Roi,
         noise: Result<&FrameNoise, &Missing>,
     ) -> EyeWork {
-        let crop = eye_crop(&frame.luma, square, self.classifier.model().detail_side());
+        let crop = eye_crop(&frame.luma, square, self.classifier.model().side());
         if crop.contrast <= CONTRAST_FLOOR {
             return EyeWork::done(CheckReading::missing(if crop.mean < BLACK {
                 Missing::Black
@@ -183,7 +183,7 @@ impl Checker {
             .and_then(|noise| noise.camera_snr(square, &crop));
         let shape = match (noise, camera) {
             (Ok(noise), Ok(camera)) => shape_of(noise, camera.neighbours, &crop),
-            _ => NoiseShape::white(),
+            _ => NoiseShape::white(crop.side()),
         };
         let unasked = CheckReading::missing(Missing::NotAsked);
         let seed = self.settings.seed ^ frame.number.wrapping_mul(2) ^ eye.index() as u64;

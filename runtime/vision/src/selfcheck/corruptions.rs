@@ -1,15 +1,7 @@
 //! Natural corruptions of one crop: the eye found a little beside its place, the image brighter, darker or
 //! softer. A prediction that these change is not robust.
 
-use crate::{
-    classify::{
-        StandardisedCrop,
-        input::{Detail, PIXELS, SIDE},
-    },
-    eye_crop::eye_crop,
-    locate::crop::Roi,
-    names,
-};
+use crate::{classify::StandardisedCrop, eye_crop::eye_crop, locate::crop::Roi, names};
 use image::GrayImage;
 use serde::Serialize;
 use strum::{IntoStaticStr, VariantArray};
@@ -70,9 +62,11 @@ impl Corruption {
         square: &Roi,
         crop: &StandardisedCrop,
     ) -> StandardisedCrop {
-        let gray = || crop.gray();
-        let detail_side = crop.detail.as_ref().map(Detail::side);
-        let cut = |luma, square: &Roi| eye_crop(luma, square, detail_side);
+        let cut = |luma, square: &Roi| eye_crop(luma, square, crop.side());
+        let toned = |tone: fn(f32) -> f32| {
+            let gray: Vec<f32> = crop.gray().into_iter().map(tone).collect();
+            StandardisedCrop::new(&gray)
+        };
         match self {
             Self::ShiftLeft => cut(luma, &moved(square, [-SHIFT, 0.0], 1.0)),
             Self::ShiftRight => cut(luma, &moved(square, [SHIFT, 0.0], 1.0)),
@@ -80,14 +74,9 @@ impl Corruption {
             Self::ShiftDown => cut(luma, &moved(square, [0.0, SHIFT], 1.0)),
             Self::Closer => cut(luma, &moved(square, [0.0; 2], 1.0 - SCALE)),
             Self::Farther => cut(luma, &moved(square, [0.0; 2], 1.0 + SCALE)),
-            Self::Brighter => StandardisedCrop::new(&gray().map(|v| (v * GAIN).min(255.0)))
-                .with_detail_of(crop, GAIN),
-            Self::Darker => StandardisedCrop::new(
-                &gray().map(|v| 255.0 * (v.clamp(0.0, 255.0) / 255.0).powf(GAMMA)),
-            )
-            .with_detail_of(crop, 1.0),
-            // What 32x32 pixels do not show is blurred away.
-            Self::Blurred => StandardisedCrop::new(&blurred(&gray())),
+            Self::Brighter => toned(|v| (v * GAIN).min(255.0)),
+            Self::Darker => toned(|v| 255.0 * (v.clamp(0.0, 255.0) / 255.0).powf(GAMMA)),
+            Self::Blurred => StandardisedCrop::new(&blurred(crop.gray(), crop.side())),
         }
     }
 }
@@ -100,25 +89,26 @@ fn moved(square: &Roi, by: [f32; 2], scale: f32) -> Roi {
     }
 }
 
-/// Cuts and standardises the crop of a square for a model of `train`, see [`eye_crop`].
-pub fn cut(luma: &GrayImage, square: &Roi) -> StandardisedCrop {
-    eye_crop(luma, square, None)
-}
+/// Side in pixels of the crop in which [`Corruption::Blurred`] has a sigma of one pixel.
+const BLURRED_AT: usize = 32;
 
-/// Applies twice the binomial filter [1 2 1] / 4 along both axes: a sigma of one pixel.
-fn blurred(gray: &[f32; PIXELS]) -> [f32; PIXELS] {
-    let mut blurred = *gray;
-    for (_, by_row) in [(0, true), (0, false), (1, true), (1, false)] {
-        let last = blurred;
+/// Applies the binomial filter [1 2 1] / 4 along both axes so often that the sigma is a 32nd of the side: its variance
+/// is half a squared pixel each time.
+fn blurred(gray: Vec<f32>, side: usize) -> Vec<f32> {
+    let sigma = side as f32 / BLURRED_AT as f32;
+    let times = (2.0 * sigma * sigma).round().max(1.0) as usize;
+    let mut blurred = gray;
+    for by_row in [true, false].into_iter().cycle().take(2 * times) {
+        let last = blurred.clone();
         for (index, value) in blurred.iter_mut().enumerate() {
-            let (row, column) = (index / SIDE, index % SIDE);
+            let (row, column) = (index / side, index % side);
             let along = if by_row { column } else { row };
             let at = |along: usize| match by_row {
-                true => last[row * SIDE + along],
-                false => last[along * SIDE + column],
+                true => last[row * side + along],
+                false => last[along * side + column],
             };
             *value =
-                (at(along.saturating_sub(1)) + 2.0 * at(along) + at((along + 1).min(SIDE - 1)))
+                (at(along.saturating_sub(1)) + 2.0 * at(along) + at((along + 1).min(side - 1)))
                     / 4.0;
         }
     }
@@ -141,7 +131,7 @@ mod tests {
             side: 48.0,
             angle: 0.1,
         };
-        let crop = cut(&image, &square);
+        let crop = eye_crop(&image, &square, 32);
         for corruption in Corruption::ALL {
             let other = corruption.apply(&image, &square, &crop);
             assert_ne!(other.values, crop.values, "{corruption:?}");
@@ -151,25 +141,25 @@ mod tests {
                 .zip(&crop.values)
                 .map(|(a, b)| a * b)
                 .sum();
-            assert!(like / PIXELS as f32 > -0.9, "{corruption:?}");
+            assert!(like / crop.values.len() as f32 > -0.9, "{corruption:?}");
         }
     }
 
     #[test]
-    fn a_blur_keeps_flat_parts_and_widens_a_point_to_sigma_one() {
-        assert!(
-            blurred(&[90.0; PIXELS])
+    fn a_blur_keeps_flat_parts_and_widens_a_point_to_a_32nd_of_the_side() {
+        for side in [32, 64] {
+            let flat = blurred(vec![90.0; side * side], side);
+            assert!(flat.iter().all(|v| (v - 90.0).abs() < 1e-4));
+            let middle = side / 2;
+            let mut point = vec![0.0; side * side];
+            point[middle * side + middle] = 1.0;
+            let spread = blurred(point, side);
+            let moment: f32 = spread
                 .iter()
-                .all(|v| (v - 90.0).abs() < 1e-4)
-        );
-        let mut point = [0.0; PIXELS];
-        point[16 * SIDE + 16] = 1.0;
-        let spread = blurred(&point);
-        let moment: f32 = spread
-            .iter()
-            .enumerate()
-            .map(|(i, v)| v * ((i % SIDE) as f32 - 16.0).powi(2))
-            .sum();
-        assert!((moment - 1.0).abs() < 1e-5);
+                .enumerate()
+                .map(|(i, v)| v * ((i % side) as f32 - middle as f32).powi(2))
+                .sum();
+            assert!((moment - (side as f32 / 32.0).powi(2)).abs() < 1e-4);
+        }
     }
 }

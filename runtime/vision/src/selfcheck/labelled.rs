@@ -146,13 +146,14 @@ fn attack_some(
     let mut all = Vec::with_capacity(samples.len());
     for sample in samples {
         let image = read_gray(&manifest.folder.join(&sample.path))?;
-        let crop = standardised(&image, model.detail_side());
+        let crop = standardised(&image, model.side());
         let mut state_of = |crop: &StandardisedCrop| -> Result<EyeState, EvaluateError> {
             Ok(EyeState::most_likely(&classifier.logits(crop)?))
         };
         let mut states = vec![state_of(&crop)?];
         let values = runner.gradient(&crop, sample.label)?.values;
-        let direction = Direction::of(&values.map(f64::from));
+        let values: Vec<f64> = values.into_iter().map(f64::from).collect();
+        let direction = Direction::of(&values);
         for snr_db in snrs_db {
             states.push(match &direction {
                 Ok(direction) => state_of(&direction.step(&crop, epsilon_of_db(*snr_db)))?,

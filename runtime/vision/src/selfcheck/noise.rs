@@ -5,13 +5,7 @@
 //! standardised again. How noisy the camera is comes from [`super::camera_snr`].
 
 use super::Missing;
-use crate::{
-    classify::{
-        StandardisedCrop,
-        input::{PIXELS, SIDE},
-    },
-    snr::epsilon_of_db,
-};
+use crate::{classify::StandardisedCrop, snr::epsilon_of_db};
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -39,21 +33,22 @@ pub struct NoiseShape {
     /// Outer tap of the separable filter `[tap, 1, tap]` that makes neighbours of white noise as
     /// correlated as the camera's.
     tap: f64,
-    /// Sigma of each pixel over the root mean square of all.
+    /// Sigma of each pixel over the root mean square of all, row by row.
     relative: Vec<f64>,
 }
 
 impl NoiseShape {
-    /// Creates noise that is independent from pixel to pixel and of the same size everywhere.
-    pub fn white() -> Self {
+    /// Creates noise that is independent from pixel to pixel and of the same size everywhere, for crops of `side`
+    /// rows and columns.
+    pub fn white(side: usize) -> Self {
         Self {
             tap: 0.0,
-            relative: vec![1.0; PIXELS],
+            relative: vec![1.0; side * side],
         }
     }
 
     /// Creates noise with the given correlation of neighbouring pixels, 0 to 1 (held at 0.6), and a variance for
-    /// each pixel, of which only the proportions matter.
+    /// each pixel of a crop, row by row, of which only the proportions matter.
     pub fn new(neighbours: f64, variances: impl Iterator<Item = f64>) -> Self {
         let rho = neighbours.clamp(0.0, MOST_CORRELATED);
         // The filter's correlation is 2 tap / (1 + 2 tap^2); the smaller root.
@@ -62,14 +57,18 @@ impl NoiseShape {
         } else {
             0.0
         };
-        let variances: Vec<f64> = variances.take(PIXELS).map(|v| v.max(0.0)).collect();
-        let mean = variances.iter().sum::<f64>() / PIXELS as f64;
-        let relative = if variances.len() == PIXELS && mean > 0.0 {
+        let variances: Vec<f64> = variances.map(|v| v.max(0.0)).collect();
+        let mean = variances.iter().sum::<f64>() / variances.len() as f64;
+        let relative = if mean > 0.0 {
             variances.iter().map(|v| (v / mean).sqrt()).collect()
         } else {
-            vec![1.0; PIXELS]
+            vec![1.0; variances.len()]
         };
         Self { tap, relative }
+    }
+
+    fn pixels(&self) -> usize {
+        self.relative.len()
     }
 
     /// The filter along both axes, scaled so that white noise keeps its variance.
@@ -78,19 +77,21 @@ impl NoiseShape {
             return values.to_vec();
         }
         let scale = 1.0 / (1.0 + 2.0 * self.tap * self.tap);
-        let mut rows = vec![0.0; PIXELS];
-        let mut both = vec![0.0; PIXELS];
+        let pixels = self.pixels();
+        let side = pixels.isqrt();
+        let mut rows = vec![0.0; pixels];
+        let mut both = vec![0.0; pixels];
         // The crop's edge wraps around: the filter is then exactly its own transpose, and no
         // pixel's variance differs.
         for (index, value) in rows.iter_mut().enumerate() {
-            let (row, column) = (index / SIDE * SIDE, index % SIDE);
-            let next = row + (column + 1) % SIDE;
-            let last = row + (column + SIDE - 1) % SIDE;
+            let (row, column) = (index / side * side, index % side);
+            let next = row + (column + 1) % side;
+            let last = row + (column + side - 1) % side;
             *value = values[index] + self.tap * (values[next] + values[last]);
         }
         for (index, value) in both.iter_mut().enumerate() {
-            let below = (index + SIDE) % PIXELS;
-            let above = (index + PIXELS - SIDE) % PIXELS;
+            let below = (index + side) % pixels;
+            let above = (index + pixels - side) % pixels;
             *value = scale * (rows[index] + self.tap * (rows[below] + rows[above]));
         }
         both
@@ -100,7 +101,7 @@ impl NoiseShape {
     pub fn draw(&self, seed: u64, stream: u64) -> Vec<f64> {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         rng.set_stream(stream);
-        let white: Vec<f64> = (0..PIXELS).map(|_| Normal.draw(&mut rng)).collect();
+        let white: Vec<f64> = (0..self.pixels()).map(|_| Normal.draw(&mut rng)).collect();
         let mut noise = self.filter(&white);
         for (value, relative) in noise.iter_mut().zip(&self.relative) {
             *value *= relative;
@@ -125,12 +126,14 @@ impl NoiseShape {
 /// added at a perturbation SNR, cut off at black and white, and standardised again.
 pub fn noisy(crop: &StandardisedCrop, noise: &[f64], snr_db: f64) -> StandardisedCrop {
     let size = epsilon_of_db(snr_db);
-    let mut gray = [0.0_f32; PIXELS];
-    for ((gray, value), noise) in gray.iter_mut().zip(&crop.values).zip(noise) {
-        let moved = f64::from(*value) + size * noise;
-        *gray = (crop.mean + crop.contrast * moved as f32).clamp(0.0, 255.0);
-    }
-    StandardisedCrop::new(&gray).with_detail_of(crop, 1.0)
+    let pixels = crop.values.iter().zip(noise);
+    let gray: Vec<f32> = pixels
+        .map(|(value, noise)| {
+            let moved = f64::from(*value) + size * noise;
+            (crop.mean + crop.contrast * moved as f32).clamp(0.0, 255.0)
+        })
+        .collect();
+    StandardisedCrop::new(&gray)
 }
 
 /// Rate of changed predictions that defines the noise flip SNR: one draw of ten.
@@ -255,11 +258,13 @@ fn decide(flips: u32, draws: u32, most_draws: u32) -> Option<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::snr::perturbation_snr_db;
+    use crate::{classify::input::USUAL_SIDE as SIDE, snr::perturbation_snr_db};
     use proptest::prelude::*;
 
+    const PIXELS: usize = SIDE * SIDE;
+
     fn crop() -> StandardisedCrop {
-        StandardisedCrop::new(&std::array::from_fn(|i| {
+        StandardisedCrop::new(&std::array::from_fn::<_, PIXELS, _>(|i| {
             128.0 + 30.0 * ((i % SIDE) as f32 / 5.0).sin()
         }))
     }
@@ -348,7 +353,7 @@ mod tests {
         #[test]
         fn noise_has_the_snr_that_was_asked_for(snr in 0.0_f64..50.0, seed in 0_u64..100) {
             let crop = crop();
-            let noise = NoiseShape::white().draw(seed, 0);
+            let noise = NoiseShape::white(SIDE).draw(seed, 0);
             let noisy = noisy(&crop, &noise, snr);
             // The energy of 1024 draws scatters by 0.2 dB. In gray levels, for standardising scales the noise as well.
             let clean: Vec<f32> = crop.values.iter().map(|v| v * crop.contrast).collect();

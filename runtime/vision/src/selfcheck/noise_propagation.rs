@@ -16,7 +16,7 @@
 //! The sampler itself is [`crate::locate::crop::sample_gray`]; this is its effect on noise.
 
 use super::patches::BLOCK_SIDES;
-use crate::{classify::input::SIDE, locate::crop::samples_per_side};
+use crate::locate::crop::samples_per_side;
 
 /// Positions of a crop's pixel relative to the frame's pixels that are averaged over.
 const PHASES: usize = 16;
@@ -32,11 +32,11 @@ pub struct NoiseAveraging {
 }
 
 impl NoiseAveraging {
-    /// Computes the effect for a square with sides of `square_side` pixels, cut into [`SIDE`] x [`SIDE`], not turned (a
-    /// turn changes little, see the tests).
-    pub fn of_square(square_side: f32) -> Self {
-        let scale = f64::from(square_side) / SIDE as f64;
-        let samples = samples_per_side(square_side / SIDE as f32);
+    /// Computes the effect for a square with sides of `square_side` pixels, cut into a crop of `crop_side` rows and
+    /// columns, not turned (a turn changes little, see the tests).
+    pub fn of_square(square_side: f32, crop_side: usize) -> Self {
+        let scale = f64::from(square_side) / crop_side as f64;
+        let samples = samples_per_side(square_side / crop_side as f32);
         let (mut energy, mut shared) = (0.0, 0.0);
         for phase in 0..PHASES {
             let start = phase as f64 / PHASES as f64;
@@ -125,14 +125,14 @@ impl Correlation {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        classify::input::PIXELS,
-        locate::crop::{Roi, sample_gray},
-    };
+    use crate::locate::crop::{Roi, sample_gray};
     use image::{GrayImage, Luma};
     use proptest::prelude::*;
     use rand::{RngExt, SeedableRng};
     use rand_chacha::ChaCha8Rng;
+
+    const SIDE: usize = 32;
+    const PIXELS: usize = SIDE * SIDE;
 
     /// Variance of the crop's pixels, and the correlation of neighbours, over many noise images of
     /// variance `(2 * 40 + 1)^2 / 12`.
@@ -173,7 +173,7 @@ mod tests {
             (96.0, 0.1),
             (150.0, 0.0),
         ] {
-            let averaging = NoiseAveraging::of_square(side);
+            let averaging = NoiseAveraging::of_square(side, SIDE);
             let (ratio, neighbours) = measured(side, angle);
             let off_db = 10.0 * (averaging.energy.powi(2) / ratio).log10();
             // A square of 32 pixels sits at one phase; the model is the mean of all.
@@ -205,7 +205,7 @@ mod tests {
     proptest! {
         #[test]
         fn larger_squares_never_hold_more_noise(side in 8.0_f32..300.0) {
-            let (small, large) = (NoiseAveraging::of_square(side), NoiseAveraging::of_square(side * 1.5));
+            let (small, large) = (NoiseAveraging::of_square(side, SIDE), NoiseAveraging::of_square(side * 1.5, SIDE));
             prop_assert!(small.energy <= 1.0 + 1e-9 && small.energy > 0.0);
             // Below one frame pixel for each of the crop nothing is averaged; sixteen phases give
             // that to a hundredth.

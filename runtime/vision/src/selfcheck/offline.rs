@@ -285,7 +285,7 @@ impl OfflineCheck {
         }));
         for eye in Eye::ALL {
             if let (Ok(square), Some(state)) = (frame.squares.get(eye), readings.get(eye).state) {
-                let crop = eye_crop(&frame.luma, square, self.table.detail_side());
+                let crop = eye_crop(&frame.luma, square, self.table.side());
                 if crop.contrast > CONTRAST_FLOOR {
                     self.table
                         .add(&crop, state, 2 * frame.number + eye.index() as u64)?;
@@ -345,8 +345,8 @@ impl OfflineCheck {
 }
 
 impl Table {
-    fn detail_side(&self) -> Option<usize> {
-        self.classifier.model().detail_side()
+    fn side(&self) -> usize {
+        self.classifier.model().side()
     }
 
     fn add(
@@ -359,7 +359,7 @@ impl Table {
             Some(runner) => fgsm_direction(runner, crop, state)?,
             None => None,
         };
-        let white = NoiseShape::white();
+        let white = NoiseShape::white(crop.side());
         for (index, row) in self.rows.iter_mut().enumerate() {
             for draw in 0..TABLE_DRAWS {
                 let stream = TABLE_STREAMS + (index as u64) * TABLE_DRAWS + draw;

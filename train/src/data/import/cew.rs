@@ -40,6 +40,7 @@ pub fn find(folder: &Path) -> Result<Vec<Found>, ImportError> {
                     split: Split::Train,
                     label_kind: LabelKind::Human,
                     openness: None,
+                    gaze: None,
                     note: String::new(),
                 },
                 file,

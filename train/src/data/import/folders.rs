@@ -55,6 +55,7 @@ pub fn find(folder: &Path, source: &str) -> Result<Vec<Found>, ImportError> {
                 split: Split::Train,
                 label_kind: LabelKind::Human,
                 openness: None,
+                gaze: None,
                 note: String::new(),
             },
             file,

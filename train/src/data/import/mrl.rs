@@ -53,6 +53,7 @@ pub fn find(folder: &Path) -> Result<Vec<Found>, ImportError> {
                 split: Split::Train,
                 label_kind: LabelKind::Human,
                 openness: None,
+                gaze: None,
                 note: format!("glasses={glasses};refl={reflections};light={light};sensor={sensor};gender={gender}"),
             },
             file,

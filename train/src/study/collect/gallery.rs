@@ -13,7 +13,7 @@ use crate::{
     },
 };
 use parseye_plot::PlotError;
-use parseye_vision::{classify::input::SIDE, eye_state::EyeState};
+use parseye_vision::{classify::input::USUAL_SIDE, eye_state::EyeState};
 use plotters::{
     prelude::*,
     style::text_anchor::{HPos, VPos},
@@ -38,7 +38,10 @@ const CONTRAST: f32 = 2.5;
 const MAGNIFIED: u32 = 4;
 
 /// Units of the SVG that a crop takes.
-const CROP_SIZE: i32 = (SIDE as u32 * MAGNIFIED / PlotWriter::zoom()) as i32;
+const CROP_SIZE: i32 = (PAINTED / PlotWriter::zoom()) as i32;
+
+/// Rows and columns of the plot's pixels that a crop is painted on.
+const PAINTED: u32 = USUAL_SIDE as u32 * MAGNIFIED;
 const LEFT: i32 = 110;
 const TOP: i32 = 88;
 const STEP: (i32, i32) = (CROP_SIZE + 36, CROP_SIZE + 30);
@@ -140,17 +143,14 @@ fn labels(title: &str, columns: &[(String, Perturbed)]) -> Result<String, PlotEr
 fn paint(pixels: &mut resvg::tiny_skia::Pixmap, (left, top): (u32, u32), image: &[f32]) {
     let width = pixels.width();
     let canvas = pixels.pixels_mut();
-    for (index, value) in image.iter().enumerate() {
+    let side = image.len().isqrt() as u32;
+    for (y, x) in (0..PAINTED).flat_map(|y| (0..PAINTED).map(move |x| (y, x))) {
+        let nearest = y * side / PAINTED * side + x * side / PAINTED;
+        let value = image.get(nearest as usize).copied().unwrap_or_default();
         let gray = ((value / CONTRAST + 1.0) / 2.0 * 255.0).clamp(0.0, 255.0) as u8;
         let colour = resvg::tiny_skia::ColorU8::from_rgba(gray, gray, gray, u8::MAX).premultiply();
-        let (x, y) = (index as u32 % SIDE as u32, index as u32 / SIDE as u32);
-        for dy in 0..MAGNIFIED {
-            for dx in 0..MAGNIFIED {
-                let (x, y) = (left + x * MAGNIFIED + dx, top + y * MAGNIFIED + dy);
-                if let Some(pixel) = canvas.get_mut((y * width + x) as usize) {
-                    *pixel = colour;
-                }
-            }
+        if let Some(pixel) = canvas.get_mut(((top + y) * width + left + x) as usize) {
+            *pixel = colour;
         }
     }
 }

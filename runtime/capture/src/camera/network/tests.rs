@@ -1,7 +1,7 @@
 //! Network cameras on this machine.
 
 use super::{super::CameraOpener, *};
-use crate::{Camera, CameraSettings, FrameSource, LiveOpener};
+use crate::{Camera, CameraSettings, FrameSource, LiveOpener, url::CameraUrl};
 use parseye_test_needs::needs;
 use parseye_testkit::{
     mjpeg_server::{MjpegServer, number_in, numbered},
@@ -72,6 +72,25 @@ fn frames_come_in_order_and_a_cut_connection_is_made_again() {
             .requests()
             .iter()
             .all(|request| request.contains("key=secret"))
+    );
+}
+
+#[test]
+fn a_port_that_looks_like_a_refusal_is_none() {
+    let of = |cause: &str| {
+        let url = "http://127.0.0.1:40303/401/404.mjpg";
+        let stream = Stream::Url(CameraUrl::parse(url).unwrap().unwrap());
+        explain(true, Some(cause), &stream).0
+    };
+    let lost = "http://127.0.0.1:40303/401/404.mjpg: Input/output error";
+    assert_eq!(of(lost), CameraFault::Unplugged);
+    assert_eq!(
+        of("Server returned 401 Unauthorized (authorization failed)"),
+        CameraFault::Failed
+    );
+    assert_eq!(
+        of("method DESCRIBE failed: 404 Not Found"),
+        CameraFault::Failed
     );
 }
 

@@ -2,11 +2,11 @@
 
 use super::*;
 use crate::{
-    classify::{input::SIDE, onnx_file},
+    classify::{input::USUAL_SIDE, onnx_file},
     eye_state::STATES,
 };
 
-const IMAGE: [usize; 4] = [1, 1, SIDE, SIDE];
+const IMAGE: [usize; 4] = [1, 1, USUAL_SIDE, USUAL_SIDE];
 const LOGITS: [usize; 2] = [1, STATES];
 
 fn built_in() -> pb::ModelProto {

@@ -2,11 +2,7 @@
 
 use super::{ROUNDING, farthest, random};
 use crate::{
-    classify::{
-        engine,
-        input::{PIXELS, SIDE, StandardisedCrop},
-        onnx_file,
-    },
+    classify::{StandardisedCrop, engine, input::USUAL_SIDE, onnx_file},
     convolution::{fuse, op::FusedConvolution, pool::FusedPool},
 };
 use rand::{RngExt, SeedableRng};
@@ -34,8 +30,11 @@ fn drawn_crop(seed: u64) -> StandardisedCrop {
         chance.random_range(0.5..9.0),
         chance.random_range(0.0..40.0_f32),
     );
-    let gray: [f32; PIXELS] = std::array::from_fn(|at| {
-        let (x, y) = ((at % SIDE) as f32 - centre.0, (at / SIDE) as f32 - centre.1);
+    let gray: [f32; USUAL_SIDE * USUAL_SIDE] = std::array::from_fn(|at| {
+        let (x, y) = (
+            (at % USUAL_SIDE) as f32 - centre.0,
+            (at / USUAL_SIDE) as f32 - centre.1,
+        );
         let white = (x / 13.0).powi(2) + (y / open).powi(2) < 1.0;
         let iris = white && x * x + y * y < 30.0;
         let level = if iris {
@@ -52,7 +51,7 @@ fn drawn_crop(seed: u64) -> StandardisedCrop {
 
 fn read(model: &[u8]) -> TypedModel {
     let proto = onnx_file::decode(model).unwrap();
-    engine::read(proto, &[&[1, 1, SIDE, SIDE]]).unwrap()
+    engine::read(proto, &[&[1, 1, USUAL_SIDE, USUAL_SIDE]]).unwrap()
 }
 
 fn count<O: Op>(model: &TypedModel) -> usize {
@@ -91,7 +90,9 @@ fn models_predict_fused_as_they_do_in_tract_alone() {
         let fused = fused.into_runnable().unwrap();
         let alone = model.into_optimized().unwrap().into_runnable().unwrap();
         for seed in 0..24 {
-            let crop = Tensor::from_shape(&[1, 1, SIDE, SIDE], &drawn_crop(seed).values).unwrap();
+            let crop =
+                Tensor::from_shape(&[1, 1, USUAL_SIDE, USUAL_SIDE], &drawn_crop(seed).values)
+                    .unwrap();
             let logits = [&fused, &alone].map(|plan| {
                 let output = plan.run(tvec!(crop.clone().into_tvalue())).unwrap();
                 let view = output[0].to_plain_array_view::<f32>().unwrap();

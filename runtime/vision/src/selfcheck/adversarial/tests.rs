@@ -1,8 +1,10 @@
 //! A linear model, whose margins are known exactly, and results of steps that are made up.
 
 use super::*;
-use crate::classify::{EyeStateModel, gradient::GradientModel, input::SIDE};
+use crate::classify::{EyeStateModel, gradient::GradientModel, input::USUAL_SIDE as SIDE};
 use proptest::prelude::*;
+
+const PIXELS: usize = SIDE * SIDE;
 
 /// The gradients of a linear model: logits `z_k = offset_k + weights_k . x` at x = 0.
 fn linear(logits: [f32; STATES], weights: [f32; STATES]) -> CropGradients {
@@ -11,9 +13,9 @@ fn linear(logits: [f32; STATES], weights: [f32; STATES]) -> CropGradients {
     let p = softmax(&logits, 1.0);
     let gradients = (0..STATES)
         .map(|label| Gradient {
-            values: std::array::from_fn(|i| {
-                (0..STATES).map(|k| p[k] * weight(k, i)).sum::<f32>() - weight(label, i)
-            }),
+            values: (0..PIXELS)
+                .map(|i| (0..STATES).map(|k| p[k] * weight(k, i)).sum::<f32>() - weight(label, i))
+                .collect(),
             logits,
         })
         .collect();
@@ -31,7 +33,7 @@ fn a_linear_model_is_solved_exactly() {
     let norm = (256.0 * (0.0004 + 0.0001_f64)).sqrt();
     let sigma = 1.0 / 2.0_f64.sqrt();
     let expected = Normal::standard().cdf(-2.0 / (sigma * norm));
-    let said = gradients.flip_probability(&NoiseShape::white(), 0.0);
+    let said = gradients.flip_probability(&NoiseShape::white(SIDE), 0.0);
     assert!((said - expected).abs() < 1e-6, "{said} {expected}");
 }
 
@@ -56,13 +58,18 @@ fn a_certain_model_still_has_a_direction() {
 fn a_flat_model_has_none() {
     let flat = linear([3.0, 1.0, 0.0, 0.0], [0.0; 4]);
     assert_eq!(flat.direction(), Err(Missing::NoGradient));
-    assert_eq!(flat.flip_probability(&NoiseShape::white(), 0.0), 0.0);
-    assert_eq!(flat.linear_noise_flip_db(&NoiseShape::white(), 0.1), None);
+    assert_eq!(flat.flip_probability(&NoiseShape::white(SIDE), 0.0), 0.0);
+    assert_eq!(
+        flat.linear_noise_flip_db(&NoiseShape::white(SIDE), 0.1),
+        None
+    );
 }
 
 #[test]
 fn a_step_stays_within_eight_bits() {
-    let crop = StandardisedCrop::new(&std::array::from_fn(|i| (i / SIDE * 8) as f32));
+    let crop = StandardisedCrop::new(&std::array::from_fn::<_, PIXELS, _>(|i| {
+        (i / SIDE * 8) as f32
+    }));
     let direction = Direction::of(&[1.0; PIXELS]).unwrap();
     let (low, high) = crop.range();
     let stepped = direction.step(&crop, 5.0);
@@ -114,7 +121,7 @@ fn one_run_of_the_gradient_gives_the_direction_of_four() {
     let mut runner = GradientModel::built_in(&model).unwrap().runner().unwrap();
     let mut classifier = model.classifier().unwrap();
     for frequency in 1..6_u8 {
-        let crop = StandardisedCrop::new(&std::array::from_fn(|i| {
+        let crop = StandardisedCrop::new(&std::array::from_fn::<_, PIXELS, _>(|i| {
             let (x, y) = ((i % SIDE) as f32, (i / SIDE) as f32);
             120.0 + 60.0 * (x * f32::from(frequency) / 9.0).sin() * (y / 5.0).cos()
         }));
@@ -138,7 +145,7 @@ proptest! {
     #[test]
     fn more_noise_flips_more(a in -5.0_f64..60.0, b in -5.0_f64..60.0) {
         let gradients = linear([3.0, 1.0, -2.0, -8.0], [0.02, 0.01, 0.03, 0.01]);
-        let p = |db| gradients.flip_probability(&NoiseShape::white(), db);
+        let p = |db| gradients.flip_probability(&NoiseShape::white(SIDE), db);
         prop_assert!((a <= b) == (p(a) >= p(b)) || p(a) == p(b));
         prop_assert!((0.0..=0.5).contains(&p(a)));
     }
@@ -146,8 +153,8 @@ proptest! {
     #[test]
     fn the_linear_flip_level_inverts(probability in 0.01_f64..0.3) {
         let gradients = linear([1.0, 0.0, -2.0, -8.0], [0.1, 0.1, 0.1, 0.1]);
-        let db = gradients.linear_noise_flip_db(&NoiseShape::white(), probability).unwrap();
-        let back = gradients.flip_probability(&NoiseShape::white(), db);
+        let db = gradients.linear_noise_flip_db(&NoiseShape::white(SIDE), probability).unwrap();
+        let back = gradients.flip_probability(&NoiseShape::white(SIDE), db);
         prop_assert!((back - probability).abs() < 1e-6);
     }
 }

@@ -2,11 +2,7 @@
 //! pattern, and something that moves.
 
 use super::*;
-use crate::{
-    classify::input::{PIXELS, SIDE},
-    locate::crop::sample_gray,
-    selfcheck::noise::Normal,
-};
+use crate::{locate::crop::sample_gray, selfcheck::noise::Normal};
 use image::{Luma, codecs::jpeg::JpegEncoder};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -58,6 +54,9 @@ fn square(side: f32) -> Roi {
         angle: 0.05,
     }
 }
+
+const SIDE: usize = 32;
+const PIXELS: usize = SIDE * SIDE;
 
 fn gray(image: &GrayImage, square: &Roi) -> [f32; PIXELS] {
     let mut gray = [0.0; PIXELS];
@@ -255,7 +254,7 @@ fn what_cannot_be_measured_says_so() {
         Missing::ConstantCrop
     );
     let mut rng = ChaCha8Rng::seed_from_u64(1);
-    let only_noise = StandardisedCrop::new(&std::array::from_fn(|_| {
+    let only_noise = StandardisedCrop::new(&std::array::from_fn::<_, PIXELS, _>(|_| {
         90.0 + 1.5 * Normal.draw(&mut rng) as f32
     }));
     assert_eq!(
