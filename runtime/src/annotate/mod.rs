@@ -239,6 +239,7 @@ mod tests {
     fn reading(square: Roi, time: Duration) -> FrameReading {
         let eye = EyeReading::Measured {
             probabilities: [0.0, 0.1, 0.9, 0.0],
+            lids: None,
             square,
         };
         FrameReading {

@@ -20,10 +20,21 @@ pub(super) fn text(clip: &str, reading: &FrameReading) -> String {
 
 fn detail(eye: &EyeReading) -> String {
     match eye {
-        EyeReading::Measured { probabilities, .. } => {
+        EyeReading::Measured {
+            probabilities,
+            lids,
+            ..
+        } => {
             let share =
                 |state: EyeState| format!("{} {:.3}", words(state), probabilities[state.index()]);
-            EyeState::ALL.map(share).join(", ")
+            let states = EyeState::ALL.map(share).join(", ");
+            let lids = lids.map_or_else(String::new, |lids| {
+                format!(
+                    "; lids {:.2} +/- {:.2} apart, looking down {:.3}",
+                    lids.openness, lids.openness_error, lids.looking_down
+                )
+            });
+            states + &lids
         }
         EyeReading::Unmeasured(Unseen::NoFace) => "no face was found".into(),
         EyeReading::Unmeasured(Unseen::Profile) => "the head is turned to profile".into(),
@@ -45,6 +56,7 @@ mod tests {
     fn each_eye_has_a_line_with_its_state_and_why() {
         let measured = EyeReading::Measured {
             probabilities: [0.1, 0.2, 0.65, 0.05],
+            lids: None,
             square: Roi {
                 centre: [10.0; 2],
                 side: 20.0,

@@ -235,6 +235,7 @@ impl Collector {
             let EyeReading::Measured {
                 probabilities,
                 square,
+                ..
             } = reading.eyes.get(eye)
             else {
                 continue;

@@ -29,6 +29,7 @@ fn seen(number: u64, closed: f32, side: f32) -> (Frame, FrameReading) {
     let frame = Frame::from_rgb(number, time, rgb);
     let eye = |x| EyeReading::Measured {
         probabilities: [1.0 - closed, 0.0, closed, 0.0],
+        lids: None,
         square: Roi {
             centre: [x, 50.0],
             side,

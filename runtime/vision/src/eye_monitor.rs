@@ -255,9 +255,10 @@ impl EyeMonitor {
         let cropped = Instant::now();
         let mut classify = |crop, square| {
             self.classifier
-                .probabilities(crop)
-                .map(|probabilities| EyeReading::Measured {
-                    probabilities,
+                .predict(crop)
+                .map(|prediction| EyeReading::Measured {
+                    probabilities: prediction.probabilities,
+                    lids: prediction.lids,
                     square,
                 })
         };

@@ -5,6 +5,7 @@
 
 use crate::{
     eye_state::{EyeState, PerEye, STATES, is_left_out},
+    lids::Lids,
     locate::{Face, crop::Roi},
 };
 use serde::{Deserialize, Serialize};
@@ -31,6 +32,8 @@ pub enum EyeReading {
         /// [`LEFT_OUT`](crate::eye_state::LEFT_OUT) for
         /// those that the model has no output for.
         probabilities: [f32; STATES],
+        /// The lids, where the model has an output for them.
+        lids: Option<Lids>,
         /// Where the crop was cut.
         square: Roi,
     },
@@ -61,6 +64,21 @@ impl EyeReading {
             }
             Self::Unmeasured(_) => None,
         }
+    }
+
+    /// The lids, where the model has an output for them and something was measured.
+    pub const fn lids(&self) -> Option<Lids> {
+        match self {
+            Self::Measured { lids, .. } => *lids,
+            Self::Unmeasured(_) => None,
+        }
+    }
+
+    /// Whether the eye looks down with its lids apart, where the model has an output for that: more likely than not, and
+    /// the eye neither closed nor hidden.
+    pub fn looks_down(&self) -> Option<bool> {
+        let apart = matches!(self.state(), EyeState::Open | EyeState::PartiallyOpen);
+        Some(self.lids()?.looking_down > 0.5 && apart)
     }
 }
 

@@ -50,6 +50,7 @@ pub fn eye(closed: f64) -> EyeRecord {
         confidence: Some(closed.max(1.0 - closed)),
         square: Some(square(100.0)),
         trust: None,
+        lids: None,
         reason: None,
     }
 }
@@ -62,6 +63,7 @@ pub fn unseen(reason: Unseen) -> EyeRecord {
         confidence: None,
         square: None,
         trust: None,
+        lids: None,
         reason: Some(reason),
     }
 }

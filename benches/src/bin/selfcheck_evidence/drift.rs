@@ -101,6 +101,7 @@ impl Recording {
                 if let EyeReading::Measured {
                     probabilities,
                     square,
+                    ..
                 } = reading.eyes.get(eye)
                 {
                     let snr = |square: &Roi| {

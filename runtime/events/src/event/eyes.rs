@@ -2,7 +2,9 @@
 
 use crate::rounding::{millionths, seconds, thousandths};
 use parseye_vision::{
+    evaluate::manifest::Gaze,
     eye_state::{Eye, EyeState, PerEye},
+    lids::Lids,
     locate::{Face, crop::Roi},
     reading::{EyeReading, FrameReading, Unseen},
     selfcheck::HeadroomState,
@@ -63,6 +65,44 @@ pub struct EyeRecord {
     /// Why nothing was measured; absent where something was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Unseen>,
+    /// How far the lids are apart, where the model says it.
+    #[serde(default, flatten, skip_serializing_if = "Option::is_none")]
+    pub lids: Option<LidsRecord>,
+}
+
+/// How far the lids are apart and where the eye looks.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LidsRecord {
+    /// Openness, from 0, shut, to 1, as far apart as the person's usually are.
+    pub openness: f64,
+    /// By how much the openness is off on average, by the model's own word.
+    pub openness_error: f64,
+    /// Probability that the eye looks down with its lids apart.
+    pub looking_down: f64,
+    /// `down` where that is more likely than not and the eye neither closed nor hidden; else absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gaze: Option<Gaze>,
+}
+
+impl LidsRecord {
+    fn of(reading: &EyeReading) -> Option<Self> {
+        let lids = reading.lids()?;
+        Some(Self {
+            openness: millionths(lids.openness.into()),
+            openness_error: millionths(lids.openness_error.into()),
+            looking_down: millionths(lids.looking_down.into()),
+            gaze: (reading.looks_down() == Some(true)).then_some(Gaze::Down),
+        })
+    }
+
+    /// The lids that it was made of.
+    pub const fn lids(&self) -> Lids {
+        Lids {
+            openness: self.openness as f32,
+            openness_error: self.openness_error as f32,
+            looking_down: self.looking_down as f32,
+        }
+    }
 }
 
 /// Probability of each state, 0 to 1, summing to 1; states that an adopted model has no output for are absent.
@@ -146,6 +186,7 @@ impl From<&EyeReading> for EyeRecord {
             EyeReading::Measured {
                 probabilities,
                 square,
+                ..
             } => {
                 let of = |state: EyeState| millionths(probabilities[state.index()].into());
                 let said = |state| reading.probability(state).map(|_| of(state));
@@ -166,6 +207,7 @@ impl From<&EyeReading> for EyeRecord {
             square,
             trust: None,
             reason,
+            lids: LidsRecord::of(reading),
         }
     }
 }

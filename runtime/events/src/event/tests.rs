@@ -5,6 +5,7 @@ use crate::metrics::{FrameLoss, Percentiles};
 use parseye_capture::CameraFault;
 use parseye_vision::{
     eye_state::{Eye, PerEye},
+    lids::Lids,
     locate::{ChangeReason, Face, Rotation, Watch, crop::Roi},
     reading::{EyeReading, FrameReading, Unseen},
     selfcheck::{
@@ -48,6 +49,7 @@ fn what_was_not_measured_is_null_and_has_a_reason() {
 fn what_was_measured_has_names_and_units() {
     let eye = EyeReading::Measured {
         probabilities: [0.1, 0.2, 0.65, 0.05],
+        lids: None,
         square: Roi {
             centre: [10.0, 20.25],
             side: 32.5,
@@ -81,6 +83,11 @@ fn roi(x: f32) -> Roi {
 fn eyes_events() -> Vec<Event> {
     let measured = EyeReading::Measured {
         probabilities: [0.01, 0.06, 0.92, 0.01],
+        lids: Some(Lids {
+            openness: 0.05,
+            openness_error: 0.04,
+            looking_down: 0.03,
+        }),
         square: roi(283.5),
     };
     let mut found = reading(measured);
@@ -341,6 +348,7 @@ proptest! {
     fn an_event_survives_its_line(nanos in 0_u64..1_000_000_000_000, p in 0.0_f32..1.0, x in -50.0_f32..4000.0) {
         let eye = EyeReading::Measured {
             probabilities: [p, 1.0 - p, 0.0, 0.0],
+            lids: None,
             square: Roi { centre: [x, x], side: 20.0, angle: p },
         };
         let mut reading = reading(eye);
@@ -352,4 +360,38 @@ proptest! {
         let Event::Eyes(eyes) = back else { unreachable!() };
         prop_assert!((eyes.time - nanos as f64 / 1e9).abs() <= 0.6e-6);
     }
+}
+
+#[test]
+fn lids_are_written_where_the_model_says_them_and_gaze_where_an_open_eye_looks_down() {
+    let of = |probabilities, looking_down| {
+        let lids = Lids {
+            openness: 0.25,
+            openness_error: 0.0625,
+            looking_down,
+        };
+        let eye = EyeReading::Measured {
+            probabilities,
+            lids: Some(lids),
+            square: roi(1.0),
+        };
+        let record = EyeRecord::from(&eye);
+        assert_eq!(record.lids.map(|written| written.lids()), Some(lids));
+        serde_json::to_value(record).unwrap()
+    };
+    let down = of([0.2, 0.7, 0.1, 0.0], 0.75);
+    assert_eq!(down["gaze"], "down");
+    assert_eq!(
+        (&down["openness"], &down["looking_down"]),
+        (&0.25.into(), &0.75.into())
+    );
+    assert!(of([0.1, 0.2, 0.7, 0.0], 0.75).get("gaze").is_none());
+    assert!(of([0.7, 0.2, 0.1, 0.0], 0.25).get("gaze").is_none());
+    let unsaid = EyeReading::Measured {
+        probabilities: [1.0, 0.0, 0.0, 0.0],
+        lids: None,
+        square: roi(1.0),
+    };
+    let unsaid = serde_json::to_value(EyeRecord::from(&unsaid)).unwrap();
+    assert!(unsaid.get("openness").is_none() && unsaid.get("looking_down").is_none());
 }

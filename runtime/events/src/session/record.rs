@@ -77,6 +77,7 @@ pub(super) fn reading_of(eyes: &EyesEvent) -> FrameReading {
             EyeReading::Measured {
                 probabilities: EyeState::ALL
                     .map(|state| probabilities.of(state).map_or(LEFT_OUT, |p| p as f32)),
+                lids: record.lids.map(|lids| lids.lids()),
                 square: record.square.map_or(UNKNOWN_ROI, |square| Roi {
                     centre: [square.x as f32, square.y as f32],
                     side: square.side as f32,

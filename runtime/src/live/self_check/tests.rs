@@ -39,6 +39,7 @@ fn reading(frame: u64, eye: EyeReading) -> FrameReading {
 fn open_eye() -> EyeReading {
     EyeReading::Measured {
         probabilities: [0.94, 0.03, 0.02, 0.01],
+        lids: None,
         square: Roi {
             centre: [160.0, 120.0],
             side: 70.0,
@@ -53,6 +54,7 @@ fn closed_eye() -> EyeReading {
     };
     EyeReading::Measured {
         probabilities: [0.01, 0.02, 0.96, 0.01],
+        lids: None,
         square,
     }
 }

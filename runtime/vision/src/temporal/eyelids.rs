@@ -12,8 +12,8 @@ use crate::{
 pub(super) struct LidSignal {
     /// P(closed), 0 to 1.
     pub(super) closed: f64,
-    /// P(open) and half of P(`partially_open`), 0 to 1: 1 for an eye that is surely open, 0 for one
-    /// that is surely closed.
+    /// How far the lids are apart, 0 to 1, by the model's output for it; without one P(open) and half of
+    /// P(`partially_open`): 1 for an eye that is surely open, 0 for one that is surely closed.
     pub(super) openness: f64,
 }
 
@@ -77,7 +77,12 @@ struct LidObservation {
 
 impl LidObservation {
     fn of(reading: &EyeReading, reference: f64, settings: &TemporalSettings) -> Option<Self> {
-        let EyeReading::Measured { probabilities, .. } = reading else {
+        let EyeReading::Measured {
+            probabilities,
+            lids,
+            ..
+        } = reading
+        else {
             return None;
         };
         // A state that the model has no output for adds nothing.
@@ -85,9 +90,17 @@ impl LidObservation {
         let hidden = p(EyeState::NotVisible);
         // An eye that is surely hidden has no openness; its weight is then zero too.
         let visible = (1.0 - hidden).max(f64::EPSILON);
-        let signal = LidSignal {
-            closed: p(EyeState::Closed) / visible,
-            openness: (p(EyeState::Open) + p(EyeState::PartiallyOpen) / 2.0) / visible,
+        let closed = p(EyeState::Closed) / visible;
+        let signal = match lids {
+            Some(lids) => LidSignal {
+                // A lid that follows a lowered eye is no closed one, however little of the eye it leaves.
+                closed: closed * (1.0 - f64::from(lids.looking_down)),
+                openness: f64::from(lids.openness),
+            },
+            None => LidSignal {
+                closed,
+                openness: (p(EyeState::Open) + p(EyeState::PartiallyOpen) / 2.0) / visible,
+            },
         };
         Some(Self {
             signal: signal.relative_to(reference),
@@ -146,6 +159,7 @@ mod tests {
         probabilities[EyeState::NotVisible.index()] = 1.0 - open - partial - closed;
         EyeReading::Measured {
             probabilities,
+            lids: None,
             square: Roi {
                 centre: [0.0; 2],
                 side: 32.0,

@@ -3,6 +3,7 @@
 use super::*;
 use crate::{
     eye_state::{EyeState, LEFT_OUT, STATES},
+    lids::Lids,
     locate::crop::Roi,
     reading::{EyeReading, Unseen},
 };
@@ -10,6 +11,7 @@ use proptest::prelude::*;
 
 mod alerts;
 mod clocks;
+mod looking_down;
 mod people;
 mod rarely;
 mod reminders;
@@ -35,6 +37,13 @@ enum Scene {
     Of(f32),
     /// P(`partially_open`) of both eyes; what remains is P(open).
     Partial(f32),
+    /// What a model with an output for the lids says of both eyes: P(closed), how far the lids are apart, and the
+    /// probability that they look down; what remains of the states is P(open).
+    Lids {
+        closed: f32,
+        openness: f32,
+        looking_down: f32,
+    },
     /// The left eye is covered, and its crop says nothing at all about lids.
     LeftCovered {
         right_closed: bool,
@@ -53,7 +62,17 @@ fn measured(closed: f32, hidden: f32) -> EyeReading {
     };
     EyeReading::Measured {
         probabilities,
+        lids: None,
         square,
+    }
+}
+
+impl EyeReading {
+    fn with_lids(mut self, said: Lids) -> Self {
+        if let Self::Measured { lids, .. } = &mut self {
+            *lids = Some(said);
+        }
+        self
     }
 }
 
@@ -61,6 +80,7 @@ fn partially_open(partial: f32) -> EyeReading {
     let EyeReading::Measured {
         mut probabilities,
         square,
+        ..
     } = measured(0.0, 0.0)
     else {
         unreachable!("measured");
@@ -69,6 +89,7 @@ fn partially_open(partial: f32) -> EyeReading {
     probabilities[EyeState::Open.index()] = 1.0 - partial;
     EyeReading::Measured {
         probabilities,
+        lids: None,
         square,
     }
 }
@@ -101,6 +122,15 @@ fn eyes(scene: Scene) -> PerEye<EyeReading> {
         Scene::Profile => both(EyeReading::Unmeasured(Unseen::Profile)),
         Scene::Of(p) => both(measured(p, 0.0)),
         Scene::Partial(p) => both(partially_open(p)),
+        Scene::Lids {
+            closed,
+            openness,
+            looking_down,
+        } => both(measured(closed, 0.0).with_lids(Lids {
+            openness,
+            openness_error: 0.05,
+            looking_down,
+        })),
         Scene::LeftCovered { right_closed } => PerEye {
             left: measured(0.0, 0.97),
             right: if right_closed { closed } else { open },

@@ -20,6 +20,7 @@ fn eyes(frame: u64) -> Event {
         confidence: None,
         square: None,
         trust: None,
+        lids: None,
         reason: None,
     };
     Event::Eyes(EyesEvent {

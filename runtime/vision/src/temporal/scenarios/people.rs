@@ -484,6 +484,7 @@ fn a_flicker_at_every_frame_is_counted_as_it_is_and_alarms_nobody() {
 fn narrow(closed: f32) -> PerEye<EyeReading> {
     let EyeReading::Measured {
         mut probabilities,
+        lids: None,
         square,
     } = measured(closed, 0.0)
     else {
@@ -493,6 +494,7 @@ fn narrow(closed: f32) -> PerEye<EyeReading> {
     probabilities[1] = 1.0 - 0.2 - closed;
     let eye = EyeReading::Measured {
         probabilities,
+        lids: None,
         square,
     };
     PerEye {
