@@ -25,13 +25,14 @@ runs=runs/ablation
 
 attacks=(--attack n-fgsm --fgsm-eps 0.001..0.1)
 # Three cuts of the corrections: all that two graders agree on; without what they differ on; and that
-# with every eye that a person called closed left closed where both see a slit, which the models have.
+# with every eye that a person called closed left closed where both see a slit, which the models of that time have.
 mkdir -p "$runs"
 git show 75fe63d:models/label-fixes.csv >"$runs/agreed.csv"
 git show e07f90a:models/label-fixes.csv >"$runs/contested-out.csv"
+git show 72cea77:models/label-fixes.csv >"$runs/closed-stays.csv"
 labels=(--label-fixes "$runs/agreed.csv")
 nature=(--corrupt 0.3)
-kept="${attacks[*]} --label-fixes models/label-fixes.csv ${nature[*]}"
+kept="${attacks[*]} --label-fixes $runs/closed-stays.csv ${nature[*]}"
 declare -A variants=(
     [base]="${attacks[*]} ${labels[*]} ${nature[*]}"
     [no-corrections]="${attacks[*]} ${nature[*]}"

@@ -9,22 +9,26 @@
 # cores. With PARSEYE_THREADS other numbers of threads are tried, which give other models.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-eyes=${PARSEYE_DATA:-../shared/data}/eyes
-if [ ! -f "$eyes/manifest.csv" ]; then
-    echo "make-models: $eyes/manifest.csv is missing; set PARSEYE_DATA to the folder of the data" >&2
-    exit 1
-fi
+data=${PARSEYE_DATA:-../shared/data}
+for folder in eyes eyes-wild; do
+    if [ ! -f "$data/$folder/manifest.csv" ]; then
+        echo "make-models: $data/$folder/manifest.csv is missing; set PARSEYE_DATA to the folder of the data" >&2
+        exit 1
+    fi
+done
 train=${TRAIN:-}
 if [ -z "$train" ]; then
     cargo build --quiet --locked --release -p parseye-train
     train=${CARGO_TARGET_DIR:-target}/release/train
 fi
 
-# The study's recipe, on the labels as they were published.
-study=(--ema 0.999)
+# The study's recipe, on its kind of data and the labels as they were published.
+study=(--data "$data/eyes" --ema 0.999)
 hardened=(--fgsm-eps 0.001..0.03)
-# Parseye's own; docs/MODELS.md says what each part brought.
-own=(--label-fixes models/label-fixes.csv --corrupt 0.3)
+# Parseye's own; docs/MODELS.md says what each part brought. The patches of cew are left out for the same faces in
+# whole pictures, cewface.
+own=(--data "$data/eyes" --data "$data/eyes-wild" --leave-out cew --people-weight 0.25 --openness 0.3
+    --label-fixes models/label-fixes.csv --corrupt 0.3 --cover 0.05 --epochs 16)
 own_hardened=(--attack n-fgsm --fgsm-eps 0.001..0.1)
 
 arguments_of() { # NAME: the arguments that make it, one a line
@@ -33,9 +37,9 @@ arguments_of() { # NAME: the arguments that make it, one a line
         wrn-16-1-hardened) printf '%s\n' --arch wrn-16-1 "${study[@]}" "${hardened[@]}" ;;
         parseval-16-1) printf '%s\n' --arch parseval-16-1 "${study[@]}" ;;
         parseval-16-1-hardened) printf '%s\n' --arch parseval-16-1 "${study[@]}" "${hardened[@]}" ;;
-        default) printf '%s\n' --arch wrn-16-1 "${own[@]}" "${own_hardened[@]}" ;;
-        default-clean) printf '%s\n' --arch wrn-16-1 "${own[@]}" ;;
-        tiny) printf '%s\n' --arch wrn-16-1-s2 "${own[@]}" "${own_hardened[@]}" --teacher models/default.onnx ;;
+        default) printf '%s\n' --arch wrn-16-1-in64 "${own[@]}" "${own_hardened[@]}" ;;
+        default-clean) printf '%s\n' --arch wrn-16-1-in64 "${own[@]}" ;;
+        tiny) printf '%s\n' --arch wrn-16-1-s2-in64 "${own[@]}" "${own_hardened[@]}" --teacher models/default.onnx ;;
         *)
             echo "make-models: unknown model '$1'; known: ${known[*]}" >&2
             return 1
@@ -53,7 +57,7 @@ for name in "${names[@]}"; do
     out=runs/models/$name
     resume=()
     if [ -f "$out/checkpoint.safetensors" ]; then resume=(--resume); fi
-    "$train" --data "$eyes" "${arguments[@]}" --seed 0 --precision f32 --threads "${PARSEYE_THREADS:-1}" \
+    "$train" "${arguments[@]}" --seed 0 --precision f32 --threads "${PARSEYE_THREADS:-2}" \
         --name "$name" --out "$out" "${resume[@]}"
     if [ "$name" != default-clean ]; then
         cp "$out/$name.onnx" "$out/$name.gradient.onnx" models/

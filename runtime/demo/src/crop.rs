@@ -98,7 +98,8 @@ mod tests {
 
     /// What the default model says of a crop.
     fn prediction(person: &Person, openness: f32) -> EyeState {
-        let mut classifier = EyeStateModel::built_in().unwrap().classifier().unwrap();
+        let model = EyeStateModel::built_in().unwrap();
+        let mut classifier = model.classifier().unwrap();
         let pose = EyePose {
             openness,
             ..EyePose::default()
@@ -107,7 +108,8 @@ mod tests {
             noise: 2.0,
             ..Exposure::default()
         };
-        let crop = EyeView::new(Eye::Left, 32).render_gray(person, &pose, &exposure);
+        let crop =
+            EyeView::new(Eye::Left, model.side() as u32).render_gray(person, &pose, &exposure);
         let grays: Vec<f32> = crop.iter().map(|level| f32::from(*level)).collect();
         let crop = StandardisedCrop::new(&grays);
         EyeState::most_likely(&classifier.probabilities(&crop).unwrap())

@@ -24,7 +24,22 @@ pub struct Lids {
     pub looking_down: f32,
 }
 
+/// Openness below which lids count as shut: they cover 80 % of what they leave free of an eye that is awake (PERCLOS,
+/// FHWA technical brief MCRT-98-006, 1998).
+pub const SHUT_BELOW: f64 = 0.2;
+
 impl Lids {
+    /// Probability that the lids are apart by less than a share of what is usual, 0 to 1: that of the Laplace
+    /// distribution around the openness, with its error as the scale.
+    pub fn probability_below(&self, openness: f64) -> f64 {
+        let away = (openness - f64::from(self.openness)) / f64::from(self.openness_error);
+        if away < 0.0 {
+            0.5 * away.exp()
+        } else {
+            1.0 - 0.5 * (-away).exp()
+        }
+    }
+
     /// Reads a network's outputs: logit of the openness, of the place of its error between [`SPREADS`], and of
     /// looking down. `None` where one is not finite.
     pub fn of_outputs(outputs: [f32; OUTPUTS]) -> Option<Self> {
@@ -56,6 +71,23 @@ mod tests {
         assert_eq!((lids.openness, lids.looking_down), (0.5, 0.5));
         assert!((lids.openness_error - 0.26).abs() < 1e-6);
         assert_eq!(Lids::of_outputs([0.0, f32::NAN, 0.0]), None);
+    }
+
+    #[test]
+    fn the_nearer_and_surer_the_openness_is_the_more_is_said_of_it() {
+        let of = |openness, openness_error| {
+            let lids = Lids {
+                openness,
+                openness_error,
+                looking_down: 0.0,
+            };
+            lids.probability_below(SHUT_BELOW)
+        };
+        assert!((of(0.2, 0.1) - 0.5).abs() < 1e-6);
+        // One error away: half of e^-1 is left.
+        assert!((of(0.3, 0.1) - 0.5 * (-1.0_f64).exp()).abs() < 1e-6);
+        assert!((of(0.1, 0.1) + of(0.3, 0.1) - 1.0).abs() < 1e-6);
+        assert!(of(0.05, 0.02) > 0.99 && of(0.05, 0.5) < 0.7);
     }
 
     proptest! {

@@ -4,13 +4,15 @@
 use super::TemporalSettings;
 use crate::{
     eye_state::{Eye, EyeState, PerEye},
+    lids::SHUT_BELOW,
     reading::EyeReading,
 };
 
 /// How far an eye is closed and open in one frame, given that it can be seen.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct LidSignal {
-    /// P(closed), 0 to 1.
+    /// Probability that the lids are shut, 0 to 1: less than a fifth of what is usual apart by the model's output for the
+    /// lids, and not because the eye looks down; without that output P(closed).
     pub(super) closed: f64,
     /// How far the lids are apart, 0 to 1, by the model's output for it; without one P(open) and half of
     /// P(`partially_open`): 1 for an eye that is surely open, 0 for one that is surely closed.
@@ -90,20 +92,23 @@ impl LidObservation {
         let hidden = p(EyeState::NotVisible);
         // An eye that is surely hidden has no openness; its weight is then zero too.
         let visible = (1.0 - hidden).max(f64::EPSILON);
-        let closed = p(EyeState::Closed) / visible;
         let signal = match lids {
             Some(lids) => LidSignal {
-                // A lid that follows a lowered eye is no closed one, however little of the eye it leaves.
-                closed: closed * (1.0 - f64::from(lids.looking_down)),
-                openness: f64::from(lids.openness),
+                // A lid that follows a lowered eye is no shut one, however little of the eye it leaves.
+                closed: lids.probability_below(SHUT_BELOW * reference)
+                    * (1.0 - f64::from(lids.looking_down)),
+                openness: (f64::from(lids.openness) / reference).clamp(0.0, 1.0),
             },
-            None => LidSignal {
-                closed,
-                openness: (p(EyeState::Open) + p(EyeState::PartiallyOpen) / 2.0) / visible,
-            },
+            None => {
+                let signal = LidSignal {
+                    closed: p(EyeState::Closed) / visible,
+                    openness: (p(EyeState::Open) + p(EyeState::PartiallyOpen) / 2.0) / visible,
+                };
+                signal.relative_to(reference)
+            }
         };
         Some(Self {
-            signal: signal.relative_to(reference),
+            signal,
             visible,
             hidden: hidden > settings.not_visible_above,
         })

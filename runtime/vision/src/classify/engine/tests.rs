@@ -1,7 +1,7 @@
 //! Networks by the register of a few operators, beside the same by tract's reader with its whole register.
 
 use super::*;
-use crate::classify::onnx_file::decode;
+use crate::classify::{EyeStateModel, onnx_file::decode};
 use std::path::Path;
 
 /// Values that no two networks agree on by accident.
@@ -64,7 +64,6 @@ fn by_own_register(proto: ModelProto, shapes: &[&[usize]]) -> TractResult<Plan> 
 
 #[test]
 fn every_bit_is_as_by_the_whole_reader() {
-    let crop: &[usize] = &[1, 1, 32, 32];
     let states: &[usize] = &[1, 4];
     let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models");
     for name in [
@@ -75,6 +74,10 @@ fn every_bit_is_as_by_the_whole_reader() {
         "wrn-16-1",
         "wrn-16-1-hardened",
     ] {
+        let side = EyeStateModel::from_file(&models.join(format!("{name}.onnx")))
+            .unwrap()
+            .side();
+        let crop: &[usize] = &[1, 1, side, side];
         for (ending, shapes) in [
             ("onnx", &[crop][..]),
             ("gradient.onnx", &[crop, states][..]),
@@ -94,7 +97,7 @@ fn every_bit_is_as_by_the_whole_reader() {
 
 #[test]
 fn what_does_not_fit_together_is_refused() {
-    let bytes = include_bytes!("../../../../../models/default.onnx");
+    let bytes = include_bytes!("../../../../../models/wrn-16-1.onnx");
     let crop: &[&[usize]] = &[&[1, 1, 32, 32]];
     let refused = |change: fn(&mut tract_onnx::pb::GraphProto), words: &str| {
         let mut proto = decode(bytes).unwrap();

@@ -9,8 +9,9 @@ use crate::{
 const IMAGE: [usize; 4] = [1, 1, USUAL_SIDE, USUAL_SIDE];
 const LOGITS: [usize; 2] = [1, STATES];
 
-fn built_in() -> pb::ModelProto {
-    onnx_file::decode(include_bytes!("../../../../../models/default.onnx")).unwrap()
+/// A model of the study's, with one output.
+fn shipped() -> pb::ModelProto {
+    onnx_file::decode(include_bytes!("../../../../../models/wrn-16-1.onnx")).unwrap()
 }
 
 const MODEL: Interface<'_> = Interface {
@@ -55,9 +56,9 @@ fn constant(name: &str, dims: &[i64]) -> pb::TensorProto {
     }
 }
 
-/// The built-in model with nodes before its own, which nobody reads.
+/// A shipped model with nodes before its own, which nobody reads.
 fn with(nodes: Vec<pb::NodeProto>, constants: Vec<pb::TensorProto>) -> Result<(), GraphError> {
-    let mut model = built_in();
+    let mut model = shipped();
     let graph = model.graph.as_mut().unwrap();
     graph.node.splice(0..0, nodes);
     graph.initializer.extend(constants);
@@ -73,8 +74,8 @@ fn refused(nodes: Vec<pb::NodeProto>, constants: Vec<pb::TensorProto>, words: &[
 
 #[test]
 fn what_train_writes_is_admitted() {
-    admit_model(&built_in()).unwrap();
-    let gradient = include_bytes!("../../../../../models/default.gradient.onnx");
+    admit_model(&shipped()).unwrap();
+    let gradient = include_bytes!("../../../../../models/wrn-16-1.gradient.onnx");
     let gradient = onnx_file::decode(gradient).unwrap();
     let interface = Interface {
         inputs: &[("image", &IMAGE), ("target", &LOGITS)],
@@ -122,7 +123,7 @@ fn operators_and_attributes_of_others_are_named() {
         vec![],
         &["`image`"],
     );
-    let mut old = built_in();
+    let mut old = shipped();
     old.opset_import[0].version = 9;
     assert_eq!(admit_model(&old), Err(GraphError::OperatorSet(9)));
 }
@@ -212,14 +213,14 @@ fn constants_hold_what_their_shape_says() {
 
 #[test]
 fn outputs_are_declared_computed_and_of_the_shape_that_is_read() {
-    let mut model = built_in();
+    let mut model = shipped();
     model.graph.as_mut().unwrap().output[0].name = "nowhere".into();
     let reason = admit_model(&model).unwrap_err().to_string();
     assert!(
         reason.contains("`nowhere`") && reason.contains("`logits`"),
         "{reason}"
     );
-    let mut model = built_in();
+    let mut model = shipped();
     let graph = model.graph.as_mut().unwrap();
     graph.node.last_mut().unwrap().output[0] = "other".into();
     let reason = admit_model(&model).unwrap_err().to_string();

@@ -2,7 +2,7 @@
 
 use super::{ROUNDING, farthest, random};
 use crate::{
-    classify::{StandardisedCrop, engine, input::USUAL_SIDE, onnx_file},
+    classify::{EyeStateModel, StandardisedCrop, engine, onnx_file},
     convolution::{fuse, op::FusedConvolution, pool::FusedPool},
 };
 use rand::{RngExt, SeedableRng};
@@ -20,7 +20,7 @@ use tract_hir::{
 };
 
 /// Something like an eye, by `seed` more or less open, bright and noisy.
-fn drawn_crop(seed: u64) -> StandardisedCrop {
+fn drawn_crop(seed: u64, side: usize) -> StandardisedCrop {
     let mut chance = ChaCha8Rng::seed_from_u64(seed);
     let centre = (
         chance.random_range(10.0..22.0),
@@ -30,10 +30,11 @@ fn drawn_crop(seed: u64) -> StandardisedCrop {
         chance.random_range(0.5..9.0),
         chance.random_range(0.0..40.0_f32),
     );
-    let gray: [f32; USUAL_SIDE * USUAL_SIDE] = std::array::from_fn(|at| {
+    let pixel = 32.0 / side as f32;
+    let level = |at: usize| {
         let (x, y) = (
-            (at % USUAL_SIDE) as f32 - centre.0,
-            (at / USUAL_SIDE) as f32 - centre.1,
+            (at % side) as f32 * pixel - centre.0,
+            (at / side) as f32 * pixel - centre.1,
         );
         let white = (x / 13.0).powi(2) + (y / open).powi(2) < 1.0;
         let iris = white && x * x + y * y < 30.0;
@@ -45,13 +46,19 @@ fn drawn_crop(seed: u64) -> StandardisedCrop {
             150.0 + 2.0 * y
         };
         (level + noise * chance.random_range(-1.0..1.0_f32)).clamp(0.0, 255.0)
-    });
+    };
+    let gray: Vec<f32> = (0..side * side).map(level).collect();
     StandardisedCrop::new(&gray)
 }
 
-fn read(model: &[u8]) -> TypedModel {
+/// A model file, the side of its crops and the number of its outputs.
+fn read(model: &[u8]) -> (TypedModel, usize, usize) {
+    let loaded = EyeStateModel::from_bytes(model, "shipped").unwrap();
+    let side = loaded.side();
+    let outputs = 1 + usize::from(loaded.card().lids.is_some());
     let proto = onnx_file::decode(model).unwrap();
-    engine::read(proto, &[&[1, 1, USUAL_SIDE, USUAL_SIDE]]).unwrap()
+    let typed = engine::read(proto, &[&[1, 1, side, side]]).unwrap();
+    (typed, side, outputs)
 }
 
 fn count<O: Op>(model: &TypedModel) -> usize {
@@ -74,7 +81,7 @@ fn models_predict_fused_as_they_do_in_tract_alone() {
         ),
     ];
     for (at, (file, convolutions)) in models.into_iter().enumerate() {
-        let model = read(file);
+        let (model, side, outputs) = read(file);
         let fused = fuse(model.clone()).unwrap().into_optimized().unwrap();
         assert_eq!(
             count::<FusedConvolution>(&fused),
@@ -83,20 +90,22 @@ fn models_predict_fused_as_they_do_in_tract_alone() {
         );
         assert_eq!(count::<FusedPool>(&fused), 1, "model {at}");
         // The image comes in with its one channel first, and is put right once; from then on the
-        // channels are last throughout. The one product of matrices left is the last layer's.
+        // channels are last throughout. A product of matrices is left for each output.
         assert!(count::<AxisOp>(&fused) <= 1, "model {at}");
         let products = count::<tract_hir::tract_core::ops::matmul::optimized::OptMatMul>(&fused);
-        assert_eq!(products, 1, "model {at}");
+        assert_eq!(products, outputs, "model {at}");
         let fused = fused.into_runnable().unwrap();
         let alone = model.into_optimized().unwrap().into_runnable().unwrap();
         for seed in 0..24 {
-            let crop =
-                Tensor::from_shape(&[1, 1, USUAL_SIDE, USUAL_SIDE], &drawn_crop(seed).values)
-                    .unwrap();
+            let drawn = drawn_crop(seed, side);
+            let crop = Tensor::from_shape(&[1, 1, side, side], &drawn.values).unwrap();
             let logits = [&fused, &alone].map(|plan| {
-                let output = plan.run(tvec!(crop.clone().into_tvalue())).unwrap();
-                let view = output[0].to_plain_array_view::<f32>().unwrap();
-                view.iter().copied().collect::<Vec<f32>>()
+                let outputs = plan.run(tvec!(crop.clone().into_tvalue())).unwrap();
+                let mut all = Vec::new();
+                for output in &outputs {
+                    all.extend(output.to_plain_array_view::<f32>().unwrap().iter().copied());
+                }
+                all
             });
             let farthest = farthest(&logits[0], &logits[1]);
             assert!(farthest < ROUNDING, "model {at}, crop {seed}: {logits:?}");

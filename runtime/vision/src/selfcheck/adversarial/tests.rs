@@ -120,11 +120,14 @@ fn one_run_of_the_gradient_gives_the_direction_of_four() {
     let model = EyeStateModel::built_in().unwrap();
     let mut runner = GradientModel::built_in(&model).unwrap().runner().unwrap();
     let mut classifier = model.classifier().unwrap();
+    let side = model.side();
     for frequency in 1..6_u8 {
-        let crop = StandardisedCrop::new(&std::array::from_fn::<_, PIXELS, _>(|i| {
-            let (x, y) = ((i % SIDE) as f32, (i / SIDE) as f32);
+        let level = |i: usize| {
+            let (x, y) = ((i % side) as f32, (i / side) as f32);
             120.0 + 60.0 * (x * f32::from(frequency) / 9.0).sin() * (y / 5.0).cos()
-        }));
+        };
+        let gray: Vec<f32> = (0..side * side).map(level).collect();
+        let crop = StandardisedCrop::new(&gray);
         let state = EyeState::most_likely(&classifier.logits(&crop).unwrap());
         let gradients = EyeState::ALL.map(|label| runner.gradient(&crop, label).unwrap());
         let all = CropGradients::new(&crop, state, gradients.to_vec()).unwrap();
