@@ -22,6 +22,8 @@ results=docs/results
 # shellcheck disable=SC2016 # expanded where they are run; the page shows them as they stand here
 declare -A printed=(
     [models]='parseye models'
+    [people-test]='train evaluate models/default.onnx --data $PARSEYE_DATA/eyes --data $PARSEYE_DATA/eyes-wild --split test --graded $PARSEYE_DATA/eyes/graded.csv --threads 1 --json runs/results/people-test.json'
+    [eye-states-wild]='parseye evaluate --manifest $PARSEYE_DATA/eyes-wild/manifest.csv --split test'
     [eye-states]='parseye evaluate --manifest $PARSEYE_DATA/eyes/manifest.csv --split test'
     [fgsm-runtime]='parseye check --manifest $PARSEYE_DATA/eyes/manifest.csv --split test --snr 50,45,40,33,30'
     [fgsm-libtorch]='train evaluate models/default.onnx --data $PARSEYE_DATA/eyes --split test --attack fgsm --snr 50,45,40,33,30 --noise-snr 20 --threads 1 --json runs/results/evaluation.json'
@@ -39,7 +41,7 @@ declare -A printed=(
     [network-cameras]='network_cameras 50'
 )
 # Without a name these are made.
-quick=(models eye-states fgsm-runtime fgsm-libtorch blinks blinks-wild)
+quick=(models people-test eye-states eye-states-wild fgsm-runtime fgsm-libtorch blinks blinks-wild)
 # These write the page themselves.
 declare -A written=(
     [study]='docs/results/make.sh study'
