@@ -117,7 +117,7 @@ fn medians<K: Ord>(values: impl Iterator<Item = (K, f32)>, least: usize) -> BTre
     by_key
         .into_iter()
         .filter(|(_, values)| values.len() >= least)
-        .filter_map(|(key, values)| Some((key, statistics::median(values.into_iter())? as f32)))
+        .filter_map(|(key, values)| Some((key, statistics::median(values)? as f32)))
         .collect()
 }
 
