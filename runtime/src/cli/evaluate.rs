@@ -59,31 +59,41 @@ fn table(evaluation: &Evaluation) -> Result<String, std::fmt::Error> {
         writeln!(text, "open against closed, labelled by people:")?;
     }
     for (source, two) in &evaluation.open_against_closed {
-        writeln!(
-            text,
-            "{source:width$} {:>7} {:>7} {:>8.3} {:>7} {:>15}",
-            two.n,
-            "",
-            two.accuracy,
-            "",
-            interval(two.ci95)
-        )?;
+        let name = format!("{source:width$}");
+        share_row(&mut text, &name, two.n, "", two.accuracy, two.ci95)?;
     }
     if !evaluation.looking_down.is_empty() {
         writeln!(text, "lids apart and looking down, share read as closed:")?;
     }
     for (source, down) in &evaluation.looking_down {
-        writeln!(
-            text,
-            "{source:width$} {:>7} {:>7} {:>8.3} {:>7} {:>15}",
+        let (name, people) = (format!("{source:width$}"), down.subjects.to_string());
+        share_row(
+            &mut text,
+            &name,
             down.n,
-            down.subjects,
+            &people,
             down.read_as_closed,
-            "",
-            interval(down.ci95)
+            down.ci95,
         )?;
     }
     Ok(text)
+}
+
+/// A share of crops, in the columns of [`row`].
+fn share_row(
+    text: &mut String,
+    name: &str,
+    n: u64,
+    people: &str,
+    share: f64,
+    ci95: Option<Interval>,
+) -> std::fmt::Result {
+    let ends = interval(ci95);
+    writeln!(
+        text,
+        "{name} {n:>7} {people:>7} {share:>8.3} {:>7} {ends:>15}",
+        ""
+    )
 }
 
 fn row(text: &mut String, name: &str, width: usize, figures: &Metrics) -> std::fmt::Result {

@@ -13,6 +13,7 @@ use crate::{
     fit::checkpoint::Checkpoint,
     measure,
     network::module::{Network, Precision},
+    robustness::roc::area_under_curve,
 };
 use parseye_vision::{
     classify::{
@@ -104,7 +105,7 @@ fn measured_lids(
 ) -> Result<LidsCard, ExportError> {
     let mut classifier = model.classifier()?;
     let (mut off, mut said) = (Vec::new(), Vec::new());
-    let mut looking_down = [Vec::new(), Vec::new()];
+    let mut looking_down = Vec::new();
     for (target, (crop, _)) in lids::targets(crops).iter().zip(standardised) {
         let Some(lids) = classifier.predict(crop)?.lids else {
             continue;
@@ -114,30 +115,18 @@ fn measured_lids(
             said.push(f64::from(lids.openness_error));
         }
         if let Some(is_down) = target.looking_down {
-            looking_down[usize::from(!is_down)].push(lids.looking_down);
+            looking_down.push((f64::from(lids.looking_down), is_down));
         }
     }
+    let down = looking_down.iter().filter(|(_, is_down)| *is_down).count();
     let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len().max(1) as f64;
     Ok(LidsCard {
         openness_n: off.len(),
         openness_error: mean(&off),
         openness_error_said: mean(&said),
-        looking_down_n: [looking_down[0].len(), looking_down[1].len()],
-        looking_down_auc: area_under_curve(&looking_down[0], &looking_down[1]),
+        looking_down_n: [down, looking_down.len() - down],
+        looking_down_auc: area_under_curve(&looking_down),
     })
-}
-
-/// Chance that a value of `above` is larger than one of `below`, ties counted half; `None` where one is empty.
-fn area_under_curve(above: &[f32], below: &[f32]) -> Option<f64> {
-    let pairs = above.len() * below.len();
-    let mut sorted = below.to_vec();
-    sorted.sort_by(f32::total_cmp);
-    let wins = |value: &f32| {
-        let smaller = sorted.partition_point(|other| other < value);
-        let not_larger = sorted.partition_point(|other| other <= value);
-        (smaller + not_larger) as f64 / 2.0
-    };
-    (pairs > 0).then(|| above.iter().map(wins).sum::<f64>() / pairs as f64)
 }
 
 fn unmeasured_card(
@@ -225,16 +214,4 @@ fn measure_clean(
     let logits: Vec<[f32; STATES]> = predictions.iter().map(|(logits, _)| *logits).collect();
     references::measure(card, &logits);
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_area_under_the_curve_counts_ties_half() {
-        assert_eq!(area_under_curve(&[0.9, 0.5], &[0.1, 0.5]), Some(0.875));
-        assert_eq!(area_under_curve(&[0.1], &[0.2, 0.3]), Some(0.0));
-        assert_eq!(area_under_curve(&[], &[0.2]), None);
-    }
 }

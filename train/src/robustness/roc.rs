@@ -129,6 +129,18 @@ impl Ranking {
     }
 }
 
+/// Area under the curve of scores, each with whether it is of a positive, ties counted half; `None` unless both kinds
+/// occur.
+pub(crate) fn area_under_curve(scores: &[(f64, bool)]) -> Option<f64> {
+    let scored = scores.iter().map(|(score, positive)| Scored {
+        score: *score,
+        positive: *positive,
+        group: 0,
+    });
+    let ranked = Ranked::new(scored.collect());
+    ranked.both_occur().then(|| ranked.auc(&[1.0]))
+}
+
 /// Logarithm of p / (1 - p) of each state: it ranks like the probability, which saturates at 1.
 fn log_odds(logits: &[f32; STATES], temperature: f32) -> [f64; STATES] {
     let scaled = logits.map(|logit| f64::from(logit) / f64::from(temperature));
@@ -338,6 +350,18 @@ mod tests {
             .collect();
         let logits: Vec<_> = predictions.iter().map(|(_, logits)| *logits).collect();
         roc_curves(&samples.iter().collect::<Vec<_>>(), &logits, 1.0)
+    }
+
+    #[test]
+    fn the_area_of_scores_counts_ties_half() {
+        let of = |positives: &[f64], negatives: &[f64]| {
+            let positives = positives.iter().map(|score| (*score, true));
+            let negatives = negatives.iter().map(|score| (*score, false));
+            area_under_curve(&positives.chain(negatives).collect::<Vec<_>>())
+        };
+        assert_eq!(of(&[0.9, 0.5], &[0.1, 0.5]), Some(0.875));
+        assert_eq!(of(&[0.1], &[0.2, 0.3]), Some(0.0));
+        assert_eq!(of(&[], &[0.2]), None);
     }
 
     #[test]
