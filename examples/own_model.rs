@@ -19,12 +19,7 @@ fn main() -> anyhow::Result<()> {
     let mut classifier = model.classifier()?;
     for path in arguments {
         let image = image::open(&path)?.into_luma8();
-        let (width, height) = (image.width() as f32, image.height() as f32);
-        let square = Roi {
-            centre: [width / 2.0, height / 2.0],
-            side: width.min(height),
-            angle: 0.0,
-        };
+        let square = Roi::whole(image.width(), image.height());
         let crop = eye_crop(&image, &square, model.side());
         let probabilities = classifier.probabilities(&crop)?;
         let state = EyeState::most_likely(&probabilities);

@@ -18,12 +18,7 @@ pub struct Crop {
 impl Crop {
     /// The square that holds the whole image.
     pub fn whole(&self) -> Roi {
-        let (width, height) = (self.image.width() as f32, self.image.height() as f32);
-        Roi {
-            centre: [width / 2.0, height / 2.0],
-            side: width.max(height),
-            angle: 0.0,
-        }
+        Roi::whole(self.image.width(), self.image.height())
     }
 
     /// The input of a network that reads `side` rows and columns, unchanged by augmentation.

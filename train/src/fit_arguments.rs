@@ -190,6 +190,9 @@ pub struct AugmentationArguments {
     /// Chance that a bar or a reflection is painted over a part of the eye, beside the usual augmentation.
     #[arg(long, default_value_t = 0.0, value_parser = share)]
     pub obstruct: f64,
+    /// Chance that a crop is seen from afar, with 12 to 40 pixels a side, in the usual augmentation.
+    #[arg(long, default_value_t = 0.0, value_parser = share)]
+    pub far: f64,
 }
 
 /// Sources that are trained on, and how often each is drawn.
@@ -469,6 +472,7 @@ impl AugmentationArguments {
             noise_sigma: self.noise_sigma,
             cover: self.cover as f32,
             obstruct: self.obstruct as f32,
+            far: self.far as f32,
             ..Augmentation::default()
         }
     }

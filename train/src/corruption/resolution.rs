@@ -4,7 +4,7 @@
 use super::{CorruptionError, Gray, SEVERITIES, cut};
 use crate::crop::Crop;
 use image::{ExtendedColorType, GrayImage, Luma, codecs::jpeg::JpegEncoder};
-use parseye_vision::locate::crop::sample_gray;
+use parseye_vision::locate::crop::{Roi, sample_gray};
 
 /// Quality: ImageNet-C's `jpeg_compression`.
 pub(crate) const QUALITIES: [u8; SEVERITIES] = [25, 18, 15, 10, 7];
@@ -35,16 +35,24 @@ pub(super) fn jpeg(crop: &Crop, level: usize, side: usize) -> Result<Gray, Corru
 }
 
 pub(super) fn low_resolution(crop: &Crop, level: usize, side: usize) -> Gray {
-    let small = SIDES[level];
-    let mut few = vec![0.0; small * small];
-    sample_gray(&crop.image, &crop.whole(), small, &mut few);
-    let image = GrayImage::from_fn(small as u32, small as u32, |x, y| {
+    let mut gray = vec![0.0; side * side];
+    sample_from_afar(&crop.image, &crop.whole(), SIDES[level], &mut gray);
+    gray
+}
+
+/// Samples a square in rows and columns of `gray`, a square number of levels, as if the camera had only `few` pixels for
+/// each of its sides.
+pub(crate) fn sample_from_afar(image: &GrayImage, square: &Roi, few: usize, gray: &mut [f32]) {
+    let mut levels = vec![0.0; few * few];
+    sample_gray(image, square, few, &mut levels);
+    let far = GrayImage::from_fn(few as u32, few as u32, |x, y| {
         // Averages of gray levels stay within 0 to 255, so the cast cannot overflow.
-        Luma([few[y as usize * small + x as usize].round() as u8])
+        Luma([levels[y as usize * few + x as usize].round() as u8])
     });
-    let far = Crop {
-        sample: crop.sample.clone(),
-        image,
-    };
-    cut(&far, &far.whole(), side)
+    sample_gray(
+        &far,
+        &Roi::whole(few as u32, few as u32),
+        gray.len().isqrt(),
+        gray,
+    );
 }

@@ -3,7 +3,7 @@
 
 use super::cover;
 use crate::{
-    corruption::{obstruction, softness::gaussian},
+    corruption::{obstruction, resolution::sample_from_afar, softness::gaussian},
     crop::Crop,
     normal::normal,
 };
@@ -46,6 +46,9 @@ pub struct Augmentation {
     /// Chance that a bar or a reflection lies over a part of the eye ([`obstruction`]).
     #[serde(default)]
     pub obstruct: f32,
+    /// Chance that the crop has few pixels of its own, [`FEW_PIXELS`] a side, as of a face far away.
+    #[serde(default)]
+    pub far: f32,
 }
 
 /// An augmented crop.
@@ -72,9 +75,14 @@ impl Default for Augmentation {
             noise_sigma: 0.3,
             cover: 0.0,
             obstruct: 0.0,
+            far: 0.0,
         }
     }
 }
+
+/// Least and most pixels a side of a face far away: those below which the monitor classifies no crop, and those that are
+/// as good as more.
+const FEW_PIXELS: (f32, f32) = (12.0, 40.0);
 
 /// Largest gain and range of gamma of another exposure: what auto-exposure commonly leaves.
 const BRIGHTEST_GAIN: f32 = 1.6;
@@ -96,7 +104,13 @@ impl Augmentation {
             angle: around(&mut uniform, self.roll_degrees).to_radians(),
         };
         let mut gray = vec![0.0; side * side];
-        sample_gray(&crop.image, &square, side, &mut gray);
+        if self.far > 0.0 && rng.random::<f32>() < self.far {
+            let (least, most) = FEW_PIXELS;
+            let few = (least * (most / least).powf(rng.random())).round() as usize;
+            sample_from_afar(&crop.image, &square, few, &mut gray);
+        } else {
+            sample_gray(&crop.image, &square, side, &mut gray);
+        }
         if rng.random::<f32>() < self.flip {
             gray.chunks_exact_mut(side).for_each(<[f32]>::reverse);
         }
@@ -190,6 +204,7 @@ mod tests {
         noise_sigma: 0.0,
         cover: 0.0,
         obstruct: 0.0,
+        far: 0.0,
     };
 
     #[test]
@@ -214,6 +229,25 @@ mod tests {
         let hidden = cover.apply(&crop(), SIDE, &mut ChaCha8Rng::seed_from_u64(0));
         assert!(hidden.covered);
         assert_ne!(hidden.crop, crop().standardised(SIDE));
+    }
+
+    #[test]
+    fn a_crop_from_afar_has_lost_its_finest_detail_and_nothing_else() {
+        let stripes = |pixels: u32| Crop {
+            image: image::GrayImage::from_fn(64, 64, |x, _| {
+                Luma([if x / pixels % 2 == 0 { 40 } else { 200 }])
+            }),
+            ..crop()
+        };
+        let far = Augmentation { far: 1.1, ..NONE };
+        // What a crop is divided by says how much contrast it had.
+        let kept = |crop: &Crop| {
+            let plain = crop.standardised(SIDE).contrast;
+            let seen = far.apply(crop, SIDE, &mut ChaCha8Rng::seed_from_u64(1));
+            seen.crop.contrast / plain
+        };
+        assert!(kept(&stripes(16)) > 0.8, "{}", kept(&stripes(16)));
+        assert!(kept(&stripes(2)) < 0.5, "{}", kept(&stripes(2)));
     }
 
     #[test]

@@ -235,6 +235,9 @@ impl FitSettings {
         if self.augmentation.obstruct > 0.0 {
             command.value("obstruct", self.augmentation.obstruct);
         }
+        if self.augmentation.far > 0.0 {
+            command.value("far", self.augmentation.far);
+        }
     }
 
     fn sampling_flags(&self, command: &mut Command) {

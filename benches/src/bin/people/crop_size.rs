@@ -39,11 +39,7 @@ pub fn run(data: &Path) -> anyhow::Result<()> {
         let mut confusion = Confusion::default();
         for (crop, label) in &crops {
             let small = imageops::resize(crop, side, side, imageops::FilterType::Triangle);
-            let square = Roi {
-                centre: [side as f32 / 2.0; 2],
-                side: side as f32,
-                angle: 0.0,
-            };
+            let square = Roi::whole(side, side);
             let crop = eye_crop(&small, &square, classifier.model().side());
             let probabilities = classifier.probabilities(&crop)?;
             confusion.add(*label, EyeState::most_likely(&probabilities));

@@ -71,12 +71,7 @@ fn crops(data: &Path, side: usize, most: usize) -> anyhow::Result<Vec<Standardis
         let image = image::open(&path)
             .with_context(|| format!("{}", path.display()))?
             .to_luma8();
-        let (width, height) = (image.width() as f32, image.height() as f32);
-        let whole = Roi {
-            centre: [width / 2.0, height / 2.0],
-            side: width.max(height),
-            angle: 0.0,
-        };
+        let whole = Roi::whole(image.width(), image.height());
         crops.push(eye_crop(&image, &whole, side));
     }
     Ok(crops)

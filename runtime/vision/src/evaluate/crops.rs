@@ -247,13 +247,7 @@ pub(crate) fn read_gray(path: &Path) -> Result<GrayImage, EvaluateError> {
 
 /// The whole crop as the network's input, see [`eye_crop`]; one that is not square is taken by its longer side.
 pub(crate) fn standardised(image: &GrayImage, side: usize) -> StandardisedCrop {
-    let (width, height) = (image.width() as f32, image.height() as f32);
-    let square = Roi {
-        centre: [width / 2.0, height / 2.0],
-        side: width.max(height),
-        angle: 0.0,
-    };
-    eye_crop(image, &square, side)
+    eye_crop(image, &Roi::whole(image.width(), image.height()), side)
 }
 
 fn confusion<'a>(predictions: impl IntoIterator<Item = &'a Prediction<'a>>) -> Confusion {

@@ -21,6 +21,16 @@ pub struct Roi {
 }
 
 impl Roi {
+    /// The square around the middle of an image that holds all of it.
+    pub fn whole(width: u32, height: u32) -> Self {
+        let (width, height) = (width as f32, height as f32);
+        Self {
+            centre: [width / 2.0, height / 2.0],
+            side: width.max(height),
+            angle: 0.0,
+        }
+    }
+
     /// Maps a point of the square, (0, 0) to (1, 1), to pixels of the image.
     pub fn to_image(&self, point: [f32; 2]) -> [f32; 2] {
         let (sin, cos) = self.angle.sin_cos();
