@@ -9,14 +9,17 @@
 #     transfer   the same, PGD's examples of the clean-trained WRN against the default model
 #     worst-SNR  the same crops, the default model: the strongest of APGD-CE, APGD-T, PGD with restarts
 #                and Square within this budget: 33, 30, 25 or 20 dB (a quarter of an hour each)
+#     worst-wild-SNR  the same on 1,200 class-balanced crops of eyes-wild/
 #     failures   sheets of the default model's most confident errors, to look at; what was seen on
 #                them is described in docs/results/failures.md
 #     clips      blinks on degraded clips, thresholds tuned on the others, covered eyes
+#     clips-wild blinks on degraded clips of clips-wild/
+#     lids       three clips over time: P(closed), P(looking down) and openness, as a plot
 #     goals      goals and what the other parts reached, as a table
 #
 #     benches/model_robustness.sh [PART...]
 #
-# Needs eyes/ and clips/ in PARSEYE_DATA (default ../shared/data). Metrics stay in runs/robustness,
+# Needs eyes/, eyes-wild/, clips/ and clips-wild/ in PARSEYE_DATA (default ../shared/data). Metrics stay in runs/robustness,
 # from which `goals` reads them. Parts may run side by side. TRAIN, PARSEYE and CLIP_ROBUSTNESS may
 # name programs that are built.
 set -euo pipefail
@@ -34,6 +37,8 @@ clip_robustness=${CLIP_ROBUSTNESS:-$built/clip_robustness}
 kept=runs/robustness
 mkdir -p "$kept" docs/results/plots
 shipped=(default tiny wrn-16-1 wrn-16-1-hardened parseval-16-1 parseval-16-1-hardened)
+# Folder of the crops.
+crops=eyes
 of_models() { printf 'models/%s.onnx\n' "$@"; }
 
 evaluate() { # PART MODEL... -- ARGUMENT...: evaluates, and keeps the command and what it printed
@@ -47,7 +52,7 @@ evaluate() { # PART MODEL... -- ARGUMENT...: evaluates, and keeps the command an
         printf ' %s' "${models[@]##*/}" "$@"
         printf '\n\n'
     } | sed "s|$data|\$PARSEYE_DATA|g" >"$kept/$part.txt"
-    "$train" evaluate "${models[@]}" --data "$data/eyes" --split test --seed 0 --plots "$plots" \
+    "$train" evaluate "${models[@]}" --data "$data/$crops" --split test --seed 0 --plots "$plots" \
         --json "$kept/$part.json" "$@" >>"$kept/$part.txt"
     cp "$kept/$part.txt" "docs/results/robustness-$part.txt"
     # The one plot that a part is about.
@@ -80,6 +85,11 @@ part() { # NAME
             evaluate transfer models/default.onnx -- "${balanced[@]}" --attack pgd-20 --snr 25,20 \
                 --transfer-from models/wrn-16-1.onnx
             ;;
+        worst-wild-33 | worst-wild-30 | worst-wild-25 | worst-wild-20)
+            crops=eyes-wild
+            evaluate "$1" models/default.onnx -- --crops 1200 --threads 1 --attack worst-300 --snr "${1#worst-wild-}"
+            crops=eyes
+            ;;
         worst-33 | worst-30 | worst-25 | worst-20)
             evaluate "$1" models/default.onnx -- "${balanced[@]}" --attack worst-300 --snr "${1#worst-}"
             ;;
@@ -96,6 +106,11 @@ part() { # NAME
                 "$clip_robustness" "$step" "$data" >>docs/results/robustness-clips.txt
             done
             ;;
+        clips-wild)
+            printf '$ clip_robustness goals --clips clips-wild\n' >docs/results/robustness-clips-wild.txt
+            "$clip_robustness" goals "$data" --clips clips-wild >>docs/results/robustness-clips-wild.txt
+            ;;
+        lids) "$clip_robustness" lids "$data" --plot docs/results/plots/lids.svg ;;
         goals)
             "$parseye" evaluate --manifest "$data/eyes/manifest.csv" --split test --json "$kept/evaluation.json" >/dev/null
             {
@@ -110,7 +125,7 @@ part() { # NAME
     esac
 }
 
-every=(clean natural noise attacked transfer worst-{33,30,25,20} failures clips goals)
+every=(clean natural noise attacked transfer worst-{33,30,25,20} worst-wild-{33,30,25,20} failures clips clips-wild lids goals)
 parts=("$@")
 [ $# -gt 0 ] || parts=("${every[@]}")
 for name in "${parts[@]}"; do part "$name"; done

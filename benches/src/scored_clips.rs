@@ -1,6 +1,7 @@
 //! Clips with confirmed blinks: all of a folder, work on them on all cores, and scores.
 
 use crate::clips::videos;
+use anyhow::Context;
 use parseye_capture::name_of;
 use parseye_vision::{
     evaluate::{
@@ -10,7 +11,10 @@ use parseye_vision::{
     reading::FrameReading,
     temporal::{ClosureKind, Laterality, TemporalSettings, TemporalTracker},
 };
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
 
 /// A clip and what is known of it.
 pub struct Clip {
@@ -23,16 +27,29 @@ pub struct Clip {
 }
 
 impl Clip {
-    /// All clips of a folder with their truth (`blinks.csv`), by name.
+    /// All clips of a folder with their truth (`blinks.csv`), by name. Those of several people are left out, where its
+    /// `faces.csv` names them: nobody has confirmed whose blinks they hold.
     pub fn all(folder: &Path) -> anyhow::Result<Vec<Self>> {
         let truth = Truth::read(&folder.join("blinks.csv"))?;
+        let several = several_people(&folder.join("faces.csv"))?;
         let clip = |path: PathBuf| {
             let name = name_of(&path);
             let truth = truth.clips.get(&name).cloned().unwrap_or_default();
             Self { path, name, truth }
         };
-        Ok(videos(folder)?.into_iter().map(clip).collect())
+        let clips = videos(folder)?.into_iter().map(clip);
+        Ok(clips.filter(|clip| !several.contains(&clip.name)).collect())
     }
+}
+
+/// Names of the clips that a table of named faces lists; none where there is no such table.
+fn several_people(table: &Path) -> anyhow::Result<BTreeSet<String>> {
+    let text = match std::fs::read_to_string(table) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(BTreeSet::new()),
+        text => text.with_context(|| format!("{}: cannot be read", table.display()))?,
+    };
+    let file = |line: &str| Some(name_of(Path::new(line.split_once(',')?.0)));
+    Ok(text.lines().skip(1).filter_map(file).collect())
 }
 
 /// Runs `work` on every clip, on all cores; the results come in the clips' order.

@@ -59,7 +59,7 @@ declare -A written=(
     [ablation-1]='benches/ablation.sh evaluate 1'
     [ablation-2]='benches/ablation.sh evaluate 2'
 )
-for part in clean natural noise attacked transfer worst-{33,30,25,20} clips; do
+for part in clean natural noise attacked transfer worst-{33,30,25,20} worst-wild-{33,30,25,20} clips clips-wild; do
     written[robustness-$part]="make bench-models ARGS=$part"
 done
 

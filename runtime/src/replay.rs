@@ -177,7 +177,9 @@ fn replay_frames(
             if let Some(person) = Event::of_person(clip, &result, None) {
                 log.write(&person)?;
             }
-            log.write(&Event::Eyes(EyesEvent::new(clip, &result.reading, None)))?;
+            let mut eyes = EyesEvent::new(clip, &result.reading, None);
+            eyes.uncertain = result.update.uncertain;
+            log.write(&Event::Eyes(eyes))?;
             for event in Event::of_changes(clip, &result.update, None) {
                 log.write(&event)?;
             }

@@ -35,6 +35,8 @@ pub struct LiveStatus {
     pub left: Option<EyeRecord>,
     /// The subject's right eye.
     pub right: Option<EyeRecord>,
+    /// Whether both eyes' lids are shut but may be those of somebody who looks down.
+    pub uncertain: bool,
     /// Blinks since the start, or since another person is watched.
     pub blinks: BlinkCounts,
     /// Events since the start.

@@ -235,6 +235,7 @@ impl VisionLoop<'_> {
         self.statistics.add_frame(&result.reading, &result.times);
         let mut eyes = EyesEvent::new(&self.name, &result.reading, unix_time());
         eyes.age_ms = Some(milliseconds(age));
+        eyes.uncertain = result.update.uncertain;
         let checks = &self.options.self_check;
         let trust = checks.trust();
         eyes.left.trust = trust.left;

@@ -36,6 +36,8 @@ pub(super) struct Present {
     watching: String,
     source: SourceStatus,
     last: Option<FrameReading>,
+    /// Whether the last frame's shut lids may be those of somebody who looks down.
+    uncertain: bool,
     alerts: Vec<RunningAlert>,
     /// When each frame of the last seconds was processed, and its age then.
     recent: VecDeque<(Duration, Duration)>,
@@ -54,6 +56,7 @@ impl Present {
                 down: Some(SourceStatus::NOT_OPENED.into()),
             },
             last: None,
+            uncertain: false,
             alerts: Vec::new(),
             recent: VecDeque::new(),
             ages: Histogram::new_with_max(MAX_AGE_NS, AGE_DIGITS).ok(),
@@ -68,6 +71,7 @@ impl Present {
         }
         self.take_alerts(&result.update.alerts);
         self.last = Some(result.reading.clone());
+        self.uncertain = result.update.uncertain;
     }
 
     /// Takes alerts that changed.
@@ -152,6 +156,7 @@ impl Present {
                 .map(FaceRecord::from),
             left: eye(last, parseye_vision::eye_state::Eye::Left),
             right: eye(last, parseye_vision::eye_state::Eye::Right),
+            uncertain: self.uncertain && last.is_some(),
             blinks: BlinkCounts {
                 left: statistics.blinks_of_person(Laterality::Left),
                 right: statistics.blinks_of_person(Laterality::Right),

@@ -159,6 +159,7 @@ pub fn status() -> LiveStatus {
         face: Some(face()),
         left: Some(eye(0.02)),
         right: Some(eye(0.88)),
+        uncertain: false,
         blinks: BlinkCounts {
             left: 191,
             right: 190,

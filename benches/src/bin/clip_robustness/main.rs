@@ -4,6 +4,7 @@
 
 mod covered;
 mod detection_interval;
+mod lids;
 mod tuning;
 
 use clap::{Parser, ValueEnum};
@@ -27,11 +28,21 @@ use std::path::PathBuf;
 struct ClipArguments {
     /// What to measure
     part: ClipPart,
-    /// Folder with clips/
+    /// Folder with clips/ and clips-wild/
     data: PathBuf,
     /// The model to evaluate; without it the built-in one
     #[arg(value_name = "MODEL.onnx")]
     model: Option<PathBuf>,
+    /// Folder of DATA with the clips and their blinks.csv
+    #[arg(long, default_value = "clips")]
+    clips: PathBuf,
+    /// Plot that `lids` writes
+    #[arg(
+        long,
+        value_name = "FILE.svg",
+        default_value = "docs/results/plots/lids.svg"
+    )]
+    plot: PathBuf,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -47,6 +58,8 @@ enum ClipPart {
     /// What it costs to run the face detector less often
     #[value(alias = "looks")]
     DetectionInterval,
+    /// Plot P(closed), P(looking down) and openness of three clips over time
+    Lids,
 }
 
 /// The degradations that Parseye's goals name.
@@ -64,13 +77,14 @@ fn main() -> anyhow::Result<()> {
         Some(path) => EyeStateModel::from_file(path)?,
         None => EyeStateModel::built_in()?,
     };
-    let clips = Clip::all(&arguments.data.join("clips"))?;
+    let clips = || Clip::all(&arguments.data.join(&arguments.clips));
     match arguments.part {
-        ClipPart::Goals => table(&clips, &model, GOALS),
-        ClipPart::Steps => table(&clips, &model, &degrade::steps()),
-        ClipPart::Tuning => tuning::run(&clips, &model),
-        ClipPart::Covered => covered::run(&clips, &model),
-        ClipPart::DetectionInterval => detection_interval::run(&clips, &model),
+        ClipPart::Goals => table(&clips()?, &model, GOALS),
+        ClipPart::Steps => table(&clips()?, &model, &degrade::steps()),
+        ClipPart::Tuning => tuning::run(&clips()?, &model),
+        ClipPart::Covered => covered::run(&clips()?, &model),
+        ClipPart::DetectionInterval => detection_interval::run(&clips()?, &model),
+        ClipPart::Lids => lids::run(&arguments.data, &model, &arguments.plot),
     }
 }
 

@@ -26,6 +26,10 @@ pub struct EyesEvent {
     pub left: EyeRecord,
     /// The subject's right eye.
     pub right: EyeRecord,
+    /// Present, and true, where both eyes' lids are shut but may be those of somebody who looks down: closures and alerts
+    /// wait for at most a second.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub uncertain: bool,
     /// Frame age: milliseconds from capture to prediction, in a monitor's log.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub age_ms: Option<f64>,
@@ -143,6 +147,7 @@ impl EyesEvent {
             face: reading.face.as_ref().map(FaceRecord::from),
             left: EyeRecord::from(&reading.eyes.left),
             right: EyeRecord::from(&reading.eyes.right),
+            uncertain: false,
             age_ms: None,
             unix_time,
         }

@@ -149,6 +149,7 @@ fn changes() -> TemporalUpdate {
             perclos: Some(0.062),
         }],
         followed: false,
+        uncertain: false,
         gap: Some(Gap {
             from: ms(300_000),
             to: ms(304_200),

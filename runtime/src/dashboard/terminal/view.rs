@@ -17,6 +17,7 @@ use parseye_events::{
     status::{LiveStatus, RunningAlert},
 };
 use parseye_vision::{
+    evaluate::manifest::Gaze,
     eye_state::{Eye, EyeState},
     reading::Unseen,
     temporal::AlertKind,
@@ -238,10 +239,16 @@ impl View<'_> {
                 })
                 .unwrap_or_default(),
         };
+        let down = eye.lids.is_some_and(|lids| lids.gaze == Some(Gaze::Down));
         Line::from(vec![
             Span::raw(format!(" {name}")),
             Span::styled(format!("{} {}", symbol(eye.state), label(eye.state)), bold),
             Span::raw(why),
+            Span::raw(match (self.status, down) {
+                (Some(status), _) if status.uncertain => " or down?",
+                (_, true) => " down",
+                _ => "",
+            }),
         ])
     }
 

@@ -71,6 +71,16 @@ impl Face {
         self.eye_distance() / self.square.side
     }
 
+    /// Computes how far above the middle of the face the eyes lie, towards the top of the head, as a share of the face's
+    /// side: the less the further the head is lowered.
+    pub fn eye_height(&self) -> f32 {
+        let PerEye { left, right } = self.eyes;
+        let middle = [(left[0] + right[0]) / 2.0, (left[1] + right[1]) / 2.0];
+        let (sin, cos) = self.roll().sin_cos();
+        let [x, y] = self.square.centre;
+        (cos * (y - middle[1]) - sin * (x - middle[0])) / self.square.side
+    }
+
     /// Tells whether the head is turned too far to classify both eyes.
     pub fn is_profile(&self) -> bool {
         self.frontality() < PROFILE_RATIO

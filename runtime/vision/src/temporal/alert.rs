@@ -209,8 +209,7 @@ impl Alerter {
         running: AlertState,
         in_sight_only: bool,
     ) -> Due {
-        let is_due =
-            |lasting: Lasting| lasting.is_sure() && time.saturating_sub(lasting.since) >= after;
+        let is_due = |lasting: Lasting| lasting.is_sure() && lasting.length_at(time) >= after;
         let goes_on = |lasting: Lasting| match running {
             AlertState::On { since, .. } if since == lasting.since => Due::On(since),
             _ => Due::Off,
@@ -366,6 +365,7 @@ mod tests {
     fn lasting(since: f64) -> Lasting {
         Lasting {
             since: seconds(since),
+            surely_since: seconds(since),
             frames: 10,
         }
     }
@@ -474,7 +474,11 @@ mod tests {
                     let lids = match phase {
                         0 => LidState::NotClosed,
                         1 => LidState::Unknown,
-                        _ => LidState::Closed(Lasting { since, frames: 9 }),
+                        _ => LidState::Closed(Lasting {
+                            since,
+                            surely_since: since,
+                            frames: 9,
+                        }),
                     };
                     for alert in alerter.update(time, lids, None, Duration::ZERO) {
                         let kind = AlertKind::ALL.iter().position(|kind| *kind == alert.kind);

@@ -136,11 +136,24 @@ pub(super) enum LidState {
 pub(super) struct Lasting {
     /// Time of the first closed frame.
     pub(super) since: Duration,
+    /// Time from which it surely counts: that of the first closed frame, or [`TemporalSettings::longest_uncertain_s`]
+    /// later where the eyes may only have looked down then. Shut lids alone never show which it was.
+    pub(super) surely_since: Duration,
     /// Number of closed frames.
     pub(super) frames: u32,
 }
 
 impl Lasting {
+    /// For how long it has surely lasted at a time.
+    pub(super) fn length_at(self, time: Duration) -> Duration {
+        time.saturating_sub(self.surely_since)
+    }
+
+    /// Whether at a time it may still be that the eyes only look down.
+    pub(super) fn is_uncertain_at(self, time: Duration) -> bool {
+        time < self.surely_since
+    }
+
     /// Whether enough frames show it for it to be one that lasts, however long it is.
     pub(super) const fn is_sure(self) -> bool {
         self.frames >= LEAST_FRAMES
@@ -170,7 +183,9 @@ pub(super) struct ClosureDetector {
     open_above: f64,
     longest_reopening: Duration,
     longest_unseen: Duration,
+    longest_uncertain: Duration,
     long_closure: Duration,
+    longest_blink: Duration,
     state: ClosureState,
 }
 
@@ -185,6 +200,8 @@ enum ClosureState {
 #[derive(Clone, Copy, Debug)]
 struct Running {
     start: Duration,
+    /// Time from which it surely counts, see [`Lasting`].
+    surely_since: Duration,
     first_frame: u64,
     last_frame: u64,
     /// Number of closed frames.
@@ -212,6 +229,7 @@ impl ClosureState {
         };
         let lasting = Lasting {
             since: running.start,
+            surely_since: running.surely_since,
             frames: running.frames,
         };
         match (running.unseen_since, running.reopening_since) {
@@ -231,6 +249,8 @@ impl ClosureDetector {
             open_above: settings.open_above,
             longest_reopening: seconds::duration(settings.longest_reopening_s),
             longest_unseen: seconds::duration(settings.longest_unseen_s),
+            longest_uncertain: seconds::duration(settings.longest_uncertain_s),
+            longest_blink: seconds::duration(settings.warn_after_s.min(settings.long_closure_s)),
             long_closure: seconds::duration(settings.long_closure_s),
             state: ClosureState::Unknown,
         }
@@ -266,9 +286,15 @@ impl ClosureDetector {
         self.state = match (step, lids) {
             (Step::On(running), _) => ClosureState::Closed(running),
             (_, None) => ClosureState::Unknown,
-            (_, Some(LidSample { frame, signal })) if signal.closed > self.closed_above => {
+            (_, Some(sample)) if sample.signal.closed > self.closed_above => {
+                let frame = sample.frame;
+                let in_doubt = match sample.uncertain {
+                    true => self.longest_uncertain,
+                    false => Duration::ZERO,
+                };
                 ClosureState::Closed(Running {
                     start: time,
+                    surely_since: time + in_doubt,
                     first_frame: frame,
                     last_frame: frame,
                     frames: 1,
@@ -306,7 +332,7 @@ impl ClosureDetector {
         &self,
         mut running: Running,
         time: Duration,
-        LidSample { frame, signal }: LidSample,
+        LidSample { frame, signal, .. }: LidSample,
     ) -> Step {
         let closed = signal.closed > self.open_at_or_below;
         let open = !closed && signal.openness > self.open_above;
@@ -345,7 +371,11 @@ impl ClosureDetector {
         spacing: Spacing,
     ) -> Option<UnnamedClosure> {
         let duration = end.saturating_sub(running.start);
-        let long = duration >= self.long_closure;
+        let long = end.saturating_sub(running.surely_since) >= self.long_closure;
+        // Too long for a blink, and perhaps no closure: somebody who looked down for a moment.
+        if !long && running.surely_since > running.start && duration >= self.longest_blink {
+            return None;
+        }
         let kind = match (long, spacing) {
             (true, Spacing::Sparse) if running.frames < LEAST_FRAMES => return None,
             (true, _) => ClosureKind::LongClosure,

@@ -32,11 +32,13 @@ impl LidSignal {
     }
 }
 
-/// A signal with the number of the frame that showed it.
+/// A signal with the number of the frame that showed it, and whether lids that are shut in it may be those of somebody
+/// who looks down.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct LidSample {
     pub(super) frame: u64,
     pub(super) signal: LidSignal,
+    pub(super) uncertain: bool,
 }
 
 /// The lids of one frame.

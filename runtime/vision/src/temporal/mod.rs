@@ -10,6 +10,7 @@ mod baseline;
 mod closure;
 mod eyelids;
 mod frame_rate;
+mod lowered;
 mod partial;
 mod perclos;
 mod rate;
@@ -24,6 +25,7 @@ pub use settings::TemporalSettings;
 
 use crate::{
     eye_state::{Eye, EyeState, PerEye, is_left_out},
+    locate::Face,
     reading::{EyeReading, FrameReading},
     seconds,
 };
@@ -32,6 +34,7 @@ use baseline::Baseline;
 use closure::{ClosureDetector, Lasting, LidChange, LidState, UnnamedClosure};
 use eyelids::{LidSample, LidSignal, LidSignals};
 use frame_rate::{FrameRate, Spacing};
+use lowered::Lowered;
 use partial::PartialDetector;
 use perclos::Perclos;
 use rate::BlinkRate;
@@ -53,6 +56,9 @@ pub struct TemporalUpdate {
     pub gap: Option<Gap>,
     /// What can be told at the present rate of readings, where that changed.
     pub frame_rate: Option<FrameRateChange>,
+    /// Whether both eyes' lids are shut and may yet be those of somebody who looks down: what was sure before is held,
+    /// for at most [`TemporalSettings::longest_uncertain_s`].
+    pub uncertain: bool,
 }
 
 /// Follows both eyes of one person through one source.
@@ -70,6 +76,7 @@ pub struct TemporalTracker {
     alerter: Alerter,
     reminders: Reminders,
     frame_rate: FrameRate,
+    lowered: Lowered,
     last_time: Option<Duration>,
 }
 
@@ -87,6 +94,7 @@ impl TemporalTracker {
             alerter: Alerter::new(settings),
             reminders: Reminders::new(settings),
             frame_rate: FrameRate::new(settings),
+            lowered: Lowered::new(settings),
             last_time: None,
         }
     }
@@ -104,6 +112,7 @@ impl TemporalTracker {
             frontal: reading
                 .face
                 .is_none_or(|face| face.frontality() >= self.settings.wink_frontal),
+            face: reading.face.as_ref(),
         };
         let mut update = self.advance(reading.time, Some(&frame));
         let is_unsaid = |eye: Eye| match reading.eyes.get(eye) {
@@ -140,7 +149,9 @@ impl TemporalTracker {
             }
         };
         let references = PerEye::from_fn(|eye| self.baselines.get(eye).reference());
-        let lids = self.lids(frame, &references);
+        let uncertain =
+            frame.is_some_and(|frame| self.lowered.update(time, frame.eyes, frame.face));
+        let lids = self.lids(frame, &references, uncertain);
         let is_open = PerEye::from_fn(|eye| {
             let openness = lids.eyes.get(eye).map(|sample| sample.signal.openness);
             openness.is_some_and(|openness| openness > self.settings.open_above)
@@ -177,6 +188,7 @@ impl TemporalTracker {
             followed: spacing != Spacing::Gap,
             gap,
             frame_rate,
+            uncertain: matches!(change.now, LidState::Closed(lasting) if lasting.is_uncertain_at(time)),
         }
     }
 
@@ -198,13 +210,19 @@ impl TemporalTracker {
     }
 
     /// The lids of a frame, each eye relative to its reference; all unknown without a frame.
-    fn lids(&self, frame: Option<&FrameEyes<'_>>, references: &PerEye<f64>) -> Lids {
+    fn lids(
+        &self,
+        frame: Option<&FrameEyes<'_>>,
+        references: &PerEye<f64>,
+        uncertain: bool,
+    ) -> Lids {
         let Some(frame) = frame else {
             return Lids::default();
         };
         let sample = |signal: LidSignal| LidSample {
             frame: frame.number,
             signal,
+            uncertain,
         };
         let signals = LidSignals::of(frame.eyes, references, &self.settings);
         Lids {
@@ -256,7 +274,7 @@ impl TemporalTracker {
             left: 1.0,
             right: 1.0,
         };
-        let lids = self.lids(frame, &average);
+        let lids = self.lids(frame, &average, false);
         Eye::ALL
             .into_iter()
             .filter_map(|eye| {
@@ -319,6 +337,7 @@ struct FrameEyes<'a> {
     eyes: &'a PerEye<EyeReading>,
     /// Whether the face is turned so little that both eyes can be told.
     frontal: bool,
+    face: Option<&'a Face>,
 }
 
 impl FrameEyes<'_> {

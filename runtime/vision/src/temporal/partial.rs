@@ -54,7 +54,7 @@ impl PartialDetector {
         if spacing != Spacing::Close || change.until_now == LidState::Unknown {
             self.state = PartialState::Unknown;
         }
-        let Some(LidSample { frame, signal }) = lids else {
+        let Some(LidSample { frame, signal, .. }) = lids else {
             self.state = PartialState::Unknown;
             return None;
         };

@@ -76,6 +76,19 @@ pub struct TemporalSettings {
     /// 1.0: a nod, a hand over the face and a detector that loses a tilted head for some frames are
     /// shorter, and an alarm that is due in that time is better given.
     pub longest_unseen_s: f64,
+    /// Lids that shut while the eye may only look down, with the head lowered or the gaze a moment ago
+    /// (`maybe_down_s`), count as closed after this many seconds only; until then what was sure before holds. Alerts
+    /// come later by it, blinks do not. 0 for never in doubt. Needs a model with an output for the lids.
+    ///
+    /// 1.0: a glance at a table lasts about so long, and a sleeper whose head drops is alarmed no more than this
+    /// later.
+    pub longest_uncertain_s: f64,
+    /// An eye may look down while the probability of it is above this, 0 to 1.
+    ///
+    /// 0.3: less than the 0.5 of an eye that does, since lids that hide the iris hide the gaze.
+    pub maybe_down_above: f64,
+    /// An eye that may have looked down this many seconds ago may still.
+    pub maybe_down_s: f64,
     /// Both eyes closed for this many seconds are worth a warning. 0.5: the longest usual blink
     /// (Stern et al. 1984 count longer ones as closures).
     pub warn_after_s: f64,
@@ -143,6 +156,9 @@ impl Default for TemporalSettings {
             longest_gap_s: 0.5,
             sparse_gap_s: 1.5,
             longest_unseen_s: 1.0,
+            longest_uncertain_s: 1.0,
+            maybe_down_above: 0.3,
+            maybe_down_s: 0.5,
             warn_after_s: 0.5,
             alarm_after_s: 1.5,
             repeat_after_s: 5.0,
@@ -191,6 +207,7 @@ impl TemporalSettings {
             ("drowsy_above", self.drowsy_above),
             ("drowsy_until", self.drowsy_until),
             ("baseline_quantile", self.baseline_quantile),
+            ("maybe_down_above", self.maybe_down_above),
         ] {
             check_range(key, value, 0.0..=1.0, "a probability from 0 to 1")?;
         }
@@ -214,6 +231,8 @@ impl TemporalSettings {
         for (key, value) in [
             ("longest_reopening_s", self.longest_reopening_s),
             ("longest_unseen_s", self.longest_unseen_s),
+            ("longest_uncertain_s", self.longest_uncertain_s),
+            ("maybe_down_s", self.maybe_down_s),
             ("remind_screen_s", self.remind_screen_s),
         ] {
             check_seconds(key, value, 0.0..=LONGEST_S)?;

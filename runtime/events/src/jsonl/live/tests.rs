@@ -30,6 +30,7 @@ fn eyes(frame: u64) -> Event {
         face: None,
         left: eye.clone(),
         right: eye,
+        uncertain: false,
         age_ms: None,
         unix_time: None,
     })

@@ -74,7 +74,14 @@ function makeBars(card) {
   }
 }
 
-function showEye(side, eye) {
+// What the model says of the lids beside the state, where it has an output for them.
+function lidsText(eye, uncertain) {
+  if (eye.openness === undefined) return "";
+  const gaze = uncertain ? ", closed or looking down" : eye.gaze === "down" ? ", looking down" : "";
+  return `, lids ${(100 * eye.openness).toFixed(0)} % apart${gaze}`;
+}
+
+function showEye(side, eye, uncertain) {
   const card = byId(side);
   const probabilities = eye && eye.probabilities;
   const state = eye ? eye.state : "not_visible";
@@ -85,7 +92,7 @@ function showEye(side, eye) {
   card.querySelector(".confidence").textContent = !eye
     ? "\u00a0"
     : probabilities
-      ? `confidence ${(100 * eye.confidence).toFixed(0)} %`
+      ? `confidence ${(100 * eye.confidence).toFixed(0)} %${lidsText(eye, uncertain)}`
       : REASONS[eye.reason] || "not measured";
   const tracks = card.querySelectorAll(".track div");
   const values = card.querySelectorAll(".value");
@@ -94,9 +101,10 @@ function showEye(side, eye) {
     tracks[at].style.transform = `scaleX(${share ?? 0})`;
     values[at].textContent = share === undefined ? "–" : share.toFixed(2);
   });
-  const openness = probabilities ? probabilities.open + 0.45 * (probabilities.partially_open ?? 0) : 0.5;
+  const ofStates = probabilities ? probabilities.open + 0.45 * (probabilities.partially_open ?? 0) : 0.5;
   const seen = probabilities ? 1 - (probabilities.not_visible ?? 0) : 0;
-  drawEye(card.querySelector("svg"), seen > 0.05 ? Math.min(1, openness / seen) : 0.5);
+  const openness = eye?.openness ?? ofStates / seen;
+  drawEye(card.querySelector("svg"), seen > 0.05 ? Math.min(1, openness) : 0.5);
 }
 
 function isLost() {
@@ -147,8 +155,8 @@ function showStatus() {
   byId("elapsed").textContent = clock(status.time);
   // Without frames nothing is known of the eyes now.
   const blind = status.source.down || problem;
-  showEye("left", blind ? null : status.left);
-  showEye("right", blind ? null : status.right);
+  showEye("left", blind ? null : status.left, status?.uncertain);
+  showEye("right", blind ? null : status.right, status?.uncertain);
   metric("rate", known(status.blinks_per_minute, (rate) => rate.toFixed(1)));
   byId("blinks").textContent =
     `${status.blinks.both} in all (left ${status.blinks.left}, right ${status.blinks.right})`;
