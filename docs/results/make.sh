@@ -58,6 +58,7 @@ declare -A written=(
     [robustness-goals]='make bench-models ARGS=goals'
     [ablation-1]='benches/ablation.sh evaluate 1'
     [ablation-2]='benches/ablation.sh evaluate 2'
+    [ablation-3]='benches/ablation.sh evaluate 3'
 )
 for part in clean natural noise attacked transfer worst-{33,30,25,20} worst-wild-{33,30,25,20} clips clips-wild; do
     written[robustness-$part]="make bench-models ARGS=$part"

@@ -171,7 +171,7 @@ fn replay_frames(
         }
         readings
             .statistics
-            .add_frame(&result.reading, &result.times);
+            .add_frame(&result.reading, result.update.uncertain, &result.times);
         readings.statistics.add_changes(&result.update);
         if let Some(log) = &mut outputs.log {
             if let Some(person) = Event::of_person(clip, &result, None) {

@@ -232,7 +232,9 @@ impl VisionLoop<'_> {
             self.statistics.begin_person();
             self.channels.events.publish(person);
         }
-        self.statistics.add_frame(&result.reading, &result.times);
+        let uncertain = result.update.uncertain;
+        self.statistics
+            .add_frame(&result.reading, uncertain, &result.times);
         let mut eyes = EyesEvent::new(&self.name, &result.reading, unix_time());
         eyes.age_ms = Some(milliseconds(age));
         eyes.uncertain = result.update.uncertain;

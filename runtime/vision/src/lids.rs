@@ -24,10 +24,6 @@ pub struct Lids {
     pub looking_down: f32,
 }
 
-/// Openness below which lids count as shut: they cover 80 % of what they leave free of an eye that is awake (PERCLOS,
-/// FHWA technical brief MCRT-98-006, 1998).
-pub const SHUT_BELOW: f64 = 0.2;
-
 impl Lids {
     /// Probability that the lids are apart by less than a share of what is usual, 0 to 1: that of the Laplace
     /// distribution around the openness, with its error as the scale.
@@ -81,7 +77,7 @@ mod tests {
                 openness_error,
                 looking_down: 0.0,
             };
-            lids.probability_below(SHUT_BELOW)
+            lids.probability_below(0.2)
         };
         assert!((of(0.2, 0.1) - 0.5).abs() < 1e-6);
         // One error away: half of e^-1 is left.

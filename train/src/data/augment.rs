@@ -235,7 +235,11 @@ mod tests {
     fn a_crop_from_afar_has_lost_its_finest_detail_and_nothing_else() {
         let stripes = |pixels: u32| Crop {
             image: image::GrayImage::from_fn(64, 64, |x, _| {
-                Luma([if x / pixels % 2 == 0 { 40 } else { 200 }])
+                Luma([if (x / pixels).is_multiple_of(2) {
+                    40
+                } else {
+                    200
+                }])
             }),
             ..crop()
         };

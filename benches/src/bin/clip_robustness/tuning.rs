@@ -16,18 +16,21 @@ use parseye_vision::{
 /// The settings that are tried: all combinations.
 fn grid() -> Vec<TemporalSettings> {
     let mut all = Vec::new();
-    for closed_above in [0.3, 0.4, 0.5, 0.6, 0.7] {
-        for open_at_or_below in [0.05, 0.2, 0.3, 0.4, 0.5] {
-            for longest_reopening_s in [0.0, 0.04, 0.1] {
-                for surely_open_above in [0.75, 0.85, 1.0] {
-                    if open_at_or_below <= closed_above {
-                        all.push(TemporalSettings {
-                            closed_above,
-                            open_at_or_below,
-                            longest_reopening_s,
-                            surely_open_above,
-                            ..TemporalSettings::default()
-                        });
+    for closed_above in [0.3, 0.4, 0.5, 0.6] {
+        for open_at_or_below in [0.2, 0.3, 0.4, 0.5] {
+            for blink_below in [0.2, 0.25, 0.3, 0.35, 0.4] {
+                for longest_reopening_s in [0.0, 0.1] {
+                    for surely_open_above in [0.85, 1.0] {
+                        if open_at_or_below <= closed_above {
+                            all.push(TemporalSettings {
+                                closed_above,
+                                open_at_or_below,
+                                blink_below,
+                                longest_reopening_s,
+                                surely_open_above,
+                                ..TemporalSettings::default()
+                            });
+                        }
                     }
                 }
             }
@@ -42,9 +45,10 @@ fn f1(score: &Score) -> f64 {
 
 fn description(settings: &TemporalSettings) -> String {
     format!(
-        "closed above {}, open at or below {}, reopening {} s, surely open above {}",
+        "closed above {}, open at or below {}, a blink below {}, reopening {} s, surely open above {}",
         settings.closed_above,
         settings.open_at_or_below,
+        settings.blink_below,
         settings.longest_reopening_s,
         settings.surely_open_above
     )

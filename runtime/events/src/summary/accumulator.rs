@@ -90,8 +90,9 @@ pub struct RunAccumulator {
 }
 
 impl RunAccumulator {
-    /// Adds a frame and how long its stages took.
-    pub fn add_frame(&mut self, reading: &FrameReading, times: &StageTimes) {
+    /// Adds a frame, whether its shut lids may be those of somebody who looks down
+    /// ([`TemporalUpdate::uncertain`]), and how long its stages took.
+    pub fn add_frame(&mut self, reading: &FrameReading, uncertain: bool, times: &StageTimes) {
         self.frames += 1;
         let face_seen = reading.face.is_some();
         self.frames_with_face += u64::from(face_seen);
@@ -106,7 +107,7 @@ impl RunAccumulator {
             self.states.get_mut(eye)[reading.eyes.get(eye).state().index()] += 1;
         }
         let is_closed = |eye: Eye| reading.eyes.get(eye).state() == EyeState::Closed;
-        if Eye::ALL.into_iter().all(is_closed) {
+        if !uncertain && Eye::ALL.into_iter().all(is_closed) {
             self.found.add_closed_frame(reading.frame);
         }
         if self.stages.is_none() {

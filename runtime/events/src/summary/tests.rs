@@ -29,7 +29,7 @@ fn run_of(frames: u64) -> RunAccumulator {
             total: Duration::from_millis(frame + 1),
             ..StageTimes::default()
         };
-        run.add_frame(&reading, &times);
+        run.add_frame(&reading, false, &times);
     }
     let tracker = TemporalTracker::new(&TemporalSettings::default());
     run.end(&tracker, Duration::from_secs(2));
@@ -70,7 +70,7 @@ fn a_leap_in_time_does_not_lengthen_the_last_frame() {
                     right: eye,
                 },
             };
-            run.add_frame(&reading, &StageTimes::default());
+            run.add_frame(&reading, false, &StageTimes::default());
         }
         let tracker = TemporalTracker::new(&TemporalSettings::default());
         run.end(&tracker, Duration::from_secs(1));

@@ -136,9 +136,10 @@ pub(super) enum LidState {
 pub(super) struct Lasting {
     /// Time of the first closed frame.
     pub(super) since: Duration,
-    /// Time from which it surely counts: that of the first closed frame, or [`TemporalSettings::longest_uncertain_s`]
-    /// later where the eyes may only have looked down then. Shut lids alone never show which it was.
-    pub(super) surely_since: Duration,
+    /// Time from which it surely counts: that of the first frame with shut lids; [`TemporalSettings::longest_uncertain_s`]
+    /// later where the eyes may only have looked down when they closed, for shut lids alone never show which it was.
+    /// `None` before the lids are shut.
+    pub(super) surely_since: Option<Duration>,
     /// Number of closed frames.
     pub(super) frames: u32,
 }
@@ -146,12 +147,13 @@ pub(super) struct Lasting {
 impl Lasting {
     /// For how long it has surely lasted at a time.
     pub(super) fn length_at(self, time: Duration) -> Duration {
-        time.saturating_sub(self.surely_since)
+        self.surely_since
+            .map_or(Duration::ZERO, |since| time.saturating_sub(since))
     }
 
     /// Whether at a time it may still be that the eyes only look down.
     pub(super) fn is_uncertain_at(self, time: Duration) -> bool {
-        time < self.surely_since
+        self.surely_since.is_some_and(|since| time < since)
     }
 
     /// Whether enough frames show it for it to be one that lasts, however long it is.
@@ -201,7 +203,9 @@ enum ClosureState {
 struct Running {
     start: Duration,
     /// Time from which it surely counts, see [`Lasting`].
-    surely_since: Duration,
+    surely_since: Option<Duration>,
+    /// How long it is in doubt from the first frame with shut lids on.
+    in_doubt: Duration,
     first_frame: u64,
     last_frame: u64,
     /// Number of closed frames.
@@ -292,9 +296,11 @@ impl ClosureDetector {
                     true => self.longest_uncertain,
                     false => Duration::ZERO,
                 };
+                let is_shut = sample.signal.shut > self.closed_above;
                 ClosureState::Closed(Running {
                     start: time,
-                    surely_since: time + in_doubt,
+                    surely_since: is_shut.then(|| time + in_doubt),
+                    in_doubt,
                     first_frame: frame,
                     last_frame: frame,
                     frames: 1,
@@ -358,6 +364,9 @@ impl ClosureDetector {
             running.unseen += std::mem::take(&mut running.unseen_since_closed);
             running.last_frame = frame;
             running.frames = running.frames.saturating_add(1);
+            if running.surely_since.is_none() && signal.shut > self.closed_above {
+                running.surely_since = Some(time + running.in_doubt);
+            }
         }
         Step::On(running)
     }
@@ -371,9 +380,11 @@ impl ClosureDetector {
         spacing: Spacing,
     ) -> Option<UnnamedClosure> {
         let duration = end.saturating_sub(running.start);
-        let long = end.saturating_sub(running.surely_since) >= self.long_closure;
-        // Too long for a blink, and perhaps no closure: somebody who looked down for a moment.
-        if !long && running.surely_since > running.start && duration >= self.longest_blink {
+        let surely = running.surely_since.map(|since| end.saturating_sub(since));
+        let long = surely.is_some_and(|surely| surely >= self.long_closure);
+        // Too long for a blink, and perhaps no closure: somebody who looked down for a moment, or lids that hung low.
+        let in_doubt = running.surely_since.is_none() || !running.in_doubt.is_zero();
+        if !long && in_doubt && duration >= self.longest_blink {
             return None;
         }
         let kind = match (long, spacing) {

@@ -4,16 +4,18 @@
 use super::TemporalSettings;
 use crate::{
     eye_state::{Eye, EyeState, PerEye},
-    lids::SHUT_BELOW,
     reading::EyeReading,
 };
 
 /// How far an eye is closed and open in one frame, given that it can be seen.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct LidSignal {
-    /// Probability that the lids are shut, 0 to 1: less than a fifth of what is usual apart by the model's output for the
-    /// lids, and not because the eye looks down; without that output P(closed).
+    /// Probability that the lids are closed as in a blink, 0 to 1: apart by less than
+    /// [`TemporalSettings::blink_below`] of what is usual by the model's output for the lids, and not because the eye
+    /// looks down; without that output P(closed).
     pub(super) closed: f64,
+    /// The same of lids that are shut, apart by less than [`TemporalSettings::shut_below`].
+    pub(super) shut: f64,
     /// How far the lids are apart, 0 to 1, by the model's output for it; without one P(open) and half of
     /// P(`partially_open`): 1 for an eye that is surely open, 0 for one that is surely closed.
     pub(super) openness: f64,
@@ -27,6 +29,7 @@ impl LidSignal {
         let relative = |share: f64| (share / reference).clamp(0.0, 1.0);
         Self {
             closed: 1.0 - relative(1.0 - self.closed),
+            shut: 1.0 - relative(1.0 - self.shut),
             openness: relative(self.openness),
         }
     }
@@ -95,15 +98,22 @@ impl LidObservation {
         // An eye that is surely hidden has no openness; its weight is then zero too.
         let visible = (1.0 - hidden).max(f64::EPSILON);
         let signal = match lids {
-            Some(lids) => LidSignal {
+            Some(lids) => {
                 // A lid that follows a lowered eye is no shut one, however little of the eye it leaves.
-                closed: lids.probability_below(SHUT_BELOW * reference)
-                    * (1.0 - f64::from(lids.looking_down)),
-                openness: (f64::from(lids.openness) / reference).clamp(0.0, 1.0),
-            },
+                let below = |share: f64| {
+                    lids.probability_below(share * reference) * (1.0 - f64::from(lids.looking_down))
+                };
+                LidSignal {
+                    closed: below(settings.blink_below),
+                    shut: below(settings.shut_below),
+                    openness: (f64::from(lids.openness) / reference).clamp(0.0, 1.0),
+                }
+            }
             None => {
+                let closed = p(EyeState::Closed) / visible;
                 let signal = LidSignal {
-                    closed: p(EyeState::Closed) / visible,
+                    closed,
+                    shut: closed,
                     openness: (p(EyeState::Open) + p(EyeState::PartiallyOpen) / 2.0) / visible,
                 };
                 signal.relative_to(reference)
@@ -147,6 +157,7 @@ fn both(
         .max_by(|a, b| a.openness.total_cmp(&b.openness));
     let mean = LidSignal {
         closed: mean(|signal| signal.closed),
+        shut: mean(|signal| signal.shut),
         openness: mean(|signal| signal.openness),
     };
     Some(widest.unwrap_or(mean))
@@ -223,12 +234,14 @@ mod tests {
     fn narrow_eyes_are_open_for_their_owner_and_must_close_further() {
         let narrow = LidSignal {
             closed: 0.55,
+            shut: 0.55,
             openness: 0.35,
         };
         let own = narrow.relative_to(0.6);
         assert!(own.closed < 0.3 && own.openness > 0.5);
         let shut = LidSignal {
             closed: 0.97,
+            shut: 0.97,
             openness: 0.01,
         };
         assert!(shut.relative_to(0.6).closed > 0.9);

@@ -135,3 +135,30 @@ fn lids_that_come_near_each_other_are_a_partial_blink_by_their_openness() {
     assert_eq!(partial(low(0.3)), 3);
     assert_eq!(partial(low(0.9)), 0);
 }
+
+/// Lids that come to a quarter of what is usual for a moment have blinked; lids that stay there are low, not shut.
+#[test]
+fn lids_at_a_quarter_blink_but_do_not_sleep() {
+    let low = Scene::Lids {
+        closed: 0.4,
+        openness: 0.25,
+        looking_down: 0.02,
+    };
+    let (closures, _) = watch(&[(60, AWAKE), (4, low), (60, AWAKE)]);
+    let blinks = closures
+        .iter()
+        .filter(|closure| closure.kind == ClosureKind::Blink);
+    assert_eq!(blinks.count(), 3, "{closures:?}");
+    expect(&[(5.0, AWAKE), (10.0, low), (2.0, AWAKE)], &[]);
+    let (closures, tracker) = watch(&[(60, AWAKE), (90, low), (60, AWAKE)]);
+    assert!(closures.is_empty(), "{closures:?}");
+    assert_eq!(tracker.perclos(), Some(0.0));
+    // A lid that goes on falling counts from where it is shut.
+    expect(
+        &[(5.0, AWAKE), (2.0, low), (2.0, ASLEEP)],
+        &[
+            (7.5, LongClosureWarning, Raised),
+            (8.5, LongClosureAlarm, Raised),
+        ],
+    );
+}
