@@ -365,7 +365,7 @@ mod tests {
     fn lasting(since: f64) -> Lasting {
         Lasting {
             since: seconds(since),
-            surely_since: Some(seconds(since)),
+            surely_since: seconds(since),
             frames: 10,
         }
     }
@@ -476,7 +476,7 @@ mod tests {
                         1 => LidState::Unknown,
                         _ => LidState::Closed(Lasting {
                             since,
-                            surely_since: Some(since),
+                            surely_since: since,
                             frames: 9,
                         }),
                     };

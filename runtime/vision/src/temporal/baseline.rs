@@ -159,7 +159,7 @@ mod tests {
                 let time = Duration::from_millis(100) * tenth;
                 baseline.seen(time, true);
                 let signal = openness.map(|openness| LidSignal {
-                    shut: 0.0,
+                    near: 0.0,
                     closed: 0.0,
                     openness,
                 });

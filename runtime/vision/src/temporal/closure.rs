@@ -10,7 +10,11 @@
 //! their closure when they are seen closed again. Where frames are missing altogether nothing is joined;
 //! [`super::frame_rate`] says how far apart frames may be.
 
-use super::{TemporalSettings, eyelids::LidSample, frame_rate::Spacing};
+use super::{
+    TemporalSettings,
+    eyelids::{LidSample, LidSignal},
+    frame_rate::Spacing,
+};
 use crate::{eye_state::Eye, seconds};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -136,10 +140,9 @@ pub(super) enum LidState {
 pub(super) struct Lasting {
     /// Time of the first closed frame.
     pub(super) since: Duration,
-    /// Time from which it surely counts: that of the first frame with shut lids; [`TemporalSettings::longest_uncertain_s`]
-    /// later where the eyes may only have looked down when they closed, for shut lids alone never show which it was.
-    /// `None` before the lids are shut.
-    pub(super) surely_since: Option<Duration>,
+    /// Time from which it surely counts: that of the first closed frame, or [`TemporalSettings::longest_uncertain_s`]
+    /// later where the eyes may only have looked down then. Shut lids alone never show which it was.
+    pub(super) surely_since: Duration,
     /// Number of closed frames.
     pub(super) frames: u32,
 }
@@ -147,13 +150,12 @@ pub(super) struct Lasting {
 impl Lasting {
     /// For how long it has surely lasted at a time.
     pub(super) fn length_at(self, time: Duration) -> Duration {
-        self.surely_since
-            .map_or(Duration::ZERO, |since| time.saturating_sub(since))
+        time.saturating_sub(self.surely_since)
     }
 
     /// Whether at a time it may still be that the eyes only look down.
     pub(super) fn is_uncertain_at(self, time: Duration) -> bool {
-        self.surely_since.is_some_and(|since| time < since)
+        time < self.surely_since
     }
 
     /// Whether enough frames show it for it to be one that lasts, however long it is.
@@ -180,6 +182,8 @@ pub(super) struct LidChange {
 /// Follows one stream of lid signals.
 #[derive(Clone, Debug)]
 pub(super) struct ClosureDetector {
+    /// How far the lids are closed, 0 to 1.
+    degree: fn(&LidSignal) -> f64,
     closed_above: f64,
     open_at_or_below: f64,
     open_above: f64,
@@ -203,9 +207,7 @@ enum ClosureState {
 struct Running {
     start: Duration,
     /// Time from which it surely counts, see [`Lasting`].
-    surely_since: Option<Duration>,
-    /// How long it is in doubt from the first frame with shut lids on.
-    in_doubt: Duration,
+    surely_since: Duration,
     first_frame: u64,
     last_frame: u64,
     /// Number of closed frames.
@@ -245,9 +247,10 @@ impl ClosureState {
 }
 
 impl ClosureDetector {
-    /// Starts with nothing known.
-    pub(super) fn new(settings: &TemporalSettings) -> Self {
+    /// Starts with nothing known. `degree` says how far lids are closed, 0 to 1.
+    pub(super) fn new(settings: &TemporalSettings, degree: fn(&LidSignal) -> f64) -> Self {
         Self {
+            degree,
             closed_above: settings.closed_above,
             open_at_or_below: settings.open_at_or_below,
             open_above: settings.open_above,
@@ -290,17 +293,15 @@ impl ClosureDetector {
         self.state = match (step, lids) {
             (Step::On(running), _) => ClosureState::Closed(running),
             (_, None) => ClosureState::Unknown,
-            (_, Some(sample)) if sample.signal.closed > self.closed_above => {
+            (_, Some(sample)) if (self.degree)(&sample.signal) > self.closed_above => {
                 let frame = sample.frame;
                 let in_doubt = match sample.uncertain {
                     true => self.longest_uncertain,
                     false => Duration::ZERO,
                 };
-                let is_shut = sample.signal.shut > self.closed_above;
                 ClosureState::Closed(Running {
                     start: time,
-                    surely_since: is_shut.then(|| time + in_doubt),
-                    in_doubt,
+                    surely_since: time + in_doubt,
                     first_frame: frame,
                     last_frame: frame,
                     frames: 1,
@@ -340,7 +341,7 @@ impl ClosureDetector {
         time: Duration,
         LidSample { frame, signal, .. }: LidSample,
     ) -> Step {
-        let closed = signal.closed > self.open_at_or_below;
+        let closed = (self.degree)(&signal) > self.open_at_or_below;
         let open = !closed && signal.openness > self.open_above;
         if let Some(since) = running.unseen_since.take() {
             let unseen = time.saturating_sub(since);
@@ -364,9 +365,6 @@ impl ClosureDetector {
             running.unseen += std::mem::take(&mut running.unseen_since_closed);
             running.last_frame = frame;
             running.frames = running.frames.saturating_add(1);
-            if running.surely_since.is_none() && signal.shut > self.closed_above {
-                running.surely_since = Some(time + running.in_doubt);
-            }
         }
         Step::On(running)
     }
@@ -380,11 +378,9 @@ impl ClosureDetector {
         spacing: Spacing,
     ) -> Option<UnnamedClosure> {
         let duration = end.saturating_sub(running.start);
-        let surely = running.surely_since.map(|since| end.saturating_sub(since));
-        let long = surely.is_some_and(|surely| surely >= self.long_closure);
-        // Too long for a blink, and perhaps no closure: somebody who looked down for a moment, or lids that hung low.
-        let in_doubt = running.surely_since.is_none() || !running.in_doubt.is_zero();
-        if !long && in_doubt && duration >= self.longest_blink {
+        let long = end.saturating_sub(running.surely_since) >= self.long_closure;
+        // Too long for a blink, and perhaps no closure: somebody who looked down for a moment.
+        if !long && running.surely_since > running.start && duration >= self.longest_blink {
             return None;
         }
         let kind = match (long, spacing) {

@@ -10,12 +10,11 @@ use crate::{
 /// How far an eye is closed and open in one frame, given that it can be seen.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct LidSignal {
-    /// Probability that the lids are closed as in a blink, 0 to 1: apart by less than
-    /// [`TemporalSettings::blink_below`] of what is usual by the model's output for the lids, and not because the eye
-    /// looks down; without that output P(closed).
+    /// Probability that the lids are shut, 0 to 1: apart by less than [`TemporalSettings::shut_below`] of what is usual by
+    /// the model's output for the lids, and not because the eye looks down; without that output P(closed).
     pub(super) closed: f64,
-    /// The same of lids that are shut, apart by less than [`TemporalSettings::shut_below`].
-    pub(super) shut: f64,
+    /// The same of lids as near as a blink's are, apart by less than [`TemporalSettings::blink_below`].
+    pub(super) near: f64,
     /// How far the lids are apart, 0 to 1, by the model's output for it; without one P(open) and half of
     /// P(`partially_open`): 1 for an eye that is surely open, 0 for one that is surely closed.
     pub(super) openness: f64,
@@ -29,7 +28,7 @@ impl LidSignal {
         let relative = |share: f64| (share / reference).clamp(0.0, 1.0);
         Self {
             closed: 1.0 - relative(1.0 - self.closed),
-            shut: 1.0 - relative(1.0 - self.shut),
+            near: 1.0 - relative(1.0 - self.near),
             openness: relative(self.openness),
         }
     }
@@ -104,8 +103,8 @@ impl LidObservation {
                     lids.probability_below(share * reference) * (1.0 - f64::from(lids.looking_down))
                 };
                 LidSignal {
-                    closed: below(settings.blink_below),
-                    shut: below(settings.shut_below),
+                    closed: below(settings.shut_below),
+                    near: below(settings.blink_below),
                     openness: (f64::from(lids.openness) / reference).clamp(0.0, 1.0),
                 }
             }
@@ -113,7 +112,7 @@ impl LidObservation {
                 let closed = p(EyeState::Closed) / visible;
                 let signal = LidSignal {
                     closed,
-                    shut: closed,
+                    near: closed,
                     openness: (p(EyeState::Open) + p(EyeState::PartiallyOpen) / 2.0) / visible,
                 };
                 signal.relative_to(reference)
@@ -157,7 +156,7 @@ fn both(
         .max_by(|a, b| a.openness.total_cmp(&b.openness));
     let mean = LidSignal {
         closed: mean(|signal| signal.closed),
-        shut: mean(|signal| signal.shut),
+        near: mean(|signal| signal.near),
         openness: mean(|signal| signal.openness),
     };
     Some(widest.unwrap_or(mean))
@@ -234,14 +233,14 @@ mod tests {
     fn narrow_eyes_are_open_for_their_owner_and_must_close_further() {
         let narrow = LidSignal {
             closed: 0.55,
-            shut: 0.55,
+            near: 0.55,
             openness: 0.35,
         };
         let own = narrow.relative_to(0.6);
         assert!(own.closed < 0.3 && own.openness > 0.5);
         let shut = LidSignal {
             closed: 0.97,
-            shut: 0.97,
+            near: 0.97,
             openness: 0.01,
         };
         assert!(shut.relative_to(0.6).closed > 0.9);

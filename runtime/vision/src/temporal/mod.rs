@@ -360,6 +360,11 @@ struct Lids {
 #[derive(Clone, Debug)]
 struct Stream {
     closures: ClosureDetector,
+    /// Lids as near as a blink's.
+    near: ClosureDetector,
+    /// Whether they have been shut since they came so near.
+    was_shut: bool,
+    longest_blink: Duration,
     partial: PartialDetector,
     shortest_wink: Duration,
     /// Whether the other eye has been open in every frame since this one closed.
@@ -373,7 +378,10 @@ struct Stream {
 impl Stream {
     fn new(settings: &TemporalSettings) -> Self {
         Self {
-            closures: ClosureDetector::new(settings),
+            closures: ClosureDetector::new(settings, |lids| lids.closed),
+            near: ClosureDetector::new(settings, |lids| lids.near),
+            was_shut: false,
+            longest_blink: seconds::duration(settings.warn_after_s.min(settings.long_closure_s)),
             partial: PartialDetector::new(settings),
             shortest_wink: seconds::duration(settings.shortest_wink_s),
             other_open: false,
@@ -408,10 +416,35 @@ impl Stream {
             self.other_open = other_open && (since == time || self.other_open);
             self.surely_since = surely_closed.then_some(time);
         }
-        let partial = self.partial.update(time, lids, &change, spacing);
+        let (near, shallow) = self.shallow_blink(time, lids, &change, spacing);
+        let partial = self.partial.update(time, lids, &change, near, spacing);
         let closure = change.ended.map(|closure| (closure, wink));
-        let partial = partial.map(|partial| (partial, false));
-        (change, closure.into_iter().chain(partial))
+        let others = shallow.into_iter().chain(partial);
+        let others = others.map(|other| (other, false));
+        (change, closure.into_iter().chain(others))
+    }
+
+    /// Takes the lids after the closure detector, with what they changed there. Returns whether they are as near as a
+    /// blink's, and the blink that they ended without a frame that shows them shut.
+    fn shallow_blink(
+        &mut self,
+        time: Duration,
+        lids: Option<LidSample>,
+        closures: &LidChange,
+        spacing: Spacing,
+    ) -> (bool, Option<UnnamedClosure>) {
+        let was_shut = self.was_shut || closures.ended.is_some();
+        let change = self.near.update(time, lids, spacing);
+        let is_blink = |closure: &UnnamedClosure| {
+            closure.kind == ClosureKind::Blink
+                && closure.end.saturating_sub(closure.start) < self.longest_blink
+        };
+        let blink = change.ended.filter(is_blink).filter(|_| !was_shut);
+        let begins = matches!(change.now, LidState::Closed(lasting) if lasting.since == time);
+        let goes_on = !begins && !matches!(change.now, LidState::Unknown | LidState::NotClosed);
+        let is_shut = matches!(closures.now, LidState::Closed(_));
+        self.was_shut = is_shut || (goes_on && self.was_shut);
+        (matches!(change.now, LidState::Closed(_)), blink)
     }
 }
 

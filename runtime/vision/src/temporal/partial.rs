@@ -41,7 +41,8 @@ impl PartialDetector {
         }
     }
 
-    /// Takes the same lids as the closure detector of this stream, after it, with what they changed there;
+    /// Takes the same lids as the closure detector of this stream, after it, with what they changed there, and whether they
+    /// are as near as a blink's;
     /// returns the partial blink that they ended. Lids that stay low for longer than a blink droop, which is
     /// no event; nor is anything in frames so far apart that whole blinks fall between them.
     pub(super) fn update(
@@ -49,6 +50,7 @@ impl PartialDetector {
         time: Duration,
         lids: Option<LidSample>,
         change: &LidChange,
+        near: bool,
         spacing: Spacing,
     ) -> Option<UnnamedClosure> {
         if spacing != Spacing::Close || change.until_now == LidState::Unknown {
@@ -58,7 +60,7 @@ impl PartialDetector {
             self.state = PartialState::Unknown;
             return None;
         };
-        let closed = matches!(change.now, LidState::Closed(_));
+        let closed = near || matches!(change.now, LidState::Closed(_));
         let open = !closed && signal.openness > self.open_above;
         let before = self.state;
         self.state = match before {

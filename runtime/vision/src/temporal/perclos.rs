@@ -152,7 +152,7 @@ impl Perclos {
     }
 
     fn stretch_of_closure(&self, lasting: Lasting, end: Duration) -> Stretch {
-        let start = lasting.surely_since.unwrap_or(end).min(end);
+        let start = lasting.surely_since.min(end);
         let closed = lasting.is_sure() && end.saturating_sub(start) >= self.long_closure;
         Stretch { start, end, closed }
     }

@@ -145,10 +145,11 @@ fn lids_at_a_quarter_blink_but_do_not_sleep() {
         looking_down: 0.02,
     };
     let (closures, _) = watch(&[(60, AWAKE), (4, low), (60, AWAKE)]);
-    let blinks = closures
-        .iter()
-        .filter(|closure| closure.kind == ClosureKind::Blink);
-    assert_eq!(blinks.count(), 3, "{closures:?}");
+    // Each eye's, and that of both; nothing is told twice.
+    assert_eq!(closures.len(), 3, "{closures:?}");
+    assert!(closures.iter().all(|closure| {
+        closure.kind == ClosureKind::Blink && (closure.first_frame, closure.last_frame) == (60, 63)
+    }));
     expect(&[(5.0, AWAKE), (10.0, low), (2.0, AWAKE)], &[]);
     let (closures, tracker) = watch(&[(60, AWAKE), (90, low), (60, AWAKE)]);
     assert!(closures.is_empty(), "{closures:?}");
@@ -161,4 +162,19 @@ fn lids_at_a_quarter_blink_but_do_not_sleep() {
             (8.5, LongClosureAlarm, Raised),
         ],
     );
+}
+
+/// Lids that part only by a little after a blink are low: the blink is as long as the lids were shut.
+#[test]
+fn a_blink_that_ends_with_low_lids_is_one_blink_of_its_own_length() {
+    let low = Scene::Lids {
+        closed: 0.4,
+        openness: 0.26,
+        looking_down: 0.05,
+    };
+    let (closures, _) = watch(&[(60, AWAKE), (8, ASLEEP), (30, low), (60, AWAKE)]);
+    assert_eq!(closures.len(), 3, "{closures:?}");
+    assert!(closures.iter().all(|closure| {
+        closure.kind == ClosureKind::Blink && (closure.first_frame, closure.last_frame) == (60, 67)
+    }));
 }
