@@ -45,6 +45,7 @@ quick=(models people-test eye-states eye-states-wild fgsm-runtime fgsm-libtorch 
 # These write the page themselves.
 declare -A written=(
     [study]='docs/results/make.sh study'
+    [lids]='make bench-models ARGS=lids'
     [failures]='make bench-models ARGS=failures'
     [peers-crop]='make bench-peers ARGS=crop'
     [peers-frame]='make bench-peers ARGS=frame'
@@ -58,9 +59,8 @@ declare -A written=(
     [robustness-goals]='make bench-models ARGS=goals'
     [ablation-1]='benches/ablation.sh evaluate 1'
     [ablation-2]='benches/ablation.sh evaluate 2'
-    [ablation-3]='benches/ablation.sh evaluate 3'
 )
-for part in clean natural noise attacked transfer worst-{33,30,25,20} worst-wild-{33,30,25,20} clips clips-wild; do
+for part in clean natural noise attacked transfer worst-{33,30,25,20} worst-wild-33 clips-wild clips; do
     written[robustness-$part]="make bench-models ARGS=$part"
 done
 

@@ -111,7 +111,7 @@ fn legend(area: &Canvas<'_>) -> Result<(), Box<dyn std::error::Error>> {
     let mut entry = |name: &str, colour: RGBColor| {
         area.draw(&Rectangle::new([(x, 14), (x + 22, 30)], colour.filled()))?;
         area.draw_text(name, &style, (x + 28, 22))?;
-        x += 52 + 8 * name.len() as i32;
+        x += 44 + 7 * name.len() as i32;
         Ok::<(), Box<dyn std::error::Error>>(())
     };
     for (name, colour) in LINES.into_iter().zip(PALETTE) {

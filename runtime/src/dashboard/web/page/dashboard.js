@@ -77,8 +77,9 @@ function makeBars(card) {
 // What the model says of the lids beside the state, where it has an output for them.
 function lidsText(eye, uncertain) {
   if (eye.openness === undefined) return "";
-  const gaze = uncertain ? ", closed or looking down" : eye.gaze === "down" ? ", looking down" : "";
-  return `, lids ${(100 * eye.openness).toFixed(0)} % apart${gaze}`;
+  if (uncertain) return "\nclosed, or looking down";
+  const gaze = eye.gaze === "down" ? ", looking down" : "";
+  return `\nopenness ${(100 * eye.openness).toFixed(0)} %${gaze}`;
 }
 
 function showEye(side, eye, uncertain) {
