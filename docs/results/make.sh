@@ -60,7 +60,7 @@ declare -A written=(
     [ablation-1]='benches/ablation.sh evaluate 1'
     [ablation-2]='benches/ablation.sh evaluate 2'
 )
-for part in clean natural noise attacked transfer worst-{33,30,25,20} worst-wild-33 clips-wild clips; do
+for part in clean natural noise attacked transfer worst-{33,30,25,20} worst-wild-33 clips; do
     written[robustness-$part]="make bench-models ARGS=$part"
 done
 

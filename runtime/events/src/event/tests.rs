@@ -396,3 +396,14 @@ fn lids_are_written_where_the_model_says_them_and_gaze_where_an_open_eye_looks_d
     let unsaid = serde_json::to_value(EyeRecord::from(&unsaid)).unwrap();
     assert!(unsaid.get("openness").is_none() && unsaid.get("looking_down").is_none());
 }
+
+#[test]
+fn a_frame_says_that_it_is_uncertain_and_otherwise_nothing_of_it() {
+    let mut eyes = EyesEvent::new("a", &reading(EyeReading::Unmeasured(Unseen::NoFace)), None);
+    let written = |eyes: &EyesEvent| serde_json::to_value(eyes).unwrap();
+    assert!(written(&eyes).get("uncertain").is_none());
+    eyes.uncertain = true;
+    assert_eq!(written(&eyes)["uncertain"], true);
+    let back: EyesEvent = serde_json::from_value(written(&eyes)).unwrap();
+    assert!(back.uncertain);
+}
