@@ -185,6 +185,7 @@ fn status(frame: u64) -> LiveStatus {
         face: None,
         left: Some(eye()),
         right: None,
+        uncertain: false,
         blinks: BlinkCounts {
             left: 1,
             right: 2,
